@@ -1,0 +1,61 @@
+import { RegistryError } from '../protocol/errors.ts'
+import type { RepositoryName } from '../protocol/name.ts'
+import { ClientGone, type Request, type Response } from './message.ts'
+import { type Action, match, type Route } from './router.ts'
+
+/** A request served, and what the log shall say of it. */
+export interface Exchange {
+  /** Absent when the client went away before it could be answered. */
+  readonly response?: Response
+  /** The row of the route table, by its path template. */
+  readonly route?: string
+  readonly action?: Action
+  readonly repository?: RepositoryName
+  /** The code of the error document, when the response is one. */
+  readonly code?: string
+  /** What went wrong on our side. The client is told nothing of it. */
+  readonly fault?: unknown
+}
+
+/** The whole registry as one function. It never rejects. */
+export type App = (request: Request) => Promise<Exchange>
+
+export interface AppParts<C> {
+  readonly routes: readonly Route<C>[]
+  readonly context: C
+  /** Says what an error of the layers below means to a client; `undefined` for one that nobody foresaw. */
+  readonly explain: (error: unknown) => RegistryError | undefined
+}
+
+/** Joins the route table to what it works on. The one place where an error becomes a response. */
+export function createApp<C>({ routes, context, explain }: AppParts<C>): App {
+  return async request => {
+    let about: Exchange = {}
+    try {
+      const { route, params } = match(routes, request.method, request.path)
+      about = { route: route.path, action: route.action, ...(params.name && { repository: params.name }) }
+      return { ...about, response: await route.handle(request, params, context) }
+    } catch (error) {
+      if (error instanceof ClientGone) return about
+      const known = error instanceof RegistryError ? error : explain(error)
+      const told = known ?? new RegistryError('UNKNOWN')
+      const fault = known && known.status < 500 ? undefined : error
+      return {
+        ...about,
+        response: errorResponse(told, request.method),
+        code: told.code,
+        ...(fault !== undefined && { fault }),
+      }
+    }
+  }
+}
+
+/** An OCI error document. A HEAD gets its headers alone. */
+export function errorResponse(error: RegistryError, method: string): Response {
+  const body = Buffer.from(error.toDocument())
+  return {
+    status: error.status,
+    headers: { 'content-type': 'application/json', 'content-length': String(body.length), ...error.headers },
+    ...(method !== 'HEAD' && { body }),
+  }
+}

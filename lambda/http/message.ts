@@ -1,0 +1,26 @@
+/**
+ * What the app is given and what it gives back. Not the web's `Request` and `Response`: their URL folds `..` and
+ * `%2e` away before we can refuse them, and building them costs more than a manifest read (docs/decisions/0002).
+ */
+export interface Request {
+  readonly method: string
+  /** The path as sent, percent-decoded once and otherwise untouched: `..` and `//` are still there to be refused. */
+  readonly path: string
+  readonly query: URLSearchParams
+  /** Lower-case names. A header sent twice is joined by `, `, as API Gateway and Node both do. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+  /** Can be read once, in pieces of any size. Throws {@link ClientGone} when the client breaks off. */
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+export interface Response {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** Absent: no body. A HEAD carries none whatever its Content-Length says. */
+  readonly body?: Uint8Array | AsyncIterable<Uint8Array>
+}
+
+/** The client went away before its request had arrived whole. There is nobody left to answer. */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone'
+}

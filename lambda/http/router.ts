@@ -1,0 +1,99 @@
+import { type Digest, parseDigest } from '../protocol/digest.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import { parseRepositoryName, type RepositoryName } from '../protocol/name.ts'
+import { parseReference, parseUploadId, type Reference, type UploadId } from '../protocol/reference.ts'
+import type { Request, Response } from './message.ts'
+
+/** What a path may hold between angle brackets. */
+interface Parts {
+  readonly name: RepositoryName
+  readonly digest: Digest
+  /** Names a manifest that is about to be: a malformed one is the client's error. */
+  readonly reference: Reference
+  /** Names a manifest that may be: a malformed one names nothing that could exist. */
+  readonly existing: Reference
+  readonly upload: UploadId
+}
+
+const PARSERS: { readonly [N in keyof Parts]: (text: string) => Parts[N] } = {
+  name: parseRepositoryName,
+  digest: parseDigest,
+  reference: parseReference,
+  existing: parseExisting,
+  upload: parseUploadId,
+}
+
+type Names<Path> = Path extends `${string}<${infer Name}>${infer Rest}` ? Name | Names<Rest> : never
+/** The parts that a path template names, parsed: `'/v2/<name>/blobs/<digest>'` gives `{ name, digest }`. */
+export type Params<Path> = Pick<Parts, Names<Path> & keyof Parts>
+
+/** What a caller must be allowed to do in the repository. `none`: open to all who can reach the registry. */
+export type Action = 'none' | 'pull' | 'push' | 'delete' | 'admin'
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+export type Handler<P, C> = (request: Request, params: P, context: C) => Promise<Response>
+
+export interface Route<C> {
+  readonly method: Method
+  /** The template as written in the table; also what logs and metrics call the route. */
+  readonly path: string
+  readonly action: Action
+  readonly pattern: RegExp
+  readonly handle: Handler<Partial<Parts>, C>
+}
+
+/** One row of the table. The text of the path gives the handler's parameters their types. */
+export function route<const Path extends string, C>(
+  method: Method,
+  path: Path,
+  action: Action,
+  handle: Handler<Params<Path>, C>,
+): Route<C> {
+  // A repository name may hold slashes and words such as `blobs`; nothing else may. So the tail of the path decides.
+  const source = path.replace(/<(\w+)>/g, (_, name) =>
+    name === 'name' ? '(?<name>.+)' : `(?<${name}>[^/]+)`,
+  )
+  return {
+    method,
+    path,
+    action,
+    pattern: new RegExp(`^${source}$`, 's'),
+    handle: handle as Handler<Partial<Parts>, C>,
+  }
+}
+
+export interface Match<C> {
+  readonly route: Route<C>
+  readonly params: Partial<Parts>
+}
+
+/**
+ * Finds the row for a request.
+ * @throws {RegistryError} UNSUPPORTED with `Allow` when only the method is wrong, NOT_FOUND when no path fits, and
+ * what the parsers throw when a part of the path is malformed.
+ */
+export function match<C>(routes: readonly Route<C>[], method: string, path: string): Match<C> {
+  const allowed: string[] = []
+  for (const route of routes) {
+    const found = route.pattern.exec(path)
+    if (!found) continue
+    if (route.method === method) return { route, params: parse(found.groups ?? {}) }
+    allowed.push(route.method)
+  }
+  if (allowed.length === 0) throw new RegistryError('NOT_FOUND')
+  throw new RegistryError('UNSUPPORTED', { detail: { method }, headers: { allow: allowed.join(', ') } })
+}
+
+function parse(groups: Record<string, string>): Partial<Parts> {
+  return Object.fromEntries(
+    Object.entries(groups).map(([name, text]) => [name, PARSERS[name as keyof Parts](text)]),
+  )
+}
+
+function parseExisting(text: string): Reference {
+  try {
+    return parseReference(text)
+  } catch (cause) {
+    if (text.includes(':')) throw cause
+    throw new RegistryError('MANIFEST_UNKNOWN', { cause })
+  }
+}

@@ -1,0 +1,34 @@
+import type { Brand } from './brand.ts'
+import { RegistryError } from './errors.ts'
+
+/** `sha256:<64 hex>` or `sha512:<128 hex>`, lower case. Only {@link parseDigest} and {@link digestOf} make one. */
+export type Digest = Brand<string, 'Digest'>
+
+/** The registered algorithms of the image spec, the only ones that a client can ask for. */
+export type Algorithm = 'sha256' | 'sha512'
+
+const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/
+
+/** @throws {RegistryError} DIGEST_INVALID for an unknown algorithm, a wrong length or upper-case hex. */
+export function parseDigest(text: string): Digest {
+  if (!DIGEST.test(text)) throw new RegistryError('DIGEST_INVALID', { detail: { digest: text } })
+  return text as Digest
+}
+
+/** @throws {RegistryError} DIGEST_INVALID for anything but `sha256` and `sha512`. */
+export function parseAlgorithm(text: string): Algorithm {
+  if (text !== 'sha256' && text !== 'sha512')
+    throw new RegistryError('DIGEST_INVALID', {
+      detail: { algorithm: text, supported: ['sha256', 'sha512'] },
+    })
+  return text
+}
+
+export function algorithmOf(digest: Digest): Algorithm {
+  return digest.startsWith('sha256:') ? 'sha256' : 'sha512'
+}
+
+/** Joins an algorithm and the hex it yielded. The caller vouches that the hex is that algorithm's own output. */
+export function digestOf(algorithm: Algorithm, hex: string): Digest {
+  return `${algorithm}:${hex}` as Digest
+}

@@ -1,0 +1,16 @@
+import type { Brand } from './brand.ts'
+import { RegistryError } from './errors.ts'
+
+/** A repository name as the distribution spec draws it ("Pulling manifests"): lower-case path components, 255 characters at most. */
+export type RepositoryName = Brand<string, 'RepositoryName'>
+
+const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*'
+const NAME = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`)
+const LONGEST = 255
+
+/** @throws {RegistryError} NAME_INVALID */
+export function parseRepositoryName(text: string): RepositoryName {
+  if (text.length > LONGEST || !NAME.test(text))
+    throw new RegistryError('NAME_INVALID', { detail: { name: text.slice(0, LONGEST) } })
+  return text as RepositoryName
+}

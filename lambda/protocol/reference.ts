@@ -1,0 +1,36 @@
+import type { Brand } from './brand.ts'
+import { type Digest, parseDigest } from './digest.ts'
+import { RegistryError } from './errors.ts'
+
+/** A tag: 128 characters at most, starting with a letter, a digit or an underscore. Tags keep their case. */
+export type Tag = Brand<string, 'Tag'>
+
+/** Names a manifest: by a tag, which may move, or by its digest, which may not. */
+export type Reference =
+  | { readonly kind: 'tag'; readonly tag: Tag }
+  | { readonly kind: 'digest'; readonly digest: Digest }
+
+/** Names an upload session. Random and unguessable: 122 bits in the form of a UUID. */
+export type UploadId = Brand<string, 'UploadId'>
+
+const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
+const UPLOAD_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** @throws {RegistryError} TAG_INVALID */
+export function parseTag(text: string): Tag {
+  if (!TAG.test(text)) throw new RegistryError('TAG_INVALID', { detail: { tag: text.slice(0, 128) } })
+  return text as Tag
+}
+
+/** No tag holds a colon and every digest does, so the colon decides. @throws {RegistryError} TAG_INVALID, DIGEST_INVALID */
+export function parseReference(text: string): Reference {
+  return text.includes(':')
+    ? { kind: 'digest', digest: parseDigest(text) }
+    : { kind: 'tag', tag: parseTag(text) }
+}
+
+/** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN: an id that we never give out names no session. */
+export function parseUploadId(text: string): UploadId {
+  if (!UPLOAD_ID.test(text)) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+  return text as UploadId
+}

@@ -1,0 +1,82 @@
+import type { Algorithm, Digest } from '../protocol/digest.ts'
+import type { Json } from './table.ts'
+
+/** Bytes on their way, in pieces of any size. */
+export type Bytes = AsyncIterable<Uint8Array>
+
+/** The name of a committed object. It says which upload made it, never what it holds. Printable ASCII. */
+export type ObjectName = string
+
+/** Both ends inclusive, as in HTTP: `{ first: 0, last: 0 }` is one byte. */
+export interface ByteRange {
+  readonly first: number
+  readonly last: number
+}
+
+/**
+ * Bytes that are still being gathered. Plain JSON that the caller keeps: any process can go on with it, and what the
+ * store holds beyond `size` (after a crash, or an append that failed) is forgotten by the next append.
+ */
+export interface Draft {
+  readonly object: ObjectName
+  readonly size: number
+  /** What the bytes are being hashed with while they arrive. */
+  readonly algorithm: Algorithm
+  /** The adapter's own notes. */
+  readonly state: Json
+}
+
+/**
+ * Bytes, and drafts of bytes. The caller chooses object names, each used for one draft only, and records the name
+ * before the first call that mentions it, so that nothing in the store is ever without an owner.
+ */
+export interface BlobStore {
+  /** A draft with no bytes. Does no I/O that a {@link discard} must undo. */
+  begin(object: ObjectName, algorithm: Algorithm): Draft
+  /**
+   * Adds bytes behind `draft.size`; when it resolves they are durable. When `bytes` fails, or the store does, it
+   * rejects with that error and `draft` is as good as before.
+   * @throws {DraftBusy} while another append to or commit of the draft is under way in this process
+   * @throws {StorageFull} when there is no room
+   */
+  append(draft: Draft, bytes: Bytes): Promise<Draft>
+  /** The digest of the draft's bytes, computed by the store. Cheap when the algorithm is the draft's own. */
+  digest(draft: Draft, algorithm: Algorithm): Promise<Digest>
+  /**
+   * Makes the draft an object, durably; may be repeated, also after a crash in the middle.
+   * A committed draft that no row came to name can still be appended to or discarded.
+   */
+  commit(draft: Draft): Promise<void>
+  /** Forgets a draft, committed or not. May be repeated. */
+  discard(draft: Draft): Promise<void>
+  /** The bytes of an object, all or a range of them. @throws {ObjectMissing} before the first byte */
+  read(object: ObjectName, range?: ByteRange): Promise<Bytes>
+  stat(object: ObjectName): Promise<{ readonly size: number } | undefined>
+  /** May be repeated. Readers that began before finish undisturbed. */
+  delete(object: ObjectName): Promise<void>
+  /** Where a client can reach the object without us, or `undefined` where it cannot, so the caller streams. */
+  link(object: ObjectName, request: LinkRequest): Promise<URL | undefined>
+}
+
+export interface LinkRequest {
+  readonly method: 'GET' | 'HEAD'
+  /** The Content-Type that the store shall answer with. */
+  readonly mediaType: string
+  /** How long the link works, in seconds. */
+  readonly seconds: number
+}
+
+/** Two writers on one draft: the second is turned away and nothing of its bytes is kept. */
+export class DraftBusy extends Error {
+  override readonly name = 'DraftBusy'
+}
+
+/** The store holds no such object. */
+export class ObjectMissing extends Error {
+  override readonly name = 'ObjectMissing'
+}
+
+/** The disk is full or a quota is reached. What was acknowledged before is safe. */
+export class StorageFull extends Error {
+  override readonly name = 'StorageFull'
+}

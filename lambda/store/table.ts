@@ -1,0 +1,105 @@
+/** Where an item lives. Both parts are printable ASCII, so every store sorts them alike. */
+export interface Key {
+  readonly partition: string
+  readonly sort: string
+}
+
+/** What an attribute may hold: JSON, and bytes at the top level of an item only. */
+export type Value = Json | Uint8Array
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [name: string]: Json | undefined }
+
+/** An item is its key and its attributes. An attribute that is `undefined` is absent. */
+export type Item = Key & { readonly [attribute: string]: Value | undefined }
+
+/** What must hold of the stored item for a write to go through. An attribute that is absent passes no test. */
+export type Condition = 'absent' | 'present' | { readonly [attribute: string]: Test }
+
+/** A scalar must be equal; numbers may also be compared. */
+export type Test = string | number | boolean | { readonly below: number } | { readonly atLeast: number }
+
+export type Write =
+  | { readonly put: Item; readonly if?: Condition }
+  | { readonly update: Key; readonly change: Change; readonly if?: Condition }
+  | { readonly delete: Key; readonly if?: Condition }
+  | { readonly check: Key; readonly if: Condition }
+
+/** An update of an absent item makes it. `add` counts from 0 where the attribute is absent. */
+export interface Change {
+  readonly set?: { readonly [attribute: string]: Value }
+  readonly add?: { readonly [attribute: string]: number }
+  readonly remove?: readonly string[]
+}
+
+/** Part of a partition, in the order of `sort`. `after` is a whole sort key, exclusive, and need not exist. */
+export interface Range {
+  readonly prefix?: string
+  readonly after?: string
+  readonly limit?: number
+  readonly descending?: boolean
+}
+
+/**
+ * An ordered key-value table: partitions of items, each sorted by `sort`. What DynamoDB and SQLite both do well, and no more.
+ * Every read sees all writes that were acknowledged before it began.
+ */
+export interface Table {
+  get<T extends Item>(key: Key): Promise<T | undefined>
+  /** The items in the order of the keys, `undefined` where there is none. At most {@link MOST_KEYS} keys. */
+  getMany<T extends Item>(keys: readonly Key[]): Promise<(T | undefined)[]>
+  query<T extends Item>(partition: string, range?: Range): Promise<T[]>
+  /**
+   * Applies every write or none, durably. Each item at most once, at most {@link MOST_WRITES} writes.
+   * @throws {ConditionFailed} when the stored items do not allow it
+   * @throws {TableBusy} when the store cannot take the write now and it may be tried again
+   * @throws {StorageFull} when there is no room
+   */
+  transact(...writes: readonly Write[]): Promise<void>
+}
+
+/** DynamoDB's bound on TransactWriteItems. */
+export const MOST_WRITES = 100
+/** DynamoDB's bound on BatchGetItem. */
+export const MOST_KEYS = 100
+
+/** A write's condition did not hold, so nothing was written. */
+export class ConditionFailed extends Error {
+  override readonly name = 'ConditionFailed'
+  /** Which writes of the transaction were refused: indexes into its arguments, ascending, at least one. */
+  readonly failed: readonly number[]
+  constructor(failed: readonly number[]) {
+    super(`condition failed for write ${failed.join(', ')}`)
+    this.failed = failed
+  }
+}
+
+/** The store is throttling or in conflict, and stayed so through the adapter's own retries. */
+export class TableBusy extends Error {
+  override readonly name = 'TableBusy'
+}
+
+/** Judges a condition against the stored item. Stores that evaluate conditions themselves must agree with this. */
+export function holds(condition: Condition, item: Item | undefined): boolean {
+  if (condition === 'absent') return item === undefined
+  if (item === undefined) return false
+  if (condition === 'present') return true
+  return Object.entries(condition).every(([attribute, test]) => passes(test, item[attribute]))
+}
+
+function passes(test: Test, value: Value | undefined): boolean {
+  if (typeof test !== 'object') return value === test
+  if (typeof value !== 'number') return false
+  return 'below' in test ? value < test.below : value >= test.atLeast
+}
+
+/** The key that a write is about. */
+export function keyOf(write: Write): Key {
+  if ('put' in write) return write.put
+  if ('update' in write) return write.update
+  return 'delete' in write ? write.delete : write.check
+}
