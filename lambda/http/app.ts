@@ -27,6 +27,9 @@ export interface AppParts<C> {
   readonly explain: (error: unknown) => RegistryError | undefined
 }
 
+/** Docker looks for the first to tell a v2 registry; the second keeps a browser from making a page of a blob. */
+const COMMON = { 'docker-distribution-api-version': 'registry/2.0', 'x-content-type-options': 'nosniff' }
+
 /** Joins the route table to what it works on. The one place where an error becomes a response. */
 export function createApp<C>({ routes, context, explain }: AppParts<C>): App {
   return async request => {
@@ -34,7 +37,8 @@ export function createApp<C>({ routes, context, explain }: AppParts<C>): App {
     try {
       const { route, params } = match(routes, request.method, request.path)
       about = { route: route.path, action: route.action, ...(params.name && { repository: params.name }) }
-      return { ...about, response: await route.handle(request, params, context) }
+      const response = await route.handle(request, params, context)
+      return { ...about, response: { ...response, headers: { ...COMMON, ...response.headers } } }
     } catch (error) {
       if (error instanceof ClientGone) return about
       const known = error instanceof RegistryError ? error : explain(error)
@@ -55,7 +59,12 @@ export function errorResponse(error: RegistryError, method: string): Response {
   const body = Buffer.from(error.toDocument())
   return {
     status: error.status,
-    headers: { 'content-type': 'application/json', 'content-length': String(body.length), ...error.headers },
+    headers: {
+      ...COMMON,
+      'content-type': 'application/json',
+      'content-length': String(body.length),
+      ...error.headers,
+    },
     ...(method !== 'HEAD' && { body }),
   }
 }

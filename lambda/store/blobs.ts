@@ -17,10 +17,10 @@ export interface ByteRange {
  * Bytes that are still being gathered. Plain JSON that the caller keeps: any process can go on with it, and what the
  * store holds beyond `size` (after a crash, or an append that failed) is forgotten by the next append.
  */
-export interface Draft {
+export type Draft = {
   readonly object: ObjectName
   readonly size: number
-  /** What the bytes are being hashed with while they arrive. */
+  /** What the bytes are being hashed with while they arrive. The caller may change it while `size` is 0. */
   readonly algorithm: Algorithm
   /** The adapter's own notes. */
   readonly state: Json
@@ -43,8 +43,7 @@ export interface BlobStore {
   /** The digest of the draft's bytes, computed by the store. Cheap when the algorithm is the draft's own. */
   digest(draft: Draft, algorithm: Algorithm): Promise<Digest>
   /**
-   * Makes the draft an object, durably; may be repeated, also after a crash in the middle.
-   * A committed draft that no row came to name can still be appended to or discarded.
+   * Makes the draft an object, durably. May be repeated, also after a crash in the middle.
    */
   commit(draft: Draft): Promise<void>
   /** Forgets a draft, committed or not. May be repeated. */

@@ -1,5 +1,5 @@
 /** Where an item lives. Both parts are printable ASCII, so every store sorts them alike. */
-export interface Key {
+export type Key = {
   readonly partition: string
   readonly sort: string
 }

@@ -1,0 +1,25 @@
+import { RegistryError } from '../protocol/errors.ts'
+import type { Request } from './message.ts'
+
+/** How long the body is, in bytes, as far as the headers tell; `undefined` when the client streams without saying. */
+export function bodyLength({ headers }: Request): number | undefined {
+  if (headers['content-length'] !== undefined) return Number(headers['content-length'])
+  return headers['transfer-encoding'] === undefined ? 0 : undefined
+}
+
+/**
+ * Reads a whole body that is known to be small. @throws {RegistryError} CONTENT_TOO_LARGE above `limit` bytes, before
+ * anything is read where the client says the length
+ */
+export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
+  const tooLarge = () => new RegistryError('CONTENT_TOO_LARGE', { detail: { limit } })
+  if ((bodyLength(request) ?? 0) > limit) throw tooLarge()
+  const pieces: Uint8Array[] = []
+  let size = 0
+  for await (const piece of request.body) {
+    size += piece.length
+    if (size > limit) throw tooLarge()
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces)
+}

@@ -1,0 +1,18 @@
+/**
+ * Whether an `Accept` header allows a media type (RFC 9110 section 12.5.1). No header allows everything. Order of
+ * preference is ignored: a tag names one document, so there is nothing to choose from.
+ */
+export function accepts(header: string | undefined, mediaType: string): boolean {
+  if (header === undefined || header.trim() === '') return true
+  const refused = new Set<string>()
+  const allowed = new Set<string>()
+  for (const entry of header.toLowerCase().split(',')) {
+    const [range = '', ...parameters] = entry.split(';').map(part => part.trim())
+    const never = parameters.some(parameter => /^q=0(?:\.0*)?$/.test(parameter))
+    ;(never ? refused : allowed).add(range)
+  }
+  const [type] = mediaType.split('/', 1)
+  const mostSpecificFirst = [mediaType, `${type}/*`, '*/*']
+  const decisive = mostSpecificFirst.find(range => refused.has(range) || allowed.has(range))
+  return decisive !== undefined && !refused.has(decisive)
+}

@@ -1,0 +1,153 @@
+import { type Digest, parseDigest } from './digest.ts'
+import { RegistryError } from './errors.ts'
+import {
+  isForeignLayer,
+  type ManifestShape,
+  manifestMediaTypes,
+  OCI_IMAGE,
+  OCI_INDEX,
+  shapeOf,
+} from './media-types.ts'
+
+/** What a manifest's bytes say, as far as a registry must know. The bytes themselves are what is stored. */
+export interface Manifest {
+  readonly mediaType: string
+  /** Blobs that must be in the repository before the manifest: config and layers, without repeats. */
+  readonly blobs: readonly Digest[]
+  /** Foreign layers: they may be in the repository, and are kept if they are. */
+  readonly foreign: readonly Digest[]
+  /** Manifests that must be in the repository before this index. */
+  readonly children: readonly Digest[]
+  /** The manifest that this one refers to. It need not exist yet (distribution spec, "Pushing Manifests with Subject"). */
+  readonly subject?: Digest
+  /** As the referrers API reports it: an image without one shows the media type of its config. */
+  readonly artifactType?: string
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
+/** The largest manifest that we take, in bytes: what the distribution spec asks registries to allow at least. */
+export const MANIFEST_LIMIT = 4 * 1024 * 1024
+
+/** The most descriptors in one manifest: far above any image, and a bound on the work of one request. */
+export const DESCRIPTOR_LIMIT = 10_000
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** Where a shape lists its content, and which fields would make it a document of another shape too (CVE-2021-41190). */
+const SHAPES: Readonly<Record<ManifestShape, { list: string; alien: readonly string[] }>> = {
+  image: { list: 'layers', alien: ['manifests', 'fsLayers', 'blobs'] },
+  index: { list: 'manifests', alien: ['config', 'layers', 'fsLayers', 'blobs'] },
+  artifact: { list: 'blobs', alien: ['config', 'layers', 'manifests', 'fsLayers'] },
+}
+
+/**
+ * Reads a manifest. Fields that we do not know are nobody's business but the client's.
+ * @param contentType the media type the client gave, without parameters; the document's own `mediaType` must agree
+ * @throws {RegistryError} MANIFEST_INVALID with the rule that was broken
+ */
+export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest {
+  const fields = parseObject(bytes)
+  const mediaType = decideMediaType(fields, contentType)
+  const shape = shapeOf(mediaType)
+  if (!shape) throw invalid(`unsupported media type ${mediaType}`, { supported: manifestMediaTypes() })
+  if (shape !== 'artifact' && fields.schemaVersion !== 2) throw invalid('schemaVersion must be 2')
+  const { list, alien } = SHAPES[shape]
+  for (const field of alien) if (fields[field] != null) throw invalid(`a ${mediaType} cannot hold ${field}`)
+
+  const config = fields.config === undefined ? undefined : parseDescriptor(fields.config, 'config')
+  if (shape === 'image' && !config) throw invalid('config is missing')
+  const listed = parseDescriptors(fields[list], list)
+  const needed = config ? [config, ...listed] : listed
+  if (needed.length > DESCRIPTOR_LIMIT) throw invalid(`more than ${DESCRIPTOR_LIMIT} descriptors`)
+
+  const subject = fields.subject == null ? undefined : parseDescriptor(fields.subject, 'subject').digest
+  const artifactType = text(fields, 'artifactType') || (shape === 'image' ? config?.mediaType : undefined)
+  const annotations = parseAnnotations(fields.annotations)
+  return {
+    mediaType,
+    ...sortOut(needed, shape),
+    ...(subject && { subject }),
+    ...(artifactType && { artifactType }),
+    ...(annotations && { annotations }),
+  }
+}
+
+/** An index may list blobs beside manifests: BuildKit's cache export does, with the media types of layers. */
+function sortOut(needed: readonly Descriptor[], shape: ManifestShape) {
+  const blobs = new Set<Digest>()
+  const foreign = new Set<Digest>()
+  const children = new Set<Digest>()
+  for (const { mediaType, digest } of needed)
+    if (shape === 'index' && (!mediaType || shapeOf(mediaType))) children.add(digest)
+    else if (isForeignLayer(mediaType)) foreign.add(digest)
+    else blobs.add(digest)
+  return {
+    blobs: [...blobs],
+    foreign: [...foreign].filter(digest => !blobs.has(digest)),
+    children: [...children],
+  }
+}
+
+function parseObject(bytes: Uint8Array): Fields {
+  try {
+    const value: unknown = JSON.parse(
+      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes),
+    )
+    if (isObject(value)) return value
+  } catch (cause) {
+    throw invalid('not JSON in UTF-8', {}, cause)
+  }
+  throw invalid('not a JSON object')
+}
+
+function decideMediaType(fields: Fields, contentType?: string): string {
+  const own = text(fields, 'mediaType')
+  if (own && contentType && own !== contentType)
+    throw invalid('mediaType differs from Content-Type', { mediaType: own, contentType })
+  return own || contentType || (fields.manifests === undefined ? OCI_IMAGE : OCI_INDEX)
+}
+
+interface Descriptor {
+  readonly mediaType: string
+  readonly digest: Digest
+}
+
+function parseDescriptors(value: unknown, field: string): Descriptor[] {
+  if (value == null) return []
+  if (!Array.isArray(value)) throw invalid(`${field} must be a list`)
+  return value.map((entry, index) => parseDescriptor(entry, `${field}[${index}]`))
+}
+
+function parseDescriptor(value: unknown, field: string): Descriptor {
+  if (!isObject(value)) throw invalid(`${field} must be a descriptor`)
+  const digest = text(value, 'digest')
+  if (!digest) throw invalid(`${field}.digest is missing`)
+  try {
+    return { mediaType: text(value, 'mediaType') ?? '', digest: parseDigest(digest) }
+  } catch (cause) {
+    throw invalid(`${field}.digest is not a digest`, { digest }, cause)
+  }
+}
+
+function parseAnnotations(value: unknown): Record<string, string> | undefined {
+  if (value == null) return undefined
+  if (!isObject(value)) throw invalid('annotations must be an object')
+  for (const [name, note] of Object.entries(value))
+    if (typeof note !== 'string') throw invalid(`annotation ${name} must be text`)
+  return value as Record<string, string>
+}
+
+function text(fields: Fields, field: string): string | undefined {
+  const value = fields[field]
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'string') throw invalid(`${field} must be text`)
+  return value
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function invalid(rule: string, more: Record<string, unknown> = {}, cause?: unknown): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', { detail: { rule, ...more }, cause })
+}

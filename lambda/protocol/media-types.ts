@@ -1,0 +1,41 @@
+/** How the documents of a media type point at other content. */
+export type ManifestShape = 'image' | 'index' | 'artifact'
+
+export const OCI_IMAGE = 'application/vnd.oci.image.manifest.v1+json'
+export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json'
+
+/** Every media type that we take as a manifest. The artifact manifest left the image spec before 1.1, but was pushed meanwhile. */
+const MANIFESTS: Readonly<Record<string, ManifestShape>> = {
+  [OCI_IMAGE]: 'image',
+  [OCI_INDEX]: 'index',
+  'application/vnd.docker.distribution.manifest.v2+json': 'image',
+  'application/vnd.docker.distribution.manifest.list.v2+json': 'index',
+  'application/vnd.oci.artifact.manifest.v1+json': 'artifact',
+}
+
+/** Layers that licences keep out of registries: they live at their `urls`, so a push may leave them out. */
+const FOREIGN_LAYERS: ReadonlySet<string> = new Set([
+  'application/vnd.docker.image.rootfs.foreign.diff.tar',
+  'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
+  'application/vnd.oci.image.layer.nondistributable.v1.tar',
+  'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip',
+  'application/vnd.oci.image.layer.nondistributable.v1.tar+zstd',
+])
+
+/** `undefined` for anything that is not a manifest. */
+export function shapeOf(mediaType: string): ManifestShape | undefined {
+  return Object.hasOwn(MANIFESTS, mediaType) ? MANIFESTS[mediaType] : undefined
+}
+
+export function isForeignLayer(mediaType: string): boolean {
+  return FOREIGN_LAYERS.has(mediaType)
+}
+
+export function manifestMediaTypes(): string[] {
+  return Object.keys(MANIFESTS)
+}
+
+/** A Content-Type without its parameters, in lower case: `Application/JSON; charset=utf-8` is `application/json`. */
+export function essence(contentType: string): string {
+  return contentType.split(';', 1)[0]?.trim().toLowerCase() ?? ''
+}

@@ -1,0 +1,24 @@
+import { Collector } from './gc/collector.ts'
+import { type App, createApp } from './http/app.ts'
+import type { Dependencies } from './registry/dependencies.ts'
+import { explain } from './registry/explain.ts'
+import { createRegistry } from './registry/registry.ts'
+import { routes } from './routes/index.ts'
+
+/** The registry, above whatever stores it is given: what every door serves, and who tidies up behind it. */
+export interface RegistryApp {
+  readonly app: App
+  readonly collector: Collector
+}
+
+/** @param options `origin`: see {@link Context} */
+export function createRegistryApp(
+  deps: Dependencies,
+  { origin = '' }: { origin?: string } = {},
+): RegistryApp {
+  const registry = createRegistry(deps)
+  return {
+    app: createApp({ routes, context: { registry, origin }, explain }),
+    collector: new Collector(deps, registry.links, registry.uploads),
+  }
+}

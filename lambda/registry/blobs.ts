@@ -1,0 +1,88 @@
+import type { Digest } from '../protocol/digest.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import type { RepositoryName } from '../protocol/name.ts'
+import type { ByteRange } from '../protocol/ranges.ts'
+import type { Bytes, LinkRequest, ObjectName } from '../store/blobs.ts'
+import { keys, stretches } from '../store/keys.ts'
+import type { BlobRow } from '../store/records.ts'
+import type { Dependencies } from './dependencies.ts'
+import type { Links } from './links.ts'
+import { untilItHolds } from './transactions.ts'
+
+/** A blob as one repository sees it. */
+export interface Blob {
+  readonly object: ObjectName
+  readonly size: number
+}
+
+/** The blobs that repositories hold. */
+export class Blobs {
+  readonly #deps: Dependencies
+  readonly #links: Links
+  constructor(deps: Dependencies, links: Links) {
+    this.#deps = deps
+    this.#links = links
+  }
+
+  /** For a client that wants the bytes. @throws {RegistryError} BLOB_UNKNOWN */
+  async find(name: RepositoryName, digest: Digest): Promise<Blob> {
+    return (await this.#links.find(name, digest)) ?? unknown(digest)
+  }
+
+  /** For a client that asks in order to rely on the answer. @throws {RegistryError} BLOB_UNKNOWN */
+  async assure(name: RepositoryName, digest: Digest): Promise<Blob> {
+    return (await this.#links.assure(name, digest)) ?? unknown(digest)
+  }
+
+  /** Where the client can fetch the bytes without us, if it can. */
+  locate({ object }: Blob, request: LinkRequest): Promise<URL | undefined> {
+    return this.#deps.store.link(object, request)
+  }
+
+  read({ object }: Blob, range?: ByteRange): Promise<Bytes> {
+    return this.#deps.store.read(object, range)
+  }
+
+  /**
+   * Gives the repository a blob that another one holds.
+   * @param from the repository to take it from; without one, any (distribution spec, "Mounting a blob": anonymous mount)
+   * @returns false when it cannot be had there, so the client must upload it
+   */
+  async mount(name: RepositoryName, digest: Digest, from?: RepositoryName): Promise<boolean> {
+    return untilItHolds(async () => {
+      if (await this.#links.assure(name, digest)) return true
+      if (!(await this.#isHeld(digest, from))) return false
+      const plan = await this.#links.planLink(name, digest)
+      if (plan) await this.#deps.table.transact(...plan.writes)
+      return plan !== undefined
+    })
+  }
+
+  /**
+   * Takes the blob from the repository.
+   * @throws {RegistryError} BLOB_UNKNOWN; UNSUPPORTED, naming the manifest, while one needs it
+   */
+  async delete(name: RepositoryName, digest: Digest): Promise<void> {
+    const { table } = this.#deps
+    await untilItHolds(async () => {
+      const link = (await this.#links.find(name, digest)) ?? unknown(digest)
+      const { partition, prefix } = stretches.refs(name, digest)
+      const [ref] = await table.query(partition, { prefix, limit: 1 })
+      if (ref) {
+        const [manifest] = ref.sort.slice(prefix.length).split('#')
+        throw new RegistryError('UNSUPPORTED', { detail: { digest, neededBy: manifest } })
+      }
+      await table.transact(...this.#links.unlink(name, digest, link))
+    })
+  }
+
+  async #isHeld(digest: Digest, from?: RepositoryName): Promise<boolean> {
+    if (from) return (await this.#links.find(from, digest)) !== undefined
+    const blob = await this.#deps.table.get<BlobRow>(keys.blob(digest))
+    return blob !== undefined && blob.links > 0
+  }
+}
+
+function unknown(digest: Digest): never {
+  throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
+}

@@ -1,0 +1,27 @@
+import type { BlobStore, Bytes, ObjectName } from '../store/blobs.ts'
+import type { Content } from '../store/records.ts'
+
+/** The largest manifest that is kept in its row. A DynamoDB item holds 400 KB, keys and other attributes included. */
+export const INLINE_LIMIT = 350_000
+
+/** The bytes of a manifest, wherever they are kept. */
+export async function loadContent(store: BlobStore, content: Content): Promise<Uint8Array> {
+  if ('bytes' in content) return content.bytes
+  return collect(await store.read(content.object))
+}
+
+/** Keeps bytes as an object under a name that a row already mentions. May be repeated. */
+export async function storeContent(store: BlobStore, object: ObjectName, bytes: Uint8Array): Promise<void> {
+  const draft = await store.append(store.begin(object, 'sha256'), oneOf(bytes))
+  await store.commit(draft)
+}
+
+async function collect(bytes: Bytes): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of bytes) pieces.push(Uint8Array.from(piece)) // a piece is only ours until the next
+  return Buffer.concat(pieces)
+}
+
+async function* oneOf(bytes: Uint8Array): Bytes {
+  yield bytes
+}

@@ -1,0 +1,16 @@
+import type { BlobStore } from '../store/blobs.ts'
+import type { Table } from '../store/table.ts'
+
+/** What the registry is built on. Times are milliseconds. */
+export interface Dependencies {
+  readonly table: Table
+  readonly store: BlobStore
+  /** Milliseconds since 1970. */
+  readonly clock: () => number
+  /** A fresh random UUID in lower case. */
+  readonly newId: () => string
+  /** How long what nothing needs is kept, so that the manifest which needs it can still arrive. */
+  readonly grace: number
+  /** How long an upload session may stay idle. */
+  readonly uploadLife: number
+}

@@ -1,0 +1,93 @@
+import type { Digest } from '../protocol/digest.ts'
+import type { RepositoryName } from '../protocol/name.ts'
+import type { ObjectName } from '../store/blobs.ts'
+import { keys } from '../store/keys.ts'
+import type { BlobRow, LinkRow } from '../store/records.ts'
+import type { Write } from '../store/table.ts'
+import type { Dependencies } from './dependencies.ts'
+import { discardLater } from './garbage.ts'
+import { untilItHolds } from './transactions.ts'
+
+/** The bytes that an upload brought, ready to become a blob. */
+export interface Offer {
+  readonly object: ObjectName
+  readonly size: number
+}
+
+/** How to give a repository a blob, and whether the offered object becomes it. */
+export interface LinkPlan {
+  readonly writes: readonly Write[]
+  readonly usesOffer: boolean
+}
+
+/**
+ * Which repositories hold which blobs. A link row is the only proof that a repository holds one, and the blob row
+ * counts its links in the same transaction that makes or takes one (invariants I2 and I5).
+ */
+export class Links {
+  readonly #deps: Dependencies
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+  }
+
+  find(name: RepositoryName, digest: Digest): Promise<LinkRow | undefined> {
+    return this.#deps.table.get<LinkRow>(keys.link(name, digest))
+  }
+
+  /**
+   * The link, good for most of a grace from now: whoever is told that a blob is here must find it when its manifest
+   * arrives. The row is rewritten only when a quarter of the grace has passed since it last was.
+   */
+  async assure(name: RepositoryName, digest: Digest): Promise<LinkRow | undefined> {
+    const { clock, grace, table } = this.#deps
+    return untilItHolds(async () => {
+      const link = await this.find(name, digest)
+      if (link && link.touched < clock() - grace / 4) await table.transact(this.touch(name, digest))
+      return link
+    })
+  }
+
+  /** Notes that someone relies on the link. Fails where there is none. */
+  touch(name: RepositoryName, digest: Digest): Write {
+    const change = { set: { touched: this.#deps.clock() }, add: { touches: 1 } }
+    return { update: keys.link(name, digest), change, if: 'present' }
+  }
+
+  /**
+   * The writes after which the repository holds the blob: from what it holds already, from what another holds, or
+   * from the object that is offered. They fail if what this plan read has changed.
+   * @returns undefined when nobody holds the blob and nothing is offered
+   */
+  planLink(name: RepositoryName, digest: Digest, offer: Offer): Promise<LinkPlan>
+  planLink(name: RepositoryName, digest: Digest): Promise<LinkPlan | undefined>
+  async planLink(name: RepositoryName, digest: Digest, offer?: Offer): Promise<LinkPlan | undefined> {
+    const { table, clock, grace } = this.#deps
+    const now = clock()
+    const [link, blob] = (await table.getMany([keys.link(name, digest), keys.blob(digest)])) as [
+      LinkRow?,
+      BlobRow?,
+    ]
+    if (link) return { writes: [this.touch(name, digest)], usesOffer: false }
+
+    const source = blob ?? offer
+    if (!source) return undefined
+    const { object, size } = source
+    const newLink: LinkRow = { ...keys.link(name, digest), object, size, touched: now, touches: 0 }
+    const count: Write = blob
+      ? { update: keys.blob(digest), change: { add: { links: 1 }, set: { touched: now } }, if: { object } }
+      : { put: { ...keys.blob(digest), object, size, links: 1, touched: now }, if: 'absent' }
+    const review = discardLater(this.#deps, now + grace, { what: 'link', repository: name, digest })
+    return { writes: [count, { put: newLink, if: 'absent' }, review], usesOffer: !blob }
+  }
+
+  /** The writes that take a blob from a repository, as long as nobody has touched the link since it was read. */
+  unlink(name: RepositoryName, digest: Digest, { touched, touches }: LinkRow): Write[] {
+    const { clock, grace } = this.#deps
+    const now = clock()
+    return [
+      { delete: keys.link(name, digest), if: { touched, touches } },
+      { update: keys.blob(digest), change: { add: { links: -1 }, set: { touched: now } }, if: 'present' },
+      discardLater(this.#deps, now + grace, { what: 'blob', digest }),
+    ]
+  }
+}

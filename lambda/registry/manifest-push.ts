@@ -1,0 +1,183 @@
+import type { Digest } from '../protocol/digest.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import type { Manifest } from '../protocol/manifest.ts'
+import type { RepositoryName } from '../protocol/name.ts'
+import type { Tag } from '../protocol/reference.ts'
+import { keys } from '../store/keys.ts'
+import type { Content, LinkRow, ManifestRow, RepositoryRow, TagRow } from '../store/records.ts'
+import { ConditionFailed, MOST_WRITES, type Write } from '../store/table.ts'
+import { INLINE_LIMIT, storeContent } from './content.ts'
+import type { Dependencies } from './dependencies.ts'
+import type { Links } from './links.ts'
+import { noteReferrer } from './referrers.ts'
+import type { PushGarbage } from './release.ts'
+import { noteRepository } from './repositories.ts'
+import { moveTag, WRITES_PER_TAG } from './tags.ts'
+import { chunked, getAll, untilItHolds } from './transactions.ts'
+
+/** A manifest that is being pushed. */
+export interface Arrival {
+  readonly name: RepositoryName
+  readonly digest: Digest
+  readonly bytes: Uint8Array
+  readonly manifest: Manifest
+  readonly tags: readonly Tag[]
+}
+
+/** A write, and what the repository lacks when its condition fails. */
+interface Step {
+  readonly write: Write
+  readonly needs?: Digest
+}
+
+/**
+ * The push of a manifest. Nearly always it is one transaction: every blob it needs is touched and referred to, every
+ * child noted, and the manifest, its place among the referrers and its tags appear together or not at all.
+ *
+ * A push too large for that announces itself first, by a garbage row that takes its refs back unless it finishes. The
+ * refs then go ahead in batches, and the manifest row, written while the announcement is withdrawn, is the commit point.
+ */
+export class ManifestPush {
+  readonly #deps: Dependencies
+  readonly #links: Links
+  constructor(deps: Dependencies, links: Links) {
+    this.#deps = deps
+    this.#links = links
+  }
+
+  /** @throws {RegistryError} MANIFEST_BLOB_UNKNOWN */
+  run(arrival: Arrival): Promise<void> {
+    return untilItHolds(() => this.#attempt(arrival))
+  }
+
+  async #attempt(arrival: Arrival): Promise<void> {
+    const { table, clock, newId } = this.#deps
+    const { name, digest, bytes, manifest, tags } = arrival
+    const [stored, repository, ...old] = (await getAll(table, [
+      keys.manifest(name, digest),
+      keys.repository(name),
+      ...tags.map(tag => keys.tag(name, tag)),
+    ])) as [ManifestRow?, RepositoryRow?, ...TagRow[]]
+    const now = clock()
+    const target = { digest, mediaType: manifest.mediaType, size: bytes.length, pushed: now }
+    const moves = tags.map((tag, i) => moveTag(name, tag, old[i], target))
+    if (stored) return this.#tag(arrival, stored.push, noteRepository(name, repository, now), moves)
+
+    const push = newId()
+    const needs = await this.#needs(arrival, push)
+    const announced = bytes.length > INLINE_LIMIT || needs.length + moves.flat().length + 3 > MOST_WRITES
+    const content: Content = bytes.length > INLINE_LIMIT ? { object: newId() } : { bytes }
+    const { subject } = manifest
+    const row = {
+      ...keys.manifest(name, digest),
+      ...target,
+      ...content,
+      push,
+      tagging: 0,
+      ...(subject && { subject }),
+    }
+    const commit: Write[] = [
+      { put: row, if: 'absent' },
+      ...noteReferrer(name, digest, bytes.length, manifest),
+      ...noteRepository(name, repository, now),
+    ]
+    if (!announced) return this.#apply([...needs, ...[...commit, ...moves.flat()].map(write => ({ write }))])
+    await this.#announce(arrival, push, content, needs, commit)
+    await this.#tag(arrival, push, [], moves)
+  }
+
+  /** Points tags at a manifest that is there. The count in its row keeps a delete from passing unseen in between. */
+  async #tag(
+    { name, digest }: Arrival,
+    push: string,
+    also: readonly Write[],
+    moves: readonly Write[][],
+  ): Promise<void> {
+    const { table, clock } = this.#deps
+    const note: Write = {
+      update: keys.manifest(name, digest),
+      change: { add: { tagging: 1 }, set: { pushed: clock() } },
+      if: { push },
+    }
+    const room = Math.floor((MOST_WRITES - 2) / WRITES_PER_TAG)
+    const [first = [], ...rest] = chunked(moves, room)
+    await table.transact(note, ...also, ...first.flat())
+    for (const some of rest) await table.transact(note, ...some.flat())
+  }
+
+  /** What the manifest relies on: its blobs, its foreign layers as far as they are here, and its children. */
+  async #needs({ name, digest, manifest }: Arrival, push: string): Promise<Step[]> {
+    const { table } = this.#deps
+    const foreign = await getAll<LinkRow>(
+      table,
+      manifest.foreign.map(blob => keys.link(name, blob)),
+    )
+    const blobs = [...manifest.blobs, ...manifest.foreign.filter((_, i) => foreign[i])]
+    return [
+      ...blobs.flatMap((blob): Step[] => [
+        { write: this.#links.touch(name, blob), needs: blob },
+        { write: { put: keys.ref(name, blob, digest, push) } },
+      ]),
+      ...manifest.children.flatMap((child): Step[] => [
+        { write: { check: keys.manifest(name, child), if: 'present' }, needs: child },
+        { write: { put: keys.parent(name, child, digest, push) } },
+      ]),
+    ]
+  }
+
+  async #announce(
+    { name, digest, bytes, manifest }: Arrival,
+    push: string,
+    content: Content,
+    needs: readonly Step[],
+    commit: readonly Write[],
+  ): Promise<void> {
+    await this.#expectAll(name, manifest)
+    const { table, store, clock, grace, newId } = this.#deps
+    const due = clock() + grace
+    const announcement: PushGarbage = {
+      ...keys.garbage(due, newId()),
+      due,
+      ...{
+        what: 'push',
+        repository: name,
+        digest,
+        push,
+        mediaType: manifest.mediaType,
+        taken: false,
+        ...content,
+      },
+    }
+    const { partition, sort } = announcement
+    await table.transact({ put: announcement, if: 'absent' })
+    if ('object' in content) await storeContent(store, content.object, bytes)
+    const stillOurs: Step = { write: { check: { partition, sort }, if: { taken: false } } }
+    for (const some of chunked(needs, MOST_WRITES - 1)) await this.#apply([...some, stillOurs])
+    await table.transact(...commit, { delete: { partition, sort }, if: { taken: false } })
+  }
+
+  /** Names all that is missing before anything is written. */
+  async #expectAll(name: RepositoryName, { blobs, children }: Manifest): Promise<void> {
+    const needed = [...blobs, ...children]
+    const rows = await getAll(this.#deps.table, [
+      ...blobs.map(blob => keys.link(name, blob)),
+      ...children.map(child => keys.manifest(name, child)),
+    ])
+    const missing = needed.filter((_, i) => rows[i] === undefined)
+    if (missing.length > 0) throw lacks(missing)
+  }
+
+  async #apply(steps: readonly Step[]): Promise<void> {
+    try {
+      await this.#deps.table.transact(...steps.map(step => step.write))
+    } catch (error) {
+      if (!(error instanceof ConditionFailed)) throw error
+      const missing = error.failed.map(i => steps[i]?.needs).filter(digest => digest !== undefined)
+      throw missing.length > 0 ? lacks(missing) : error
+    }
+  }
+}
+
+function lacks(missing: readonly Digest[]): RegistryError {
+  return new RegistryError('MANIFEST_BLOB_UNKNOWN', { detail: { missing } })
+}

@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto'
+import { algorithmOf, type Digest, digestOf } from '../protocol/digest.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import { parseManifest } from '../protocol/manifest.ts'
+import type { RepositoryName } from '../protocol/name.ts'
+import type { Reference, Tag } from '../protocol/reference.ts'
+import { keys, stretches } from '../store/keys.ts'
+import type { ManifestRow } from '../store/records.ts'
+import { MOST_WRITES, type Write } from '../store/table.ts'
+import { loadContent } from './content.ts'
+import type { Dependencies } from './dependencies.ts'
+import type { Links } from './links.ts'
+import { ManifestPush } from './manifest-push.ts'
+import { type PushGarbage, tryRelease } from './release.ts'
+import { dropTag, type Tags } from './tags.ts'
+import { chunked, untilItHolds } from './transactions.ts'
+
+/** Which manifest, without its bytes. */
+export interface ManifestInfo {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly size: number
+}
+
+/** What a push was about, for the answer. */
+export interface Pushed {
+  readonly digest: Digest
+  readonly subject?: Digest
+}
+
+/** The manifests of repositories. */
+export class Manifests {
+  readonly #deps: Dependencies
+  readonly #tags: Tags
+  readonly #push: ManifestPush
+  constructor(deps: Dependencies, links: Links, tags: Tags) {
+    this.#deps = deps
+    this.#tags = tags
+    this.#push = new ManifestPush(deps, links)
+  }
+
+  /** @throws {RegistryError} MANIFEST_UNKNOWN */
+  async stat(name: RepositoryName, reference: Reference): Promise<ManifestInfo> {
+    if (reference.kind === 'digest')
+      return { digest: reference.digest, ...(await this.#row(name, reference.digest)) }
+    return (await this.#tags.find(name, reference.tag)) ?? unknown(reference.tag)
+  }
+
+  /** @throws {RegistryError} MANIFEST_UNKNOWN */
+  async get(
+    name: RepositoryName,
+    reference: Reference,
+  ): Promise<ManifestInfo & { readonly bytes: Uint8Array }> {
+    const { digest } = reference.kind === 'digest' ? reference : await this.stat(name, reference)
+    const row = await this.#row(name, digest)
+    return {
+      digest,
+      mediaType: row.mediaType,
+      size: row.size,
+      bytes: await loadContent(this.#deps.store, row),
+    }
+  }
+
+  /**
+   * Stores a manifest and points tags at it.
+   * @param contentType its media type as the client gave it, without parameters
+   * @throws {RegistryError} MANIFEST_INVALID; DIGEST_INVALID when the reference is the digest of something else;
+   * MANIFEST_BLOB_UNKNOWN, naming what the repository lacks
+   */
+  async put(
+    name: RepositoryName,
+    reference: Reference,
+    bytes: Uint8Array,
+    { contentType, tags = [] }: { contentType?: string; tags?: readonly Tag[] },
+  ): Promise<Pushed> {
+    const manifest = parseManifest(bytes, contentType)
+    const algorithm = reference.kind === 'digest' ? algorithmOf(reference.digest) : 'sha256'
+    const digest = digestOf(algorithm, createHash(algorithm).update(bytes).digest('hex'))
+    if (reference.kind === 'digest' && reference.digest !== digest)
+      throw new RegistryError('DIGEST_INVALID', { detail: { said: reference.digest, actual: digest } })
+    const allTags = new Set(reference.kind === 'tag' ? [reference.tag, ...tags] : tags)
+    await this.#push.run({ name, digest, bytes, manifest, tags: [...allTags] })
+    return { digest, ...(manifest.subject && { subject: manifest.subject }) }
+  }
+
+  /**
+   * Takes a manifest away, and the tags that name it. What it needed is free again at once where that is little work,
+   * and when the collector comes by where it is much. @throws {RegistryError} MANIFEST_UNKNOWN
+   */
+  async delete(name: RepositoryName, digest: Digest): Promise<void> {
+    const { table, clock, newId } = this.#deps
+    const garbage = await untilItHolds(async () => {
+      const row = await this.#row(name, digest)
+      await this.#dropTags(name, digest)
+      const { mediaType, push, tagging, subject } = row
+      const now = clock()
+      const content = 'bytes' in row ? { bytes: row.bytes } : { object: row.object }
+      const garbage: PushGarbage = {
+        ...keys.garbage(now, newId()),
+        due: now,
+        what: 'push',
+        repository: name,
+        digest,
+        push,
+        mediaType,
+        taken: true,
+        ...content,
+      }
+      const referrer: Write[] = subject ? [{ delete: keys.referrer(name, subject, digest) }] : []
+      await table.transact(
+        { delete: keys.manifest(name, digest), if: { push, tagging } },
+        { put: garbage },
+        ...referrer,
+      )
+      return garbage
+    })
+    await tryRelease(this.#deps, garbage)
+  }
+
+  async #dropTags(name: RepositoryName, digest: Digest): Promise<void> {
+    const { table } = this.#deps
+    const { partition, prefix } = stretches.tagged(name, digest)
+    const tags = (await table.query(partition, { prefix })).map(row => row.sort.slice(prefix.length) as Tag)
+    for (const some of chunked(tags, MOST_WRITES / 2))
+      await table.transact(...some.flatMap(tag => dropTag(name, tag, { digest })))
+  }
+
+  async #row(name: RepositoryName, digest: Digest): Promise<ManifestRow> {
+    return (await this.#deps.table.get<ManifestRow>(keys.manifest(name, digest))) ?? unknown(digest)
+  }
+}
+
+function unknown(reference: string): never {
+  throw new RegistryError('MANIFEST_UNKNOWN', { detail: { reference } })
+}

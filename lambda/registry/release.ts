@@ -1,0 +1,63 @@
+import { parseManifest } from '../protocol/manifest.ts'
+import { ObjectMissing } from '../store/blobs.ts'
+import { keys } from '../store/keys.ts'
+import type { GarbageRow } from '../store/records.ts'
+import { MOST_WRITES, type Write } from '../store/table.ts'
+import { loadContent } from './content.ts'
+import type { Dependencies } from './dependencies.ts'
+import { discardLater } from './garbage.ts'
+import { chunked } from './transactions.ts'
+
+/** How many writes a request may make on the collector's behalf. */
+const AT_ONCE = 5 * MOST_WRITES
+
+/** The garbage of a push: see {@link GarbageRow}. */
+export type PushGarbage = GarbageRow & { readonly what: 'push' }
+
+/**
+ * Takes back what a push wrote for a manifest that is no more, or never came to be: its refs and parents, told from
+ * those of other pushes by the push id. The blobs it needed are put before the collector. May be repeated: the garbage
+ * row goes last.
+ */
+export async function release(deps: Dependencies, row: PushGarbage): Promise<void> {
+  await apply(deps, row, await releaseWrites(deps, row))
+}
+
+/** {@link release} on behalf of a request: only while it is little work, and its failure is not the request's. */
+export async function tryRelease(deps: Dependencies, row: PushGarbage): Promise<void> {
+  try {
+    const writes = await releaseWrites(deps, row)
+    if (writes.length <= AT_ONCE) await apply(deps, row, writes)
+  } catch {
+    // the row stays on the collector's list
+  }
+}
+
+async function releaseWrites(deps: Dependencies, row: PushGarbage): Promise<Write[]> {
+  const { repository, digest, mediaType, push } = row
+  const now = deps.clock()
+  const bytes = await loadContent(deps.store, row).catch(error => {
+    if (error instanceof ObjectMissing) return undefined // this far we were once before
+    throw error
+  })
+  if (!bytes) return []
+  const { blobs, foreign, children } = parseManifest(bytes, mediaType)
+  return [
+    ...[...blobs, ...foreign].flatMap(blob => [
+      { delete: keys.ref(repository, blob, digest, push) },
+      discardLater(deps, now, { what: 'link', repository, digest: blob }),
+    ]),
+    ...children.map(child => ({ delete: keys.parent(repository, child, digest, push) })),
+  ]
+}
+
+async function apply(
+  { table, store }: Dependencies,
+  row: PushGarbage,
+  writes: readonly Write[],
+): Promise<void> {
+  for (const some of chunked(writes, MOST_WRITES)) await table.transact(...some)
+  if ('object' in row) await store.delete(row.object)
+  const { partition, sort } = row
+  await table.transact({ delete: { partition, sort } })
+}

@@ -1,0 +1,231 @@
+import { type Algorithm, algorithmOf, type Digest } from '../protocol/digest.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import type { RepositoryName } from '../protocol/name.ts'
+import { uploadPath } from '../protocol/paths.ts'
+import { type ByteRange, uploadRange } from '../protocol/ranges.ts'
+import type { UploadId } from '../protocol/reference.ts'
+import { type Bytes, type Draft, DraftBusy } from '../store/blobs.ts'
+import { keys } from '../store/keys.ts'
+import type { UploadRow } from '../store/records.ts'
+import { ConditionFailed, type Write } from '../store/table.ts'
+import type { Dependencies } from './dependencies.ts'
+import { discardLater } from './garbage.ts'
+import type { Links } from './links.ts'
+import { untilItHolds } from './transactions.ts'
+
+/** An upload session as the client knows it. `size` counts the bytes that are safe. */
+export interface Session {
+  readonly id: UploadId
+  readonly size: number
+}
+
+/** Bytes that a request brings to a session. */
+export interface Chunk {
+  readonly bytes: Bytes
+  /** Where the client says that they belong (`Content-Range`). Without it they follow what is there. */
+  readonly range?: ByteRange
+}
+
+/** Upload sessions: from the first POST to the blob, across requests, processes and crashes. */
+export class Uploads {
+  readonly #deps: Dependencies
+  readonly #links: Links
+  readonly #atWork = new Set<UploadId>()
+  constructor(deps: Dependencies, links: Links) {
+    this.#deps = deps
+    this.#links = links
+  }
+
+  async begin(name: RepositoryName, algorithm: Algorithm): Promise<Session> {
+    const { table, store, clock, newId, uploadLife } = this.#deps
+    const id = newId() as UploadId
+    const expires = clock() + uploadLife
+    const draft = store.begin(id, algorithm)
+    const row: UploadRow = { ...keys.upload(name, id), draft, version: 0, expires }
+    const review = discardLater(this.#deps, expires, { what: 'upload', repository: name, upload: id })
+    await table.transact({ put: row, if: 'absent' }, review)
+    return { id, size: 0 }
+  }
+
+  /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
+  async status(name: RepositoryName, id: UploadId): Promise<Session> {
+    const row = (await this.#find(name, id)) ?? unknown()
+    return { id, size: row.draft.size }
+  }
+
+  /**
+   * Adds a chunk.
+   * @throws {RegistryError} BLOB_UPLOAD_UNKNOWN; RANGE_INVALID, telling where to go on, when the chunk does not follow
+   * what is there or another request was faster; SIZE_INVALID when it is not as long as it said
+   */
+  append(name: RepositoryName, id: UploadId, chunk: Chunk): Promise<Session> {
+    return this.#alone(name, id, async () => {
+      const row = (await this.#find(name, id)) ?? unknown()
+      if (row.closing) throw outOfOrder(name, id, row)
+      const draft = await this.#receive(name, id, row, chunk)
+      await this.#record(name, id, row, { draft })
+      return { id, size: draft.size }
+    })
+  }
+
+  /**
+   * Ends the session: its bytes, and those of the last chunk if there is one, become a blob of the repository. A client
+   * that did not hear the answer may ask again, even when the session has gone with the first time.
+   * @throws {RegistryError} DIGEST_INVALID when the bytes have another digest, and the session stays as it was; else as {@link append}
+   */
+  finish(name: RepositoryName, id: UploadId, digest: Digest, chunk?: Chunk): Promise<void> {
+    return this.#alone(name, id, async () => {
+      const found = await this.#find(name, id)
+      if (!found) {
+        await this.#expectFinished(name, digest)
+        return drain(chunk)
+      }
+      const row = await this.#close(name, id, found, digest, chunk)
+      await this.#deps.store.commit(row.draft)
+      await this.#publish(name, id, row, digest)
+    })
+  }
+
+  /** A blob in one request (end-4b): no session outlives it. @throws as {@link finish} */
+  async push(name: RepositoryName, digest: Digest, bytes: Bytes): Promise<void> {
+    const { id } = await this.begin(name, algorithmOf(digest))
+    try {
+      await this.finish(name, id, digest, { bytes })
+    } catch (error) {
+      await this.cancel(name, id).catch(() => {}) // it expires by itself
+      throw error
+    }
+  }
+
+  /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
+  async cancel(name: RepositoryName, id: UploadId): Promise<void> {
+    const { table, store } = this.#deps
+    const draft = await untilItHolds(async () => {
+      const row = (await this.#find(name, id)) ?? unknown()
+      await table.transact(...this.drop(name, id, row))
+      return row.draft
+    })
+    if (!this.#atWork.has(id)) await store.discard(draft)
+  }
+
+  /**
+   * The writes that end a session without a blob. The draft stays on the collector's list for a grace, lest a request
+   * that is still at work on it leave something behind.
+   */
+  drop(name: RepositoryName, id: UploadId, { version, draft }: UploadRow): Write[] {
+    const { clock, grace } = this.#deps
+    return [
+      { delete: keys.upload(name, id), if: { version } },
+      discardLater(this.#deps, clock() + grace, { what: 'draft', draft }),
+    ]
+  }
+
+  /**
+   * One request at a time for a session: a second one would write over what the first has just been promised. Between
+   * processes the version in the row decides, and the store must notice bytes that another process wrote.
+   */
+  async #alone<T>(name: RepositoryName, id: UploadId, work: () => Promise<T>): Promise<T> {
+    if (this.#atWork.has(id)) throw outOfOrder(name, id, (await this.#find(name, id)) ?? unknown())
+    this.#atWork.add(id)
+    try {
+      return await work()
+    } finally {
+      this.#atWork.delete(id)
+    }
+  }
+
+  #find(name: RepositoryName, id: UploadId): Promise<UploadRow | undefined> {
+    return this.#deps.table.get<UploadRow>(keys.upload(name, id))
+  }
+
+  async #receive(
+    name: RepositoryName,
+    id: UploadId,
+    row: UploadRow,
+    { bytes, range }: Chunk,
+  ): Promise<Draft> {
+    const { size } = row.draft
+    if (range && range.first !== size) throw outOfOrder(name, id, row)
+    const draft = await this.#deps.store.append(row.draft, bytes).catch(error => {
+      throw error instanceof DraftBusy ? outOfOrder(name, id, row) : error
+    })
+    if (range && draft.size !== range.last + 1)
+      throw new RegistryError('SIZE_INVALID', {
+        detail: { said: range.last - range.first + 1, sent: draft.size - size },
+      })
+    return draft
+  }
+
+  async #record(
+    name: RepositoryName,
+    id: UploadId,
+    row: UploadRow,
+    change: Partial<UploadRow>,
+  ): Promise<UploadRow> {
+    const { table, clock, uploadLife } = this.#deps
+    const next = { ...row, ...change, version: row.version + 1, expires: clock() + uploadLife }
+    try {
+      await table.transact({ put: next, if: { version: row.version } })
+      return next
+    } catch (error) {
+      if (!(error instanceof ConditionFailed)) throw error
+      throw outOfOrder(name, id, (await this.#find(name, id)) ?? unknown())
+    }
+  }
+
+  /** Receives the last bytes and holds them against the digest. The row then says how the session must end. */
+  async #close(
+    name: RepositoryName,
+    id: UploadId,
+    row: UploadRow,
+    digest: Digest,
+    chunk?: Chunk,
+  ): Promise<UploadRow> {
+    const algorithm = algorithmOf(digest)
+    if (row.closing) await drain(chunk) // a repeated request: these bytes are in already
+    const last = row.closing ? undefined : chunk
+    const open = row.draft.size === 0 ? { ...row, draft: { ...row.draft, algorithm } } : row
+    const draft = last ? await this.#receive(name, id, open, last) : open.draft
+    const actual = await this.#deps.store.digest(draft, algorithm)
+    if (actual !== digest) throw new RegistryError('DIGEST_INVALID', { detail: { said: digest, actual } })
+    return last ? this.#record(name, id, row, { draft, closing: digest }) : { ...row, draft }
+  }
+
+  async #publish(name: RepositoryName, id: UploadId, row: UploadRow, digest: Digest): Promise<void> {
+    const { table, clock } = this.#deps
+    const { object, size } = row.draft
+    const end: Write = { delete: keys.upload(name, id), if: { version: row.version } }
+    await untilItHolds(async () => {
+      const plan = await this.#links.planLink(name, digest, { object, size })
+      const leftover = plan.usesOffer ? [] : [discardLater(this.#deps, clock(), { what: 'object', object })]
+      try {
+        await table.transact(end, ...plan.writes, ...leftover)
+      } catch (error) {
+        if (error instanceof ConditionFailed && error.failed.includes(0))
+          return this.#expectFinished(name, digest)
+        throw error
+      }
+    })
+  }
+
+  /** The session is gone. If it went with this very blob, the client is asking again and has what it wants. */
+  async #expectFinished(name: RepositoryName, digest: Digest): Promise<void> {
+    if (!(await this.#links.assure(name, digest))) unknown()
+  }
+}
+
+async function drain(chunk?: Chunk): Promise<void> {
+  if (chunk) for await (const _ of chunk.bytes);
+}
+
+function unknown(): never {
+  throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+}
+
+/** regctl goes on from a 416 only when it carries both headers. */
+function outOfOrder(name: RepositoryName, id: UploadId, { draft: { size } }: UploadRow): RegistryError {
+  return new RegistryError('RANGE_INVALID', {
+    detail: { size },
+    headers: { location: uploadPath(name, id), range: uploadRange(size) },
+  })
+}

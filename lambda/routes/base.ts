@@ -1,0 +1,14 @@
+import { route } from '../http/router.ts'
+import { json } from './answers.ts'
+
+/** end-1. Clients ask it before anything else, to learn that this is a registry and how to log in. */
+async function base() {
+  return json({})
+}
+
+export const baseRoutes = [
+  route('GET', '/v2/', 'none', base),
+  route('HEAD', '/v2/', 'none', base),
+  route('GET', '/v2', 'none', base),
+  route('HEAD', '/v2', 'none', base),
+]

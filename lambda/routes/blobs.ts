@@ -1,0 +1,72 @@
+import type { Request, Response } from '../http/message.ts'
+import { type Params, route } from '../http/router.ts'
+import type { Digest } from '../protocol/digest.ts'
+import { contentRange, parseRange } from '../protocol/ranges.ts'
+import { contentHeaders, empty, etag, isFresh } from './answers.ts'
+import type { Context } from './context.ts'
+
+const BLOB = '/v2/<name>/blobs/<digest>'
+type BlobParams = Params<typeof BLOB>
+
+const mediaType = 'application/octet-stream'
+
+/** How long a client may take from our redirect to its request to the store, in seconds. */
+const LINK_SECONDS = 15 * 60
+
+/** end-2. Sends the client to the store where it can reach it, and streams where it cannot. */
+async function getBlob(
+  { headers }: Request,
+  { name, digest }: BlobParams,
+  { registry: { blobs } }: Context,
+): Promise<Response> {
+  const blob = await blobs.find(name, digest)
+  if (isFresh(headers['if-none-match'], digest)) return empty(304, { etag: etag(digest) })
+  const url = await blobs.locate(blob, { method: 'GET', mediaType, seconds: LINK_SECONDS })
+  if (url) return empty(307, { location: url.href, 'docker-content-digest': digest })
+
+  const about = { ...contentHeaders({ digest, mediaType, size: blob.size }), 'accept-ranges': 'bytes' }
+  const range = mayBeRange(headers['if-range'], digest) ? parseRange(headers.range, blob.size) : undefined
+  if (!range) return { status: 200, headers: about, body: await blobs.read(blob) }
+  const part = {
+    'content-length': String(range.last - range.first + 1),
+    'content-range': contentRange(range, blob.size),
+  }
+  return { status: 206, headers: { ...about, ...part }, body: await blobs.read(blob, range) }
+}
+
+/** end-2. Docker takes a layer's size from the Content-Length, so it is always the true one. */
+async function headBlob(
+  { headers }: Request,
+  { name, digest }: BlobParams,
+  { registry: { blobs } }: Context,
+): Promise<Response> {
+  const blob = await blobs.assure(name, digest)
+  if (isFresh(headers['if-none-match'], digest)) return empty(304, { etag: etag(digest) })
+  const url = await blobs.locate(blob, { method: 'HEAD', mediaType, seconds: LINK_SECONDS })
+  if (url) return empty(307, { location: url.href, 'docker-content-digest': digest })
+  return {
+    status: 200,
+    headers: { ...contentHeaders({ digest, mediaType, size: blob.size }), 'accept-ranges': 'bytes' },
+  }
+}
+
+/** end-10. */
+async function deleteBlob(
+  _: Request,
+  { name, digest }: BlobParams,
+  { registry: { blobs } }: Context,
+): Promise<Response> {
+  await blobs.delete(name, digest)
+  return empty(202)
+}
+
+/** A client that goes on with a download says of which content; of another it wants the whole (RFC 9110 section 13.1.5). */
+function mayBeRange(ifRange: string | undefined, digest: Digest): boolean {
+  return ifRange === undefined || ifRange.trim() === etag(digest)
+}
+
+export const blobRoutes = [
+  route('GET', BLOB, 'pull', getBlob),
+  route('HEAD', BLOB, 'pull', headBlob),
+  route('DELETE', BLOB, 'delete', deleteBlob),
+]

@@ -1,0 +1,22 @@
+import type { Request, Response } from '../http/message.ts'
+import { route } from '../http/router.ts'
+import { nextLink, parsePage } from '../protocol/pagination.ts'
+import { json } from './answers.ts'
+import type { Context } from './context.ts'
+
+const CATALOG = '/v2/_catalog'
+const MOST_REPOSITORIES = 1000
+
+/** The Docker registry's listing of repositories. Not in the distribution spec, which reserves the path for it. */
+async function listRepositories(
+  { query }: Request,
+  _: object,
+  { registry, origin }: Context,
+): Promise<Response> {
+  const page = parsePage(query, MOST_REPOSITORIES)
+  const { names, more } = await registry.repositories.list(page)
+  const next = { n: String(page.limit), last: names.at(-1) }
+  return json({ repositories: names }, more ? { link: nextLink(origin + CATALOG, next) } : {})
+}
+
+export const catalogRoutes = [route('GET', CATALOG, 'admin', listRepositories)]

@@ -1,0 +1,20 @@
+import type { Route } from '../http/router.ts'
+import { baseRoutes } from './base.ts'
+import { blobRoutes } from './blobs.ts'
+import { catalogRoutes } from './catalog.ts'
+import type { Context } from './context.ts'
+import { manifestRoutes } from './manifests.ts'
+import { referrerRoutes } from './referrers.ts'
+import { tagRoutes } from './tags.ts'
+import { uploadRoutes } from './uploads.ts'
+
+/** The whole API. Each row says method, path, what the caller must be allowed to do, and who answers. */
+export const routes: readonly Route<Context>[] = [
+  ...baseRoutes,
+  ...blobRoutes,
+  ...manifestRoutes,
+  ...uploadRoutes,
+  ...tagRoutes,
+  ...referrerRoutes,
+  ...catalogRoutes,
+]

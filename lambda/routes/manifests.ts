@@ -1,0 +1,105 @@
+import { readBody } from '../http/body.ts'
+import type { Request, Response } from '../http/message.ts'
+import { type Params, route } from '../http/router.ts'
+import { accepts } from '../protocol/accept.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import { MANIFEST_LIMIT } from '../protocol/manifest.ts'
+import { essence } from '../protocol/media-types.ts'
+import { manifestPath } from '../protocol/paths.ts'
+import { parseTag, type Reference, type Tag } from '../protocol/reference.ts'
+import type { ManifestInfo } from '../registry/manifests.ts'
+import { contentHeaders, empty, etag, isFresh } from './answers.ts'
+import type { Context } from './context.ts'
+
+const EXISTING = '/v2/<name>/manifests/<existing>'
+const REFERENCE = '/v2/<name>/manifests/<reference>'
+type Existing = Params<typeof EXISTING>
+
+/** The most `tag` parameters of one push. The spec asks for ten at least. */
+const TAG_LIMIT = 40
+
+/** end-3. */
+async function getManifest(
+  request: Request,
+  { name, existing }: Existing,
+  { registry }: Context,
+): Promise<Response> {
+  const manifest = await registry.manifests.get(name, existing)
+  return (
+    describe(request, existing, manifest) ?? {
+      status: 200,
+      headers: contentHeaders(manifest),
+      body: manifest.bytes,
+    }
+  )
+}
+
+/** end-3. */
+async function headManifest(
+  request: Request,
+  { name, existing }: Existing,
+  { registry }: Context,
+): Promise<Response> {
+  const manifest = await registry.manifests.stat(name, existing)
+  return describe(request, existing, manifest) ?? { status: 200, headers: contentHeaders(manifest) }
+}
+
+/** end-7a and 7b. */
+async function putManifest(
+  request: Request,
+  { name, reference }: Params<typeof REFERENCE>,
+  context: Context,
+): Promise<Response> {
+  const tags = tagsIn(request.query)
+  const contentType = essence(request.headers['content-type'] ?? '')
+  const bytes = await readBody(request, MANIFEST_LIMIT)
+  const about = { tags, ...(contentType && { contentType }) }
+  const { digest, subject } = await context.registry.manifests.put(name, reference, bytes, about)
+  return empty(201, {
+    location: context.origin + manifestPath(name, reference.kind === 'tag' ? reference.tag : digest),
+    'docker-content-digest': digest,
+    ...(subject && { 'oci-subject': subject }),
+    ...(tags.length > 0 && { 'oci-tag': tags.join(', ') }),
+  })
+}
+
+/** end-9. A tag goes alone; a digest takes the manifest and all its tags. */
+async function deleteManifest(
+  _: Request,
+  { name, existing }: Existing,
+  { registry }: Context,
+): Promise<Response> {
+  if (existing.kind === 'tag') await registry.tags.delete(name, existing.tag)
+  else await registry.manifests.delete(name, existing.digest)
+  return empty(202)
+}
+
+/**
+ * What to answer instead of the manifest. A digest names bytes, so whoever asks for it wants those bytes; a tag may name
+ * a type that the client cannot read, which it should hear rather than fail to parse.
+ */
+function describe(
+  { headers }: Request,
+  existing: Reference,
+  { digest, mediaType }: ManifestInfo,
+): Response | undefined {
+  if (existing.kind === 'tag' && !accepts(headers.accept, mediaType))
+    throw new RegistryError('MANIFEST_UNKNOWN', {
+      detail: { mediaType, reason: 'not among the types in Accept' },
+    })
+  return isFresh(headers['if-none-match'], digest) ? empty(304, { etag: etag(digest) }) : undefined
+}
+
+function tagsIn(query: URLSearchParams): Tag[] {
+  const tags = [...new Set(query.getAll('tag'))]
+  if (tags.length > TAG_LIMIT)
+    throw new RegistryError('URI_TOO_LONG', { detail: { tags: tags.length, limit: TAG_LIMIT } })
+  return tags.map(parseTag)
+}
+
+export const manifestRoutes = [
+  route('GET', EXISTING, 'pull', getManifest),
+  route('HEAD', EXISTING, 'pull', headManifest),
+  route('PUT', REFERENCE, 'push', putManifest),
+  route('DELETE', EXISTING, 'delete', deleteManifest),
+]

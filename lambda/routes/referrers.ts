@@ -1,0 +1,31 @@
+import type { Request, Response } from '../http/message.ts'
+import { type Params, route } from '../http/router.ts'
+import { OCI_INDEX } from '../protocol/media-types.ts'
+import { nextLink, parsePage } from '../protocol/pagination.ts'
+import { json } from './answers.ts'
+import type { Context } from './context.ts'
+
+const REFERRERS = '/v2/<name>/referrers/<digest>'
+const MOST_REFERRERS = 1000
+
+/** end-12a and 12b. Nothing that refers to the digest, or no such digest, is an empty index. */
+async function listReferrers(
+  { query }: Request,
+  { name, digest }: Params<typeof REFERRERS>,
+  { registry, origin }: Context,
+): Promise<Response> {
+  const artifactType = query.get('artifactType') || undefined
+  const page = parsePage(query, MOST_REFERRERS)
+  const { descriptors, next } = await registry.referrers.list(name, digest, page, artifactType)
+  const parameters = { artifactType, n: query.get('n') ? String(page.limit) : undefined, last: next }
+  return json(
+    { schemaVersion: 2, mediaType: OCI_INDEX, manifests: descriptors },
+    {
+      'content-type': OCI_INDEX,
+      ...(artifactType && { 'oci-filters-applied': 'artifactType' }),
+      ...(next && { link: nextLink(`${origin}/v2/${name}/referrers/${digest}`, parameters) }),
+    },
+  )
+}
+
+export const referrerRoutes = [route('GET', REFERRERS, 'pull', listReferrers)]

@@ -1,0 +1,116 @@
+import { bodyLength } from '../http/body.ts'
+import type { Request, Response } from '../http/message.ts'
+import { type Params, route } from '../http/router.ts'
+import { algorithmOf, type Digest, parseAlgorithm, parseDigest } from '../protocol/digest.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import { parseRepositoryName, type RepositoryName } from '../protocol/name.ts'
+import { blobPath, uploadPath } from '../protocol/paths.ts'
+import { parseChunkRange, uploadRange } from '../protocol/ranges.ts'
+import type { Chunk, Session } from '../registry/uploads.ts'
+import { empty } from './answers.ts'
+import type { Context } from './context.ts'
+
+const UPLOADS = '/v2/<name>/blobs/uploads/'
+const UPLOAD = '/v2/<name>/blobs/uploads/<upload>'
+type UploadParams = Params<typeof UPLOAD>
+
+/** end-4a, 4b, 4c and 11: begins a session, unless the blob is in the request or can be had from another repository. */
+async function postUpload(
+  request: Request,
+  { name }: Params<typeof UPLOADS>,
+  context: Context,
+): Promise<Response> {
+  const { registry } = context
+  const { query } = request
+  const mount = digestIn(query, 'mount')
+  if (mount && (await registry.blobs.mount(name, mount, repositoryIn(query, 'from'))))
+    return created(name, mount, context)
+
+  const digest = digestIn(query, 'digest')
+  if (digest) {
+    await registry.uploads.push(name, digest, request.body)
+    return created(name, digest, context)
+  }
+  const algorithm = parseAlgorithm(query.get('digest-algorithm') ?? (mount ? algorithmOf(mount) : 'sha256'))
+  return progress(202, name, await registry.uploads.begin(name, algorithm), context)
+}
+
+/** end-5, and the one PATCH with the whole blob that Docker, podman and crane send. */
+async function patchUpload(
+  request: Request,
+  { name, upload }: UploadParams,
+  context: Context,
+): Promise<Response> {
+  return progress(202, name, await context.registry.uploads.append(name, upload, chunkOf(request)), context)
+}
+
+/** end-6. The body, if there is one, is the last chunk. */
+async function putUpload(
+  request: Request,
+  { name, upload }: UploadParams,
+  context: Context,
+): Promise<Response> {
+  const digest = digestIn(request.query, 'digest')
+  if (!digest) throw new RegistryError('DIGEST_INVALID', { detail: { missing: 'digest' } })
+  const chunk = bodyLength(request) === 0 ? undefined : chunkOf(request)
+  await context.registry.uploads.finish(name, upload, digest, chunk)
+  return created(name, digest, context)
+}
+
+/** end-13. */
+async function getUpload(_: Request, { name, upload }: UploadParams, context: Context): Promise<Response> {
+  return progress(204, name, await context.registry.uploads.status(name, upload), context)
+}
+
+/** end-14. */
+async function deleteUpload(
+  _: Request,
+  { name, upload }: UploadParams,
+  { registry }: Context,
+): Promise<Response> {
+  await registry.uploads.cancel(name, upload)
+  return empty(204)
+}
+
+function chunkOf(request: Request): Chunk {
+  const header = request.headers['content-range']
+  if (header === undefined) return { bytes: request.body }
+  const range = parseChunkRange(header)
+  const said = range.last - range.first + 1
+  const length = bodyLength(request)
+  if (length !== undefined && length !== said)
+    throw new RegistryError('SIZE_INVALID', { detail: { said, length } })
+  return { bytes: request.body, range }
+}
+
+function progress(
+  status: number,
+  name: RepositoryName,
+  { id, size }: Session,
+  { origin }: Context,
+): Response {
+  const location = origin + uploadPath(name, id)
+  return empty(status, { location, range: uploadRange(size), 'docker-upload-uuid': id })
+}
+
+function created(name: RepositoryName, digest: Digest, { origin }: Context): Response {
+  return empty(201, { location: origin + blobPath(name, digest), 'docker-content-digest': digest })
+}
+
+function digestIn(query: URLSearchParams, parameter: string): Digest | undefined {
+  const text = query.get(parameter)
+  return text === null ? undefined : parseDigest(text)
+}
+
+function repositoryIn(query: URLSearchParams, parameter: string): RepositoryName | undefined {
+  const text = query.get(parameter)
+  return text ? parseRepositoryName(text) : undefined
+}
+
+export const uploadRoutes = [
+  route('POST', UPLOADS, 'push', postUpload),
+  route('PATCH', UPLOAD, 'push', patchUpload),
+  route('PUT', UPLOAD, 'push', putUpload),
+  route('GET', UPLOAD, 'push', getUpload),
+  route('DELETE', UPLOAD, 'push', deleteUpload),
+]

@@ -1,0 +1,85 @@
+import type { Digest } from '../protocol/digest.ts'
+import type { RepositoryName } from '../protocol/name.ts'
+import type { Tag, UploadId } from '../protocol/reference.ts'
+import type { Key } from './table.ts'
+
+/*
+ * Every key that the registry writes. `#` is in no name, tag, digest or id, so no two keys can meet.
+ *
+ *   partition            sort                               row
+ *   repositories         <name>                             RepositoryRow
+ *   repository#<name>    tag#<tag>                          TagRow
+ *                        tagged#<digest>#<tag>              which tags point at a manifest
+ *                        manifest#<digest>                  ManifestRow
+ *                        parent#<child>#<parent>#<push>     which indexes hold a manifest, and the push that said so
+ *                        referrer#<subject>#<digest>        ReferrerRow
+ *                        blob#<digest>                      LinkRow: the repository holds the blob
+ *                        ref#<blob>#<manifest>#<push>       which manifests need a blob, and the push that said so
+ *                        upload#<id>                        UploadRow
+ *   blob#<digest>        object                             BlobRow: which object holds the bytes, for all repositories
+ *   garbage#<shard>      <due>#<id>                         GarbageRow: work for the collector
+ */
+
+const repository = (name: RepositoryName) => `repository#${name}`
+
+export const REPOSITORIES = 'repositories'
+
+export const keys = {
+  repository: (name: RepositoryName): Key => ({ partition: REPOSITORIES, sort: name }),
+  tag: (name: RepositoryName, tag: Tag): Key => ({ partition: repository(name), sort: `tag#${tag}` }),
+  tagged: (name: RepositoryName, digest: Digest, tag: Tag): Key => ({
+    partition: repository(name),
+    sort: `tagged#${digest}#${tag}`,
+  }),
+  manifest: (name: RepositoryName, digest: Digest): Key => ({
+    partition: repository(name),
+    sort: `manifest#${digest}`,
+  }),
+  parent: (name: RepositoryName, child: Digest, parent: Digest, push: string): Key => ({
+    partition: repository(name),
+    sort: `parent#${child}#${parent}#${push}`,
+  }),
+  referrer: (name: RepositoryName, subject: Digest, digest: Digest): Key => ({
+    partition: repository(name),
+    sort: `referrer#${subject}#${digest}`,
+  }),
+  link: (name: RepositoryName, blob: Digest): Key => ({ partition: repository(name), sort: `blob#${blob}` }),
+  ref: (name: RepositoryName, blob: Digest, manifest: Digest, push: string): Key => ({
+    partition: repository(name),
+    sort: `ref#${blob}#${manifest}#${push}`,
+  }),
+  upload: (name: RepositoryName, upload: UploadId): Key => ({
+    partition: repository(name),
+    sort: `upload#${upload}`,
+  }),
+  blob: (digest: Digest): Key => ({ partition: `blob#${digest}`, sort: 'object' }),
+  garbage: (due: number, id: string): Key => ({ partition: garbageShard(id), sort: `${dueText(due)}#${id}` }),
+}
+
+/** Stretches of a repository's partition, for queries. */
+export const stretches = {
+  tags: (name: RepositoryName) => ({ partition: repository(name), prefix: 'tag#' }),
+  tagged: (name: RepositoryName, digest: Digest) => ({
+    partition: repository(name),
+    prefix: `tagged#${digest}#`,
+  }),
+  referrers: (name: RepositoryName, subject: Digest) => ({
+    partition: repository(name),
+    prefix: `referrer#${subject}#`,
+  }),
+  refs: (name: RepositoryName, blob: Digest) => ({ partition: repository(name), prefix: `ref#${blob}#` }),
+}
+
+const SHARDS = [...'0123456789abcdef']
+
+/** The partitions that hold garbage rows. Ids are random hex, so the first digit spreads the load over all of them. */
+export const GARBAGE_SHARDS: readonly string[] = SHARDS.map(shard => `garbage#${shard}`)
+
+function garbageShard(id: string): string {
+  return `garbage#${id.charAt(0)}`
+}
+
+/** Milliseconds since 1970 in fixed width, so that text sorts as time does (until the year 33658). */
+function dueText(due: number): string {
+  return String(due).padStart(15, '0')
+}
