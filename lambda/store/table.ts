@@ -29,14 +29,20 @@ export type Write =
   | { readonly delete: Key; readonly if?: Condition }
   | { readonly check: Key; readonly if: Condition }
 
-/** An update of an absent item makes it. `add` counts from 0 where the attribute is absent. */
+/**
+ * An update of an absent item makes it. `add` counts from 0 where the attribute is absent, and fails where it is no
+ * number. Each attribute at most once, and none of the key's. With `remove` alone the item must be known to be present.
+ */
 export interface Change {
   readonly set?: { readonly [attribute: string]: Value }
   readonly add?: { readonly [attribute: string]: number }
   readonly remove?: readonly string[]
 }
 
-/** Part of a partition, in the order of `sort`. `after` is a whole sort key, exclusive, and need not exist. */
+/**
+ * Part of a partition, in the order of `sort`. `after` is a whole sort key, exclusive: where the previous page ended, in
+ * either direction. It need not exist, nor carry the prefix.
+ */
 export interface Range {
   readonly prefix?: string
   readonly after?: string
@@ -50,7 +56,10 @@ export interface Range {
  */
 export interface Table {
   get<T extends Item>(key: Key): Promise<T | undefined>
-  /** The items in the order of the keys, `undefined` where there is none. At most {@link MOST_KEYS} keys. */
+  /**
+   * The items in the order of the keys, `undefined` where there is none. A key may come twice and is answered twice.
+   * @throws {TypeError} for more than {@link MOST_KEYS} keys
+   */
   getMany<T extends Item>(keys: readonly Key[]): Promise<(T | undefined)[]>
   query<T extends Item>(partition: string, range?: Range): Promise<T[]>
   /**
@@ -58,6 +67,7 @@ export interface Table {
    * @throws {ConditionFailed} when the stored items do not allow it
    * @throws {TableBusy} when the store cannot take the write now and it may be tried again
    * @throws {StorageFull} when there is no room
+   * @throws {TypeError} for a transaction that {@link checkWrites} refuses
    */
   transact(...writes: readonly Write[]): Promise<void>
 }
@@ -102,4 +112,38 @@ export function keyOf(write: Write): Key {
   if ('put' in write) return write.put
   if ('update' in write) return write.update
   return 'delete' in write ? write.delete : write.check
+}
+
+const KEY_PART = /^[ -~]{1,1024}$/
+
+/** What every adapter asks of a key, so that a mistake shows on the most lenient one. @throws {TypeError} */
+function checkKey({ partition, sort }: Key): void {
+  for (const part of [partition, sort])
+    if (!KEY_PART.test(part)) throw new TypeError(`not a part of a key: ${JSON.stringify(part)}`)
+}
+
+/** What every adapter asks of {@link Table.getMany}. @throws {TypeError} */
+export function checkKeys(keys: readonly Key[]): void {
+  if (keys.length > MOST_KEYS) throw new TypeError(`${keys.length} keys at once`)
+  keys.forEach(checkKey)
+}
+
+/** What every adapter asks of a transaction before it looks at any item. @throws {TypeError} */
+export function checkWrites(writes: readonly Write[]): void {
+  if (writes.length === 0 || writes.length > MOST_WRITES)
+    throw new TypeError(`a transaction of ${writes.length} writes`)
+  const items = new Set<string>()
+  for (const write of writes) {
+    const key = keyOf(write)
+    checkKey(key)
+    items.add(`${key.partition}\n${key.sort}`)
+    if ('update' in write) checkChange(write.change)
+  }
+  if (items.size < writes.length) throw new TypeError('a transaction names an item twice')
+}
+
+function checkChange({ set = {}, add = {}, remove = [] }: Change): void {
+  const named = ['partition', 'sort', ...Object.keys(set), ...Object.keys(add), ...remove]
+  if (new Set(named).size < named.length)
+    throw new TypeError(`an update names an attribute twice, or one of the key: ${named.slice(2).join(', ')}`)
 }
