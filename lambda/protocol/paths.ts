@@ -8,8 +8,8 @@ export function blobPath(name: RepositoryName, digest: Digest): string {
   return `/v2/${name}/blobs/${digest}`
 }
 
-export function manifestPath(name: RepositoryName, reference: string): string {
-  return `/v2/${name}/manifests/${reference}`
+export function manifestPath(name: RepositoryName, digest: Digest): string {
+  return `/v2/${name}/manifests/${digest}`
 }
 
 /** The whole state of an upload is named in the path: zb and other load tools drop the query of a `Location`. */

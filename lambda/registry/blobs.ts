@@ -70,7 +70,10 @@ export class Blobs {
       const [ref] = await table.query(partition, { prefix, limit: 1 })
       if (ref) {
         const [manifest] = ref.sort.slice(prefix.length).split('#')
-        throw new RegistryError('UNSUPPORTED', { detail: { digest, neededBy: manifest } })
+        throw new RegistryError('UNSUPPORTED', {
+          detail: { digest, neededBy: manifest },
+          headers: { allow: 'GET, HEAD' },
+        })
       }
       await table.transact(...this.#links.unlink(name, digest, link))
     })

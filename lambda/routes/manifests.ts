@@ -56,7 +56,7 @@ async function putManifest(
   const about = { tags, ...(contentType && { contentType }) }
   const { digest, subject } = await context.registry.manifests.put(name, reference, bytes, about)
   return empty(201, {
-    location: context.origin + manifestPath(name, reference.kind === 'tag' ? reference.tag : digest),
+    location: context.origin + manifestPath(name, digest),
     'docker-content-digest': digest,
     ...(subject && { 'oci-subject': subject }),
     ...(tags.length > 0 && { 'oci-tag': tags.join(', ') }),
