@@ -46,6 +46,11 @@ export class MemoryTable implements Table {
     this.#items = writes.reduce(applied, this.#items)
   }
 
+  /** Every item, for those who check what a registry wrote. */
+  all(): Item[] {
+    return this.#items.map(copy)
+  }
+
   #find(key: Key): Item | undefined {
     const found = this.#items.find(item => same(item, key))
     return found && copy(found)

@@ -1,0 +1,205 @@
+import fc from 'fast-check'
+import type { Digest } from '../../lambda/protocol/digest.ts'
+import { RegistryError } from '../../lambda/protocol/errors.ts'
+import type { RepositoryName } from '../../lambda/protocol/name.ts'
+import type { Tag } from '../../lambda/protocol/reference.ts'
+import type { Bytes } from '../../lambda/store/blobs.ts'
+import { digestOfText, IMAGES, type Image } from './images.ts'
+import { GRACE, HOUR, type Process, type World } from './world.ts'
+
+const REPOSITORIES = ['app', 'team/app'] as RepositoryName[]
+const TAGS = ['v1', 'latest'] as Tag[]
+
+/** Something that a client, or the schedule, does. */
+export type Deed =
+  | {
+      readonly do: 'push'
+      readonly name: RepositoryName
+      readonly image: Image
+      readonly tag: Tag
+      readonly way: Way
+    }
+  | { readonly do: 'delete manifest'; readonly name: RepositoryName; readonly image: Image }
+  | { readonly do: 'delete tag'; readonly name: RepositoryName; readonly tag: Tag }
+  | { readonly do: 'delete blob'; readonly name: RepositoryName; readonly blob: string }
+  | { readonly do: 'abandon upload' | 'cancel upload'; readonly name: RepositoryName }
+  | { readonly do: 'collect' }
+  | { readonly do: 'wait'; readonly hours: number }
+
+/** How a client brings a blob that is not there. */
+type Way = 'whole' | 'chunks' | 'mount'
+
+const name = fc.constantFrom(...REPOSITORIES)
+const tag = fc.constantFrom(...TAGS)
+const image = fc.constantFrom(...IMAGES)
+
+export const deed: fc.Arbitrary<Deed> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('push' as const),
+      name,
+      image,
+      tag,
+      way: fc.constantFrom<Way>('whole', 'chunks', 'mount'),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('delete manifest' as const), name, image }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('delete tag' as const), name, tag }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constantFrom('abandon upload' as const, 'cancel upload' as const), name }),
+  },
+  { weight: 4, arbitrary: fc.constant({ do: 'collect' as const }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('wait' as const),
+      hours: fc.constantFrom(1e-6, 5, 7, 23, 25, 60),
+    }),
+  },
+)
+
+export const blobDeletion: fc.Arbitrary<Deed> = fc.record({
+  do: fc.constant('delete blob' as const),
+  name,
+  blob: fc.constantFrom('a', 'b', 'c'),
+})
+
+/** When an operation began and ended, in the order of all operations. One cut short never ended. */
+interface Span {
+  readonly began: number
+  ended: number
+}
+
+export interface Push extends Span {
+  readonly name: RepositoryName
+  readonly digest: Digest
+  readonly tag: Tag
+}
+
+/** What clients saw: pushes that were acknowledged, and deletes that were asked for. */
+export class History {
+  readonly pushes: Push[] = []
+  readonly deletes: (Span & { readonly name: RepositoryName; readonly digest: Digest })[] = []
+  readonly complaints: string[] = []
+  #now = 0
+
+  begin(): Span {
+    return { began: this.#now++, ended: Number.POSITIVE_INFINITY }
+  }
+  end(span: Span): void {
+    span.ended = this.#now++
+  }
+
+  /** Whether a delete may have come after the push in some order that agrees with what clients saw. */
+  mayBeDeleted({ name, digest, began }: Push): boolean {
+    return this.deletes.some(del => del.name === name && del.digest === digest && del.ended > began)
+  }
+}
+
+/** A client that does one thing after the other, on a process of its own. */
+export class Actor {
+  readonly #world: World
+  readonly #process: Process
+  readonly #history: History
+  constructor(world: World, process: Process, history: History) {
+    this.#world = world
+    this.#process = process
+    this.#history = history
+  }
+
+  async run(deeds: readonly Deed[]): Promise<void> {
+    for (const deed of deeds) {
+      try {
+        await this.#perform(deed)
+      } catch (error) {
+        const expected =
+          error instanceof RegistryError &&
+          ['MANIFEST_UNKNOWN', 'BLOB_UNKNOWN', 'UNSUPPORTED'].includes(error.code)
+        if (deed.do === 'push' || !expected) this.#history.complaints.push(`${deed.do}: ${describe(error)}`)
+      }
+    }
+  }
+
+  async #perform(deed: Deed): Promise<void> {
+    const { registry, collector } = this.#process
+    switch (deed.do) {
+      case 'push':
+        return this.#push(deed)
+      case 'delete manifest': {
+        const span = { ...this.#history.begin(), name: deed.name, digest: deed.image.digest }
+        this.#history.deletes.push(span)
+        await registry.manifests.delete(deed.name, deed.image.digest)
+        return this.#history.end(span)
+      }
+      case 'delete tag':
+        return registry.tags.delete(deed.name, deed.tag)
+      case 'delete blob':
+        return registry.blobs.delete(deed.name, digestOfText(deed.blob))
+      case 'abandon upload':
+      case 'cancel upload': {
+        const { id } = await registry.uploads.begin(deed.name, 'sha256')
+        await registry.uploads.append(deed.name, id, { bytes: pieces('left over') })
+        return deed.do === 'cancel upload' ? registry.uploads.cancel(deed.name, id) : undefined
+      }
+      case 'collect': {
+        const { failures } = await collector.run()
+        for (const failure of failures) this.#history.complaints.push(`collector: ${describe(failure)}`)
+        return
+      }
+      case 'wait':
+        this.#world.now += Math.ceil(deed.hours * HOUR)
+    }
+  }
+
+  async #push({ name, image, tag, way }: Deed & { do: 'push' }): Promise<void> {
+    const { manifests } = this.#process.registry
+    const started = this.#world.now
+    try {
+      for (const part of [...image.children, image]) {
+        for (const blob of part.blobs) await this.#bring(name, blob, way)
+        const span = { ...this.#history.begin(), name, digest: part.digest, tag }
+        const reference =
+          part === image
+            ? ({ kind: 'tag', tag } as const)
+            : ({ kind: 'digest', digest: part.digest } as const)
+        await manifests.put(name, reference, part.bytes, {})
+        this.#history.end(span)
+        this.#history.pushes.push(span)
+      }
+    } catch (error) {
+      // Whoever takes longer than clients were promised must expect to begin again, and so must one whose child was deleted.
+      const lost = error instanceof RegistryError && error.code === 'MANIFEST_BLOB_UNKNOWN'
+      const late = this.#world.now - started > (GRACE * 3) / 4
+      const robbed = image.children.some(child =>
+        this.#history.deletes.some(({ digest }) => digest === child.digest),
+      )
+      if (!(lost && (late || robbed))) throw error
+    }
+  }
+
+  async #bring(name: RepositoryName, blob: string, way: Way): Promise<void> {
+    const { blobs, uploads } = this.#process.registry
+    const digest = digestOfText(blob)
+    const there = await blobs.assure(name, digest).then(
+      () => true,
+      () => false,
+    )
+    if (there || (way === 'mount' && (await blobs.mount(name, digest)))) return
+    if (way !== 'chunks') return uploads.push(name, digest, pieces(blob))
+    const { id } = await uploads.begin(name, 'sha256')
+    const middle = Math.floor(blob.length / 2)
+    await uploads.append(name, id, { bytes: pieces(blob.slice(0, middle)) })
+    await uploads.finish(name, id, digest, { bytes: pieces(blob.slice(middle)) })
+  }
+}
+
+async function* pieces(text: string): Bytes {
+  yield Buffer.from(text)
+}
+
+function describe(error: unknown): string {
+  if (error instanceof RegistryError) return `${error.code} ${JSON.stringify(error.detail)}`
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

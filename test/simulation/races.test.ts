@@ -1,0 +1,93 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Actor, blobDeletion, type Deed, deed, History } from './actors.ts'
+import { contradictions, leftovers } from './invariants.ts'
+import { type Gate, GRACE, World } from './world.ts'
+
+/** Enough to meet every race that was ever found here within a few dozen runs. */
+const RUNS = Number(process.env.SIMULATION_RUNS ?? 150)
+
+/** What one client does, and after how many calls of the stores its process is killed, if ever. */
+interface Script {
+  readonly deeds: readonly Deed[]
+  readonly killedAfter: number | undefined
+}
+
+const script = (deeds: fc.Arbitrary<Deed>): fc.Arbitrary<Script> =>
+  fc.record({
+    deeds: fc.array(deeds, { minLength: 1, maxLength: 5 }),
+    killedAfter: fc.option(fc.integer({ min: 0, max: 40 }), { nil: undefined, freq: 2 }),
+  })
+
+const scripts = (deeds: fc.Arbitrary<Deed>) => fc.array(script(deeds), { minLength: 2, maxLength: 4 })
+
+const open: Gate = async () => {}
+
+/** Plays the scripts at once. The scheduler decides before every call of a store whose call it is. */
+async function play(
+  scheduler: fc.Scheduler,
+  all: readonly Script[],
+): Promise<{ world: World; history: History }> {
+  const world = new World()
+  const history = new History()
+  const running = all.map(({ deeds, killedAfter }) => {
+    const { promise: killed, resolve: kill } = Promise.withResolvers<void>()
+    let calls = 0
+    const gate: Gate = async call => {
+      if (calls++ === killedAfter) {
+        kill()
+        return new Promise(() => {}) // what a killed process awaits never comes
+      }
+      await scheduler.schedule(Promise.resolve(), call)
+    }
+    return Promise.race([new Actor(world, world.start(gate), history).run(deeds), killed])
+  })
+  await scheduler.waitFor(Promise.all(running))
+  return { world, history }
+}
+
+describe('whatever pushes, deletes and collectors do at once, and wherever a process is killed', () => {
+  it('no acknowledged push is lost, no rule of the data is broken, and no promise to a client either', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), scripts(deed), async (scheduler, all) => {
+        const { world, history } = await play(scheduler, all)
+        expect(history.complaints).toEqual([])
+        expect(contradictions(world)).toEqual([])
+        const { registry } = world.start(open)
+        for (const push of history.pushes)
+          if (!history.mayBeDeleted(push))
+            await expect(
+              registry.manifests.get(push.name, { kind: 'digest', digest: push.digest }),
+            ).resolves.toBeDefined()
+      }),
+      { numRuns: RUNS },
+    )
+  })
+
+  it('blobs that clients delete by hand are never taken from a manifest', async () => {
+    const deeds = fc.oneof({ weight: 3, arbitrary: deed }, { weight: 1, arbitrary: blobDeletion })
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), scripts(deeds), async (scheduler, all) => {
+        const { world } = await play(scheduler, all)
+        expect(contradictions(world)).toEqual([])
+      }),
+      { numRuns: RUNS },
+    )
+  })
+
+  it('a few graces later nothing is left that nothing needs', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), scripts(deed), async (scheduler, all) => {
+        const { world } = await play(scheduler, all)
+        const { collector } = world.start(open)
+        for (let i = 0; i < 8; i++) {
+          world.now += GRACE
+          expect((await collector.run()).failures).toEqual([])
+        }
+        expect(leftovers(world)).toEqual([])
+        expect(contradictions(world)).toEqual([])
+      }),
+      { numRuns: RUNS },
+    )
+  })
+})

@@ -1,0 +1,72 @@
+import { Collector } from '../../lambda/gc/collector.ts'
+import type { Dependencies } from '../../lambda/registry/dependencies.ts'
+import { createRegistry, type Registry } from '../../lambda/registry/registry.ts'
+import { MemoryBlobs } from '../support/memory-blobs.ts'
+import { MemoryTable } from '../support/memory-table.ts'
+
+export const HOUR = 60 * 60 * 1000
+export const GRACE = 24 * HOUR
+
+/** Lets a call of a port go through when its turn has come. */
+export type Gate = (call: string) => Promise<void>
+
+/** One process of the registry: state of its own, but for the stores. */
+export interface Process {
+  readonly registry: Registry
+  readonly collector: Collector
+}
+
+/** What all processes share: two stores and the time. Nothing moves but by the calls and the clock. */
+export class World {
+  readonly table = new MemoryTable()
+  readonly store = new MemoryBlobs()
+  now = 1_000 * GRACE
+  #ids = 0
+
+  /** A process whose every call of a port waits for the gate, and may be overtaken there by those of others. */
+  start(gate: Gate): Process {
+    const deps: Dependencies = {
+      table: gated(this.table, gate),
+      store: gated(this.store, gate),
+      clock: () => this.now,
+      newId: () => this.#newId(),
+      grace: GRACE,
+      uploadLife: GRACE,
+    }
+    const registry = createRegistry(deps)
+    return { registry, collector: new Collector(deps, registry.links, registry.uploads) }
+  }
+
+  /** Unlike random ones, these are the same again when a failed run is repeated. The first digit still varies. */
+  #newId(): string {
+    const n = ++this.#ids
+    return `${((n * 7) % 16).toString(16)}0000000-0000-4000-8000-${String(n).padStart(12, '0')}`
+  }
+}
+
+const WAITING = new Set([
+  'get',
+  'getMany',
+  'query',
+  'transact',
+  'append',
+  'digest',
+  'commit',
+  'discard',
+  'read',
+  'delete',
+])
+
+function gated<T extends object>(port: T, gate: Gate): T {
+  return new Proxy(port, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name)
+      if (typeof member !== 'function') return member
+      if (!WAITING.has(String(name))) return member.bind(target)
+      return async (...args: unknown[]) => {
+        await gate(String(name))
+        return member.apply(target, args)
+      }
+    },
+  })
+}
