@@ -137,9 +137,11 @@ export function tableReads({ table, partition, key, item, put, get, sorts }: Cor
 
     it('takes a prefix literally', async () => {
       await put(
-        ...['tag#1', 'tag#10', 'tag#2', 'tag#_', 'tag#a', 'tag', 'tagged#x', 'TAG#1'].map(sort => item(sort)),
+        ...['tag#1', 'tag#10', 'tag#2', 'tag#_', 'tag#a', 'tag#~', 'tag', 'tagged#x', 'TAG#1'].map(sort =>
+          item(sort),
+        ),
       )
-      expect(await sorts({ prefix: 'tag#' })).toEqual(['tag#1', 'tag#10', 'tag#2', 'tag#_', 'tag#a'])
+      expect(await sorts({ prefix: 'tag#' })).toEqual(['tag#1', 'tag#10', 'tag#2', 'tag#_', 'tag#a', 'tag#~'])
       expect(await sorts({ prefix: 'tag#1' })).toEqual(['tag#1', 'tag#10'])
       expect(await sorts({ prefix: 'tag#_' })).toEqual(['tag#_'])
       expect(await sorts({ prefix: 'tag#%' })).toEqual([])
