@@ -151,8 +151,7 @@ describe.skipIf(process.getuid?.() !== 0)('SqliteTable on a full disk (mounts a 
     table = new SqliteTable(join(disk, 'table.db'))
   })
   afterEach(async () => {
-    await table.close()
-    execFileSync('umount', [disk])
+    await table.close().finally(() => execFileSync('umount', ['--lazy', disk]))
     await rm(disk, { recursive: true })
   })
 
