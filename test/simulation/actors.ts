@@ -4,34 +4,42 @@ import { RegistryError } from '../../lambda/protocol/errors.ts'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import type { Tag } from '../../lambda/protocol/reference.ts'
 import type { Bytes } from '../../lambda/store/blobs.ts'
-import { digestOfText, IMAGES, type Image } from './images.ts'
-import { GRACE, HOUR, type Process, type World } from './world.ts'
+import { digestOfText, IMAGES, type ImageName } from './images.ts'
+import { type Gate, GRACE, HOUR, type Process, type World } from './world.ts'
 
-const REPOSITORIES = ['app', 'team/app'] as RepositoryName[]
-const TAGS = ['v1', 'latest'] as Tag[]
+const REPOSITORIES = ['app', 'team/app'] as [RepositoryName, RepositoryName]
+const TAGS = ['v1', 'latest'] as [Tag, Tag]
 
 /** Something that a client, or the schedule, does. */
 export type Deed =
   | {
       readonly do: 'push'
       readonly name: RepositoryName
-      readonly image: Image
+      readonly image: ImageName
       readonly tag: Tag
       readonly way: Way
     }
-  | { readonly do: 'delete manifest'; readonly name: RepositoryName; readonly image: Image }
+  | { readonly do: 'delete manifest'; readonly name: RepositoryName; readonly image: ImageName }
   | { readonly do: 'delete tag'; readonly name: RepositoryName; readonly tag: Tag }
   | { readonly do: 'delete blob'; readonly name: RepositoryName; readonly blob: string }
-  | { readonly do: 'abandon upload' | 'cancel upload'; readonly name: RepositoryName }
+  | { readonly do: 'abandon upload' | 'cancel upload' | 'finish upload twice'; readonly name: RepositoryName }
   | { readonly do: 'collect' }
   | { readonly do: 'wait'; readonly hours: number }
 
 /** How a client brings a blob that is not there. */
 type Way = 'whole' | 'chunks' | 'mount'
 
-const name = fc.constantFrom(...REPOSITORIES)
-const tag = fc.constantFrom(...TAGS)
-const image = fc.constantFrom(...IMAGES)
+/** Mostly the first of everything, so that deeds meet. */
+function mostly<T>(first: T, ...rest: T[]): fc.Arbitrary<T> {
+  return fc.oneof(
+    { weight: 3, arbitrary: fc.constant(first) },
+    { weight: 1, arbitrary: fc.constantFrom(first, ...rest) },
+  )
+}
+
+const name = mostly(...REPOSITORIES)
+const tag = mostly(...TAGS)
+const image = fc.constantFrom(...(Object.keys(IMAGES) as ImageName[]))
 
 export const deed: fc.Arbitrary<Deed> = fc.oneof(
   {
@@ -48,7 +56,14 @@ export const deed: fc.Arbitrary<Deed> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('delete tag' as const), name, tag }) },
   {
     weight: 1,
-    arbitrary: fc.record({ do: fc.constantFrom('abandon upload' as const, 'cancel upload' as const), name }),
+    arbitrary: fc.record({
+      do: fc.constantFrom(
+        'abandon upload' as const,
+        'cancel upload' as const,
+        'finish upload twice' as const,
+      ),
+      name,
+    }),
   },
   { weight: 4, arbitrary: fc.constant({ do: 'collect' as const }) },
   {
@@ -63,7 +78,7 @@ export const deed: fc.Arbitrary<Deed> = fc.oneof(
 export const blobDeletion: fc.Arbitrary<Deed> = fc.record({
   do: fc.constant('delete blob' as const),
   name,
-  blob: fc.constantFrom('a', 'b', 'c'),
+  blob: mostly('a', 'b', 'c'),
 })
 
 /** When an operation began and ended, in the order of all operations. One cut short never ended. */
@@ -98,14 +113,16 @@ export class History {
   }
 }
 
-/** A client that does one thing after the other, on a process of its own. */
+/** A client that does one thing after the other, on processes of its own. */
 export class Actor {
   readonly #world: World
   readonly #process: Process
+  readonly #helper: Process
   readonly #history: History
-  constructor(world: World, process: Process, history: History) {
+  constructor(world: World, gate: Gate, history: History) {
     this.#world = world
-    this.#process = process
+    this.#process = world.start(gate)
+    this.#helper = world.start(gate)
     this.#history = history
   }
 
@@ -128,9 +145,10 @@ export class Actor {
       case 'push':
         return this.#push(deed)
       case 'delete manifest': {
-        const span = { ...this.#history.begin(), name: deed.name, digest: deed.image.digest }
+        const { digest } = IMAGES[deed.image]
+        const span = { ...this.#history.begin(), name: deed.name, digest }
         this.#history.deletes.push(span)
-        await registry.manifests.delete(deed.name, deed.image.digest)
+        await registry.manifests.delete(deed.name, digest)
         return this.#history.end(span)
       }
       case 'delete tag':
@@ -143,6 +161,8 @@ export class Actor {
         await registry.uploads.append(deed.name, id, { bytes: pieces('left over') })
         return deed.do === 'cancel upload' ? registry.uploads.cancel(deed.name, id) : undefined
       }
+      case 'finish upload twice':
+        return this.#contend(deed.name)
       case 'collect': {
         const { failures } = await collector.run()
         for (const failure of failures) this.#history.complaints.push(`collector: ${describe(failure)}`)
@@ -153,7 +173,8 @@ export class Actor {
     }
   }
 
-  async #push({ name, image, tag, way }: Deed & { do: 'push' }): Promise<void> {
+  async #push({ name, image: imageName, tag, way }: Deed & { do: 'push' }): Promise<void> {
+    const image = IMAGES[imageName]
     const { manifests } = this.#process.registry
     const started = this.#world.now
     try {
@@ -170,13 +191,33 @@ export class Actor {
       }
     } catch (error) {
       // Whoever takes longer than clients were promised must expect to begin again, and so must one whose child was deleted.
-      const lost = error instanceof RegistryError && error.code === 'MANIFEST_BLOB_UNKNOWN'
+      const lost =
+        error instanceof RegistryError &&
+        ['MANIFEST_BLOB_UNKNOWN', 'BLOB_UPLOAD_UNKNOWN'].includes(error.code)
       const late = this.#world.now - started > (GRACE * 3) / 4
       const robbed = image.children.some(child =>
         this.#history.deletes.some(({ digest }) => digest === child.digest),
       )
       if (!(lost && (late || robbed))) throw error
     }
+  }
+
+  /** Two requests, on two processes, want to end one session as different blobs. */
+  async #contend(name: RepositoryName): Promise<void> {
+    const { id } = await this.#process.registry.uploads.begin(name, 'sha256')
+    const finish = ({ registry }: Process, text: string) =>
+      registry.uploads.finish(name, id, digestOfText(text), { bytes: pieces(text) })
+    const ends = await Promise.allSettled([finish(this.#process, 'one'), finish(this.#helper, 'another')])
+    const reasons = ends.flatMap(end => (end.status === 'rejected' ? [end.reason] : []))
+    if (reasons.length === 0) this.#history.complaints.push('one session became two blobs')
+    for (const reason of reasons)
+      if (
+        !(
+          reason instanceof RegistryError &&
+          ['RANGE_INVALID', 'DIGEST_INVALID', 'BLOB_UPLOAD_UNKNOWN'].includes(reason.code)
+        )
+      )
+        throw reason
   }
 
   async #bring(name: RepositoryName, blob: string, way: Way): Promise<void> {

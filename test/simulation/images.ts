@@ -43,9 +43,11 @@ const both = index(small, sharing)
 /** Needs more writes than one transaction holds. */
 const large = image(
   'a',
-  Array.from({ length: 60 }, (_, i) => `layer ${i}`),
+  Array.from({ length: 47 }, (_, i) => `layer ${i}`),
 )
 /** Too large for its row. */
 const wordy = image('a', ['d'], { annotations: { note: 'x'.repeat(400_000) } })
 
-export const IMAGES: readonly Image[] = [small, sharing, referring, both, large, wordy]
+export const IMAGES = { small, sharing, referring, both, large, wordy } satisfies Record<string, Image>
+
+export type ImageName = keyof typeof IMAGES

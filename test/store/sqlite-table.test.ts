@@ -109,6 +109,20 @@ describe('SqliteTable', () => {
     await table.close()
   })
 
+  it('takes back what it wrote when SQLite fails in the middle, and goes on', async () => {
+    const table = new SqliteTable(file)
+    const shell = new DatabaseSync(file)
+    shell.exec(
+      `CREATE TRIGGER t BEFORE INSERT ON items WHEN NEW.sort = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END`,
+    )
+    shell.close()
+    await expect(table.transact({ put: item }, { put: { ...item, sort: 'bad' } })).rejects.toThrow('no')
+    expect(await table.query(item.partition)).toEqual([])
+    await table.transact({ put: item })
+    expect(await table.get(item)).toEqual(item)
+    await table.close()
+  })
+
   it('loses no acknowledged transaction to kill -9, and tears none', { timeout: 60_000 }, async () => {
     const acknowledged = new Set<string>()
     for (let round = 0; round < 5; round++) {
@@ -137,8 +151,7 @@ describe.skipIf(process.getuid?.() !== 0)('SqliteTable on a full disk (mounts a 
     table = new SqliteTable(join(disk, 'table.db'))
   })
   afterEach(async () => {
-    await table.close()
-    execFileSync('umount', [disk])
+    await table.close().finally(() => execFileSync('umount', ['--lazy', disk]))
     await rm(disk, { recursive: true })
   })
 

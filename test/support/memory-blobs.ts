@@ -5,6 +5,7 @@ import {
   type ByteRange,
   type Bytes,
   type Draft,
+  DraftBusy,
   ObjectMissing,
   type ObjectName,
 } from '../../lambda/store/blobs.ts'
@@ -29,7 +30,9 @@ export class MemoryBlobs implements BlobStore {
   }
 
   async commit(draft: Draft): Promise<void> {
-    this.objects.set(draft.object, bytesOf(draft))
+    const bytes = bytesOf(draft)
+    if (this.objects.get(draft.object)?.equals(bytes) === false) throw new DraftBusy(draft.object)
+    this.objects.set(draft.object, bytes)
   }
 
   async discard({ object }: Draft): Promise<void> {

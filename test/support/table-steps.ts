@@ -19,7 +19,21 @@ export type Step =
   | { readonly keys: readonly Key[] }
 
 /** Few keys, so that steps meet, and such as sort apart under any other order than ASCII's. */
-const SORTS = ['-', '/', 'A', 'Tag#1', '_', 'a', 'tag#1', 'tag#10', 'tag#1_', 'tag#2', 'tag/1', 'tagged#1']
+const SORTS = [
+  '-',
+  '/',
+  'A',
+  'Tag#1',
+  '_',
+  'a',
+  'tag#1',
+  'tag#10',
+  'tag#1_',
+  'tag#2',
+  'tag#~',
+  'tag/1',
+  'tagged#1',
+]
 
 /** By what they mostly hold. Some are words that query languages reserve. */
 const NUMBERS = ['links', 'size']
@@ -86,7 +100,7 @@ const change: fc.Arbitrary<Change> = fc
   }))
   .filter(({ add, set }) => Object.keys(add).length + Object.keys(set).length > 0)
 
-/** A write, with a condition half of the time. */
+/** A write, seldom with a condition, since one that fails refuses all its neighbours. */
 const write: fc.Arbitrary<Write> = fc
   .tuple(
     fc.oneof(
@@ -94,12 +108,12 @@ const write: fc.Arbitrary<Write> = fc
       fc.record({ update: key, change }),
       fc.record({ delete: key }),
     ),
-    fc.option(condition),
+    fc.option(condition, { freq: 1 }),
   )
   .map(([bare, when]): Write => (when === null ? bare : { ...bare, if: when }))
 const check: fc.Arbitrary<Write> = fc.record({ check: key, if: condition })
 
-const writes = fc.uniqueArray(fc.oneof({ weight: 5, arbitrary: write }, { weight: 1, arbitrary: check }), {
+const writes = fc.uniqueArray(fc.oneof({ weight: 8, arbitrary: write }, { weight: 1, arbitrary: check }), {
   minLength: 1,
   maxLength: 5,
   selector: one => {
@@ -118,12 +132,19 @@ const range: fc.Arbitrary<Range> = fc.record(
   { requiredKeys: [] },
 )
 
-/** Random calls, mostly writes, on a handful of items. */
+/** Items to begin with, and then random calls on them, mostly writes. */
 export function steps(): fc.Arbitrary<Step[]> {
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ writes }) },
     { weight: 2, arbitrary: fc.record({ query: fc.constantFrom('p', 'q'), range }) },
     { weight: 1, arbitrary: fc.record({ keys: fc.array(key, { maxLength: 5 }) }) },
   )
-  return fc.array(step, { maxLength: 30, size: 'max' })
+  const first = fc.uniqueArray(item, {
+    minLength: 5,
+    maxLength: 15,
+    selector: at => `${at.partition} ${at.sort}`,
+  })
+  return fc
+    .tuple(first, fc.array(step, { maxLength: 25, size: 'max' }))
+    .map(([items, rest]) => [{ writes: items.map(put => ({ put })) }, ...rest])
 }

@@ -1,0 +1,194 @@
+import { describe, expect, it } from 'vitest'
+import { MOST_KEYS, type Value } from '../../lambda/store/table.ts'
+import { type Corner, plain } from '../support/table-corner.ts'
+
+/** What a Table gives back, one item or many. */
+export function tableReads({ table, partition, key, item, put, get, sorts }: Corner): void {
+  describe('an item', () => {
+    it.each<[string, Value]>([
+      ['an empty string', ''],
+      ['text of any script, with control characters', 'naïve ✓ 鯨 🐳 \u0000\n"\\'],
+      ['the largest safe integer', Number.MAX_SAFE_INTEGER],
+      ['2 to the 53rd, negative', -(2 ** 53)],
+      ['a fraction', 0.125],
+      ['false', false],
+      ['null', null],
+      ['an empty list', []],
+      ['an empty object', {}],
+      ['JSON within JSON', { a: [1, 'two', { three: [null, true, ''] }], b: {} }],
+      ['an object that JavaScript finds special', JSON.parse('{"__proto__":{"a":1},"constructor":"b"}')],
+      ['no bytes', new Uint8Array()],
+      ['every byte', Uint8Array.from({ length: 256 }, (_, i) => i)],
+      ['a part of a larger buffer', Buffer.from('0123456789').subarray(3, 6)],
+      ['350 KB of bytes', new Uint8Array(350 * 1024).fill(0xfe)],
+    ])('keeps %s', async (_, value) => {
+      await put(item('x', { value }))
+      expect(plain(await get('x'))).toEqual(plain(item('x', { value })))
+    })
+
+    it('may be its key alone', async () => {
+      await put(item('x'))
+      expect(await get('x')).toEqual(key('x'))
+    })
+
+    it('gives bytes back as bytes, also beside an object that looks like them', async () => {
+      const lookalike = { type: 'Buffer', data: [1] }
+      await put(item('x', { bytes: Uint8Array.of(1), digest: Uint8Array.of(2), lookalike }))
+      const found = await get('x')
+      expect(found?.bytes).toBeInstanceOf(Uint8Array)
+      expect(plain(found)).toEqual(
+        plain(item('x', { bytes: Uint8Array.of(1), digest: Uint8Array.of(2), lookalike })),
+      )
+    })
+
+    it('does not have the attributes that are undefined', async () => {
+      await put(item('x', { gone: undefined, nested: { gone: undefined, kept: 1 } }))
+      expect(Object.keys((await get('x')) ?? {}).sort()).toEqual(['nested', 'partition', 'sort'])
+      expect(Object.keys((await get('x'))?.nested as object)).toEqual(['kept'])
+    })
+
+    it('is not changed by what a caller does to what it put or got', async () => {
+      const given = { list: [1], bytes: Uint8Array.of(1) }
+      await put(item('x', given))
+      given.list.push(2)
+      given.bytes[0] = 2
+      const got = (await get('x')) as typeof given | undefined
+      got?.list.push(3)
+      got?.bytes.fill(3)
+      expect(plain(await get('x'))).toEqual(plain(item('x', { list: [1], bytes: Uint8Array.of(1) })))
+    })
+
+    it('is replaced whole by a put', async () => {
+      await put(item('x', { a: 1, bytes: Uint8Array.of(1) }))
+      await put(item('x', { b: 2 }))
+      expect(await get('x')).toEqual(item('x', { b: 2 }))
+    })
+
+    it('is gone after a delete, which may be repeated', async () => {
+      await put(item('x'))
+      await table().transact({ delete: key('x') })
+      await table().transact({ delete: key('x') })
+      expect(await get('x')).toBeUndefined()
+    })
+
+    it('is found by its whole key only', async () => {
+      await put(item('x#1'))
+      expect(await get('x')).toBeUndefined()
+      expect(await get('X#1')).toBeUndefined()
+      expect(await table().get({ partition: `${partition()}x`, sort: '#1' })).toBeUndefined()
+    })
+  })
+
+  describe('getMany', () => {
+    it('answers in the order of the keys, with undefined for what is missing', async () => {
+      await put(item('a', { n: 1 }), item('b', { n: 2 }))
+      const found = await table().getMany([key('b'), key('none'), key('a')])
+      expect(found).toEqual([item('b', { n: 2 }), undefined, item('a', { n: 1 })])
+    })
+
+    it('answers a key twice that comes twice', async () => {
+      await put(item('a'))
+      expect(await table().getMany([key('a'), key('none'), key('a'), key('none')])).toEqual([
+        key('a'),
+        undefined,
+        key('a'),
+        undefined,
+      ])
+    })
+
+    it('answers nothing for no keys', async () => {
+      expect(await table().getMany([])).toEqual([])
+    })
+
+    it(`takes ${MOST_KEYS} keys and no more`, async () => {
+      const keys = Array.from({ length: MOST_KEYS + 1 }, (_, i) => key(`x#${i}`))
+      expect(await table().getMany(keys.slice(1))).toHaveLength(MOST_KEYS)
+      await expect(table().getMany(keys)).rejects.toThrow(TypeError)
+    })
+
+    it('answers items that are large together', async () => {
+      const large = Array.from({ length: 8 }, (_, i) => item(`x#${i}`, { bytes: new Uint8Array(350_000) }))
+      for (const one of large) await put(one)
+      expect((await table().getMany(large)).map(plain)).toEqual(large.map(plain))
+    })
+  })
+
+  describe('a query', () => {
+    const ASCII = ['!', '-', '/', '0', 'A', 'Z', '_', 'a', 'a#1', 'a-1', 'a/1', 'a1', 'aA', 'a_1', 'aa', '~']
+
+    it('sorts by ASCII, whatever the order of the writes', async () => {
+      await put(...ASCII.toReversed().map(sort => item(sort)))
+      expect(await sorts()).toEqual(ASCII)
+      expect(await sorts({ descending: true })).toEqual(ASCII.toReversed())
+    })
+
+    it('keeps to its partition', async () => {
+      await put(
+        item('x'),
+        { partition: `${partition()}x`, sort: 'y' },
+        { partition: partition().slice(0, -1), sort: 'z' },
+      )
+      expect(await sorts()).toEqual(['x'])
+    })
+
+    it('answers nothing for a partition without items', async () => {
+      expect(await sorts()).toEqual([])
+    })
+
+    it('takes a prefix literally', async () => {
+      await put(
+        ...['tag#1', 'tag#10', 'tag#2', 'tag#_', 'tag#a', 'tag#~', 'tag', 'tagged#x', 'TAG#1'].map(sort =>
+          item(sort),
+        ),
+      )
+      expect(await sorts({ prefix: 'tag#' })).toEqual(['tag#1', 'tag#10', 'tag#2', 'tag#_', 'tag#a', 'tag#~'])
+      expect(await sorts({ prefix: 'tag#1' })).toEqual(['tag#1', 'tag#10'])
+      expect(await sorts({ prefix: 'tag#_' })).toEqual(['tag#_'])
+      expect(await sorts({ prefix: 'tag#%' })).toEqual([])
+    })
+
+    it.each([false, true])('pages without gaps or repeats (descending: %s)', async descending => {
+      await put(...ASCII.map(sort => item(sort)))
+      const seen: string[] = []
+      for (
+        let page = await sorts({ limit: 3, descending });
+        page.length > 0 && seen.length <= ASCII.length;
+      ) {
+        seen.push(...page)
+        page = await sorts({ limit: 3, descending, after: seen.at(-1) ?? '' })
+      }
+      expect(seen).toEqual(descending ? ASCII.toReversed() : ASCII)
+    })
+
+    it('goes on after a key that does not exist', async () => {
+      await put(item('tag#1'), item('tag#10'), item('tag#2'))
+      expect(await sorts({ after: 'tag#15' })).toEqual(['tag#2'])
+      expect(await sorts({ after: 'tag#15', descending: true })).toEqual(['tag#10', 'tag#1'])
+    })
+
+    it('may begin after a key outside its prefix', async () => {
+      await put(item('a'), item('tag#1'), item('tag#2'), item('z'))
+      expect(await sorts({ prefix: 'tag#', after: 'b' })).toEqual(['tag#1', 'tag#2'])
+      expect(await sorts({ prefix: 'tag#', after: 'u' })).toEqual([])
+      expect(await sorts({ prefix: 'tag#', after: 'b', descending: true })).toEqual([])
+      expect(await sorts({ prefix: 'tag#', after: 'u', descending: true })).toEqual(['tag#2', 'tag#1'])
+    })
+
+    it('answers nothing for a limit of 0', async () => {
+      await put(item('x'))
+      expect(await sorts({ limit: 0 })).toEqual([])
+    })
+
+    it('answers everything, however large', async () => {
+      const large = Array.from({ length: 8 }, (_, i) => item(`x#${i}`, { bytes: new Uint8Array(350_000) }))
+      for (const one of large) await put(one)
+      expect(await sorts()).toEqual(large.map(one => one.sort))
+      expect(await sorts({ limit: 7, descending: true })).toEqual(
+        large
+          .map(one => one.sort)
+          .toReversed()
+          .slice(0, 7),
+      )
+    })
+  })
+}
