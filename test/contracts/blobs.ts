@@ -197,6 +197,18 @@ export function blobsContract(create: () => Promise<Opened>): void {
         expect(await text(draft.object)).toBe('once')
       })
 
+      it('keeps the object in sight while it is committed again', async () => {
+        const draft = await append(begin(), 'there')
+        await store.commit(draft)
+        let committing = true
+        const again = (async () => {
+          for (let times = 0; times < 20; times++) await store.commit(draft)
+          committing = false
+        })()
+        while (committing) expect(await store.stat(draft.object)).toEqual({ size: 5 })
+        await again
+      })
+
       it('leaves a draft that can be appended to, when no row came to name the object', async () => {
         const draft = await append(begin(), 'one')
         await store.commit(draft)

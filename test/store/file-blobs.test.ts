@@ -2,6 +2,8 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readlinkSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { createServer, get, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -90,6 +92,14 @@ describe('a blob store of files', () => {
     expect(await files()).toEqual([])
   })
 
+  it('makes the object what the draft says, though a longer draft was committed before', async () => {
+    const draft = await store.append(store.begin('cut', 'sha256'), bytesOf('one'))
+    await store.commit(await store.append(draft, bytesOf(', two')))
+    await store.commit(draft)
+
+    expect((await collect(await store.read('cut'))).toString()).toBe('one')
+  })
+
   it('refuses to go on with a draft whose file has lost bytes', async () => {
     const draft = await store.append(store.begin('short', 'sha256'), bytesOf('some'))
     const more = { ...draft, size: 5 }
@@ -100,6 +110,30 @@ describe('a blob store of files', () => {
     await expect(reopened.commit(more)).rejects.toThrow()
     expect(await reopened.digest(draft, 'sha256')).toBe(digestBytes('sha256', 'some'))
   })
+
+  it.each([true, false])(
+    'may reuse the buffer of a piece once a socket says that it was written (content-length: %s)',
+    async withLength => {
+      const whole = madeBytes(8_000_000)
+      await store.commit(await store.append(store.begin('sent', 'sha256'), bytesOf(whole)))
+      const server = createServer(async (_, outgoing) => {
+        if (withLength) outgoing.setHeader('content-length', whole.length)
+        for await (const piece of await store.read('sent'))
+          await new Promise(done => outgoing.write(piece, done))
+        outgoing.end()
+      }).listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const { port } = server.address() as AddressInfo
+
+      const [incoming] = (await once(get({ host: '127.0.0.1', port }), 'response')) as [IncomingMessage]
+      // The server's socket fills up before the client takes its first byte.
+      await wait(50)
+      const received = await collect(incoming)
+      server.close()
+
+      expect(received.equals(whole)).toBe(true)
+    },
+  )
 
   describe.skipIf(!existsSync('/proc/self/fd'))('leaves no file open (seen in /proc)', () => {
     const open = () =>
@@ -255,6 +289,16 @@ describe('a blob store of files', () => {
         expect((await collect(await store.read('draft'))).equals(whole)).toBe(true)
       },
     )
+
+    it.skipIf(!small)('rejects when it is the last few bytes that find no room', async () => {
+      const store = await FileBlobs.open(join(small ?? '', 'last'))
+      let ballast = store.begin('ballast', 'sha256')
+      const fill = async () => {
+        for (;;) ballast = await store.append(ballast, bytesOf(madeBytes(100_000)))
+      }
+      await expect(fill()).rejects.toBeInstanceOf(StorageFull)
+      await store.discard(ballast)
+    })
 
     it.skipIf(!small)('gives the room of a failed append back at once', async () => {
       const store = await FileBlobs.open(join(small ?? '', 'room'))
