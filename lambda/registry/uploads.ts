@@ -125,10 +125,13 @@ export class Uploads {
    * processes the version in the row decides, and the store must notice bytes that another process wrote.
    */
   async #alone<T>(name: RepositoryName, id: UploadId, work: () => Promise<T>): Promise<T> {
-    if (this.#atWork.has(id)) throw outOfOrder(name, id, (await this.#find(name, id)) ?? unknown())
+    const elsewhere = async () => outOfOrder(name, id, (await this.#find(name, id)) ?? unknown())
+    if (this.#atWork.has(id)) throw await elsewhere()
     this.#atWork.add(id)
     try {
       return await work()
+    } catch (error) {
+      throw error instanceof DraftBusy ? await elsewhere() : error
     } finally {
       this.#atWork.delete(id)
     }
@@ -146,9 +149,7 @@ export class Uploads {
   ): Promise<Draft> {
     const { size } = row.draft
     if (range && range.first !== size) throw outOfOrder(name, id, row)
-    const draft = await this.#deps.store.append(row.draft, bytes).catch(error => {
-      throw error instanceof DraftBusy ? outOfOrder(name, id, row) : error
-    })
+    const draft = await this.#deps.store.append(row.draft, bytes)
     if (range && draft.size !== range.last + 1)
       throw new RegistryError('SIZE_INVALID', {
         detail: { said: range.last - range.first + 1, sent: draft.size - size },

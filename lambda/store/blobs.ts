@@ -1,7 +1,10 @@
 import type { Algorithm, Digest } from '../protocol/digest.ts'
 import type { Json } from './table.ts'
 
-/** Bytes on their way, in pieces of any size. */
+/**
+ * Bytes on their way, in pieces of any size. Can be gone through once; who does not go to the end calls `return()` of
+ * the iterator, also when it never asked for a piece, because a file or a socket may be open behind it.
+ */
 export type Bytes = AsyncIterable<Uint8Array>
 
 /** The name of a committed object. It says which upload made it, never what it holds. Printable ASCII. */
@@ -35,7 +38,9 @@ export interface BlobStore {
   begin(object: ObjectName, algorithm: Algorithm): Draft
   /**
    * Adds bytes behind `draft.size`; when it resolves they are durable. When `bytes` fails, or the store does, it
-   * rejects with that error and `draft` is as good as before.
+   * rejects with that error and `draft` is as good as before. A piece must stay as it is after the next was asked for,
+   * until the promise settles. Appending to a draft gives up every other draft of the object but the one it returns,
+   * so the caller sees to it that no stale draft is ever brought: it is the newest that the table holds.
    * @throws {DraftBusy} while another append to or commit of the draft is under way in this process
    * @throws {StorageFull} when there is no room
    */
@@ -44,14 +49,19 @@ export interface BlobStore {
   digest(draft: Draft, algorithm: Algorithm): Promise<Digest>
   /**
    * Makes the draft an object, durably. May be repeated, also after a crash in the middle.
+   * @throws {DraftBusy} while an append to or another commit of the draft is under way in this process
+   * @throws {StorageFull} when there is no room
    */
   commit(draft: Draft): Promise<void>
-  /** Forgets a draft, committed or not. May be repeated. */
+  /** Forgets a draft, committed or not, durably. May be repeated. An append or commit under way in this process fails. */
   discard(draft: Draft): Promise<void>
-  /** The bytes of an object, all or a range of them. @throws {ObjectMissing} before the first byte */
+  /**
+   * The bytes of an object, all or a range that lies within it. A piece is valid until the next is asked for.
+   * @throws {ObjectMissing} before the first byte
+   */
   read(object: ObjectName, range?: ByteRange): Promise<Bytes>
   stat(object: ObjectName): Promise<{ readonly size: number } | undefined>
-  /** May be repeated. Readers that began before finish undisturbed. */
+  /** Durable; may be repeated. Readers that began before finish undisturbed. */
   delete(object: ObjectName): Promise<void>
   /** Where a client can reach the object without us, or `undefined` where it cannot, so the caller streams. */
   link(object: ObjectName, request: LinkRequest): Promise<URL | undefined>

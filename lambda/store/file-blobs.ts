@@ -1,0 +1,223 @@
+import { createHash, type Hash } from 'node:crypto'
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Algorithm, type Digest, digestOf } from '../protocol/digest.ts'
+import {
+  type BlobStore,
+  type ByteRange,
+  type Bytes,
+  type Draft,
+  DraftBusy,
+  ObjectMissing,
+  type ObjectName,
+} from './blobs.ts'
+import { ifThere, makeDirectory, storing, syncDirectory } from './files/durable.ts'
+import { FileReader } from './files/reader.ts'
+import { RunningHashes } from './files/running-hashes.ts'
+import { writeBytes } from './files/writer.ts'
+
+/** A plain file name on any system, whatever it is joined to. */
+const SAFE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,199}$/
+
+const MOST_HASHES = 1000
+
+/** What goes on with a draft in this process. */
+interface Work {
+  discarded: boolean
+}
+
+/**
+ * Bytes in files of one folder, for one process:
+ *
+ *     <root>/drafts/<object>                        a draft; what lies beyond the draft's size does not count
+ *     <root>/blobs/<first two characters>/<object>  an object
+ *
+ * An object's bytes are in one of the two places, never in both: commit is a rename, and an append to what was
+ * committed begins with the rename back.
+ */
+export class FileBlobs implements BlobStore {
+  readonly #root: string
+  readonly #hashes = new RunningHashes(MOST_HASHES)
+  readonly #working = new Map<ObjectName, Work>()
+
+  private constructor(root: string) {
+    this.#root = root
+  }
+
+  /** Makes the folder where there is none. */
+  static async open(root: string): Promise<FileBlobs> {
+    await makeDirectory(join(root, 'drafts'))
+    await makeDirectory(join(root, 'blobs'))
+    return new FileBlobs(root)
+  }
+
+  begin(object: ObjectName, algorithm: Algorithm): Draft {
+    check(object)
+    return { object, size: 0, algorithm, state: null }
+  }
+
+  append(draft: Draft, bytes: Bytes): Promise<Draft> {
+    return this.#alone(draft.object, async () => {
+      const hash = await this.#hash(draft, draft.algorithm)
+      this.#hashes.keep(draft, hash.copy())
+      const file = await storing(() => this.#openAtEnd(draft))
+      try {
+        const size = await writeBytes(file, draft.size, bytes, hash)
+        await storing(() => file.datasync())
+        const longer = { ...draft, size }
+        this.#hashes.keep(longer, hash)
+        return longer
+      } catch (error) {
+        // Gives the room back now. Should this fail, the next append does it.
+        await file.truncate(draft.size).catch(() => {})
+        throw error
+      } finally {
+        await file.close()
+      }
+    })
+  }
+
+  async digest(draft: Draft, algorithm: Algorithm): Promise<Digest> {
+    const hash = await this.#hash(draft, algorithm)
+    return digestOf(algorithm, hash.digest('hex'))
+  }
+
+  commit(draft: Draft): Promise<void> {
+    const { object, size } = draft
+    return this.#alone(object, () =>
+      storing(async () => {
+        if ((await this.stat(object))?.size !== size) {
+          const file = await this.#openAtEnd(draft)
+          try {
+            await file.sync()
+          } finally {
+            await file.close()
+          }
+          await makeDirectory(this.#shard(object))
+          await rename(this.#draft(object), this.#object(object))
+        }
+        // Also when an earlier commit did the rename: it may have been cut short before this.
+        await syncDirectory(this.#shard(object))
+        await syncDirectory(this.#drafts)
+      }),
+    )
+  }
+
+  async discard({ object }: Draft): Promise<void> {
+    const work = this.#working.get(object)
+    if (work) work.discarded = true
+    await this.#remove(object)
+  }
+
+  async read(object: ObjectName, range?: ByteRange): Promise<Bytes> {
+    const file = await ifThere(open(this.#object(object), 'r'))
+    if (!file) throw new ObjectMissing(object)
+    try {
+      return new FileReader(file, range?.first ?? 0, range ? range.last + 1 : (await file.stat()).size)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  async stat(object: ObjectName): Promise<{ readonly size: number } | undefined> {
+    const found = await ifThere(stat(this.#object(object)))
+    return found && { size: found.size }
+  }
+
+  async delete(object: ObjectName): Promise<void> {
+    await rm(this.#object(object), { force: true })
+    await ifThere(syncDirectory(this.#shard(object)))
+  }
+
+  /** Nobody reaches the files but through us. */
+  async link(): Promise<undefined> {}
+
+  /** Lets nobody else write the object meanwhile. What was discarded during the work stays discarded. */
+  async #alone<T>(object: ObjectName, work: () => Promise<T>): Promise<T> {
+    if (this.#working.has(object)) throw new DraftBusy(object)
+    const mine: Work = { discarded: false }
+    this.#working.set(object, mine)
+    try {
+      const result = await work()
+      if (mine.discarded) throw new DraftBusy(`${object} was discarded`)
+      return result
+    } finally {
+      if (mine.discarded) await this.#remove(object)
+      this.#working.delete(object)
+    }
+  }
+
+  /** The draft's file, from which all that does not belong to the draft is gone. */
+  async #openAtEnd(draft: Draft): Promise<FileHandle> {
+    const file = (await this.#openDraft(draft.object)) ?? (await this.#create(draft))
+    try {
+      const { size } = await file.stat()
+      if (size < draft.size) throw new Error(`${draft.object} has ${size} bytes of ${draft.size}`)
+      if (size > draft.size) await file.truncate(draft.size)
+      return file
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  async #openDraft(object: ObjectName): Promise<FileHandle | undefined> {
+    const path = this.#draft(object)
+    const found = await ifThere(open(path, 'r+'))
+    if (found) return found
+    const committed = await ifThere(rename(this.#object(object), path).then(() => true))
+    if (!committed) return undefined
+    await syncDirectory(this.#drafts)
+    await syncDirectory(this.#shard(object))
+    return open(path, 'r+')
+  }
+
+  async #create({ object, size }: Draft): Promise<FileHandle> {
+    if (size > 0) throw new Error(`${object} has no file, but ${size} bytes`)
+    const file = await open(this.#draft(object), 'wx')
+    await syncDirectory(this.#drafts)
+    return file
+  }
+
+  /** From memory where it is there; after a restart, and for another algorithm, from the file. */
+  async #hash(draft: Draft, algorithm: Algorithm): Promise<Hash> {
+    const running = this.#hashes.find(draft, algorithm)
+    if (running) return running
+    const hash = createHash(algorithm)
+    if (draft.size === 0) return hash
+    const { object, size } = draft
+    const file = (await ifThere(open(this.#draft(object), 'r'))) ?? (await open(this.#object(object), 'r'))
+    for await (const piece of new FileReader(file, 0, size)) hash.update(piece)
+    return hash
+  }
+
+  async #remove(object: ObjectName): Promise<void> {
+    this.#hashes.forget(object)
+    await rm(this.#draft(object), { force: true })
+    await syncDirectory(this.#drafts)
+    await this.delete(object)
+  }
+
+  get #drafts(): string {
+    return join(this.#root, 'drafts')
+  }
+
+  #draft(object: ObjectName): string {
+    return join(this.#drafts, check(object))
+  }
+
+  #shard(object: ObjectName): string {
+    return join(this.#root, 'blobs', check(object).slice(0, 2))
+  }
+
+  #object(object: ObjectName): string {
+    return join(this.#shard(object), object)
+  }
+}
+
+/** Names come from our own tables, so one that could leave the folder is a bug and not a client's mistake. */
+function check(object: ObjectName): ObjectName {
+  if (!SAFE_NAME.test(object)) throw new TypeError(`not an object name: ${JSON.stringify(object)}`)
+  return object
+}
