@@ -45,6 +45,8 @@ export interface DoorParts {
 /** The app behind a socket. */
 export interface Door {
   readonly server: Server
+  /** Closes the connections on which nothing is under way. */
+  closeIdle(): void
   /** Resolves when no request is being served. */
   settled(): Promise<void>
 }
@@ -58,15 +60,21 @@ export function createDoor({ app, log, tls, bounds }: DoorParts): Door {
 
   const parts: TurnParts = { log, guard, drain, stopping: () => !server.listening }
   const latest = new WeakMap<Duplex, Turn>()
+  const silent = new Set<Duplex>()
   const running = new Set<Promise<void>>()
   const serve =
     (app: App, expectsContinue: boolean) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
       const turn = new Turn(incoming, outgoing, parts, expectsContinue)
       latest.set(incoming.socket, turn)
+      silent.delete(incoming.socket)
       const run = turn.run(app).finally(() => running.delete(run))
       running.add(run)
     }
 
+  server.on(tls ? 'secureConnection' : 'connection', (socket: Duplex) => {
+    silent.add(socket)
+    socket.once('close', () => silent.delete(socket))
+  })
   server.on('request', serve(app, false))
   server.on('checkContinue', serve(app, true))
   server.on(
@@ -86,6 +94,11 @@ export function createDoor({ app, log, tls, bounds }: DoorParts): Door {
 
   return {
     server,
+    closeIdle() {
+      server.closeIdleConnections()
+      // To Node a connection is busy until its first request is over, also when that never began.
+      for (const socket of silent) socket.destroy()
+    },
     async settled() {
       await Promise.all(running)
     },

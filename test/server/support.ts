@@ -107,3 +107,8 @@ export function errorCode(raw: string): string {
   const document = JSON.parse(raw.slice(raw.indexOf('\r\n\r\n') + 4))
   return document.errors[0].code
 }
+
+/** The source of a pattern that matches exactly this text. */
+export function literally(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+}
