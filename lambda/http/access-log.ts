@@ -1,27 +1,30 @@
 import type { Exchange } from './app.ts'
 
-/** What the log says of one request. Nothing here is a secret: no query, no header but the agent. */
+/**
+ * What the log says of one request. Nothing here is a secret: no query, no header but the agent. What is not known is
+ * `undefined`, which JSON leaves out.
+ */
 export interface AccessRecord {
   /** When the request came in, ISO 8601. */
   readonly time: string
   readonly level: 'info'
   readonly requestId: string
   /** Absent when the request was too malformed to tell. */
-  readonly method?: string
+  readonly method?: string | undefined
   /** The path template: what was asked for, without the names of things. */
-  readonly route?: string
-  readonly action?: string
-  readonly repository?: string
+  readonly route?: string | undefined
+  readonly action?: string | undefined
+  readonly repository?: string | undefined
   /** As sent. 499: the client went away first. */
   readonly status: number
   /** The code of the error document, when one was sent. */
-  readonly code?: string
+  readonly code?: string | undefined
   /** Bytes of the bodies, as they travelled. */
   readonly bytesIn: number
   readonly bytesOut: number
   readonly durationMs: number
-  readonly agent?: string
-  readonly remote?: string
+  readonly agent?: string | undefined
+  readonly remote?: string | undefined
 }
 
 /** What a door knows of a request besides what the app made of it. */
@@ -58,17 +61,17 @@ export function accessRecord(visit: Visit, exchange: Exchange): AccessRecord {
     time: new Date(visit.startedAt).toISOString(),
     level: 'info',
     requestId: visit.requestId,
-    ...(method && { method }),
-    ...(route && { route }),
-    ...(action && { action }),
-    ...(repository && { repository }),
+    method,
+    route,
+    action,
+    repository,
     status: visit.status,
-    ...(code && { code }),
+    code,
     bytesIn: visit.bytesIn,
     bytesOut: visit.bytesOut,
     durationMs: Math.round(visit.durationMs * 10) / 10,
-    ...(agent && { agent: printable(agent.slice(0, LONGEST_AGENT)) }),
-    ...(remote && { remote }),
+    agent: agent && printable(agent.slice(0, LONGEST_AGENT)),
+    remote,
   }
 }
 

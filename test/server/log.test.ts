@@ -45,7 +45,7 @@ describe('the log', () => {
     log.write(record)
     log.write(record)
     expect(chunks).toHaveLength(0)
-    await new Promise(resolve => setTimeout(resolve, 10))
+    await new Promise(resolve => setTimeout(resolve, 100))
     expect(chunks).toHaveLength(1)
     expect(chunks[0]?.split('\n')).toHaveLength(3)
   })
