@@ -1,0 +1,35 @@
+import type { AddressInfo } from 'node:net'
+import about from '../package.json' with { type: 'json' }
+
+const LOOPBACK = /^(?:127\.|::1$|::ffff:127\.)/
+const ANY = /^(?:0\.0\.0\.0|::)$/
+
+interface BannerParts {
+  readonly address: AddressInfo
+  readonly secure: boolean
+  readonly data: string
+  /** The public origin, when one was given. */
+  readonly origin?: string | undefined
+}
+
+/** What a person who started the server reads: where it is, where the data is, what to type next. */
+export function banner({ address, secure, data, origin }: BannerParts): string {
+  const here = `${secure ? 'https' : 'http'}://${hostOf(address.address)}:${address.port}`
+  const registry = new URL(origin ?? here).host
+  const lines = [
+    `Longshore ${about.version} listens on ${here}`,
+    `  data   ${data}`,
+    `  try    docker tag alpine ${registry}/alpine`,
+    `         docker push ${registry}/alpine`,
+    `         docker pull ${registry}/alpine`,
+  ]
+  if (!LOOPBACK.test(address.address))
+    lines.push('  NOTE   There are no logins yet: anyone who reaches this port can push, pull and delete.')
+  return lines.join('\n')
+}
+
+/** Docker trusts `localhost` without TLS, and a person can read it. */
+function hostOf(address: string): string {
+  if (LOOPBACK.test(address) || ANY.test(address)) return 'localhost'
+  return address.includes(':') ? `[${address}]` : address
+}

@@ -1,0 +1,98 @@
+import { accessSync, constants, mkdirSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { faultRecord } from '../lambda/http/access-log.ts'
+import type { App } from '../lambda/http/app.ts'
+import { banner } from './banner.ts'
+import { type Config, readCommand } from './config.ts'
+import { lockFolder } from './lock.ts'
+import { chooseFormat, Log } from './log.ts'
+import { createDoor } from './node-http.ts'
+import { closeDoor, listen, stopOnSignals } from './shutdown.ts'
+import { reason, StartError } from './start-error.ts'
+import { every } from './timer.ts'
+import { readCertificate, renewCertificate } from './tls.ts'
+
+/** A registry on its stores, ready to serve. */
+export interface OpenRegistry {
+  readonly app: App
+  /** Does the work of the collector that is due. */
+  collect(): Promise<unknown>
+  /** Closes the stores. Called once, when nothing uses them any more. */
+  close(): void
+}
+
+/** What a registry is opened from. */
+export type OpenOptions = Pick<Config, 'data' | 'grace' | 'origin'>
+
+/** The whole life of a server process: from its command line to its last signal. */
+export async function main(open: (options: OpenOptions) => Promise<OpenRegistry>): Promise<void> {
+  try {
+    const command = readCommand(process.argv.slice(2), process.env)
+    if ('print' in command) console.log(command.print)
+    else await start(command.serve, open)
+  } catch (error) {
+    console.error(`longshore: ${reason(error)}`)
+    process.exit(error instanceof StartError ? error.exitCode : 1)
+  }
+}
+
+async function start(config: Config, open: (options: OpenOptions) => Promise<OpenRegistry>): Promise<void> {
+  const log = new Log(process.stderr, chooseFormat(config.log, process.stderr))
+  const failed = (error: unknown) => log.write(faultRecord(Date.now(), error))
+  process.on('exit', () => log.flush())
+
+  const { tlsCert, tlsKey, data } = config
+  const files = tlsCert && tlsKey ? { cert: tlsCert, key: tlsKey } : undefined
+  const tls = files && readCertificate(files)
+  prepareFolder(data)
+  const lock = lockFolder(data)
+  const registry = await open(config)
+  const door = createDoor({ app: registry.app, log, tls })
+  await listen(door.server, config.port, config.host).catch(error => {
+    throw new StartError('failure', whyNotListening(error, config))
+  })
+  const collector = every(collectorPeriod(config.grace), registry.collect, failed)
+
+  if (files) process.on('SIGHUP', () => attempt(() => renewCertificate(door.server, files), failed))
+  stopOnSignals(async () => {
+    await closeDoor(door, config.shutdown)
+    await collector.stop()
+    registry.close()
+    lock.release()
+  }, failed)
+
+  const address = door.server.address() as AddressInfo
+  console.log(banner({ address, secure: tls !== undefined, data, origin: config.origin }))
+}
+
+/** Often enough that garbage outlives its grace by a tenth at most, and at least once a minute. */
+function collectorPeriod(grace: number): number {
+  return Math.min(60_000, Math.max(1_000, grace / 10))
+}
+
+function prepareFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true })
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new StartError('failure', `cannot use the data folder: ${reason(error)}`)
+  }
+}
+
+function whyNotListening(error: NodeJS.ErrnoException, { host, port }: Config): string {
+  const why: Readonly<Record<string, string>> = {
+    EADDRINUSE: 'the port is in use (--port chooses another)',
+    EACCES: 'this user may not use the port',
+    EADDRNOTAVAIL: 'this machine has no such address',
+    ENOTFOUND: 'the address is not known',
+  }
+  return `cannot listen on ${host}:${port}: ${why[error.code ?? ''] ?? reason(error)}`
+}
+
+function attempt(task: () => void, failed: (error: unknown) => void): void {
+  try {
+    task()
+  } catch (error) {
+    failed(error)
+  }
+}

@@ -1,0 +1,125 @@
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { Duplex } from 'node:stream'
+import type { App } from '../lambda/http/app.ts'
+import { RegistryError } from '../lambda/protocol/errors.ts'
+import type { DrainBounds } from './incoming.ts'
+import type { Log } from './log.ts'
+import { protocolError, refuseConnection } from './protocol-errors.ts'
+import { STALL_BOUNDS, type StallBounds, StallGuard } from './stall-guard.ts'
+import type { Certificate } from './tls.ts'
+import { Turn, type TurnParts } from './turn.ts'
+
+export interface Bounds {
+  readonly stall: StallBounds
+  readonly drain: DrainBounds
+  /** For the headers of a request to arrive, and for a TLS handshake. Milliseconds. */
+  readonly headers: number
+}
+
+const BOUNDS: Bounds = {
+  stall: STALL_BOUNDS,
+  drain: { bytes: 64 * 1024 * 1024, ms: 2_000 },
+  headers: 30_000,
+}
+
+/** Longer than the minute after which load balancers and clients drop an idle connection, so that they do so first. */
+const KEEP_ALIVE = 65_000
+/** Tokens that name many repositories pass Node's 16 KiB. */
+const LARGEST_HEADERS = 32 * 1024
+
+export interface DoorParts {
+  readonly app: App
+  readonly log: Log
+  /** With it the server speaks https alone. */
+  readonly tls?: Certificate | undefined
+  readonly bounds?: Partial<Bounds>
+}
+
+/** The app behind a socket. */
+export interface Door {
+  readonly server: Server
+  /** Closes the connections on which nothing is under way. */
+  closeIdle(): void
+  /** Resolves when no request is being served. */
+  settled(): Promise<void>
+}
+
+/** Puts an app on a `node:http` server, which the caller then tells where to listen. */
+export function createDoor({ app, log, tls, bounds }: DoorParts): Door {
+  const { stall, drain, headers } = { ...BOUNDS, ...bounds }
+  const server = createNodeServer(headers, tls)
+  const guard = new StallGuard(stall)
+  server.on('close', () => guard.close())
+
+  const parts: TurnParts = { log, guard, drain, stopping: () => !server.listening }
+  const latest = new WeakMap<Duplex, Turn>()
+  const silent = new Set<Duplex>()
+  const running = new Set<Promise<void>>()
+  const serve =
+    (app: App, expectsContinue: boolean) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
+      const turn = new Turn(incoming, outgoing, parts, expectsContinue)
+      latest.set(incoming.socket, turn)
+      silent.delete(incoming.socket)
+      const run = turn.run(app).finally(() => running.delete(run))
+      running.add(run)
+    }
+
+  server.on(tls ? 'secureConnection' : 'connection', (socket: Duplex) => {
+    silent.add(socket)
+    socket.once('close', () => silent.delete(socket))
+  })
+  server.on('request', serve(app, false))
+  server.on('checkContinue', serve(app, true))
+  server.on(
+    'checkExpectation',
+    serve(() => Promise.reject(new RegistryError('EXPECTATION_FAILED')), false),
+  )
+  server.on('connect', (incoming: IncomingMessage, socket: Duplex) =>
+    refuseConnection(socket, new RegistryError('UNSUPPORTED'), log, incoming.method),
+  )
+  server.on('clientError', (error, socket) => {
+    const refusal = protocolError(error)
+    const turn = latest.get(socket)
+    if (!refusal) socket.destroy()
+    else if (turn && !turn.over) turn.refuse(refusal)
+    else refuseConnection(socket, refusal, log)
+  })
+
+  return {
+    server,
+    closeIdle() {
+      server.closeIdleConnections()
+      // To Node a connection is busy until its first request is over, also when that never began.
+      for (const socket of silent) socket.destroy()
+    },
+    async settled() {
+      await Promise.all(running)
+    },
+  }
+}
+
+function createNodeServer(headersTimeout: number, tls: Certificate | undefined): Server {
+  const options: ServerOptions = {
+    headersTimeout,
+    // A 5 GB layer over a slow line takes hours. The stall guard looks after those that only seem to send.
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(5_000, headersTimeout),
+    keepAliveTimeout: KEEP_ALIVE,
+    maxHeaderSize: LARGEST_HEADERS,
+    // Node would answer without an error document.
+    requireHostHeader: false,
+    // Lets the system find out that an idle peer has lost its power.
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
+  }
+  return tls
+    ? createTlsServer({ ...options, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: headersTimeout })
+    : createServer(options)
+}

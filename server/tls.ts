@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs'
+import type { Server } from 'node:http'
+import { Server as TlsServer } from 'node:https'
+import { createSecureContext } from 'node:tls'
+import { reason, StartError } from './start-error.ts'
+
+/** A certificate chain and its private key, as PEM. */
+export interface Certificate {
+  readonly cert: Buffer
+  readonly key: Buffer
+}
+
+/** Where they are read from. */
+export interface CertificateFiles {
+  readonly cert: string
+  readonly key: string
+}
+
+/** @throws {StartError} when a file cannot be read, holds no PEM, or the key is not the certificate's */
+export function readCertificate(files: CertificateFiles): Certificate {
+  const certificate = { cert: read('certificate', files.cert), key: read('key', files.key) }
+  try {
+    createSecureContext(certificate)
+  } catch (error) {
+    throw new StartError('failure', `cannot use ${files.cert} with ${files.key}: ${reason(error)}`)
+  }
+  return certificate
+}
+
+/**
+ * Makes a server use the files as they are now: connections that come from here on see the renewed certificate.
+ * @throws {StartError} as {@link readCertificate}; the old certificate stays in use
+ */
+export function renewCertificate(server: Server, files: CertificateFiles): void {
+  const certificate = readCertificate(files)
+  if (server instanceof TlsServer) server.setSecureContext({ ...certificate, minVersion: 'TLSv1.2' })
+}
+
+function read(what: string, path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    throw new StartError('failure', `cannot read the TLS ${what}: ${reason(error)}`)
+  }
+}

@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { accessRecord, faultRecord } from '../lambda/http/access-log.ts'
+import { type App, type Exchange, errorResponse } from '../lambda/http/app.ts'
+import { ClientGone, type Response } from '../lambda/http/message.ts'
+import { RegistryError } from '../lambda/protocol/errors.ts'
+import { type DrainBounds, IncomingBody, readRequest } from './incoming.ts'
+import type { Log } from './log.ts'
+import { writeBody, writeHead } from './outgoing.ts'
+import type { StallGuard, Watch } from './stall-guard.ts'
+
+/** What every turn of a server shares. */
+export interface TurnParts {
+  readonly log: Log
+  readonly guard: StallGuard
+  readonly drain: DrainBounds
+  /** Whether the server is about to stop, so that connections end with the answer that is under way. */
+  readonly stopping: () => boolean
+}
+
+/** One request and its answer, from the first header to the line in the log. */
+export class Turn {
+  readonly #incoming: IncomingMessage
+  readonly #outgoing: ServerResponse
+  readonly #parts: TurnParts
+  readonly #requestId = randomUUID()
+  readonly #startedAt = Date.now()
+  readonly #started = performance.now()
+  readonly #watch: Watch
+  readonly #body: IncomingBody
+  readonly #closed: Promise<void>
+  #bytesOut = 0
+  /** Whether the client has its answer, whatever becomes of the rest of its body. */
+  #answered = false
+  #refusal: RegistryError | undefined
+
+  /** @param expectsContinue the client waits for `100 Continue` before it sends its body. */
+  constructor(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    parts: TurnParts,
+    expectsContinue: boolean,
+  ) {
+    this.#incoming = incoming
+    this.#outgoing = outgoing
+    this.#parts = parts
+    this.#watch = parts.guard.watch(() => this.refuse(new RegistryError('REQUEST_TIMEOUT')))
+    this.#body = new IncomingBody(
+      incoming,
+      this.#watch,
+      expectsContinue ? () => outgoing.writeContinue() : undefined,
+    )
+    this.#closed = new Promise(resolve => outgoing.once('close', resolve))
+  }
+
+  /** Whether the last byte of the answer is on its way. */
+  get over(): boolean {
+    return this.#outgoing.writableFinished || this.#outgoing.destroyed
+  }
+
+  /** Lets the app answer, and returns when the client has the answer or is gone. Never rejects. */
+  async run(app: App): Promise<void> {
+    const exchange = await this.#ask(app)
+    const fault = await this.#answer(exchange.response).catch(error => {
+      // The status is gone already: only a broken connection tells the client that the body is not whole.
+      this.#outgoing.destroy()
+      return error instanceof ClientGone ? undefined : error
+    })
+    await this.#closed
+    this.#parts.guard.unwatch(this.#watch)
+    this.#record(exchange, exchange.fault ?? fault)
+  }
+
+  /** Ends a turn that cannot go on because of the client: with an error document where nothing else was said yet. */
+  refuse(error: RegistryError): void {
+    if (this.#outgoing.headersSent) {
+      this.#outgoing.destroy()
+      return
+    }
+    const { headers, body, status } = errorResponse(error, this.#incoming.method ?? '')
+    this.#refusal = error
+    this.#writeHead({ status, headers }, true)
+    // Once a response is over Node no longer tells the reader of the body that the connection has closed. We do.
+    this.#outgoing.end(body, () => this.#incoming.destroy())
+  }
+
+  async #ask(app: App): Promise<Exchange> {
+    try {
+      return await app(readRequest(this.#incoming, this.#body))
+    } catch (error) {
+      const told = error instanceof RegistryError ? error : new RegistryError('UNKNOWN')
+      return {
+        response: errorResponse(told, this.#incoming.method ?? ''),
+        code: told.code,
+        ...(told !== error && { fault: error }),
+      }
+    }
+  }
+
+  async #answer(response: Response | undefined): Promise<void> {
+    const outgoing = this.#outgoing
+    if (outgoing.headersSent || outgoing.destroyed) return
+    if (!response) {
+      outgoing.destroy()
+      return
+    }
+    const unread = !this.#incoming.complete
+    this.#writeHead(response, unread || this.#parts.stopping())
+    this.#bytesOut = await writeBody(outgoing, response.body, this.#watch, !unread)
+    if (!unread) return
+    this.#answered = true
+    await this.#body.drain(this.#parts.drain)
+    outgoing.end()
+  }
+
+  #writeHead(response: Response, close: boolean): void {
+    writeHead(this.#outgoing, response, {
+      'x-request-id': this.#requestId,
+      ...(close && { connection: 'close' }),
+    })
+  }
+
+  #record(exchange: Exchange, fault: unknown): void {
+    const { writableFinished, statusCode } = this.#outgoing
+    const told = writableFinished || this.#answered || fault !== undefined
+    const refusal = this.#refusal
+    this.#parts.log.write(
+      accessRecord(
+        {
+          requestId: this.#requestId,
+          startedAt: this.#startedAt,
+          durationMs: performance.now() - this.#started,
+          status: told ? statusCode : 499,
+          bytesIn: this.#body.received,
+          bytesOut: this.#bytesOut,
+          method: this.#incoming.method,
+          agent: this.#incoming.headers['user-agent'],
+          remote: this.#incoming.socket.remoteAddress,
+        },
+        refusal ? { ...exchange, code: refusal.code } : exchange,
+      ),
+    )
+    if (fault !== undefined) this.#parts.log.write(faultRecord(Date.now(), fault, this.#requestId))
+  }
+}

@@ -1,0 +1,129 @@
+import { resolve } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type Config, readCommand } from '../../server/config.ts'
+import { parseDuration } from '../../server/duration.ts'
+import { literally } from './support.ts'
+
+function read(args: string[], env: Record<string, string> = {}): Config {
+  const command = readCommand(args, env)
+  if ('print' in command) throw new Error('it does not serve')
+  return command.serve
+}
+
+describe('settings', () => {
+  it('have defaults', () => {
+    expect(read([])).toEqual({
+      port: 5000,
+      host: '127.0.0.1',
+      data: resolve('data'),
+      log: 'auto',
+      grace: 86_400_000,
+      shutdown: 10_000,
+    })
+  })
+
+  it('come from flags', () => {
+    const args = [
+      '--port=0',
+      '--host',
+      '::1',
+      '--data',
+      '/x',
+      '--origin',
+      'https://R.example.com/',
+      '--log',
+      'json',
+    ]
+    expect(
+      read([...args, '--grace', '30m', '--tls-cert', 'c', '--tls-key', 'k', '--shutdown', '1.5s']),
+    ).toEqual({
+      port: 0,
+      host: '::1',
+      data: '/x',
+      origin: 'https://r.example.com',
+      tlsCert: 'c',
+      tlsKey: 'k',
+      log: 'json',
+      grace: 1_800_000,
+      shutdown: 1_500,
+    })
+  })
+
+  it('come from the environment', () => {
+    expect(read([], { LONGSHORE_PORT: '1', LONGSHORE_TLS_CERT: 'c', LONGSHORE_TLS_KEY: 'k' })).toMatchObject({
+      port: 1,
+      tlsCert: 'c',
+      tlsKey: 'k',
+    })
+  })
+
+  it('prefer the flag', () => {
+    expect(read(['--port', '2'], { LONGSHORE_PORT: '1' }).port).toBe(2)
+  })
+
+  it('take an empty variable for none', () => {
+    expect(read([], { LONGSHORE_PORT: '' }).port).toBe(5000)
+  })
+})
+
+describe('a mistake', () => {
+  it.each([
+    [['--port', 'abc'], {}, '--port: "abc" is no port number from 0 to 65535'],
+    [['--port', '65536'], {}, '--port: "65536" is no port number from 0 to 65535'],
+    [[], { LONGSHORE_PORT: '-1' }, 'LONGSHORE_PORT: "-1" is no port number from 0 to 65535'],
+    [['--host', ''], {}, '--host: "" is empty'],
+    [['--origin', 'registry.example.com'], {}, '--origin: "registry.example.com" is no origin'],
+    [['--origin', 'https://a/b'], {}, '--origin: "https://a/b" is no origin'],
+    [['--origin', 'https://a:x'], {}, '--origin: "https://a:x" is no origin'],
+    [['--log', 'xml'], {}, '--log: "xml" is none of auto, json and text'],
+    [['--grace', '1 day'], {}, '--grace: "1 day" is no duration'],
+    [['--tls-cert', 'c'], {}, 'TLS needs both'],
+    [[], { LONGSHORE_TLS_KEY: 'k' }, 'TLS needs both'],
+    [['--prot', '1'], {}, "Unknown option '--prot' (--help"],
+    [['--port'], {}, "Option '--port <value>' argument missing (--help"],
+    [['5000'], {}, "Unexpected argument '5000'"],
+  ])('%j %j is told in one line', (args, env, message) => {
+    expect(() => readCommand(args, env)).toThrow(
+      expect.objectContaining({
+        name: 'StartError',
+        exitCode: 64,
+        message: expect.stringMatching(new RegExp(`^${literally(message)}[^\\n]*$`)),
+      }),
+    )
+  })
+})
+
+describe('--help', () => {
+  it('lists every setting with its flag, its variable and its default', () => {
+    const command = readCommand(['--help', '--port', 'nonsense'], {})
+    const text = 'print' in command ? command.print : ''
+    expect(text).toMatch(/--port <number> +LONGSHORE_PORT +.*\(5000\)/)
+    expect(text).toMatch(/--tls-cert <file> +LONGSHORE_TLS_CERT /)
+  })
+
+  it('fits a terminal', () => {
+    const command = readCommand(['-h'], {})
+    const lines = 'print' in command ? command.print.split('\n') : []
+    expect(Math.max(...lines.map(line => line.trimEnd().length))).toBeLessThanOrEqual(100)
+  })
+})
+
+it('--version is that of the package', () => {
+  expect(readCommand(['--version'], {})).toEqual({ print: expect.stringMatching(/^\d+\.\d+\.\d+/) })
+})
+
+describe('a duration', () => {
+  it('is a number and a unit', () => {
+    const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+    fc.assert(
+      fc.property(fc.nat(3_650), fc.constantFrom(...Object.entries(units)), (amount, [unit, ms]) => {
+        expect(parseDuration(`${amount}${unit}`)).toBe(amount * ms)
+      }),
+    )
+  })
+
+  it.each(['', '1', 's', '-1s', '1 s', '1e3s', '.5s', '1s ', '1w', '99999d'])('is not %j', text => {
+    expect(parseDuration(text)).toBeUndefined()
+  })
+})

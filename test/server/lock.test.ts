@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest'
+import { lockFolder } from '../../server/lock.ts'
+import { freshFolder, ServerProcess } from './process.ts'
+
+describe('the lock of a data folder', () => {
+  it('is had once', () => {
+    using folder = freshFolder()
+    const lock = lockFolder(folder.path)
+    expect(() => lockFolder(folder.path)).toThrow(/^another server is running on the data folder/)
+    lock.release()
+  })
+
+  it('can be had again when it was released', () => {
+    using folder = freshFolder()
+    lockFolder(folder.path).release()
+    lockFolder(folder.path).release()
+  })
+
+  it('says why it cannot be taken', () => {
+    expect(() => lockFolder('/nonexistent')).toThrow(/^cannot lock the data folder \/nonexistent: /)
+  })
+
+  it('refuses a second server in one clear line', async () => {
+    using folder = freshFolder()
+    await using _ = await ServerProcess.listening(folder.path)
+    await using second = new ServerProcess(['--port', '0', '--data', folder.path])
+    expect(await second.ended()).toBe(1)
+    expect(second.stderr).toBe(`longshore: another server is running on the data folder ${folder.path}\n`)
+  })
+
+  it('falls with a server that is killed', async () => {
+    using folder = freshFolder()
+    await using first = await ServerProcess.listening(folder.path)
+    first.signal('SIGKILL')
+    await first.ended()
+    await using second = await ServerProcess.listening(folder.path)
+    expect(second.url).toContain('localhost')
+  })
+
+  it('is had by one of many that start at once', async () => {
+    using folder = freshFolder()
+    const servers = Array.from({ length: 4 }, () => new ServerProcess(['--port', '0', '--data', folder.path]))
+    const listening = servers.map(server => server.says('listens on').then(() => 'listens'))
+    const outcomes = await Promise.all(
+      servers.map((server, index) => Promise.race([listening[index], server.ended()])),
+    )
+    for (const server of servers) {
+      server.stdout += 'listens on'
+      await server[Symbol.asyncDispose]()
+    }
+    expect(outcomes.toSorted()).toEqual([1, 1, 1, 'listens'])
+  })
+})

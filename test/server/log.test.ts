@@ -1,0 +1,96 @@
+import { Writable } from 'node:stream'
+import { stripVTControlCharacters } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { type AccessRecord, faultRecord } from '../../lambda/http/access-log.ts'
+import { chooseFormat, Log, textLine } from '../../server/log.ts'
+
+const record: AccessRecord = {
+  time: '2026-11-20T10:11:12.345Z',
+  level: 'info',
+  requestId: 'r',
+  method: 'GET',
+  route: '/v2/<name>/blobs/<digest>',
+  repository: 'team/app' as NonNullable<AccessRecord['repository']>,
+  status: 200,
+  bytesIn: 0,
+  bytesOut: 12_345_678,
+  durationMs: 1_234.5,
+  agent: 'docker/29 go/1.26',
+}
+
+function sink(): { stream: Writable; chunks: string[] } {
+  const chunks: string[] = []
+  const stream = new Writable({
+    write(chunk, _, done) {
+      chunks.push(String(chunk))
+      done()
+    },
+  })
+  return { stream, chunks }
+}
+
+describe('the log', () => {
+  it('is a JSON document a line', () => {
+    const { stream, chunks } = sink()
+    const log = new Log(stream, 'json')
+    log.write(record)
+    log.flush()
+    expect(chunks.join('').endsWith('}\n')).toBe(true)
+    expect(JSON.parse(chunks.join(''))).toEqual(record)
+  })
+
+  it('writes what comes together at once, soon and by itself', async () => {
+    const { stream, chunks } = sink()
+    const log = new Log(stream, 'json')
+    log.write(record)
+    log.write(record)
+    expect(chunks).toHaveLength(0)
+    await new Promise(resolve => setTimeout(resolve, 100))
+    expect(chunks).toHaveLength(1)
+    expect(chunks[0]?.split('\n')).toHaveLength(3)
+  })
+
+  it('survives that nobody reads it any more', () => {
+    const { stream } = sink()
+    const log = new Log(stream, 'json')
+    stream.destroy(new Error('EPIPE'))
+    log.write(record)
+    expect(() => log.flush()).not.toThrow()
+  })
+
+  it('is text for people where there is a terminal', () => {
+    expect(chooseFormat('auto', { isTTY: true })).toBe('text')
+    expect(chooseFormat('auto', {})).toBe('json')
+    expect(chooseFormat('json', { isTTY: true })).toBe('json')
+  })
+})
+
+describe('a line for people', () => {
+  it('tells a request', () => {
+    expect(stripVTControlCharacters(textLine(record))).toBe(
+      '10:11:12.345 200 GET      1.2 s   12.3 MB /v2/team/app/blobs/<digest> docker/29',
+    )
+  })
+
+  it('tells a request of which little is known', () => {
+    const { time, level, requestId, bytesIn } = record
+    const bare = {
+      time,
+      level,
+      requestId,
+      status: 400,
+      code: 'BAD_REQUEST',
+      bytesIn,
+      bytesOut: 99,
+      durationMs: 0,
+    }
+    expect(stripVTControlCharacters(textLine(bare))).toBe(
+      '10:11:12.345 400 -         0 ms      99 B - BAD_REQUEST',
+    )
+  })
+
+  it('tells a fault with its stack and its request', () => {
+    const text = stripVTControlCharacters(textLine(faultRecord(0, new Error('why'), 'id')))
+    expect(text).toMatch(/^00:00:00.000 Error: why\n +at [\s\S]* id$/)
+  })
+})

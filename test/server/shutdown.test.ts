@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { describe, expect, it } from 'vitest'
+import { freshFolder, ServerProcess } from './process.ts'
+import { dial } from './support.ts'
+
+describe('a server that is asked to stop', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('by %s closes its store and exits 0', async signal => {
+    using folder = freshFolder()
+    await using server = await ServerProcess.listening(folder.path)
+    server.signal(signal)
+    expect(await server.ended()).toBe(0)
+    expect(server.stdout).toMatch(/closed\n$/)
+  })
+
+  it('finishes what is under way, and tells the client to go elsewhere for more', async () => {
+    using folder = freshFolder()
+    await using server = await ServerProcess.listening(folder.path)
+    const answer = fetch(`${server.url}/?ms=400`)
+    await new Promise(resolve => setTimeout(resolve, 100))
+    server.signal('SIGTERM')
+    const response = await answer
+    expect(response.status).toBe(200)
+    expect(response.headers.get('connection')).toBe('close')
+    expect(await server.ended()).toBe(0)
+  })
+
+  it('takes no new connection meanwhile', async () => {
+    using folder = freshFolder()
+    await using server = await ServerProcess.listening(folder.path)
+    const answer = fetch(`${server.url}/?ms=400`)
+    await new Promise(resolve => setTimeout(resolve, 100))
+    server.signal('SIGTERM')
+    await new Promise(resolve => setTimeout(resolve, 100))
+    await expect(fetch(server.url)).rejects.toThrow()
+    expect((await answer).status).toBe(200)
+  })
+
+  it('does not wait for connections that idle', async () => {
+    using folder = freshFolder()
+    await using server = await ServerProcess.listening(folder.path)
+    const idle = await dial(server.port)
+    idle.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
+    await once(idle, 'data')
+    const silent = await dial(server.port)
+    const started = performance.now()
+    server.signal('SIGTERM')
+    expect(await server.ended()).toBe(0)
+    expect(performance.now() - started).toBeLessThan(2_000)
+    idle.destroy()
+    silent.destroy()
+  })
+
+  it('cuts off what is not finished within the bound', async () => {
+    using folder = freshFolder()
+    await using server = await ServerProcess.listening(folder.path, '--shutdown', '200ms', '--log', 'json')
+    const socket = await dial(server.port)
+    socket.write('GET /?ms=600 HTTP/1.1\r\nhost: a\r\n\r\n')
+    await new Promise(resolve => setTimeout(resolve, 100))
+    server.signal('SIGTERM')
+    expect(await text(socket)).toBe('')
+    expect(await server.ended()).toBe(0)
+    expect(JSON.parse(server.stderr)).toMatchObject({ status: 499 })
+  })
+
+  it('twice exits at once', async () => {
+    using folder = freshFolder()
+    await using server = await ServerProcess.listening(folder.path)
+    const cut = fetch(`${server.url}/?ms=5000`).catch(() => 'cut')
+    await new Promise(resolve => setTimeout(resolve, 100))
+    server.signal('SIGINT')
+    await new Promise(resolve => setTimeout(resolve, 100))
+    server.signal('SIGINT')
+    expect(await server.ended()).toBe(1)
+    expect(await cut).toBe('cut')
+  })
+})

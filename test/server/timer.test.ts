@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest'
+import { every } from '../../server/timer.ts'
+import { until } from './support.ts'
+
+it('a task runs again and again, also after it failed', async () => {
+  const failures: unknown[] = []
+  const timer = every(
+    1,
+    () => Promise.reject(new Error('no')),
+    error => failures.push(error),
+  )
+  await until(() => failures.length >= 2)
+  await timer.stop()
+})
+
+it('a task never runs twice at once, and a stop waits for it', async () => {
+  const gate = Promise.withResolvers<void>()
+  let runs = 0
+  let ended = false
+  const task = async () => {
+    runs++
+    await gate.promise
+    ended = true
+  }
+  const timer = every(1, task, () => {})
+  await new Promise(resolve => setTimeout(resolve, 30))
+  expect(runs).toBe(1)
+  const stopped = timer.stop()
+  gate.resolve()
+  await stopped
+  expect(ended).toBe(true)
+})
