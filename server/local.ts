@@ -5,19 +5,21 @@ import { FileBlobs } from '../lambda/store/file-blobs.ts'
 import { SqliteTable } from '../lambda/store/sqlite-table.ts'
 import { main, type OpenOptions, type OpenRegistry } from './main.ts'
 
+/** How long an upload session may stay idle, in milliseconds. */
+const UPLOAD_LIFE = 24 * 60 * 60 * 1000
+
 await main(openRegistry)
 
 /** The registry on one folder: a database for what is said, files for what is held. */
 async function openRegistry({ data, grace, origin }: OpenOptions): Promise<OpenRegistry> {
   const table = new SqliteTable(join(data, 'registry.sqlite'))
-  const blobs = await FileBlobs.open(data)
-  const { app, collector } = createRegistryApp({
-    table,
-    blobs,
-    clock: Date.now,
-    newId: randomUUID,
-    origin,
-    grace,
-  })
-  return { app, collect: () => collector.run(), close: () => table.close() }
+  const store = await FileBlobs.open(data)
+  const deps = { table, store, clock: Date.now, newId: randomUUID, grace, uploadLife: UPLOAD_LIFE }
+  const { app, collector } = createRegistryApp(deps, origin ? { origin } : {})
+  const collect = async () => {
+    const { failures } = await collector.run()
+    if (failures.length > 0)
+      throw new Error(`the collector failed on ${failures.length} rows`, { cause: failures[0] })
+  }
+  return { app, collect, close: () => table.close() }
 }
