@@ -75,8 +75,11 @@ export function pastsOf(image: ImageName): fc.Arbitrary<Deed[]> {
     [push, { do: 'wait', hours: 25 }],
     [push, gone, { do: 'wait', hours: 23 }],
     [push, gone, { do: 'wait', hours: 25 }],
+    [push, gone, { do: 'wait', hours: 25 }, { do: 'collect' }, { do: 'wait', hours: 25 }],
   )
 }
+
+export const collection: fc.Arbitrary<Deed> = fc.constant({ do: 'collect' })
 
 export const blobDeletion: fc.Arbitrary<Deed> = fc.record({
   do: fc.constant('delete blob' as const),
