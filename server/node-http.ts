@@ -47,6 +47,8 @@ export interface Door {
   readonly server: Server
   /** Closes the connections on which nothing is under way. */
   closeIdle(): void
+  /** Closes all connections, whatever is under way. */
+  closeAll(): void
   /** Resolves when no request is being served. */
   settled(): Promise<void>
 }
@@ -60,21 +62,24 @@ export function createDoor({ app, log, tls, bounds }: DoorParts): Door {
 
   const parts: TurnParts = { log, guard, drain, stopping: () => !server.listening }
   const latest = new WeakMap<Duplex, Turn>()
+  const connections = new Set<Duplex>()
   const silent = new Set<Duplex>()
   const running = new Set<Promise<void>>()
   const serve =
     (app: App, expectsContinue: boolean) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
       const turn = new Turn(incoming, outgoing, parts, expectsContinue)
+      const run = turn.run(app, latest.get(incoming.socket)).finally(() => running.delete(run))
+      running.add(run)
       latest.set(incoming.socket, turn)
       silent.delete(incoming.socket)
-      const run = turn.run(app).finally(() => running.delete(run))
-      running.add(run)
     }
 
-  server.on(tls ? 'secureConnection' : 'connection', (socket: Duplex) => {
-    silent.add(socket)
-    socket.once('close', () => silent.delete(socket))
-  })
+  const keep = (sockets: Set<Duplex>) => (socket: Duplex) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  }
+  server.on('connection', keep(connections))
+  server.on(tls ? 'secureConnection' : 'connection', keep(silent))
   server.on('request', serve(app, false))
   server.on('checkContinue', serve(app, true))
   server.on(
@@ -98,6 +103,10 @@ export function createDoor({ app, log, tls, bounds }: DoorParts): Door {
       server.closeIdleConnections()
       // To Node a connection is busy until its first request is over, also when that never began.
       for (const socket of silent) socket.destroy()
+    },
+    closeAll() {
+      // Node's own closeAllConnections() knows nothing of those that are still shaking hands.
+      for (const socket of connections) socket.destroy()
     },
     async settled() {
       await Promise.all(running)

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http'
 import { ClientGone, type Response } from '../lambda/http/message.ts'
 import type { Watch } from './stall-guard.ts'
 
-/** The most that is handed to the socket at once, so that the stall guard sees a slow client move. */
-const SLICE = 64 * 1024
+/** The most that is handed to the socket at once. A slow client must take so much within a window of the stall guard. */
+const SLICE = 256 * 1024
 
 /** Writes status and headers, made complete: without a length Node would send even an empty body in chunks. */
 export function writeHead(outgoing: ServerResponse, response: Response, more: Record<string, string>): void {

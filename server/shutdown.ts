@@ -11,10 +11,13 @@ const SETTLE = 2_000
  * Stops taking connections, lets requests in flight finish for at most `bound` milliseconds, then cuts off the rest.
  * When it resolves nothing of the app runs any more, so that what it stands on can be closed.
  */
-export async function closeDoor({ server, closeIdle, settled }: Door, bound: number): Promise<void> {
+export async function closeDoor(
+  { server, closeIdle, closeAll, settled }: Door,
+  bound: number,
+): Promise<void> {
   const closed = new Promise<void>(resolve => server.close(() => resolve()))
   const sweep = setInterval(closeIdle, SWEEP)
-  const late = setTimeout(() => server.closeAllConnections(), bound)
+  const late = setTimeout(closeAll, bound)
   await closed
   clearInterval(sweep)
   clearTimeout(late)

@@ -58,8 +58,17 @@ export class Turn {
     return this.#outgoing.writableFinished || this.#outgoing.destroyed
   }
 
-  /** Lets the app answer, and returns when the client has the answer or is gone. Never rejects. */
-  async run(app: App): Promise<void> {
+  /**
+   * Lets the app answer, and returns when the client has the answer or is gone. Never rejects.
+   * @param before the turn before on the connection: a client that sends the next request early is served in order.
+   */
+  async run(app: App, before: Turn | undefined): Promise<void> {
+    if (before && !before.over) await before.#closed
+    if (!this.#incoming.socket.destroyed) await this.#serve(app)
+    this.#parts.guard.unwatch(this.#watch)
+  }
+
+  async #serve(app: App): Promise<void> {
     const exchange = await this.#ask(app)
     const fault = await this.#answer(exchange.response).catch(error => {
       // The status is gone already: only a broken connection tells the client that the body is not whole.
@@ -67,7 +76,6 @@ export class Turn {
       return error instanceof ClientGone ? undefined : error
     })
     await this.#closed
-    this.#parts.guard.unwatch(this.#watch)
     this.#record(exchange, exchange.fault ?? fault)
   }
 

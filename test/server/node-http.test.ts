@@ -255,6 +255,32 @@ describe('a client that goes away', () => {
   })
 })
 
+describe('requests that do not wait for each other', () => {
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`
+  const slowFirst = answering(async ({ path }) => {
+    if (path === '/1') await new Promise(resolve => setTimeout(resolve, 30))
+    return ok(`this is ${path}`)
+  })
+
+  it('are answered in their order', async () => {
+    await using door = await openDoor(slowFirst)
+    const last = 'GET /3 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n'
+    const raw = await exchangeRaw(door.port, get('/1') + get('/2') + last)
+    expect(raw.match(/this is \/./g)).toEqual(['this is /1', 'this is /2', 'this is /3'])
+  })
+
+  it('are forgotten with the client', async () => {
+    await using door = await openDoor(slowFirst)
+    const socket = await dial(door.port)
+    socket.write(get('/1') + get('/2') + get('/3'))
+    await new Promise(resolve => setTimeout(resolve, 10))
+    socket.resetAndDestroy()
+    await new Promise(resolve => setTimeout(resolve, 10))
+    await door.door.settled()
+    expect(door.records()).toMatchObject([{ status: 499 }])
+  })
+})
+
 describe('a body that nobody wants', () => {
   const refusing = answering(ok('no', 401))
 
@@ -456,6 +482,18 @@ describe('a client that stalls', () => {
     await until(() => released)
     expect(await door.logged(1)).toMatchObject([{ status: 499 }])
     socket.destroy()
+  })
+
+  it('is not confused with one that is slow', async () => {
+    await using door = await openDoor(echo, { bounds: { stall: { window: 120, bytes: 4 } } })
+    const request = httpRequest(door.url, { method: 'PUT' })
+    for (let n = 0; n < 20; n++) {
+      request.write('a')
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    request.end()
+    const [response] = await once(request, 'response')
+    expect(response.statusCode).toBe(200)
   })
 
   it('is not confused with an app that takes its time', async () => {

@@ -4,7 +4,7 @@ import { connect, type PeerCertificate, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readCertificate } from '../../server/tls.ts'
 import { freshFolder, ServerProcess } from './process.ts'
-import { until } from './support.ts'
+import { dial, until } from './support.ts'
 
 const folder = freshFolder()
 afterAll(() => folder[Symbol.dispose]())
@@ -90,6 +90,16 @@ describe.skipIf(!openssl)('TLS (needs openssl to make a certificate)', () => {
     let seen: unknown
     for (let tries = 0; tries < 100 && seen !== 'second'; tries++) seen = await nameSeen(server.port)
     expect(seen).toBe('second')
+  })
+
+  it('can be stopped while somebody dawdles over the handshake', async () => {
+    using data = freshFolder()
+    const flags = ['--tls-cert', files.cert, '--tls-key', files.key, '--shutdown', '100ms']
+    await using server = await ServerProcess.listening(data.path, ...flags)
+    const dawdler = await dial(server.port)
+    server.signal('SIGTERM')
+    expect(await server.ended()).toBe(0)
+    dawdler.destroy()
   })
 
   it('refuses a key that is not that of the certificate', () => {
