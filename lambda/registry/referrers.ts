@@ -3,7 +3,7 @@ import { type Manifest, parseManifest } from '../protocol/manifest.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Page } from '../protocol/pagination.ts'
 import { keys, stretches } from '../store/keys.ts'
-import type { Descriptor, ManifestRow, ReferrerRow } from '../store/records.ts'
+import type { ManifestRow, ReferrerRow } from '../store/records.ts'
 import type { Write } from '../store/table.ts'
 import { loadContent } from './content.ts'
 import type { Dependencies } from './dependencies.ts'
@@ -11,8 +11,20 @@ import type { Dependencies } from './dependencies.ts'
 /** Annotations above this many bytes are not kept twice, but read from the manifest when it is listed. */
 const ANNOTATIONS_LIMIT = 16_384
 
-/** How much of a page may be descriptors, in bytes: an index, too, must stay below the manifest limit. */
+/** How much of a page may be referrers, in bytes: an index, too, must stay below the manifest limit. */
 const PAGE_BYTES = 3_500_000
+
+/** How many rows are read at once. */
+const QUERY_LIMIT = 100
+
+/** A manifest as the referrers API lists it. */
+export interface Referrer {
+  readonly mediaType: string
+  readonly digest: Digest
+  readonly size: number
+  readonly artifactType?: string
+  readonly annotations?: Readonly<Record<string, string>>
+}
 
 /** What refers to what: the `subject` of manifests, seen from the other end. */
 export class Referrers {
@@ -23,42 +35,47 @@ export class Referrers {
 
   /**
    * One page of the manifests whose subject is `subject`, which need not exist.
-   * @returns the descriptors, and the digest to go on behind when there may be more
+   * @returns the referrers, and the digest to go on behind when there may be more
    */
   async list(
     name: RepositoryName,
     subject: Digest,
     { limit, last }: Page,
     artifactType?: string,
-  ): Promise<{ descriptors: Descriptor[]; next?: string }> {
-    const { partition, prefix } = stretches.referrers(name, subject)
-    const descriptors: Descriptor[] = []
+  ): Promise<{ referrers: Referrer[]; next?: string }> {
+    const referrers: Referrer[] = []
     let bytes = 0
-    let after = prefix + (last ?? '')
+    for await (const row of this.#rows(name, subject, last)) {
+      if (artifactType !== undefined && row.artifactType !== artifactType) continue
+      const referrer = await this.#whole(name, row)
+      bytes += JSON.stringify(referrer).length
+      const previous = referrers.at(-1)
+      const full = referrers.length === limit || (previous && bytes > PAGE_BYTES)
+      if (full) return { referrers, ...(previous && { next: previous.digest }) }
+      referrers.push(referrer)
+    }
+    return { referrers }
+  }
+
+  async *#rows(name: RepositoryName, subject: Digest, last = ''): AsyncGenerator<ReferrerRow> {
+    const { partition, prefix } = stretches.referrers(name, subject)
+    let after = prefix + last
     for (;;) {
-      const rows = await this.#deps.table.query<ReferrerRow>(partition, { prefix, after, limit: limit + 1 })
-      for (const row of rows) {
-        if (artifactType !== undefined && row.descriptor.artifactType !== artifactType) {
-          after = row.sort
-          continue
-        }
-        const descriptor = await this.#whole(name, row)
-        bytes += JSON.stringify(descriptor).length
-        const full = descriptors.length === limit || (bytes > PAGE_BYTES && descriptors.length > 0)
-        if (full) return { descriptors, next: after.slice(prefix.length) }
-        descriptors.push(descriptor)
-        after = row.sort
-      }
-      if (rows.length <= limit) return { descriptors }
+      const rows = await this.#deps.table.query<ReferrerRow>(partition, { prefix, after, limit: QUERY_LIMIT })
+      yield* rows
+      const end = rows.at(-1)
+      if (!end || rows.length < QUERY_LIMIT) return
+      after = end.sort
     }
   }
 
-  async #whole(name: RepositoryName, { descriptor, abridged }: ReferrerRow): Promise<Descriptor> {
-    if (!abridged) return descriptor
-    const row = await this.#deps.table.get<ManifestRow>(keys.manifest(name, descriptor.digest))
-    if (!row) return descriptor
+  async #whole(name: RepositoryName, { descriptor, abridged }: ReferrerRow): Promise<Referrer> {
+    const referrer: Referrer = JSON.parse(descriptor)
+    if (!abridged) return referrer
+    const row = await this.#deps.table.get<ManifestRow>(keys.manifest(name, referrer.digest))
+    if (!row) return referrer
     const { annotations } = parseManifest(await loadContent(this.#deps.store, row), row.mediaType)
-    return { ...descriptor, ...(annotations && { annotations }) }
+    return { ...referrer, ...(annotations && { annotations }) }
   }
 }
 
@@ -72,14 +89,18 @@ export function noteReferrer(
   const { mediaType, subject, artifactType, annotations } = manifest
   if (!subject) return []
   const abridged = annotations !== undefined && JSON.stringify(annotations).length > ANNOTATIONS_LIMIT
-  const descriptor: Descriptor = {
+  const referrer: Referrer = {
     mediaType,
     digest,
     size,
     ...(artifactType && { artifactType }),
     ...(annotations && !abridged && { annotations }),
   }
-  return [
-    { put: { ...keys.referrer(name, subject, digest), descriptor, ...(abridged && { abridged: true }) } },
-  ]
+  const row: ReferrerRow = {
+    ...keys.referrer(name, subject, digest),
+    descriptor: JSON.stringify(referrer),
+    ...(artifactType && { artifactType }),
+    ...(abridged && { abridged }),
+  }
+  return [{ put: row }]
 }

@@ -16,10 +16,10 @@ async function listReferrers(
 ): Promise<Response> {
   const artifactType = query.get('artifactType') || undefined
   const page = parsePage(query, MOST_REFERRERS)
-  const { descriptors, next } = await registry.referrers.list(name, digest, page, artifactType)
+  const { referrers, next } = await registry.referrers.list(name, digest, page, artifactType)
   const parameters = { artifactType, n: query.get('n') ? String(page.limit) : undefined, last: next }
   return json(
-    { schemaVersion: 2, mediaType: OCI_INDEX, manifests: descriptors },
+    { schemaVersion: 2, mediaType: OCI_INDEX, manifests: referrers },
     {
       'content-type': OCI_INDEX,
       ...(artifactType && { 'oci-filters-applied': 'artifactType' }),

@@ -38,17 +38,14 @@ export type ManifestRow = Key &
   }
 
 export type ReferrerRow = Key & {
-  /** What the referrers API answers; without `annotations` when they are too large to be kept twice. */
-  readonly descriptor: Descriptor
-  readonly abridged?: true
-}
-
-export type Descriptor = {
-  readonly mediaType: string
-  readonly digest: Digest
-  readonly size: number
+  /** By which listings are filtered. */
   readonly artifactType?: string
-  readonly annotations?: Readonly<Record<string, string>>
+  /**
+   * What the referrers API answers, a descriptor in JSON: the names of annotations are a client's, and not every name
+   * can be an attribute. Without `annotations` when they are too large to be kept twice.
+   */
+  readonly descriptor: string
+  readonly abridged?: true
 }
 
 /** The repository holds the blob (invariant I5: it is readable there if and only if this row exists). */
