@@ -31,6 +31,7 @@ export class Referrers {
     { limit, last }: Page,
     artifactType?: string,
   ): Promise<{ descriptors: Descriptor[]; next?: string }> {
+    if (limit === 0) return { descriptors: [] } // a Link to behind nothing would lead here again
     const { partition, prefix } = stretches.referrers(name, subject)
     const descriptors: Descriptor[] = []
     let bytes = 0

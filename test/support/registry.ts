@@ -135,7 +135,10 @@ export function openRegistry({
 
   /** Goes from page to page until there is no next. */
   async function* pages(target: string): AsyncGenerator<Answer> {
+    const seen = new Set<string>()
     for (let next: string | undefined = target; next; ) {
+      if (seen.has(next)) throw new Error(`the pages go in a circle: ${next}`)
+      seen.add(next)
       const page: Answer = await expectStatus(200, 'GET', next)
       yield page
       const { link } = page.headers
