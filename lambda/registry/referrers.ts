@@ -44,7 +44,7 @@ export class Referrers {
           continue
         }
         const descriptor = await this.#whole(name, row)
-        bytes += JSON.stringify(descriptor).length
+        bytes += Buffer.byteLength(JSON.stringify(descriptor))
         const full = descriptors.length === limit || (bytes > PAGE_BYTES && descriptors.length > 0)
         if (full) return { descriptors, next: after.slice(prefix.length) }
         descriptors.push(descriptor)
