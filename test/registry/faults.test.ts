@@ -208,3 +208,55 @@ describe.each(ENDEAVOURS)(
     }
   },
 )
+
+it.each([false, true])(
+  'a manifest whose delete failed half way can be deleted again (late: %s)',
+  async late => {
+    for (let after = 0; after < 40; after++) {
+      const image = await registry.pushImage('a', 'latest?tag=v1')
+      const path = `/v2/a/manifests/${image.digest}`
+      Object.assign(table, { error: new Error('connection lost'), after, late, once: true, calls: 0 })
+      const first = await statusOf('DELETE', path)
+      const failed = table.calls > after
+      delete table.error
+      if (first !== 202)
+        expect([first, await statusOf('DELETE', path)]).toEqual([500, expect.toBeOneOf([202, 404])])
+      for (const reference of ['latest', 'v1', image.digest])
+        await registry.expectStatus(404, 'GET', `/v2/a/manifests/${reference}`)
+      await registry.collector.run()
+      for (const blob of ['{}', 'layer'])
+        await registry.expectStatus(202, 'DELETE', `/v2/a/blobs/${digest(blob)}`)
+      if (!failed) return
+    }
+    throw new Error('never came through without trouble')
+  },
+)
+
+describe('a session whose end failed after its bytes were found right', () => {
+  let location: string
+  beforeEach(async () => {
+    location = await registry.beginUpload('a')
+    Object.assign(store, { error: new Error('disk'), after: 2, once: true, calls: 0 }) // append, digest, commit
+    await registry.expectStatus(500, 'PUT', `${location}?digest=${DIGEST}`, { body: CONTENT })
+  })
+
+  it('takes no more bytes', async () => {
+    const { headers } = await registry.expectStatus(416, 'PATCH', location, { body: 'more' })
+    expect(headers.range).toBe(`0-${CONTENT.length - 1}`)
+  })
+
+  it('does not become another blob', async () => {
+    const other = digest('something else')
+    await registry.expectStatus(400, 'PUT', `${location}?digest=${other}`, { body: 'something else' })
+  })
+
+  it.each(['', CONTENT])('ends when it is asked to again, with or without the bytes: %j', async body => {
+    await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body })
+    expect((await registry.get(`/v2/a/blobs/${DIGEST}`)).text).toBe(CONTENT)
+  })
+
+  it('can still be cancelled', async () => {
+    await registry.expectStatus(204, 'DELETE', location)
+    await registry.expectStatus(404, 'GET', `/v2/a/blobs/${DIGEST}`)
+  })
+})

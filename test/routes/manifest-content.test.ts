@@ -341,6 +341,15 @@ describe('more than one transaction holds', () => {
     await expectKept(indexOf(children))
   })
 
+  it('an index that lists one child a thousand times, and ten such indexes deep', async () => {
+    let child = indexOf([])
+    for (let depth = 0; depth < 10; depth++) {
+      await registry.pushManifest('a/b', digest(child), child)
+      child = indexOf(Array(1000).fill(child), { annotations: { depth: String(depth) } })
+    }
+    await expectKept(child)
+  })
+
   it('and lacks some: all of them are named, and the push leaves nothing behind', async () => {
     const layers = many(120, 'layer')
     for (const layer of layers.slice(2)) await registry.pushBlob('a/b', layer)
