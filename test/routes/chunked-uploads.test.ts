@@ -73,6 +73,11 @@ describe('chunks in order', () => {
     expect((await close('', { 'content-type': 'application/octet-stream' })).status).toBe(201)
   })
 
+  it('may be closed with a Content-Range and no body, which names no bytes', async () => {
+    await patch(0, LAST)
+    expect((await close('', { 'content-range': `0-${LAST}` })).status).toBe(201)
+  })
+
   it('become the blob wherever they are cut, and however it ends', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -85,6 +85,7 @@ describe('POST with the whole blob', () => {
     expect(answer.code).toBe('DIGEST_INVALID')
     expect(answer.detail).toEqual({ said: WRONG, actual: DIGEST })
     for (const named of [WRONG, DIGEST]) await registry.expectStatus(404, 'GET', `/v2/a/b/blobs/${named}`)
+    expect(await registry.table.query('repository#a/b', { prefix: 'upload#' })).toEqual([])
   })
 
   it.each(['sha256:baddigeststring', 'md5:d41d8cd98f00b204e9800998ecf8427e', ''])(
@@ -243,6 +244,19 @@ describe('a closing PUT that is sent again, because its answer was lost,', () =>
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(202, 'PATCH', location, { body: CONTENT })
     for (let i = 0; i < 2; i++) await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`)
+  })
+
+  it('is read to its end, so that the connection can go on', async () => {
+    const location = await registry.beginUpload('a/b')
+    const target = `${location}?digest=${DIGEST}`
+    await registry.expectStatus(201, 'PUT', target, { body: CONTENT })
+    let ended = false
+    async function* body(): AsyncGenerator<Uint8Array> {
+      yield* streamed(CONTENT)
+      ended = true
+    }
+    await registry.expectStatus(201, 'PUT', target, { body: body() })
+    expect(ended).toBe(true)
   })
 
   it('is not answered so for a blob that the repository does not hold', async () => {
