@@ -120,10 +120,11 @@ function parseDescriptors(value: unknown, field: string): Descriptor[] {
 
 function parseDescriptor(value: unknown, field: string): Descriptor {
   if (!isObject(value)) throw invalid(`${field} must be a descriptor`)
-  const digest = text(value, 'digest')
+  const mediaType = text(value, 'mediaType', `${field}.mediaType`) ?? ''
+  const digest = text(value, 'digest', `${field}.digest`)
   if (!digest) throw invalid(`${field}.digest is missing`)
   try {
-    return { mediaType: text(value, 'mediaType') ?? '', digest: parseDigest(digest) }
+    return { mediaType, digest: parseDigest(digest) }
   } catch (cause) {
     throw invalid(`${field}.digest is not a digest`, { digest }, cause)
   }
@@ -137,10 +138,10 @@ function parseAnnotations(value: unknown): Record<string, string> | undefined {
   return value as Record<string, string>
 }
 
-function text(fields: Fields, field: string): string | undefined {
+function text(fields: Fields, field: string, path = field): string | undefined {
   const value = fields[field]
   if (value === undefined || value === null) return undefined
-  if (typeof value !== 'string') throw invalid(`${field} must be text`)
+  if (typeof value !== 'string') throw invalid(`${path} must be text`)
   return value
 }
 

@@ -59,7 +59,8 @@ export class ManifestPush {
       ...tags.map(tag => keys.tag(name, tag)),
     ])) as [ManifestRow?, RepositoryRow?, ...TagRow[]]
     const now = clock()
-    const target = { digest, mediaType: manifest.mediaType, size: bytes.length, pushed: now }
+    const { mediaType } = stored ?? manifest // a digest has the type of its first push, whatever tag it goes by
+    const target = { digest, mediaType, size: bytes.length, pushed: now }
     const moves = tags.map((tag, i) => moveTag(name, tag, old[i], target))
     if (stored) return this.#tag(arrival, stored.push, noteRepository(name, repository, now), moves)
 

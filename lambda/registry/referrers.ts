@@ -48,7 +48,7 @@ export class Referrers {
     for await (const row of this.#rows(name, subject, last)) {
       if (artifactType !== undefined && row.artifactType !== artifactType) continue
       const referrer = await this.#whole(name, row)
-      bytes += JSON.stringify(referrer).length
+      bytes += Buffer.byteLength(JSON.stringify(referrer))
       const previous = referrers.at(-1)
       const full = referrers.length === limit || (previous && bytes > PAGE_BYTES)
       if (full) return { referrers, ...(previous && { next: previous.digest }) }

@@ -6,9 +6,14 @@ async function base() {
   return json({})
 }
 
+async function headBase() {
+  const { status, headers } = json({})
+  return { status, headers }
+}
+
 export const baseRoutes = [
   route('GET', '/v2/', 'none', base),
-  route('HEAD', '/v2/', 'none', base),
+  route('HEAD', '/v2/', 'none', headBase),
   route('GET', '/v2', 'none', base),
-  route('HEAD', '/v2', 'none', base),
+  route('HEAD', '/v2', 'none', headBase),
 ]

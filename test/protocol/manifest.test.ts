@@ -1,0 +1,323 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { DESCRIPTOR_LIMIT, parseManifest } from '../../lambda/protocol/manifest.ts'
+import { manifestMediaTypes, OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
+import { anyDigest, anyText } from '../support/arbitraries.ts'
+import {
+  CONFIG,
+  type Descriptor,
+  DOCKER_IMAGE,
+  DOCKER_LIST,
+  describing,
+  type Fields,
+  imageOf,
+  indexOf,
+  LAYER,
+} from '../support/content.ts'
+import { errorOf } from '../support/errors.ts'
+
+const ARTIFACT = 'application/vnd.oci.artifact.manifest.v1+json'
+const FOREIGN = 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip'
+
+const parse = (document: string, contentType?: string) => parseManifest(Buffer.from(document), contentType)
+/** The rule that the bytes break. */
+const ruleOf = (bytes: string | Uint8Array, contentType?: string) => {
+  const error = errorOf(() => parseManifest(Buffer.from(bytes), contentType))
+  expect(error?.code).toBe('MANIFEST_INVALID')
+  const { rule } = (error?.detail ?? {}) as { rule?: string }
+  return rule
+}
+
+describe('an image', () => {
+  it('needs its config and its layers, each once', () => {
+    const layers = [describing('a'), describing('b'), describing('a')]
+    const config = describing('{}', CONFIG)
+    const { blobs, foreign, children } = parse(imageOf([], { config, layers }))
+    expect({ blobs, foreign, children }).toEqual({
+      blobs: [config.digest, describing('a').digest, describing('b').digest],
+      foreign: [],
+      children: [],
+    })
+  })
+
+  it('may have a config that is also its layer, as an artifact without content has', () => {
+    const blank = describing('{}', 'application/vnd.oci.empty.v1+json')
+    expect(parse(imageOf([], { config: blank, layers: [blank] })).blobs).toEqual([blank.digest])
+  })
+
+  it.each([[[]], [null], [undefined]])('may list no layers: %j', layers => {
+    expect(parse(imageOf([], { layers })).blobs).toHaveLength(1)
+  })
+
+  it('does not need its foreign layers', () => {
+    const layers = [describing('windows', FOREIGN), describing('ours')]
+    const { blobs, foreign } = parse(imageOf([], { layers }))
+    expect(blobs).not.toContain(layers[0]?.digest)
+    expect(foreign).toEqual([layers[0]?.digest])
+  })
+
+  it('needs a layer that it lists both as foreign and as its own', () => {
+    const layers = [describing('same', FOREIGN), describing('same')]
+    const { blobs, foreign } = parse(imageOf([], { layers }))
+    expect(blobs).toContain(describing('same').digest)
+    expect(foreign).toEqual([])
+  })
+
+  it('is of the artifact type that it names', () => {
+    expect(parse(imageOf([], { artifactType: 'text/sbom' })).artifactType).toBe('text/sbom')
+  })
+
+  it.each([undefined, null, ''])('is of the type of its config when it names %j', artifactType => {
+    expect(parse(imageOf([], { artifactType })).artifactType).toBe(CONFIG)
+  })
+
+  it('must have a config', () => {
+    expect(ruleOf(imageOf([], { config: undefined }))).toBe('config is missing')
+  })
+})
+
+describe('an index', () => {
+  it('needs the manifests that it lists', () => {
+    const { blobs, children } = parse(indexOf([imageOf(['a']), indexOf([])]))
+    expect(blobs).toEqual([])
+    expect(children).toEqual([describing(imageOf(['a'])).digest, describing(indexOf([])).digest])
+  })
+
+  it('may list nothing', () => {
+    expect(parse(indexOf([])).children).toEqual([])
+  })
+
+  it('has no artifact type but the one that it names', () => {
+    expect(parse(indexOf([])).artifactType).toBeUndefined()
+    expect(parse(indexOf([], { artifactType: 'text/bundle' })).artifactType).toBe('text/bundle')
+  })
+
+  it('may list blobs beside manifests, as the cache of BuildKit does', () => {
+    const config = describing('{"layers":[]}', 'application/vnd.buildkit.cacheconfig.v0')
+    const { blobs, children } = parse(indexOf([describing('layer'), config]))
+    expect(blobs).toEqual([describing('layer').digest, config.digest])
+    expect(children).toEqual([])
+  })
+
+  it('takes an entry without a media type for a manifest', () => {
+    const { digest, size } = describing('x')
+    expect(parse(indexOf([], { manifests: [{ digest, size }] })).children).toEqual([digest])
+  })
+})
+
+it('an artifact manifest, which left the spec, needs its blobs and nothing else', () => {
+  const document = JSON.stringify({
+    mediaType: ARTIFACT,
+    artifactType: 'text/sbom',
+    blobs: [describing('sbom')],
+  })
+  expect(parse(document)).toEqual({
+    mediaType: ARTIFACT,
+    artifactType: 'text/sbom',
+    blobs: [describing('sbom').digest],
+    foreign: [],
+    children: [],
+  })
+})
+
+describe('the media type', () => {
+  it.each([
+    [OCI_IMAGE, imageOf([])],
+    [DOCKER_IMAGE, imageOf([], { mediaType: DOCKER_IMAGE })],
+    [OCI_INDEX, indexOf([])],
+    [DOCKER_LIST, indexOf([], { mediaType: DOCKER_LIST })],
+  ])('is what the document says: %s', (mediaType, document) => {
+    expect(parse(document).mediaType).toBe(mediaType)
+    expect(parse(document, mediaType).mediaType).toBe(mediaType)
+  })
+
+  it('is the Content-Type where the document says nothing', () => {
+    expect(parse(imageOf([], { mediaType: undefined }), DOCKER_IMAGE).mediaType).toBe(DOCKER_IMAGE)
+  })
+
+  it('is told from the fields where neither says anything', () => {
+    expect(parse(imageOf([], { mediaType: undefined })).mediaType).toBe(OCI_IMAGE)
+    expect(parse(indexOf([], { mediaType: undefined })).mediaType).toBe(OCI_INDEX)
+  })
+
+  it('must agree with the Content-Type', () => {
+    expect(ruleOf(imageOf([]), OCI_INDEX)).toBe('mediaType differs from Content-Type')
+  })
+
+  it.each([
+    'application/json',
+    'text/plain',
+    LAYER,
+    'application/vnd.docker.distribution.manifest.v1+prettyjws',
+  ])('must be that of a manifest, and %s is not', mediaType => {
+    expect(ruleOf(imageOf([], { mediaType }), mediaType)).toBe(`unsupported media type ${mediaType}`)
+  })
+})
+
+describe('a document that two readers could read as two things is refused (CVE-2021-41190):', () => {
+  it.each<[string, string, Fields]>([
+    ['an image with manifests', imageOf(['a']), { manifests: [] }],
+    ['an image with fsLayers', imageOf(['a']), { fsLayers: [{ blobSum: describing('a').digest }] }],
+    ['an image with blobs', imageOf(['a']), { blobs: [] }],
+    ['an index with layers', indexOf([]), { layers: [describing('a')] }],
+    ['an index with a config', indexOf([]), { config: describing('{}', CONFIG) }],
+    ['an index with fsLayers', indexOf([]), { fsLayers: [] }],
+    ['both without a media type', imageOf(['a'], { mediaType: undefined }), { manifests: [] }],
+  ])('%s', (_, document, alien) => {
+    expect(ruleOf(JSON.stringify({ ...JSON.parse(document), ...alien }))).toMatch(/cannot hold/)
+  })
+})
+
+describe('bytes that are no manifest are refused:', () => {
+  it.each<[string, string | Uint8Array]>([
+    ['nothing', ''],
+    ['white space', ' \n'],
+    ['half a document', imageOf(['a']).slice(0, 100)],
+    ['two documents', imageOf([]) + imageOf([])],
+    ['a byte order mark', `\ufeff${imageOf([])}`],
+    ['UTF-16', Buffer.from(imageOf([]), 'utf16le')],
+    ['Latin-1', Buffer.from(imageOf([], { annotations: { a: 'é' } }), 'latin1')],
+    [
+      'an overlong encoding',
+      Buffer.concat([Buffer.from('{"a":"'), Buffer.of(0xc0, 0x80), Buffer.from('"}')]),
+    ],
+    ['NaN', '{"schemaVersion":NaN}'],
+    ['a comment', `/**/${imageOf([])}`],
+  ])('%s', (_, bytes) => {
+    expect(ruleOf(bytes)).toBe('not JSON in UTF-8')
+  })
+
+  it.each(['null', 'true', '2', '"text"', '[]', '[{}]'])('%s', document => {
+    expect(ruleOf(document)).toBe('not a JSON object')
+  })
+})
+
+describe('fields that we know must make sense:', () => {
+  const good = describing('a')
+  it.each<[string, Fields]>([
+    ['schemaVersion must be 2', { schemaVersion: 1 }],
+    ['schemaVersion must be 2', { schemaVersion: '2' }],
+    ['schemaVersion must be 2', { schemaVersion: undefined }],
+    ['mediaType must be text', { mediaType: 7 }],
+    ['mediaType must be text', { mediaType: [OCI_IMAGE] }],
+    ['config must be a descriptor', { config: 'sha256:abc' }],
+    ['config must be a descriptor', { config: [good] }],
+    ['config.digest is missing', { config: {} }],
+    ['config.digest must be text', { config: { ...good, digest: 7 } }],
+    ['config.digest is not a digest', { config: { ...good, digest: 'sha256:abc' } }],
+    ['config.digest is not a digest', { config: { ...good, digest: '../../etc/passwd' } }],
+    ['layers must be a list', { layers: { 0: good } }],
+    ['layers[1] must be a descriptor', { layers: [good, null] }],
+    ['layers[1].digest is not a digest', { layers: [good, { ...good, digest: good.digest.toUpperCase() }] }],
+    ['layers[0].mediaType must be text', { layers: [{ ...good, mediaType: {} }] }],
+    ['subject must be a descriptor', { subject: good.digest }],
+    ['subject.digest is missing', { subject: {} }],
+    ['artifactType must be text', { artifactType: {} }],
+    ['annotations must be an object', { annotations: ['a'] }],
+    ['annotation a must be text', { annotations: { a: 1 } }],
+    ['annotation a must be text', { annotations: { a: null } }],
+  ])('%s in %j', (rule, fields) => {
+    expect(ruleOf(imageOf([], fields))).toBe(rule)
+  })
+
+  it('and be within bounds', () => {
+    const layers = Array.from({ length: DESCRIPTOR_LIMIT }, () => describing('a'))
+    expect(ruleOf(imageOf([], { layers }))).toBe(`more than ${DESCRIPTOR_LIMIT} descriptors`)
+  })
+})
+
+it('lets pass what it does not know, however deep and whatever its name', () => {
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+  const document = imageOf(['a']).replace(/}$/, `,"__proto__":{"config":1},"constructor":{},"deep":${deep}}`)
+  expect(parse(document).blobs).toHaveLength(2)
+})
+
+const ofAnyType = fc.record(
+  {
+    mediaType: fc.oneof(fc.constantFrom(...manifestMediaTypes(), LAYER, FOREIGN, ''), anyText),
+    digest: fc.oneof(anyDigest, anyText),
+    size: fc.jsonValue(),
+  },
+  { requiredKeys: [] },
+)
+const anyField = fc.oneof(fc.jsonValue(), ofAnyType, fc.array(ofAnyType, { maxLength: 3 }))
+const almostManifest = fc.record(
+  {
+    schemaVersion: fc.oneof(fc.constant(2), fc.jsonValue()),
+    mediaType: fc.oneof(fc.constantFrom(...manifestMediaTypes()), fc.jsonValue()),
+    config: anyField,
+    layers: anyField,
+    manifests: anyField,
+    blobs: anyField,
+    subject: anyField,
+    artifactType: fc.jsonValue(),
+    annotations: fc.oneof(fc.dictionary(fc.string(), fc.string()), fc.jsonValue()),
+  },
+  { requiredKeys: [] },
+)
+const contentType = fc.option(fc.oneof(fc.constantFrom(...manifestMediaTypes()), anyText), { nil: undefined })
+
+it('answers any JSON with a manifest or MANIFEST_INVALID', () => {
+  fc.assert(
+    fc.property(fc.oneof(almostManifest, fc.jsonValue()), contentType, (value, type) => {
+      const error = errorOf(() => parse(JSON.stringify(value), type))
+      if (error) expect(error.code).toBe('MANIFEST_INVALID')
+    }),
+    { numRuns: 1000 },
+  )
+})
+
+it('answers any bytes with a manifest or MANIFEST_INVALID', () => {
+  fc.assert(
+    fc.property(fc.uint8Array(), contentType, (bytes, type) => {
+      expect(errorOf(() => parseManifest(bytes, type))?.code).toBe('MANIFEST_INVALID')
+    }),
+  )
+})
+
+const descriptor = (mediaType: fc.Arbitrary<string>): fc.Arbitrary<Descriptor> =>
+  fc.record({ mediaType, digest: anyDigest, size: fc.nat() })
+const digestsOf = (descriptors: readonly Descriptor[]) => [...new Set(descriptors.map(one => one.digest))]
+
+it('finds in an image exactly what was put in', () => {
+  const layers = fc.array(descriptor(fc.constant(LAYER)))
+  const foreign = fc.array(descriptor(fc.constant(FOREIGN)))
+  const config = descriptor(fc.constant(CONFIG))
+  const annotations = fc.dictionary(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }))
+  fc.assert(
+    fc.property(
+      layers,
+      foreign,
+      config,
+      config,
+      annotations,
+      (layers, foreign, config, subject, annotations) => {
+        const fields = { config, layers: [...layers, ...foreign], subject, annotations }
+        expect(parse(imageOf([], fields))).toEqual({
+          mediaType: OCI_IMAGE,
+          blobs: digestsOf([config, ...layers]),
+          foreign: digestsOf(foreign),
+          children: [],
+          subject: subject.digest,
+          artifactType: CONFIG,
+          annotations,
+        })
+      },
+    ),
+  )
+})
+
+it('finds in an index exactly what was put in', () => {
+  const manifests = fc.array(descriptor(fc.constantFrom(...manifestMediaTypes())))
+  const blobs = fc.array(descriptor(fc.constant(LAYER)))
+  fc.assert(
+    fc.property(manifests, blobs, (manifests, blobs) => {
+      expect(parse(indexOf([], { manifests: [...manifests, ...blobs] }))).toEqual({
+        mediaType: OCI_INDEX,
+        blobs: digestsOf(blobs),
+        foreign: [],
+        children: digestsOf(manifests),
+      })
+    }),
+  )
+})

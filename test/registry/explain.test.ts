@@ -1,0 +1,19 @@
+import { expect, it } from 'vitest'
+import { explain } from '../../lambda/registry/explain.ts'
+import { DraftBusy, ObjectMissing, StorageFull } from '../../lambda/store/blobs.ts'
+import { ConditionFailed, TableBusy } from '../../lambda/store/table.ts'
+
+it.each([
+  [new TableBusy(), 'UNAVAILABLE', 503],
+  [new StorageFull(), 'INSUFFICIENT_STORAGE', 507],
+  [new ObjectMissing(), 'BLOB_UNKNOWN', 404],
+])('%s means %s', (error, code, status) => {
+  expect(explain(error)).toMatchObject({ code, status, cause: error })
+})
+
+it.each([new Error(), new ConditionFailed([0]), new DraftBusy(), 'text', undefined, null])(
+  '%s means nothing to a client',
+  error => {
+    expect(explain(error)).toBeUndefined()
+  },
+)

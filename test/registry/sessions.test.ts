@@ -1,0 +1,97 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { digest } from '../support/content.ts'
+import { openRegistry, type TestRegistry } from '../support/registry.ts'
+
+const CONTENT = 'the content of a layer'
+const DIGEST = digest(CONTENT)
+
+let registry: TestRegistry
+let location: string
+beforeEach(async () => {
+  registry = openRegistry()
+  location = await registry.beginUpload('a')
+})
+
+/** A body that stands still behind its first bytes until it is let go. */
+function held(first: string, rest: string) {
+  const gate = Promise.withResolvers<void>()
+  const arrived = Promise.withResolvers<void>()
+  async function* body(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(first)
+    arrived.resolve()
+    await gate.promise
+    yield Buffer.from(rest)
+  }
+  return { body: body(), arrived: arrived.promise, go: () => gate.resolve() }
+}
+
+describe('while a request is at work on a session', () => {
+  it('another PATCH is told to wait its turn, and nothing of it is kept', async () => {
+    const { body, arrived, go } = held('the content ', 'of a layer')
+    const first = registry.request('PATCH', location, { body })
+    await arrived
+    const second = await registry.expectStatus(416, 'PATCH', location, { body: 'intruder' })
+    expect(second.headers).toMatchObject({ location, range: '0-0' })
+    go()
+    expect((await first).headers.range).toBe(`0-${CONTENT.length - 1}`)
+    await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`)
+  })
+
+  it('a closing PUT is told to wait its turn', async () => {
+    const { body, arrived, go } = held('the content ', 'of a layer')
+    const first = registry.request('PATCH', location, { body })
+    await arrived
+    await registry.expectStatus(416, 'PUT', `${location}?digest=${digest('')}`)
+    go()
+    expect((await first).status).toBe(202)
+    await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`)
+  })
+
+  it('GET tells what is safe, which is not what is on its way', async () => {
+    await registry.expectStatus(202, 'PATCH', location, { body: 'the ' })
+    const { body, arrived, go } = held('content ', 'of a layer')
+    const first = registry.request('PATCH', location, { body })
+    await arrived
+    expect((await registry.expectStatus(204, 'GET', location)).headers.range).toBe('0-3')
+    go()
+    await first
+    expect((await registry.expectStatus(204, 'GET', location)).headers.range).toBe('0-21')
+  })
+
+  it('DELETE ends it under its hands', async () => {
+    const { body, arrived, go } = held('the content ', 'of a layer')
+    const first = registry.request('PATCH', location, { body })
+    await arrived
+    await registry.expectStatus(204, 'DELETE', location)
+    go()
+    expect((await first).code).toBe('BLOB_UPLOAD_UNKNOWN')
+    await registry.expectStatus(404, 'GET', location)
+  })
+
+  it('other sessions go on', async () => {
+    const { body, arrived, go } = held('the content ', 'of a layer')
+    const first = registry.request('PATCH', location, { body })
+    await arrived
+    await registry.pushBlob('a', CONTENT)
+    go()
+    expect((await first).status).toBe(202)
+    await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`)
+  })
+})
+
+it('takes the same blob through many sessions at once', async () => {
+  const locations = await Promise.all(
+    Array.from({ length: 10 }, (_, i) => registry.beginUpload(i % 2 ? 'a' : 'b')),
+  )
+  const close = (one: string) => registry.request('PUT', `${one}?digest=${DIGEST}`, { body: CONTENT })
+  const answers = await Promise.all(locations.map(close))
+  expect(answers.map(answer => answer.status)).toEqual(Array(10).fill(201))
+  for (const name of ['a', 'b'])
+    expect((await registry.get(`/v2/${name}/blobs/${DIGEST}`)).text).toBe(CONTENT)
+})
+
+it('is done with a session for good once it was cancelled, though the blob exists', async () => {
+  await registry.pushBlob('b', CONTENT)
+  await registry.expectStatus(204, 'DELETE', location)
+  await registry.expectStatus(404, 'PUT', `${location}?digest=${DIGEST}`, { body: CONTENT })
+})

@@ -1,0 +1,218 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Digest } from '../../lambda/protocol/digest.ts'
+import { digest } from '../support/content.ts'
+import { openRegistry, type TestRegistry } from '../support/registry.ts'
+
+const CONTENT = Buffer.from(Array.from({ length: 2048 }, (_, i) => i % 251))
+const ABSENT = digest('absent')
+
+let registry: TestRegistry
+let blob: Digest
+let path: string
+beforeEach(async () => {
+  registry = openRegistry()
+  blob = await registry.pushBlob('a/b', CONTENT)
+  path = `/v2/a/b/blobs/${blob}`
+})
+
+describe('GET of a blob', () => {
+  it('gives its bytes, and says what they are', async () => {
+    const { bytes, headers } = await registry.expectStatus(200, 'GET', path)
+    expect(bytes).toEqual(CONTENT)
+    expect(headers).toMatchObject({
+      'content-type': 'application/octet-stream',
+      'content-length': '2048',
+      'docker-content-digest': blob,
+      etag: `"${blob}"`,
+      'accept-ranges': 'bytes',
+    })
+  })
+
+  it('of one that is not there is BLOB_UNKNOWN', async () => {
+    const { code, detail } = await registry.expectStatus(404, 'GET', `/v2/a/b/blobs/${ABSENT}`)
+    expect({ code, detail }).toEqual({ code: 'BLOB_UNKNOWN', detail: { digest: ABSENT } })
+  })
+
+  it('by another repository that does not hold it is BLOB_UNKNOWN', async () => {
+    await registry.expectStatus(404, 'GET', `/v2/a/blobs/${blob}`)
+    await registry.expectStatus(404, 'GET', `/v2/a/b/c/blobs/${blob}`)
+  })
+
+  it.each(['sha256:short', 'md5:d41d8cd98f00b204e9800998ecf8427e', 'latest', `sha256:${'A'.repeat(64)}`])(
+    'by %s is DIGEST_INVALID',
+    async text => {
+      expect((await registry.expectStatus(400, 'GET', `/v2/a/b/blobs/${text}`)).code).toBe('DIGEST_INVALID')
+    },
+  )
+
+  it('is not compressed, whatever the client would take', async () => {
+    const { headers } = await registry.get(path, { 'accept-encoding': 'zstd, gzip, deflate' })
+    expect(headers).not.toHaveProperty('content-encoding')
+    expect(headers['content-length']).toBe('2048')
+  })
+})
+
+describe('HEAD of a blob', () => {
+  it('tells all that GET would, the true length above all', async () => {
+    const got = await registry.get(path)
+    expect((await registry.expectStatus(200, 'HEAD', path)).headers).toEqual(got.headers)
+  })
+
+  it('of one that is not there is 404', async () => {
+    await registry.expectStatus(404, 'HEAD', `/v2/a/b/blobs/${ABSENT}`)
+  })
+
+  it('takes no notice of a Range', async () => {
+    const { status, headers } = await registry.head(path, { range: 'bytes=0-9' })
+    expect([status, headers['content-length']]).toEqual([200, '2048'])
+  })
+})
+
+describe('a Range', () => {
+  it.each([
+    ['bytes=500-1499', 500, 1499],
+    ['bytes=500-', 500, 2047],
+    ['bytes=-500', 1548, 2047],
+    ['bytes=0-0', 0, 0],
+    ['bytes=2047-', 2047, 2047],
+    ['bytes=2000-5000', 2000, 2047],
+    ['bytes=-5000', 0, 2047],
+  ])('%s gives bytes %i to %i', async (range, first, last) => {
+    const answer = await registry.get(path, { range })
+    expect(answer.status).toBe(206)
+    expect(answer.bytes).toEqual(CONTENT.subarray(first, last + 1))
+    expect(answer.headers).toMatchObject({
+      'content-range': `bytes ${first}-${last}/2048`,
+      'content-length': String(last - first + 1),
+      'docker-content-digest': blob,
+      'accept-ranges': 'bytes',
+    })
+  })
+
+  it.each(['bytes=2048-', 'bytes=5000-10000', 'bytes=500-0', 'bytes=-0'])(
+    '%s cannot be had, and the answer tells the size',
+    async range => {
+      const answer = await registry.get(path, { range })
+      expect([answer.status, answer.code]).toEqual([416, 'RANGE_INVALID'])
+      expect(answer.headers['content-range']).toBe('bytes */2048')
+    },
+  )
+
+  it.each(['bytes=0-1,4-5', 'pages=1-2', 'bytes=a-b', 'bytes=-', ''])('%j gives the whole', async range => {
+    const answer = await registry.get(path, { range })
+    expect(answer.status).toBe(200)
+    expect(answer.bytes).toEqual(CONTENT)
+  })
+
+  it('with the ETag of the blob in If-Range gives the part', async () => {
+    const answer = await registry.get(path, { range: 'bytes=0-9', 'if-range': `"${blob}"` })
+    expect(answer.status).toBe(206)
+  })
+
+  it.each([`"${ABSENT}"`, 'Wed, 21 Oct 2026 07:28:00 GMT'])(
+    'with If-Range %s gives the whole',
+    async ifRange => {
+      const answer = await registry.get(path, { range: 'bytes=0-9', 'if-range': ifRange })
+      expect([answer.status, answer.bytes.length]).toEqual([200, 2048])
+    },
+  )
+
+  it('cut at every byte gives the content back', async () => {
+    const small = await registry.pushBlob('a/b', 'content')
+    for (let cut = 1; cut < 7; cut++) {
+      const parts = [`bytes=0-${cut - 1}`, `bytes=${cut}-`]
+      const answers = await Promise.all(parts.map(range => registry.get(`/v2/a/b/blobs/${small}`, { range })))
+      expect(answers.map(answer => answer.text).join('')).toBe('content')
+    }
+  })
+})
+
+describe('If-None-Match', () => {
+  const known = () => [`"${blob}"`, `W/"${blob}"`, blob, `"other", "${blob}"`, '*']
+
+  it.each(['GET', 'HEAD'])('with the ETag saves %s the body', async method => {
+    for (const etag of known()) {
+      const answer = await registry.expectStatus(304, method, path, { headers: { 'if-none-match': etag } })
+      expect(answer.headers.etag).toBe(`"${blob}"`)
+    }
+  })
+
+  it.each(['GET', 'HEAD'])('with another ETag does not', async method => {
+    await registry.expectStatus(200, method, path, { headers: { 'if-none-match': `"${ABSENT}"` } })
+  })
+
+  it('cannot make a blob appear that is not there', async () => {
+    await registry.expectStatus(404, 'GET', `/v2/a/b/blobs/${ABSENT}`, { headers: { 'if-none-match': '*' } })
+  })
+})
+
+describe('a blob without bytes', () => {
+  it.each(['sha256', 'sha512'] as const)('is a blob like any other, under %s', async algorithm => {
+    const nothing = `/v2/a/b/blobs/${await registry.pushBlob('a/b', '', algorithm)}`
+    for (const method of ['GET', 'HEAD']) {
+      const { headers, bytes } = await registry.expectStatus(200, method, nothing)
+      expect(headers['content-length']).toBe('0')
+      expect(bytes).toHaveLength(0)
+    }
+  })
+
+  it('has no part that a Range could name', async () => {
+    const nothing = await registry.pushBlob('a/b', '')
+    await registry.expectStatus(200, 'GET', `/v2/a/b/blobs/${nothing}`, { headers: { range: 'bytes=0-9' } })
+  })
+})
+
+describe('a blob under sha512', () => {
+  it('is named by its own digest in every answer, and is not there under the other', async () => {
+    const named = await registry.pushBlob('a/b', 'long', 'sha512')
+    const { headers, text } = await registry.expectStatus(200, 'GET', `/v2/a/b/blobs/${named}`)
+    expect([text, headers['docker-content-digest'], headers.etag]).toEqual(['long', named, `"${named}"`])
+    await registry.expectStatus(404, 'GET', `/v2/a/b/blobs/${digest('long')}`)
+  })
+})
+
+describe('DELETE of a blob', () => {
+  it('takes it away at once from every road to it', async () => {
+    const answer = await registry.expectStatus(202, 'DELETE', path)
+    expect(answer.headers['content-length']).toBe('0')
+    for (const method of ['GET', 'HEAD', 'DELETE']) await registry.expectStatus(404, method, path)
+    await registry.expectStatus(202, 'POST', `/v2/c/blobs/uploads/?mount=${blob}&from=a/b`)
+    await registry.expectStatus(202, 'POST', `/v2/c/blobs/uploads/?mount=${blob}`)
+  })
+
+  it('of one that is not there is BLOB_UNKNOWN', async () => {
+    expect((await registry.expectStatus(404, 'DELETE', `/v2/a/b/blobs/${ABSENT}`)).code).toBe('BLOB_UNKNOWN')
+  })
+
+  it('leaves it to the other repositories that hold it', async () => {
+    await registry.pushBlob('c', CONTENT)
+    await registry.expectStatus(202, 'DELETE', path)
+    expect((await registry.expectStatus(200, 'GET', `/v2/c/blobs/${blob}`)).bytes).toEqual(CONTENT)
+  })
+
+  it('is refused while a manifest needs it, and the answer names that manifest', async () => {
+    const image = await registry.pushImage('a/b', 'latest', ['layer'])
+    const needed = digest('layer')
+    const answer = await registry.expectStatus(405, 'DELETE', `/v2/a/b/blobs/${needed}`)
+    expect(answer.code).toBe('UNSUPPORTED')
+    expect(answer.detail).toEqual({ digest: needed, neededBy: image.digest })
+    expect(answer.headers.allow).toBe('GET, HEAD')
+    await registry.expectStatus(200, 'GET', `/v2/a/b/blobs/${needed}`)
+  })
+
+  it('is allowed as soon as no manifest needs it any more', async () => {
+    const needed = `/v2/a/b/blobs/${digest('layer')}`
+    const one = await registry.pushImage('a/b', 'one', ['layer'])
+    const two = await registry.pushImage('a/b', 'two', ['layer', 'other'])
+    await registry.expectStatus(202, 'DELETE', `/v2/a/b/manifests/${one.digest}`)
+    await registry.expectStatus(405, 'DELETE', needed)
+    await registry.expectStatus(202, 'DELETE', `/v2/a/b/manifests/${two.digest}`)
+    await registry.expectStatus(202, 'DELETE', needed)
+  })
+
+  it('is no hindrance to pushing it again', async () => {
+    await registry.expectStatus(202, 'DELETE', path)
+    await registry.pushBlob('a/b', CONTENT)
+    expect((await registry.expectStatus(200, 'GET', path)).bytes).toEqual(CONTENT)
+  })
+})

@@ -1,0 +1,372 @@
+import fc from 'fast-check'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { MANIFEST_LIMIT } from '../../lambda/protocol/manifest.ts'
+import { OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
+import {
+  CONFIG,
+  DOCKER_IMAGE,
+  DOCKER_LIST,
+  describing,
+  digest,
+  type Fields,
+  imageOf,
+  indexOf,
+  LAYER,
+} from '../support/content.ts'
+import { openRegistry, streamed, type TestRegistry } from '../support/registry.ts'
+
+const MANIFESTS = '/v2/a/b/manifests'
+const FOREIGN = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
+
+let registry: TestRegistry
+beforeEach(async () => {
+  registry = openRegistry()
+  for (const blob of ['{}', 'layer']) await registry.pushBlob('a/b', blob)
+})
+
+const textOf = async (reference: string) => (await registry.get(`${MANIFESTS}/${reference}`)).text
+/** Pushes the document by tag, expects it back byte for byte by both its names, and gives its digest. */
+async function expectKept(document: string, type?: string) {
+  const named = await registry.pushManifest('a/b', 'v1', document, type)
+  for (const reference of ['v1', named]) expect(await textOf(reference)).toBe(document)
+  return named
+}
+async function expectRefused(code: string, document: string | Uint8Array, type: string = OCI_IMAGE) {
+  const answer = await registry.putManifest('a/b', 'v1', document, type)
+  expect([answer.status, answer.code]).toEqual([code === 'MANIFEST_BLOB_UNKNOWN' ? 404 : 400, code])
+  await registry.expectStatus(404, 'GET', `${MANIFESTS}/v1`)
+  return answer.detail
+}
+/** A document of exactly so many bytes. */
+const sized = (size: number) => {
+  const bare = imageOf(['layer'], { annotations: { fill: '' } })
+  return imageOf(['layer'], { annotations: { fill: 'x'.repeat(size - bare.length) } })
+}
+
+describe('is kept byte for byte:', () => {
+  it.each<[string, () => string]>([
+    ['an OCI image', () => imageOf(['layer'])],
+    ['a Docker image', () => imageOf(['layer'], { mediaType: DOCKER_IMAGE })],
+    ['an image without layers', () => imageOf([])],
+    ['an image with one layer five times', () => imageOf(Array(5).fill('layer'))],
+    ['an OCI index without manifests', () => indexOf([])],
+    ['a Docker list without manifests', () => indexOf([], { mediaType: DOCKER_LIST })],
+    ['an artifact', () => imageOf(['layer'], { artifactType: 'application/vnd.example.sbom' })],
+    ['an artifact whose config and layer are one blob', () => imageOf(['{}'])],
+    [
+      'unknown fields',
+      () => imageOf(['layer'], { 'org.example': { deep: [1, null, { a: 'ü' }] }, layer: 1 }),
+    ],
+    [
+      'descriptors with data, urls and platform',
+      () =>
+        imageOf([], {
+          layers: [
+            {
+              ...describing('layer'),
+              data: 'bGF5ZXI=',
+              urls: ['https://a.example'],
+              platform: { os: 'linux' },
+            },
+          ],
+        }),
+    ],
+    [
+      'white space of every kind',
+      () => `\n\t ${JSON.stringify(JSON.parse(imageOf(['layer'])), null, '\t')}\r\n\n`,
+    ],
+    [
+      'escapes that need not be',
+      () => imageOf(['layer'], { annotations: { a: 'ä/' } }).replace('ä/', '\\u00e4\\/'),
+    ],
+    ['characters of every length', () => imageOf(['layer'], { annotations: { ключ: 'aä鯨🐳' } })],
+    [
+      'half a surrogate pair, escaped',
+      () => imageOf(['layer'], { annotations: { a: 'X' } }).replace('"X"', '"\\ud800"'),
+    ],
+    [
+      'numbers that no double holds',
+      () => imageOf(['layer']).replace('"schemaVersion":2', '"schemaVersion":2,"n":12345678901234567890.10'),
+    ],
+    ['a field twice', () => imageOf(['layer'], { x: 1 }).replace('"x":1', '"x":1,"x":2')],
+  ])('%s', async (_, document) => {
+    await expectKept(document())
+  })
+
+  it('any JSON in fields that nobody knows', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue(), fc.constantFrom(0, 1, '\t'), async (value, space) => {
+        await expectKept(
+          JSON.stringify({ ...JSON.parse(imageOf(['layer'])), 'x-unknown': value }, null, space),
+        )
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  it('an index of images, and an index of indexes', async () => {
+    const images = ['amd64', 'arm64'].map(arch => imageOf(['layer'], { annotations: { arch } }))
+    for (const image of images) await registry.pushManifest('a/b', digest(image), image)
+    const indexes = images.map(image => indexOf([image]))
+    for (const index of indexes) await registry.pushManifest('a/b', digest(index), index)
+    await expectKept(indexOf(indexes))
+  })
+
+  it('the cache of BuildKit, an index that lists layers and a config', async () => {
+    const config = describing('{}', 'application/vnd.buildkit.cacheconfig.v0')
+    await expectKept(indexOf([describing('layer'), config]))
+  })
+
+  it('everything under sha512', async () => {
+    await registry.pushBlob('a/b', '{}', 'sha512')
+    const image = imageOf([], { config: describing('{}', CONFIG, 'sha512') })
+    await registry.putManifest('a/b', digest(image, 'sha512'), image)
+    await expectKept(indexOf([describing(image, OCI_IMAGE, 'sha512')]))
+  })
+})
+
+describe('the Content-Type', () => {
+  it.each([
+    [OCI_IMAGE, imageOf(['layer'])],
+    [DOCKER_IMAGE, imageOf(['layer'], { mediaType: DOCKER_IMAGE })],
+    [OCI_INDEX, indexOf([])],
+    [DOCKER_LIST, indexOf([], { mediaType: DOCKER_LIST })],
+  ])('comes back as it was: %s', async (type, document) => {
+    const named = await expectKept(document)
+    for (const method of ['GET', 'HEAD'])
+      for (const reference of ['v1', named]) {
+        const { headers } = await registry.expectStatus(200, method, `${MANIFESTS}/${reference}`)
+        expect(headers['content-type']).toBe(type)
+      }
+  })
+
+  it.each([`${OCI_IMAGE}; charset=utf-8`, OCI_IMAGE.toUpperCase(), ` ${OCI_IMAGE} `])(
+    'may be written as %j',
+    async type => {
+      await expectKept(imageOf(['layer']), type)
+    },
+  )
+
+  it('may be missing', async () => {
+    await registry.expectStatus(201, 'PUT', `${MANIFESTS}/v1`, { body: imageOf(['layer']) })
+    expect((await registry.head(`${MANIFESTS}/v1`)).headers['content-type']).toBe(OCI_IMAGE)
+  })
+
+  it('decides where the document says nothing', async () => {
+    await expectKept(imageOf(['layer'], { mediaType: undefined }), DOCKER_IMAGE)
+    expect((await registry.head(`${MANIFESTS}/v1`)).headers['content-type']).toBe(DOCKER_IMAGE)
+  })
+
+  it('of one digest is the same by every name, though it was pushed as two', async () => {
+    const document = imageOf(['layer'], { mediaType: undefined })
+    await registry.pushManifest('a/b', 'v1', document, OCI_IMAGE)
+    await registry.pushManifest('a/b', 'v2', document, DOCKER_IMAGE)
+    const types = new Set<string | undefined>()
+    for (const method of ['GET', 'HEAD'])
+      for (const reference of ['v1', 'v2', digest(document)])
+        types.add((await registry.request(method, `${MANIFESTS}/${reference}`)).headers['content-type'])
+    expect([...types]).toEqual([OCI_IMAGE])
+  })
+
+  it.each([OCI_INDEX, DOCKER_IMAGE, 'application/json', 'text/plain', 'application/octet-stream'])(
+    'must not be %s where the document says otherwise',
+    async type => {
+      await expectRefused('MANIFEST_INVALID', imageOf(['layer']), type)
+    },
+  )
+
+  it.each(['application/vnd.docker.distribution.manifest.v1+prettyjws', LAYER, 'application/json'])(
+    'must be that of a manifest, which %s is not',
+    async type => {
+      await expectRefused('MANIFEST_INVALID', imageOf(['layer'], { mediaType: undefined }), type)
+    },
+  )
+})
+
+describe('is refused as MANIFEST_INVALID:', () => {
+  it.each<[string, string | Uint8Array]>([
+    ['nothing', ''],
+    ['no JSON', '{"schemaVersion":2,'],
+    ['no object', '[]'],
+    ['a byte order mark', `\ufeff${imageOf(['layer'])}`],
+    ['UTF-16', Buffer.from(imageOf(['layer']), 'utf16le')],
+    ['bytes that are not UTF-8', Buffer.concat([Buffer.from('{"a":"'), Buffer.of(0xff), Buffer.from('"}')])],
+    ['schema 1', imageOf(['layer'], { schemaVersion: 1 })],
+    ['a layer whose digest is none', imageOf([], { layers: [{ ...describing('a'), digest: 'sha256:a' }] })],
+    ['brackets without end', '['.repeat(1_000_000)],
+  ])('%s', async (_, document) => {
+    await expectRefused('MANIFEST_INVALID', document)
+  })
+
+  it.each<[string, Fields]>([
+    ['layers and manifests at once', { manifests: [] }],
+    ['layers and fsLayers at once', { fsLayers: [] }],
+    ['layers and manifests at once, without a media type', { manifests: [], mediaType: undefined }],
+  ])('%s (CVE-2021-41190)', async (_, alien) => {
+    for (const type of ['', OCI_IMAGE, OCI_INDEX])
+      await expectRefused(
+        'MANIFEST_INVALID',
+        imageOf(['layer'], { mediaType: type || undefined, ...alien }),
+        type,
+      )
+  })
+})
+
+describe('what a manifest needs', () => {
+  it('must be there: every blob that is missing is named', async () => {
+    const missing = ['one', 'two'].map(text => digest(text))
+    const detail = await expectRefused('MANIFEST_BLOB_UNKNOWN', imageOf(['one', 'layer', 'two']))
+    expect(detail).toEqual({ missing })
+  })
+
+  it('must be there: the config, too', async () => {
+    const config = describing('absent config', CONFIG)
+    const detail = await expectRefused('MANIFEST_BLOB_UNKNOWN', imageOf(['layer'], { config }))
+    expect(detail).toEqual({ missing: [config.digest] })
+  })
+
+  it('must be there: every child that is missing is named', async () => {
+    const present = imageOf(['layer'])
+    await registry.pushManifest('a/b', digest(present), present)
+    const missing = [imageOf(['x']), indexOf([])]
+    const detail = await expectRefused(
+      'MANIFEST_BLOB_UNKNOWN',
+      indexOf([missing[0] ?? '', present, missing[1] ?? '']),
+      OCI_INDEX,
+    )
+    expect(detail).toEqual({ missing: missing.map(document => digest(document)) })
+  })
+
+  it('must be there as what it is: a manifest is no layer, and a blob is no child', async () => {
+    const image = imageOf(['layer'])
+    await registry.pushManifest('a/b', 'image', image)
+    await expectRefused('MANIFEST_BLOB_UNKNOWN', imageOf([image]))
+    await expectRefused('MANIFEST_BLOB_UNKNOWN', indexOf([describing('layer', OCI_IMAGE)]), OCI_INDEX)
+  })
+
+  it('must be in this repository: that it is in another does not count', async () => {
+    await registry.pushImage('c', 'latest', ['theirs'])
+    await expectRefused('MANIFEST_BLOB_UNKNOWN', imageOf(['theirs']))
+    await expectRefused('MANIFEST_BLOB_UNKNOWN', indexOf([imageOf(['theirs'])]), OCI_INDEX)
+  })
+
+  it('does not hold foreign layers: they may be missing', async () => {
+    await expectKept(
+      imageOf([], {
+        layers: [{ ...describing('windows', FOREIGN), urls: ['https://a.example'] }, describing('layer')],
+      }),
+    )
+  })
+
+  it('holds foreign layers that are there: they cannot be deleted', async () => {
+    const blob = await registry.pushBlob('a/b', 'windows')
+    const named = await expectKept(imageOf([], { layers: [describing('windows', FOREIGN)] }))
+    await registry.expectStatus(405, 'DELETE', `/v2/a/b/blobs/${blob}`)
+    await registry.expectStatus(202, 'DELETE', `${MANIFESTS}/${named}`)
+    await registry.expectStatus(202, 'DELETE', `/v2/a/b/blobs/${blob}`)
+  })
+
+  it('is not the subject, which may come later or never', async () => {
+    await expectKept(imageOf(['layer'], { subject: describing('nowhere', OCI_IMAGE) }))
+  })
+
+  it('leaves no repository behind when it is missing', async () => {
+    await registry.putManifest('fresh', 'v1', imageOf(['layer']))
+    expect((await registry.get('/v2/_catalog')).json.repositories).toEqual([])
+    await registry.expectStatus(404, 'GET', '/v2/fresh/tags/list')
+  })
+})
+
+describe('the size', () => {
+  it('may be 4 MiB', async () => {
+    const document = sized(MANIFEST_LIMIT)
+    const named = await expectKept(document)
+    expect((await registry.head(`${MANIFESTS}/${named}`)).headers['content-length']).toBe('4194304')
+  })
+
+  it.each([
+    ['with its length', (document: string) => document],
+    ['without its length', (document: string) => streamed(document.slice(0, 9), document.slice(9))],
+  ])('must not be a byte more: %s', async (_, bodyOf) => {
+    const headers = { 'content-type': OCI_IMAGE }
+    const answer = await registry.request('PUT', `${MANIFESTS}/v1`, {
+      headers,
+      body: bodyOf(sized(MANIFEST_LIMIT + 1)),
+    })
+    expect([answer.status, answer.code]).toEqual([413, 'CONTENT_TOO_LARGE'])
+    expect(answer.detail).toEqual({ limit: MANIFEST_LIMIT })
+    await registry.expectStatus(404, 'GET', `${MANIFESTS}/v1`)
+  })
+
+  it('may be 3.9 MB of annotations', async () => {
+    const annotations = Object.fromEntries(
+      Array.from({ length: 390 }, (_, i) => [`key${i}`, 'x'.repeat(10_000)]),
+    )
+    const named = await expectKept(imageOf(['layer'], { annotations }))
+    await registry.expectStatus(202, 'DELETE', `${MANIFESTS}/${named}`)
+    await registry.expectStatus(404, 'GET', `${MANIFESTS}/${named}`)
+    await registry.expectStatus(202, 'DELETE', `/v2/a/b/blobs/${digest('layer')}`)
+  })
+
+  it.each([349_999, 350_000, 350_001])(
+    'is no matter on either side of what a row holds: %i bytes',
+    async size => {
+      const document = sized(size)
+      const named = await expectKept(document)
+      await registry.pushManifest('a/b', 'again', document)
+      await registry.expectStatus(202, 'DELETE', `${MANIFESTS}/${named}`)
+      for (const reference of ['v1', 'again', named])
+        await registry.expectStatus(404, 'GET', `${MANIFESTS}/${reference}`)
+    },
+  )
+})
+
+describe('more than one transaction holds', () => {
+  const many = (count: number, what: string) => Array.from({ length: count }, (_, i) => `${what} ${i}`)
+
+  it('an image of 300 layers', async () => {
+    const layers = many(300, 'layer')
+    for (const layer of layers) await registry.pushBlob('a/b', layer)
+    const named = await expectKept(imageOf(layers))
+    const last = `/v2/a/b/blobs/${digest('layer 299')}`
+    await registry.expectStatus(405, 'DELETE', last)
+    await registry.expectStatus(202, 'DELETE', `${MANIFESTS}/${named}`)
+    await registry.collector.run()
+    await registry.expectStatus(202, 'DELETE', last)
+  })
+
+  it('an index of 200 children', async () => {
+    const children = many(200, 'child').map(name => indexOf([], { annotations: { name } }))
+    for (const child of children) await registry.pushManifest('a/b', digest(child), child)
+    await expectKept(indexOf(children))
+  })
+
+  it('an index that lists one child a thousand times, and ten such indexes deep', async () => {
+    let child = indexOf([])
+    for (let depth = 0; depth < 10; depth++) {
+      await registry.pushManifest('a/b', digest(child), child)
+      child = indexOf(Array(1000).fill(child), { annotations: { depth: String(depth) } })
+    }
+    await expectKept(child)
+  })
+
+  it('and lacks some: all of them are named, and the push leaves nothing behind', async () => {
+    const layers = many(120, 'layer')
+    const missing = [layers.at(0) ?? '', layers.at(-1) ?? '']
+    for (const layer of layers.slice(1, -1)) await registry.pushBlob('a/b', layer)
+    const detail = await expectRefused('MANIFEST_BLOB_UNKNOWN', imageOf(layers))
+    expect(detail).toEqual({ missing: missing.map(layer => digest(layer)) })
+    for (const layer of layers.slice(1, -1))
+      await registry.expectStatus(202, 'DELETE', `/v2/a/b/blobs/${digest(layer)}`)
+  })
+
+  it('and 40 tags besides', async () => {
+    const layers = many(60, 'layer')
+    for (const layer of layers) await registry.pushBlob('a/b', layer)
+    const document = imageOf(layers)
+    const tags = many(40, 'tag').map(tag => tag.replace(' ', ''))
+    const query = tags.map(tag => `tag=${tag}`).join('&')
+    expect((await registry.putManifest('a/b', `${digest(document)}?${query}`, document)).status).toBe(201)
+    expect((await registry.get('/v2/a/b/tags/list')).json.tags).toEqual(tags.sort())
+  })
+})

@@ -1,0 +1,100 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { digest } from '../support/content.ts'
+import { openRegistry, type TestRegistry } from '../support/registry.ts'
+
+const CONTENT = 'shared layer'
+const DIGEST = digest(CONTENT)
+
+let registry: TestRegistry
+beforeEach(async () => {
+  registry = openRegistry()
+  await registry.pushBlob('from/here', CONTENT)
+})
+
+const mount = (query: string, name = 'to/here') =>
+  registry.request('POST', `/v2/${name}/blobs/uploads/?${query}`)
+
+describe('a mount', () => {
+  it.each([
+    ['from a repository that holds the blob', `mount=${DIGEST}&from=from/here`],
+    [
+      'with everything escaped',
+      `mount=${encodeURIComponent(DIGEST)}&from=${encodeURIComponent('from/here')}`,
+    ],
+    ['from no repository in particular', `mount=${DIGEST}`],
+    ['from an empty name', `mount=${DIGEST}&from=`],
+    ['with the origin that crane adds', `mount=${DIGEST}&from=from/here&origin=registry.example`],
+  ])('%s gives the blob without its bytes', async (_, query) => {
+    const { status, headers } = await mount(query)
+    expect(status).toBe(201)
+    expect(headers).toMatchObject({
+      location: `/v2/to/here/blobs/${DIGEST}`,
+      'docker-content-digest': DIGEST,
+    })
+    expect((await registry.expectStatus(200, 'GET', `/v2/to/here/blobs/${DIGEST}`)).text).toBe(CONTENT)
+  })
+
+  it('may be repeated, and may be from the repository itself', async () => {
+    for (const from of ['from/here', 'from/here', 'to/here'])
+      expect((await mount(`mount=${DIGEST}&from=${from}`)).status).toBe(201)
+  })
+
+  it('works under sha512', async () => {
+    const named = await registry.pushBlob('from/here', CONTENT, 'sha512')
+    expect((await mount(`mount=${named}&from=from/here`)).status).toBe(201)
+    expect((await registry.get(`/v2/to/here/blobs/${named}`)).text).toBe(CONTENT)
+  })
+
+  it('keeps the blob when it is deleted where it came from', async () => {
+    await mount(`mount=${DIGEST}&from=from/here`)
+    await registry.expectStatus(202, 'DELETE', `/v2/from/here/blobs/${DIGEST}`)
+    expect((await registry.get(`/v2/to/here/blobs/${DIGEST}`)).text).toBe(CONTENT)
+  })
+
+  it('makes the blob good for a manifest', async () => {
+    await registry.pushBlob('to/here', '{}')
+    await mount(`mount=${DIGEST}&from=from/here`)
+    await registry.pushImage('to/here', 'latest', [CONTENT])
+  })
+})
+
+describe('a mount that cannot be', () => {
+  it.each([
+    ['the repository does not hold the blob', `mount=${DIGEST}&from=elsewhere`],
+    ['nobody holds the blob', `mount=${digest('absent')}`],
+    ['nobody holds it, and a repository is named', `mount=${digest('absent')}&from=from/here`],
+  ])('begins an upload: %s', async (_, query) => {
+    const { status, headers } = await mount(query)
+    expect(status).toBe(202)
+    const body = 'uploaded instead'
+    await registry.expectStatus(201, 'PUT', `${headers.location}?digest=${digest(body)}`, { body })
+    expect((await registry.get(`/v2/to/here/blobs/${digest(body)}`)).text).toBe(body)
+  })
+
+  it('begins one that can be cancelled, as skopeo does', async () => {
+    const { headers } = await mount(`mount=${DIGEST}&from=elsewhere`)
+    await registry.expectStatus(204, 'DELETE', headers.location ?? '')
+  })
+
+  it('leaves the blob unreadable', async () => {
+    await mount(`mount=${DIGEST}&from=elsewhere`)
+    await registry.expectStatus(404, 'GET', `/v2/to/here/blobs/${DIGEST}`)
+  })
+
+  it.each([
+    ['mount=sha256:abc&from=from/here', 'DIGEST_INVALID'],
+    ['mount=', 'DIGEST_INVALID'],
+    [`mount=${DIGEST}&from=../from/here`, 'NAME_INVALID'],
+    [`mount=${DIGEST}&from=From`, 'NAME_INVALID'],
+  ])('is refused where it makes no sense: %s', async (query, code) => {
+    const answer = await mount(query)
+    expect([answer.status, answer.code]).toEqual([400, code])
+  })
+
+  it('takes the bytes from the same request when they are there', async () => {
+    const body = 'mounted or pushed'
+    const target = `/v2/to/here/blobs/uploads/?mount=${digest(body)}&from=from/here&digest=${digest(body)}`
+    await registry.expectStatus(201, 'POST', target, { body })
+    expect((await registry.get(`/v2/to/here/blobs/${digest(body)}`)).text).toBe(body)
+  })
+})
