@@ -14,7 +14,6 @@ export interface LocalServerOptions {
 
 /** The registry as `npm start` runs it: a process of its own, on a free port. */
 export class LocalServer implements AsyncDisposable {
-  readonly data: string
   readonly #options: LocalServerOptions
   readonly #scratch = new Scratch('longshore-data-')
   #process: BackgroundProcess | undefined
@@ -34,7 +33,10 @@ export class LocalServer implements AsyncDisposable {
 
   private constructor(options: LocalServerOptions) {
     this.#options = options
-    this.data = options.data ?? this.#scratch.path
+  }
+
+  get data(): string {
+    return this.#options.data ?? this.#scratch.path
   }
 
   /** `localhost:<port>`, the first part of a repository's full name. Docker trusts `localhost` without TLS. */

@@ -2,12 +2,18 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** A folder of one test's own, gone when the test is. */
+/** A folder of one test's own, made when it is first asked for and gone when the test is. */
 export class Scratch implements Disposable {
-  readonly path: string
+  readonly #prefix: string
+  #path: string | undefined
 
   constructor(prefix = 'longshore-test-') {
-    this.path = mkdtempSync(join(tmpdir(), prefix))
+    this.#prefix = prefix
+  }
+
+  get path(): string {
+    this.#path ??= mkdtempSync(join(tmpdir(), this.#prefix))
+    return this.#path
   }
 
   join(...parts: string[]): string {
@@ -27,7 +33,8 @@ export class Scratch implements Disposable {
   }
 
   remove(): void {
-    rmSync(this.path, { recursive: true, force: true, maxRetries: 5 })
+    if (this.#path) rmSync(this.#path, { recursive: true, force: true, maxRetries: 5 })
+    this.#path = undefined
   }
 
   [Symbol.dispose](): void {
