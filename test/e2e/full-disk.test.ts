@@ -1,0 +1,84 @@
+import { rmSync } from 'node:fs'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { run } from '../support/command.ts'
+import { type Answer, send } from '../support/http-client.ts'
+import { image } from '../support/images.ts'
+import { LocalServer } from '../support/local-server.ts'
+import { randomBytesOf } from '../support/random-bytes.ts'
+import { RegistryClient } from '../support/registry-client.ts'
+import { describeWith } from '../support/requirements.ts'
+import { Scratch } from '../support/scratch.ts'
+
+const MIB = 1 << 20
+
+describeWith({ tools: ['mount', 'umount'], root: true, linux: true }, 'a server whose disk is full', () => {
+  const before = image('full-disk-before')
+  let scratch: Scratch
+  let disk: string
+  let ballast: string
+  let server: LocalServer
+  let client: RegistryClient
+
+  beforeEach(async () => {
+    scratch = new Scratch()
+    disk = scratch.folder('disk')
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', disk])
+    ballast = scratch.write('disk/ballast', Buffer.alloc(16 * MIB))
+    server = await LocalServer.start({ data: scratch.join('disk', 'data') })
+    client = new RegistryClient(server.url, 'full')
+    await client.pushImage(before, 'before')
+  })
+
+  afterEach(async () => {
+    await server?.stop()
+    await run('umount', [disk])
+    scratch.remove()
+  })
+
+  /** Appends to an upload until the registry refuses. Gives the refusal. */
+  async function fill(): Promise<{ upload: string; refusal: Answer }> {
+    const batch = randomBytesOf('full-disk', 4 * MIB)
+    let upload = await client.openUpload()
+    for (let sent = 0; sent < 16; sent++) {
+      const answer = await send(upload, { method: 'PATCH', body: batch })
+      if (answer.status !== 202) return { upload, refusal: answer }
+      upload = new URL(answer.headers.location ?? '', server.url).href
+    }
+    throw new Error('the disk did not become full')
+  }
+
+  test('answers an upload with 507 and an error document', async () => {
+    const { refusal } = await fill()
+
+    expect(refusal.status).toBe(507)
+    expect(JSON.parse(refusal.bytes.toString()).errors).toHaveLength(1)
+  })
+
+  test('still serves what it has', async () => {
+    await fill()
+
+    expect(await client.missing(before)).toEqual([])
+  })
+
+  test('takes pushes again once there is room', async () => {
+    const { upload } = await fill()
+    const after = image('full-disk-after', { layers: 1, layerSize: 6 * MIB })
+
+    rmSync(ballast)
+    await client.pushImage(after, 'after')
+
+    expect(await client.missing(after)).toEqual([])
+    expect((await send(upload, { method: 'DELETE' })).status).toBe(204)
+  })
+
+  test('goes on with the refused upload once there is room', async () => {
+    const { upload } = await fill()
+    const offset = await client.offset(upload)
+
+    rmSync(ballast)
+    const more = randomBytesOf('full-disk-more', MIB)
+    const next = await client.append(upload, more)
+
+    expect(await client.offset(next)).toBe(offset + more.length)
+  })
+})

@@ -1,0 +1,49 @@
+import { attempt, BackgroundProcess, eventually, run } from './command.ts'
+import { Scratch } from './scratch.ts'
+
+/** A containerd of the tests' own, for its `ctr` command. No container is run. */
+export class Containerd implements AsyncDisposable {
+  readonly #scratch = new Scratch('longshore-containerd-')
+  readonly #daemon: BackgroundProcess
+
+  static async start(): Promise<Containerd> {
+    const containerd = new Containerd()
+    const answers = async () => (await attempt('ctr', ['-a', containerd.#address, 'version'])).code === 0
+    await eventually(answers, () => `containerd does not answer:\n${containerd.#daemon.logs}`, 60_000)
+    return containerd
+  }
+
+  private constructor() {
+    // The interface for Kubernetes wants a network configuration; opt is for plugins of the machine.
+    const config = this.#scratch.write(
+      'config.toml',
+      `version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]\n`,
+    )
+    const { path } = this.#scratch
+    this.#daemon = new BackgroundProcess('containerd', [
+      ...['--config', config, '--address', this.#address],
+      ...['--root', `${path}/root`, '--state', `${path}/state`],
+    ])
+  }
+
+  images(...args: string[]): Promise<string> {
+    return run('ctr', ['-a', this.#address, 'images', ...args])
+  }
+
+  content(...args: string[]): Promise<string> {
+    return run('ctr', ['-a', this.#address, 'content', ...args])
+  }
+
+  async stop(): Promise<void> {
+    await this.#daemon.end()
+    this.#scratch.remove()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  get #address(): string {
+    return this.#scratch.join('containerd.sock')
+  }
+}

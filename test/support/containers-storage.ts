@@ -1,0 +1,31 @@
+import { attempt, run } from './command.ts'
+import { Scratch } from './scratch.ts'
+
+/** Podman or Buildah with a store of the tests' own. */
+export class ContainersStorage implements AsyncDisposable {
+  readonly #command: 'podman' | 'buildah'
+  readonly #scratch = new Scratch('longshore-containers-')
+
+  constructor(command: 'podman' | 'buildah') {
+    this.#command = command
+  }
+
+  run(...args: string[]): Promise<string> {
+    return run(this.#command, [...this.#flags, ...args])
+  }
+
+  async stop(): Promise<void> {
+    // Layers may be mounted; the program knows how to let go of them.
+    await attempt(this.#command, [...this.#flags, 'rmi', '--all', '--force'])
+    this.#scratch.remove()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  get #flags(): string[] {
+    const { path } = this.#scratch
+    return ['--root', `${path}/root`, '--runroot', `${path}/run`, '--storage-driver', 'vfs']
+  }
+}

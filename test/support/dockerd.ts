@@ -1,0 +1,63 @@
+import { attempt, BackgroundProcess, eventually, run } from './command.ts'
+import { findTool } from './requirements.ts'
+import { Scratch } from './scratch.ts'
+
+/** A Docker Engine of the tests' own: nothing of the machine's is touched, and no container is run. */
+export class Dockerd implements AsyncDisposable {
+  readonly #scratch = new Scratch('longshore-docker-')
+  #daemon: BackgroundProcess | undefined
+
+  /** Overlay where the kernel allows it here, else plain copies of folders, which work everywhere. */
+  static async start(): Promise<Dockerd> {
+    const engine = new Dockerd()
+    try {
+      if (!(await engine.#listens('overlay2')) && !(await engine.#listens('vfs')))
+        throw new Error(`dockerd does not start:\n${engine.#daemon?.logs}`)
+      return engine
+    } catch (error) {
+      await engine.stop()
+      throw error
+    }
+  }
+
+  /** Runs the `docker` command against this engine. */
+  docker(...args: string[]): Promise<string> {
+    // Neither the credentials nor the context of whoever runs the tests are used.
+    const env = { DOCKER_HOST: this.#host, DOCKER_CONFIG: this.#scratch.join('config'), DOCKER_CONTEXT: '' }
+    return run('docker', args, { env })
+  }
+
+  async stop(): Promise<void> {
+    await this.#daemon?.end()
+    this.#scratch.remove()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  get #host(): string {
+    return `unix://${this.#scratch.join('docker.sock')}`
+  }
+
+  async #listens(driver: string): Promise<boolean> {
+    const folder = this.#scratch.join(driver)
+    const daemon = new BackgroundProcess(findTool('dockerd') ?? 'dockerd', [
+      ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-forward=false'],
+      ...[
+        '--storage-driver',
+        driver,
+        '--host',
+        this.#host,
+        '--config-file',
+        this.#scratch.write('daemon.json', '{}'),
+      ],
+      ...['--data-root', `${folder}/data`, '--exec-root', `${folder}/exec`, '--pidfile', `${folder}.pid`],
+    ])
+    this.#daemon = daemon
+    const answers = async () =>
+      !daemon.running || (await attempt('docker', ['-H', this.#host, 'version'])).code === 0
+    await eventually(answers, () => `dockerd does not answer:\n${daemon.logs}`, 60_000)
+    return daemon.running
+  }
+}
