@@ -1,11 +1,12 @@
 import { mkdir, open } from 'node:fs/promises'
+import { platform } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { StorageFull } from '../blobs.ts'
 
 /** Makes what was created in, renamed into or removed from a directory survive a power cut. */
 export async function syncDirectory(path: string): Promise<void> {
   // Windows opens no directory, and journals its entries by itself.
-  if (process.platform === 'win32') return
+  if (platform() === 'win32') return
   const directory = await open(path, 'r')
   try {
     await directory.sync()
