@@ -345,7 +345,9 @@ describe('more than one transaction holds', () => {
     let child = indexOf([])
     for (let depth = 0; depth < 10; depth++) {
       await registry.pushManifest('a/b', digest(child), child)
-      child = indexOf(Array(1000).fill(child), { annotations: { depth: String(depth) } })
+      child = indexOf(Array(1000).fill(describing(child, OCI_INDEX)), {
+        annotations: { depth: String(depth) },
+      })
     }
     await expectKept(child)
   })
