@@ -40,6 +40,17 @@ const SHAPES: Readonly<Record<ManifestShape, { list: string; alien: readonly str
   artifact: { list: 'blobs', alien: ['config', 'layers', 'manifests', 'fsLayers'] },
 }
 
+/** Every field that says something to a registry. */
+const KNOWN = new Map(
+  [
+    ...['schemaVersion', 'mediaType', 'artifactType', 'config', 'layers', 'manifests', 'blobs', 'fsLayers'],
+    ...['subject', 'annotations'],
+  ].map(field => [field.toLowerCase(), field]),
+)
+
+/** RFC 6838 allows 127 characters on either side of the slash. */
+const MEDIA_TYPE_LIMIT = 255
+
 /**
  * Reads a manifest. Fields that we do not know are nobody's business but the client's.
  * @param contentType the media type the client gave, without parameters; the document's own `mediaType` must agree
@@ -47,6 +58,7 @@ const SHAPES: Readonly<Record<ManifestShape, { list: string; alien: readonly str
  */
 export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest {
   const fields = parseObject(bytes)
+  refuseLookalikes(fields)
   const mediaType = decideMediaType(fields, contentType)
   const shape = shapeOf(mediaType)
   if (!shape) throw invalid(`unsupported media type ${mediaType}`, { supported: manifestMediaTypes() })
@@ -54,7 +66,7 @@ export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest
   const { list, alien } = SHAPES[shape]
   for (const field of alien) if (fields[field] != null) throw invalid(`a ${mediaType} cannot hold ${field}`)
 
-  const config = fields.config === undefined ? undefined : parseDescriptor(fields.config, 'config')
+  const config = fields.config == null ? undefined : parseDescriptor(fields.config, 'config')
   if (shape === 'image' && !config) throw invalid('config is missing')
   const listed = parseDescriptors(fields[list], list)
   const needed = config ? [config, ...listed] : listed
@@ -62,6 +74,8 @@ export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest
 
   const subject = fields.subject == null ? undefined : parseDescriptor(fields.subject, 'subject').digest
   const artifactType = text(fields, 'artifactType') || (shape === 'image' ? config?.mediaType : undefined)
+  if (artifactType && artifactType.length > MEDIA_TYPE_LIMIT)
+    throw invalid(`artifactType is longer than ${MEDIA_TYPE_LIMIT} characters`)
   const annotations = parseAnnotations(fields.annotations)
   return {
     mediaType,
@@ -98,6 +112,14 @@ function parseObject(bytes: Uint8Array): Fields {
     throw invalid('not JSON in UTF-8', {}, cause)
   }
   throw invalid('not a JSON object')
+}
+
+/** Go's decoder, and so most clients, takes `Layers` for `layers`: such a document would be two (CVE-2021-41190). */
+function refuseLookalikes(fields: Fields): void {
+  for (const field of Object.keys(fields)) {
+    const known = KNOWN.get(field.toLowerCase())
+    if (known !== undefined && known !== field) throw invalid(`${field} looks like ${known}`)
+  }
 }
 
 function decideMediaType(fields: Fields, contentType?: string): string {

@@ -166,6 +166,10 @@ describe('a document that two readers could read as two things is refused (CVE-2
   ])('%s', (_, document, alien) => {
     expect(ruleOf(JSON.stringify({ ...JSON.parse(document), ...alien }))).toMatch(/cannot hold/)
   })
+
+  it.each(['Manifests', 'LAYERS', 'mediatype', 'Subject', 'FSLayers'])('an image with %s', field => {
+    expect(ruleOf(imageOf(['a'], { [field]: [] }))).toMatch(`${field} looks like`)
+  })
 })
 
 describe('bytes that are no manifest are refused:', () => {
@@ -213,6 +217,8 @@ describe('fields that we know must make sense:', () => {
     ['subject must be a descriptor', { subject: good.digest }],
     ['subject.digest is missing', { subject: {} }],
     ['artifactType must be text', { artifactType: {} }],
+    ['artifactType is longer than 255 characters', { artifactType: `application/${'x'.repeat(256)}` }],
+    ['config is missing', { config: null }],
     ['annotations must be an object', { annotations: ['a'] }],
     ['annotation a must be text', { annotations: { a: 1 } }],
     ['annotation a must be text', { annotations: { a: null } }],
