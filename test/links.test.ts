@@ -1,0 +1,25 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { expect, it } from 'vitest'
+
+const DOCUMENTS = ['README.md', ...globSync('docs/**/*.md')]
+
+it.each(DOCUMENTS)('every link in %s leads somewhere', document => {
+  const links = [...readFileSync(document, 'utf8').matchAll(/\]\(([^)#]*)(?:#([^)]*))?\)/g)]
+  for (const [link, path = '', anchor] of links) {
+    if (path.startsWith('https:')) continue
+    const target = path ? resolve(dirname(document), path) : resolve(document)
+    expect(existsSync(target), link).toBe(true)
+    if (anchor) expect(anchorsOf(readFileSync(target, 'utf8')), link).toContain(anchor)
+  }
+})
+
+/** What headings are called in an address. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
