@@ -18,7 +18,7 @@ export interface OpenRegistry {
   /** Does the work of the collector that is due. */
   collect(): Promise<unknown>
   /** Closes the stores. Called once, when nothing uses them any more. */
-  close(): void
+  close(): Promise<void>
 }
 
 /** What a registry is opened from. */
@@ -57,7 +57,7 @@ async function start(config: Config, open: (options: OpenOptions) => Promise<Ope
   stopOnSignals(async () => {
     await closeDoor(door, config.shutdown)
     await collector.stop()
-    registry.close()
+    await registry.close()
     lock.release()
   }, failed)
 

@@ -98,15 +98,17 @@ export class Collector {
     await this.#finish(row, ...this.#links.unlink(repository, digest, link))
   }
 
-  /** A blob that no repository has held for a grace goes, and its object with it. */
+  /**
+   * A blob that no repository holds goes. Its object stays for a grace: for clients that were sent to it, and so that a
+   * copy of the table is good for that long, since every object that it names is still there.
+   */
   async #blob(row: GarbageRow, { digest }: Garbage & { what: 'blob' }): Promise<void> {
     const { table, clock, grace } = this.#deps
     const blob = await table.get<BlobRow>(keys.blob(digest))
     if (!blob || blob.links > 0) return this.#finish(row) // the last link to go puts the blob on the list again
-    const { object, touched } = blob
-    if (touched > clock() - grace) return this.#postpone(row, touched + grace)
-    const taken: Write = { delete: keys.blob(digest), if: { links: 0, touched, object } }
-    await this.#finish(row, taken, discardLater(this.#deps, clock(), { what: 'object', object }))
+    const { object } = blob
+    const taken: Write = { delete: keys.blob(digest), if: { links: 0, object } }
+    await this.#finish(row, taken, discardLater(this.#deps, clock() + grace, { what: 'object', object }))
   }
 
   async #upload(row: GarbageRow, { repository, upload }: Garbage & { what: 'upload' }): Promise<void> {

@@ -74,20 +74,18 @@ export class Links {
     const { object, size } = source
     const newLink: LinkRow = { ...keys.link(name, digest), object, size, touched: now, touches: 0 }
     const count: Write = blob
-      ? { update: keys.blob(digest), change: { add: { links: 1 }, set: { touched: now } }, if: { object } }
-      : { put: { ...keys.blob(digest), object, size, links: 1, touched: now }, if: 'absent' }
+      ? { update: keys.blob(digest), change: { add: { links: 1 } }, if: { object } }
+      : { put: { ...keys.blob(digest), object, size, links: 1 }, if: 'absent' }
     const review = discardLater(this.#deps, now + grace, { what: 'link', repository: name, digest })
     return { writes: [count, { put: newLink, if: 'absent' }, review], usesOffer: !blob }
   }
 
   /** The writes that take a blob from a repository, as long as nobody has touched the link since it was read. */
   unlink(name: RepositoryName, digest: Digest, { touched, touches }: LinkRow): Write[] {
-    const { clock, grace } = this.#deps
-    const now = clock()
     return [
       { delete: keys.link(name, digest), if: { touched, touches } },
-      { update: keys.blob(digest), change: { add: { links: -1 }, set: { touched: now } }, if: 'present' },
-      discardLater(this.#deps, now + grace, { what: 'blob', digest }),
+      { update: keys.blob(digest), change: { add: { links: -1 } }, if: 'present' },
+      discardLater(this.#deps, this.#deps.clock(), { what: 'blob', digest }),
     ]
   }
 }

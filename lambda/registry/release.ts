@@ -37,7 +37,7 @@ async function releaseWrites(deps: Dependencies, row: PushGarbage): Promise<Writ
   const { repository, digest, mediaType, push } = row
   const now = deps.clock()
   const bytes = await loadContent(deps.store, row).catch(error => {
-    if (error instanceof ObjectMissing) return undefined // this far we were once before
+    if (error instanceof ObjectMissing) return undefined // the push did not come as far as its first ref
     throw error
   })
   if (!bytes) return []
@@ -51,13 +51,12 @@ async function releaseWrites(deps: Dependencies, row: PushGarbage): Promise<Writ
   ]
 }
 
-async function apply(
-  { table, store }: Dependencies,
-  row: PushGarbage,
-  writes: readonly Write[],
-): Promise<void> {
+async function apply(deps: Dependencies, row: PushGarbage, writes: readonly Write[]): Promise<void> {
+  const { table, clock, grace } = deps
   for (const some of chunked(writes, MOST_WRITES)) await table.transact(...some)
-  if ('object' in row) await store.delete(row.object)
   const { partition, sort } = row
-  await table.transact({ delete: { partition, sort } })
+  const end: Write = { delete: { partition, sort } }
+  if (!('object' in row)) return table.transact(end)
+  const { object } = row
+  await table.transact(end, discardLater(deps, clock() + grace, { what: 'object', object }))
 }

@@ -4,7 +4,7 @@ import type { RepositoryName } from '../protocol/name.ts'
 import { uploadPath } from '../protocol/paths.ts'
 import { type ByteRange, uploadRange } from '../protocol/ranges.ts'
 import type { UploadId } from '../protocol/reference.ts'
-import { type Bytes, type Draft, DraftBusy } from '../store/blobs.ts'
+import { type Bytes, type Draft, DraftBusy, ObjectMissing } from '../store/blobs.ts'
 import { keys } from '../store/keys.ts'
 import type { UploadRow } from '../store/records.ts'
 import { ConditionFailed, type Write } from '../store/table.ts'
@@ -131,6 +131,7 @@ export class Uploads {
     try {
       return await work()
     } catch (error) {
+      if (error instanceof ObjectMissing) unknown() // a backup had the row and not the draft
       throw error instanceof DraftBusy ? await elsewhere() : error
     } finally {
       this.#atWork.delete(id)

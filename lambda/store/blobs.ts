@@ -42,6 +42,7 @@ export interface BlobStore {
    * until the promise settles. Appending to a draft gives up every other draft of the object but the one it returns,
    * so the caller sees to it that no stale draft is ever brought: it is the newest that the table holds.
    * @throws {DraftBusy} while another append to or commit of the draft is under way in this process
+   * @throws {ObjectMissing} when the store has lost the bytes of the draft
    * @throws {StorageFull} when there is no room
    */
   append(draft: Draft, bytes: Bytes): Promise<Draft>
@@ -80,7 +81,7 @@ export class DraftBusy extends Error {
   override readonly name = 'DraftBusy'
 }
 
-/** The store holds no such object. */
+/** The store holds no such object, or not the bytes of such a draft. */
 export class ObjectMissing extends Error {
   override readonly name = 'ObjectMissing'
 }

@@ -153,7 +153,7 @@ export class FileBlobs implements BlobStore {
     const file = (await this.#openDraft(draft.object)) ?? (await this.#create(draft))
     try {
       const { size } = await file.stat()
-      if (size < draft.size) throw new Error(`${draft.object} has ${size} bytes of ${draft.size}`)
+      if (size < draft.size) throw new ObjectMissing(`${draft.object} has ${size} bytes of ${draft.size}`)
       if (size > draft.size) await file.truncate(draft.size)
       return file
     } catch (error) {
@@ -174,7 +174,7 @@ export class FileBlobs implements BlobStore {
   }
 
   async #create({ object, size }: Draft): Promise<FileHandle> {
-    if (size > 0) throw new Error(`${object} has no file, but ${size} bytes`)
+    if (size > 0) throw new ObjectMissing(`${object} has no file, but ${size} bytes`)
     const file = await open(this.#draft(object), 'wx')
     await syncDirectory(this.#drafts)
     return file
@@ -187,7 +187,9 @@ export class FileBlobs implements BlobStore {
     const hash = createHash(algorithm)
     if (draft.size === 0) return hash
     const { object, size } = draft
-    const file = (await ifThere(open(this.#draft(object), 'r'))) ?? (await open(this.#object(object), 'r'))
+    const file =
+      (await ifThere(open(this.#draft(object), 'r'))) ?? (await ifThere(open(this.#object(object), 'r')))
+    if (!file) throw new ObjectMissing(object)
     for await (const piece of new FileReader(file, 0, size)) hash.update(piece)
     return hash
   }

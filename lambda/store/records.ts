@@ -63,7 +63,6 @@ export type BlobRow = Key & {
   readonly size: number
   /** How many repositories hold the blob (invariant I2: the number of its link rows). */
   readonly links: number
-  readonly touched: number
 }
 
 export type UploadRow = Key & {

@@ -13,7 +13,7 @@ await main(async ({ data, grace, origin }) => ({
   async collect() {
     console.log('collected')
   },
-  close() {
+  async close() {
     console.log('closed')
   },
 }))

@@ -4,7 +4,7 @@ import { Scratch } from './scratch.ts'
 /** Podman or Buildah with a store of the tests' own. */
 export class ContainersStorage implements AsyncDisposable {
   readonly #command: 'podman' | 'buildah'
-  readonly #scratch = new Scratch('longshore-containers-')
+  readonly #scratch = new Scratch('storage-')
 
   constructor(command: 'podman' | 'buildah') {
     this.#command = command
