@@ -2,6 +2,8 @@ import type { Request, Response } from '../http/message.ts'
 import { type Params, route } from '../http/router.ts'
 import type { Digest } from '../protocol/digest.ts'
 import { contentRange, parseRange } from '../protocol/ranges.ts'
+import type { Blob } from '../registry/blobs.ts'
+import type { Registry } from '../registry/registry.ts'
 import { contentHeaders, empty, etag, isFresh } from './answers.ts'
 import type { Context } from './context.ts'
 
@@ -15,39 +17,34 @@ const LINK_SECONDS = 15 * 60
 
 /** end-2. Sends the client to the store where it can reach it, and streams where it cannot. */
 async function getBlob(
-  { headers }: Request,
+  request: Request,
   { name, digest }: BlobParams,
-  { registry: { blobs } }: Context,
+  { registry }: Context,
 ): Promise<Response> {
-  const blob = await blobs.find(name, digest)
-  if (isFresh(headers['if-none-match'], digest)) return empty(304, { etag: etag(digest) })
-  const url = await blobs.locate(blob, { method: 'GET', mediaType, seconds: LINK_SECONDS })
-  if (url) return empty(307, { location: url.href, 'docker-content-digest': digest })
+  const { headers } = request
+  const blob = await registry.blobs.find(name, digest)
+  const other = await answerWithout('GET', request, digest, blob, registry)
+  if (other) return other
 
-  const about = { ...contentHeaders({ digest, mediaType, size: blob.size }), 'accept-ranges': 'bytes' }
+  const about = describe(digest, blob)
   const range = mayBeRange(headers['if-range'], digest) ? parseRange(headers.range, blob.size) : undefined
-  if (!range) return { status: 200, headers: about, body: await blobs.read(blob) }
+  if (!range) return { status: 200, headers: about, body: await registry.blobs.read(blob) }
   const part = {
     'content-length': String(range.last - range.first + 1),
     'content-range': contentRange(range, blob.size),
   }
-  return { status: 206, headers: { ...about, ...part }, body: await blobs.read(blob, range) }
+  return { status: 206, headers: { ...about, ...part }, body: await registry.blobs.read(blob, range) }
 }
 
 /** end-2. Docker takes a layer's size from the Content-Length, so it is always the true one. */
 async function headBlob(
-  { headers }: Request,
+  request: Request,
   { name, digest }: BlobParams,
-  { registry: { blobs } }: Context,
+  { registry }: Context,
 ): Promise<Response> {
-  const blob = await blobs.assure(name, digest)
-  if (isFresh(headers['if-none-match'], digest)) return empty(304, { etag: etag(digest) })
-  const url = await blobs.locate(blob, { method: 'HEAD', mediaType, seconds: LINK_SECONDS })
-  if (url) return empty(307, { location: url.href, 'docker-content-digest': digest })
-  return {
-    status: 200,
-    headers: { ...contentHeaders({ digest, mediaType, size: blob.size }), 'accept-ranges': 'bytes' },
-  }
+  const blob = await registry.blobs.assure(name, digest)
+  const other = await answerWithout('HEAD', request, digest, blob, registry)
+  return other ?? { status: 200, headers: describe(digest, blob) }
 }
 
 /** end-10. */
@@ -58,6 +55,23 @@ async function deleteBlob(
 ): Promise<Response> {
   await blobs.delete(name, digest)
   return empty(202)
+}
+
+/** The answer that spares us the blob: the client has it already, or can have it from the store. */
+async function answerWithout(
+  method: 'GET' | 'HEAD',
+  { headers }: Request,
+  digest: Digest,
+  blob: Blob,
+  { blobs }: Registry,
+): Promise<Response | undefined> {
+  if (isFresh(headers['if-none-match'], digest)) return empty(304, { etag: etag(digest) })
+  const url = await blobs.locate(blob, { method, mediaType, seconds: LINK_SECONDS })
+  return url && empty(307, { location: url.href, 'docker-content-digest': digest })
+}
+
+function describe(digest: Digest, { size }: Blob): Record<string, string> {
+  return { ...contentHeaders({ digest, mediaType, size }), 'accept-ranges': 'bytes' }
 }
 
 /** A client that goes on with a download says of which content; of another it wants the whole (RFC 9110 section 13.1.5). */

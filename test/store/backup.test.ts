@@ -54,7 +54,7 @@ describe('a backup, taken as docs/operations.md says, of a registry that is bein
         await moreTraffic()
         const before = [...images]
         const backup = join(folder, `backup ${i}`)
-        // A first attempt that takes long, so that files vanish before they are copied.
+        // A first attempt that takes longer than the grace, so that files vanish before they are copied.
         for (let whole = await takeBackup(original.folder, backup, moreTraffic); !whole; again++) {
           await rm(backup, { recursive: true })
           whole = await takeBackup(original.folder, backup)
