@@ -112,9 +112,11 @@ export class Collector {
   }
 
   async #upload(row: GarbageRow, { repository, upload }: Garbage & { what: 'upload' }): Promise<void> {
-    const session = await this.#deps.table.get<UploadRow>(keys.upload(repository, upload))
+    const { table, clock, uploadLife } = this.#deps
+    const session = await table.get<UploadRow>(keys.upload(repository, upload))
     if (!session) return this.#finish(row)
-    if (session.expires > this.#deps.clock()) return this.#postpone(row, session.expires)
+    if (session.expires > clock()) return this.#postpone(row, session.expires)
+    if (this.#uploads.isAtWork(upload)) return this.#postpone(row, clock() + uploadLife)
     await this.#finish(row, ...this.#uploads.drop(repository, upload, session))
   }
 

@@ -108,6 +108,11 @@ export class Uploads {
     if (!this.#atWork.has(id)) await store.discard(draft)
   }
 
+  /** Whether a request is at work on the session in this process: one that sends for a day is slow, not idle. */
+  isAtWork(id: UploadId): boolean {
+    return this.#atWork.has(id)
+  }
+
   /**
    * The writes that end a session without a blob. The draft stays on the collector's list for a grace, lest a request
    * that is still at work on it leave something behind.

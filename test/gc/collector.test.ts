@@ -1,0 +1,170 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { GARBAGE_SHARDS } from '../../lambda/store/keys.ts'
+import { digest, imageOf } from '../support/content.ts'
+import { MemoryBlobs } from '../support/memory-blobs.ts'
+import { MemoryTable } from '../support/memory-table.ts'
+import { GRACE, openRegistry, type TestRegistry, UPLOAD_LIFE } from '../support/registry.ts'
+
+let store: MemoryBlobs
+let table: MemoryTable
+let registry: TestRegistry
+beforeEach(() => {
+  store = new MemoryBlobs()
+  table = new MemoryTable()
+  registry = openRegistry({ table, store })
+})
+
+/** Twice, because what a run frees may be on the list that it has just been through. */
+async function collect(): Promise<void> {
+  for (let run = 0; run < 2; run++) expect((await registry.collector.run()).failures).toEqual([])
+}
+
+const statusOf = async (path: string) => (await registry.head(path)).status
+const blobPath = (content: string, name = 'app') => `/v2/${name}/blobs/${digest(content)}`
+
+describe('a blob that no manifest needs', () => {
+  it('stays for a grace after it was uploaded, and goes then', async () => {
+    await registry.pushBlob('app', 'layer')
+
+    registry.wait(GRACE - 1)
+    await collect()
+    expect((await registry.get(blobPath('layer'))).status).toBe(200)
+
+    registry.wait(1)
+    await collect()
+    expect(await statusOf(blobPath('layer'))).toBe(404)
+  })
+
+  it('stays for a grace after a client was told that it is here', async () => {
+    await registry.pushBlob('app', 'layer')
+    registry.wait(GRACE / 2)
+    expect(await statusOf(blobPath('layer'))).toBe(200)
+
+    registry.wait(GRACE - 1)
+    await collect()
+
+    expect((await registry.get(blobPath('layer'))).status).toBe(200)
+  })
+
+  it('goes from one repository and stays in another', async () => {
+    await registry.pushBlob('app', 'layer')
+    await registry.pushImage('other', 'v1', ['layer'])
+
+    registry.wait(GRACE)
+    await collect()
+    registry.wait(3 * GRACE)
+    await collect()
+
+    expect(await statusOf(blobPath('layer'))).toBe(404)
+    expect(await statusOf(blobPath('layer', 'other'))).toBe(200)
+  })
+})
+
+describe('the object of a blob that is gone', () => {
+  it('stays for a grace, so that a copy of the table taken before is good that long, and goes then', async () => {
+    await registry.pushBlob('app', 'layer')
+    await registry.expectStatus(202, 'DELETE', blobPath('layer'))
+    await collect()
+    expect(await registry.pushBlob('app', 'layer')).toBe(digest('layer')) // a new object beside the old one
+    expect(store.objects.size).toBe(2)
+
+    registry.wait(GRACE - 1)
+    await collect()
+    expect(store.objects.size).toBe(2)
+
+    await registry.head(blobPath('layer'))
+    registry.wait(1)
+    await collect()
+    expect(store.objects.size).toBe(1)
+    expect((await registry.get(blobPath('layer'))).text).toBe('layer')
+  })
+})
+
+describe('what a manifest needs', () => {
+  it('stays for ever, and when the manifest is deleted for its grace', async () => {
+    const image = await registry.pushImage('app', 'v1', ['layer'])
+    registry.wait(100 * GRACE)
+    await collect()
+    expect((await registry.get(blobPath('layer'))).status).toBe(200)
+
+    await registry.expectStatus(202, 'DELETE', `/v2/app/manifests/${image.digest}`)
+    await collect()
+
+    expect((await registry.get(blobPath('layer'))).status).toBe(404)
+  })
+
+  it('stays when the same manifest is pushed again after its delete', async () => {
+    const image = await registry.pushImage('app', 'v1', ['layer'])
+    await registry.expectStatus(202, 'DELETE', `/v2/app/manifests/${image.digest}`)
+    await registry.pushManifest('app', 'v2', imageOf(['layer']))
+
+    registry.wait(2 * GRACE)
+    await collect()
+
+    expect((await registry.get('/v2/app/manifests/v2')).status).toBe(200)
+    expect((await registry.get(blobPath('layer'))).status).toBe(200)
+  })
+})
+
+describe('an upload session', () => {
+  it('goes when it has been idle for its life, and a grace later its bytes', async () => {
+    const location = await registry.beginUpload('app')
+    registry.wait(UPLOAD_LIFE / 2)
+    await registry.expectStatus(202, 'PATCH', location, { body: 'some bytes' })
+    registry.wait(UPLOAD_LIFE - 1)
+    await collect()
+    await registry.expectStatus(204, 'GET', location)
+
+    registry.wait(1)
+    await collect()
+    await registry.expectStatus(404, 'GET', location)
+
+    registry.wait(GRACE)
+    await collect()
+    expect(await garbage()).toEqual([])
+  })
+
+  it('stays while a request is at work on it, however long that takes', async () => {
+    const location = await registry.beginUpload('app')
+    const slow = Promise.withResolvers<void>()
+    async function* body() {
+      yield Buffer.from('slow ')
+      await slow.promise
+      yield Buffer.from('bytes')
+    }
+    const patch = registry.request('PATCH', location, { body: body() })
+    registry.wait(3 * UPLOAD_LIFE)
+    await collect()
+
+    slow.resolve()
+
+    expect((await patch).status).toBe(202)
+    await registry.expectStatus(201, 'PUT', `${location}?digest=${digest('slow bytes')}`)
+  })
+})
+
+it('leaves what it failed on for the next run, and deals with the rest', async () => {
+  for (const content of ['one', 'two', 'three']) await registry.pushBlob('app', content)
+  registry.wait(GRACE)
+  await collect()
+  registry.wait(GRACE)
+  const [stubborn] = store.objects.keys()
+  const remove = store.delete.bind(store)
+  store.delete = async object => {
+    if (object === stubborn) throw new Error('the disk says no')
+    await remove(object)
+  }
+
+  const { failures } = await registry.collector.run()
+  expect(failures).toHaveLength(1)
+  expect([...store.objects.keys()]).toEqual([stubborn])
+
+  store.delete = remove
+  await collect()
+  expect(store.objects.size).toBe(0)
+})
+
+async function garbage() {
+  const rows = await Promise.all(GARBAGE_SHARDS.map(shard => table.query(shard)))
+  return rows.flat()
+}
