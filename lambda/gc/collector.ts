@@ -133,7 +133,7 @@ export class Collector {
   }
 
   #finish({ partition, sort }: GarbageRow, ...writes: Write[]): Promise<void> {
-    return this.#deps.table.transact(...writes, { delete: { partition, sort } })
+    return this.#deps.table.transact(...writes, { delete: { partition, sort }, if: 'present' })
   }
 
   #postpone(row: GarbageRow, due: number): Promise<void> {

@@ -55,7 +55,8 @@ async function apply(deps: Dependencies, row: PushGarbage, writes: readonly Writ
   const { table, clock, grace } = deps
   for (const some of chunked(writes, MOST_WRITES)) await table.transact(...some)
   const { partition, sort } = row
-  const end: Write = { delete: { partition, sort } }
+  // Two may be at it at once, a request and the collector: only one of them may list the object.
+  const end: Write = { delete: { partition, sort }, if: 'present' }
   if (!('object' in row)) return table.transact(end)
   const { object } = row
   await table.transact(end, discardLater(deps, clock() + grace, { what: 'object', object }))

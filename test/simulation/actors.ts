@@ -213,7 +213,10 @@ export class Actor {
     const { id } = await this.#process.registry.uploads.begin(name, 'sha256')
     const finish = ({ registry }: Process, text: string) =>
       registry.uploads.finish(name, id, digestOfText(text), { bytes: pieces(text) })
-    const ends = await Promise.allSettled([finish(this.#process, 'one'), finish(this.#helper, 'another')])
+    const ends = await Promise.allSettled([
+      finish(this.#process, `one of ${id}`),
+      finish(this.#helper, `another of ${id}`),
+    ])
     const reasons = ends.flatMap(end => (end.status === 'rejected' ? [end.reason] : []))
     if (reasons.length === 0) this.#history.complaints.push('one session became two blobs')
     for (const reason of reasons)
