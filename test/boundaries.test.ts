@@ -14,6 +14,7 @@ const ADAPTERS = [
   'node:path',
   'node:sqlite',
   'node:timers/promises',
+  'node:util',
   'hash-wasm',
   '@aws-sdk/*',
 ]

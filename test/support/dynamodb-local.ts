@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { CreateTableCommand, DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb'
+
+/** Where `.ci/dynamodb/build` puts it. */
+const LIBRARY = fileURLToPath(new URL('../../.ci/tools/dynamodb', import.meta.url))
+
+export const hasDynamoDBLocal = existsSync(LIBRARY)
+
+/** Amazon's own emulator, in memory, on a port of its own. */
+export class DynamoDBLocal implements AsyncDisposable {
+  readonly client: DynamoDBClient
+  readonly #process: ChildProcess
+
+  private constructor(process: ChildProcess, port: number) {
+    this.#process = process
+    this.client = new DynamoDBClient({
+      endpoint: `http://127.0.0.1:${port}`,
+      region: 'local',
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    })
+  }
+
+  static async start(): Promise<DynamoDBLocal> {
+    const port = await freePort()
+    const java = spawn(
+      'java',
+      [
+        `-Djava.library.path=${LIBRARY}`,
+        ...['-cp', join(LIBRARY, '*'), 'com.amazonaws.services.dynamodbv2.local.main.ServerRunner'],
+        ...['-inMemory', '-disableTelemetry', '-port', String(port)],
+      ],
+      { stdio: 'ignore' },
+    )
+    const local = new DynamoDBLocal(java, port)
+    for (let tries = 0; tries < 300; tries++) {
+      if (java.exitCode !== null) throw new Error(`DynamoDB Local ended with ${java.exitCode}`)
+      const up = await local.client.send(new ListTablesCommand({})).then(
+        () => true,
+        () => false,
+      )
+      if (up) return local
+      await delay(100)
+    }
+    await local.stop()
+    throw new Error('DynamoDB Local does not answer')
+  }
+
+  async makeTable(name: string): Promise<void> {
+    await this.client.send(
+      new CreateTableCommand({
+        TableName: name,
+        BillingMode: 'PAY_PER_REQUEST',
+        KeySchema: [
+          { AttributeName: 'partition', KeyType: 'HASH' },
+          { AttributeName: 'sort', KeyType: 'RANGE' },
+        ],
+        AttributeDefinitions: [
+          { AttributeName: 'partition', AttributeType: 'S' },
+          { AttributeName: 'sort', AttributeType: 'S' },
+        ],
+      }),
+    )
+  }
+
+  async stop(): Promise<void> {
+    this.client.destroy()
+    if (this.#process.exitCode !== null) return
+    const ended = once(this.#process, 'exit')
+    this.#process.kill('SIGKILL')
+    await ended
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  return typeof address === 'object' && address ? address.port : 0
+}
