@@ -18,10 +18,14 @@ function findOldNode(): string | undefined {
     })
 }
 
-const oldNode = findOldNode()
+/** Makes the Node that runs the tests believe that it is another, where the machine has no old one to be asked. */
+const PRETEND =
+  'data:text/javascript,Object.defineProperty(process, "versions", { value: { node: "20.1.0" } })'
 
-it.skipIf(!oldNode)('says in one line that Node is too old (needs an old Node on the PATH)', () => {
-  const { status, stdout, stderr } = spawnSync(oldNode ?? '', [START], { encoding: 'utf8' })
+it('says in one line that Node is too old', () => {
+  const oldNode = findOldNode()
+  const [node, ...flags] = oldNode ? [oldNode] : [process.execPath, '--import', PRETEND]
+  const { status, stdout, stderr } = spawnSync(node, [...flags, START], { encoding: 'utf8' })
   expect(status).toBe(1)
   expect(stdout).toBe('')
   expect(stderr).toMatch(/^longshore: Node\.js 24 or newer is needed, this is \d+\.[^\n]*\n$/)
