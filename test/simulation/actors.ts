@@ -22,9 +22,17 @@ export type Deed =
   | { readonly do: 'delete manifest'; readonly name: RepositoryName; readonly image: ImageName }
   | { readonly do: 'delete tag'; readonly name: RepositoryName; readonly tag: Tag }
   | { readonly do: 'delete blob'; readonly name: RepositoryName; readonly blob: string }
-  | { readonly do: 'abandon upload' | 'cancel upload' | 'finish upload twice'; readonly name: RepositoryName }
+  | { readonly do: OddUpload; readonly name: RepositoryName }
   | { readonly do: 'collect' }
   | { readonly do: 'wait'; readonly hours: number }
+
+const ODD_UPLOADS = [
+  'abandon upload',
+  'cancel upload',
+  'finish upload twice',
+  'finish and cancel upload',
+] as const
+type OddUpload = (typeof ODD_UPLOADS)[number]
 
 /** How a client brings a blob that is not there. */
 type Way = 'whole' | 'chunks' | 'mount'
@@ -42,25 +50,24 @@ const name = mostly(REPOSITORIES[0], REPOSITORIES)
 const tag = mostly(TAGS[0], TAGS)
 
 /** An image that most deeds of a play are about. */
-export const theme = fc.constantFrom(...IMAGE_NAMES)
+export const theme = fc.constantFrom(...IMAGE_NAMES, 'large' as const)
 
 export function deedsAbout(imageName: ImageName): fc.Arbitrary<Deed> {
   const image = mostly(imageName, IMAGE_NAMES)
-  const way = fc.constantFrom<Way>('whole', 'chunks', 'mount')
-  const oddUpload = fc.constantFrom(
-    'abandon upload' as const,
-    'cancel upload' as const,
-    'finish upload twice' as const,
-  )
   const hours = fc.constantFrom(1e-6, 5, 7, 23, 25, 60)
   return fc.oneof(
-    { weight: 5, arbitrary: fc.record({ do: fc.constant('push' as const), name, image, tag, way }) },
+    { weight: 5, arbitrary: image.chain(pushOf) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('delete manifest' as const), name, image }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('delete tag' as const), name, tag }) },
-    { weight: 1, arbitrary: fc.record({ do: oddUpload, name }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constantFrom(...ODD_UPLOADS), name }) },
     { weight: 4, arbitrary: fc.constant({ do: 'collect' as const }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), hours }) },
   )
+}
+
+export function pushOf(image: ImageName): fc.Arbitrary<Deed> {
+  const way = fc.constantFrom<Way>('whole', 'chunks', 'mount')
+  return fc.record({ do: fc.constant('push' as const), name, image: fc.constant(image), tag, way })
 }
 
 /** What may have happened to the image before: it is there, was there, or was there and everything of it is old. */
@@ -79,13 +86,15 @@ export function pastsOf(image: ImageName): fc.Arbitrary<Deed[]> {
   )
 }
 
-export const collection: fc.Arbitrary<Deed> = fc.constant({ do: 'collect' })
+/** The collector comes by, perhaps after so long that it gives up what is under way. */
+export const collection: fc.Arbitrary<Deed[]> = fc.constantFrom<Deed[]>(
+  [{ do: 'collect' }],
+  [{ do: 'wait', hours: 25 }, { do: 'collect' }],
+)
 
-export const blobDeletion: fc.Arbitrary<Deed> = fc.record({
-  do: fc.constant('delete blob' as const),
-  name,
-  blob: mostly('a', ['b', 'c', 'd']),
-})
+export const blobDeletion: fc.Arbitrary<Deed[]> = fc
+  .record({ do: fc.constant('delete blob' as const), name, blob: mostly('a', ['b', 'c', 'd']) })
+  .map(deed => [deed])
 
 /** When an operation began and ended, in the order of all operations. One cut short never ended. */
 interface Span {
@@ -168,7 +177,9 @@ export class Actor {
         return deed.do === 'cancel upload' ? registry.uploads.cancel(deed.name, id) : undefined
       }
       case 'finish upload twice':
-        return this.#contend(deed.name)
+        return this.#finishTwice(deed.name)
+      case 'finish and cancel upload':
+        return this.#finishAndCancel(deed.name)
       case 'collect': {
         const { failures } = await collector.run()
         for (const failure of failures) this.#history.complaints.push(`collector: ${describe(failure)}`)
@@ -209,24 +220,24 @@ export class Actor {
   }
 
   /** Two requests, on two processes, want to end one session as different blobs. */
-  async #contend(name: RepositoryName): Promise<void> {
+  async #finishTwice(name: RepositoryName): Promise<void> {
     const { id } = await this.#process.registry.uploads.begin(name, 'sha256')
     const finish = ({ registry }: Process, text: string) =>
       registry.uploads.finish(name, id, digestOfText(text), { bytes: pieces(text) })
-    const ends = await Promise.allSettled([
-      finish(this.#process, `one of ${id}`),
-      finish(this.#helper, `another of ${id}`),
-    ])
-    const reasons = ends.flatMap(end => (end.status === 'rejected' ? [end.reason] : []))
-    if (reasons.length === 0) this.#history.complaints.push('one session became two blobs')
-    for (const reason of reasons)
-      if (
-        !(
-          reason instanceof RegistryError &&
-          ['RANGE_INVALID', 'DIGEST_INVALID', 'BLOB_UPLOAD_UNKNOWN'].includes(reason.code)
-        )
-      )
-        throw reason
+    const ends = [finish(this.#process, `one of ${id}`), finish(this.#helper, `another of ${id}`)]
+    if ((await countKept(ends)) === 2) this.#history.complaints.push('one session became two blobs')
+  }
+
+  async #finishAndCancel(name: RepositoryName): Promise<void> {
+    const { uploads } = this.#process.registry
+    const { id } = await uploads.begin(name, 'sha256')
+    const text = `perhaps of ${id}`
+    await uploads.append(name, id, { bytes: pieces(text) })
+    const ends = [
+      uploads.finish(name, id, digestOfText(text)),
+      this.#helper.registry.uploads.cancel(name, id),
+    ]
+    if ((await countKept(ends)) === 2) this.#history.complaints.push('a session was finished and cancelled')
   }
 
   async #bring(name: RepositoryName, blob: string, way: Way): Promise<void> {
@@ -243,6 +254,19 @@ export class Actor {
     await uploads.append(name, id, { bytes: pieces(blob.slice(0, middle)) })
     await uploads.finish(name, id, digest, { bytes: pieces(blob.slice(middle)) })
   }
+}
+
+/** How many of the requests on one session were granted. The others must have been refused for a reason that clients know. */
+async function countKept(requests: readonly Promise<void>[]): Promise<number> {
+  const known = ['RANGE_INVALID', 'DIGEST_INVALID', 'BLOB_UPLOAD_UNKNOWN']
+  const ends = await Promise.allSettled(requests)
+  for (const end of ends)
+    if (
+      end.status === 'rejected' &&
+      !(end.reason instanceof RegistryError && known.includes(end.reason.code))
+    )
+      throw end.reason
+  return ends.filter(end => end.status === 'fulfilled').length
 }
 
 async function* pieces(text: string): Bytes {

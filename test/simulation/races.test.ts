@@ -1,6 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Actor, blobDeletion, collection, type Deed, deedsAbout, History, pastsOf, theme } from './actors.ts'
+import {
+  Actor,
+  blobDeletion,
+  collection,
+  type Deed,
+  deedsAbout,
+  History,
+  pastsOf,
+  pushOf,
+  theme,
+} from './actors.ts'
 import { contradictions, leftovers } from './invariants.ts'
 import { type Gate, GRACE, World } from './world.ts'
 
@@ -19,18 +29,22 @@ interface Play {
   readonly scripts: readonly Script[]
 }
 
-/** @param lead what one of the clients begins with */
-function plays(lead: fc.Arbitrary<Deed>): fc.Arbitrary<Play> {
+/**
+ * Two clients begin with what may meet, one with `lead` and the other, mostly, with a push of the image that the play is
+ * about; then they, and sometimes a third, go on as they like.
+ */
+function plays(lead: fc.Arbitrary<Deed[]>): fc.Arbitrary<Play> {
   const killedAfter = fc.option(fc.integer({ min: 0, max: 20 }), { nil: undefined, freq: 1 })
   return theme.chain(image => {
-    const deeds = fc.array(deedsAbout(image), { minLength: 1, maxLength: 3 })
-    const leading = fc.tuple(lead, deeds).map(([first, [_, ...rest]]) => [first, ...rest])
-    const script = (deeds: fc.Arbitrary<Deed[]>) => fc.record({ deeds, killedAfter })
+    const more = fc.array(deedsAbout(image), { maxLength: 2 })
+    const script = (beginning: fc.Arbitrary<Deed[]>) =>
+      fc.record({ deeds: fc.tuple(beginning, more).map(deeds => deeds.flat()), killedAfter })
+    const rival = fc.oneof({ weight: 2, arbitrary: pushOf(image) }, deedsAbout(image)).map(deed => [deed])
     return fc.record({
       before: pastsOf(image),
       scripts: fc.oneof(
-        fc.tuple(script(leading), script(deeds)),
-        fc.tuple(script(leading), script(deeds), script(deeds)),
+        { weight: 3, arbitrary: fc.tuple(script(lead), script(rival)) },
+        fc.tuple(script(lead), script(rival), script(more)),
       ),
     })
   })
