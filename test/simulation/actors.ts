@@ -24,7 +24,8 @@ export type Deed =
   | { readonly do: 'delete blob'; readonly name: RepositoryName; readonly blob: string }
   | { readonly do: OddUpload; readonly name: RepositoryName }
   | { readonly do: 'collect' }
-  | { readonly do: 'wait'; readonly hours: number }
+  /** Time passes, after others have had so many turns. */
+  | { readonly do: 'wait'; readonly hours: number; readonly turns: number }
 
 const ODD_UPLOADS = [
   'abandon upload',
@@ -61,7 +62,7 @@ export function deedsAbout(imageName: ImageName): fc.Arbitrary<Deed> {
     { weight: 1, arbitrary: fc.record({ do: fc.constant('delete tag' as const), name, tag }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constantFrom(...ODD_UPLOADS), name }) },
     { weight: 4, arbitrary: fc.constant({ do: 'collect' as const }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), hours }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), hours, turns: fc.nat(10) }) },
   )
 }
 
@@ -79,17 +80,18 @@ export function pastsOf(image: ImageName): fc.Arbitrary<Deed[]> {
     [],
     [push],
     [push, gone],
-    [push, { do: 'wait', hours: 25 }],
-    [push, gone, { do: 'wait', hours: 23 }],
-    [push, gone, { do: 'wait', hours: 25 }],
-    [push, gone, { do: 'wait', hours: 25 }, { do: 'collect' }, { do: 'wait', hours: 25 }],
+    [push, { do: 'wait', hours: 25, turns: 0 }],
+    [push, gone, { do: 'wait', hours: 23, turns: 0 }],
+    [push, gone, { do: 'wait', hours: 25, turns: 0 }],
+    [push, gone, { do: 'wait', hours: 25, turns: 0 }, { do: 'collect' }, { do: 'wait', hours: 25, turns: 0 }],
   )
 }
 
 /** The collector comes by, perhaps after so long that it gives up what is under way. */
-export const collection: fc.Arbitrary<Deed[]> = fc.constantFrom<Deed[]>(
-  [{ do: 'collect' }],
-  [{ do: 'wait', hours: 25 }, { do: 'collect' }],
+export const collection: fc.Arbitrary<Deed[]> = fc.oneof(
+  fc.constant<Deed[]>([{ do: 'collect' }]),
+  // A push of many blobs takes as many turns before it announces itself.
+  fc.nat(70).map((turns): Deed[] => [{ do: 'wait', hours: 25, turns }, { do: 'collect' }]),
 )
 
 export const blobDeletion: fc.Arbitrary<Deed[]> = fc
@@ -133,9 +135,11 @@ export class Actor {
   readonly #world: World
   readonly #process: Process
   readonly #helper: Process
+  readonly #gate: Gate
   readonly #history: History
   constructor(world: World, gate: Gate, history: History) {
     this.#world = world
+    this.#gate = gate
     this.#process = world.start(gate)
     this.#helper = world.start(gate)
     this.#history = history
@@ -186,6 +190,7 @@ export class Actor {
         return
       }
       case 'wait':
+        for (let turn = 0; turn < deed.turns; turn++) await this.#gate('wait')
         this.#world.now += Math.ceil(deed.hours * HOUR)
     }
   }
