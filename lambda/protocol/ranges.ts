@@ -1,6 +1,6 @@
 import { RegistryError } from './errors.ts'
 
-/** Both ends inclusive. */
+/** Both ends inclusive, as in HTTP: `{ first: 0, last: 0 }` is one byte. */
 export interface ByteRange {
   readonly first: number
   readonly last: number

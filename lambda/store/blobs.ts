@@ -1,5 +1,8 @@
 import type { Algorithm, Digest } from '../protocol/digest.ts'
+import type { ByteRange } from '../protocol/ranges.ts'
 import type { Json } from './table.ts'
+
+export type { ByteRange }
 
 /**
  * Bytes on their way, in pieces of any size. Can be gone through once; who does not go to the end calls `return()` of
@@ -9,12 +12,6 @@ export type Bytes = AsyncIterable<Uint8Array>
 
 /** The name of a committed object. It says which upload made it, never what it holds. Printable ASCII. */
 export type ObjectName = string
-
-/** Both ends inclusive, as in HTTP: `{ first: 0, last: 0 }` is one byte. */
-export interface ByteRange {
-  readonly first: number
-  readonly last: number
-}
 
 /**
  * Bytes that are still being gathered. Plain JSON that the caller keeps: any process can go on with it, and what the
