@@ -13,6 +13,7 @@ const ADAPTERS = [
   'node:os',
   'node:path',
   'node:sqlite',
+  'node:stream',
   'node:timers/promises',
   'node:util',
   'hash-wasm',

@@ -1,3 +1,4 @@
+import { algorithmOf, type Digest } from '../protocol/digest.ts'
 import type { BlobStore, Bytes, ObjectName } from '../store/blobs.ts'
 import type { Content } from '../store/records.ts'
 
@@ -11,8 +12,13 @@ export async function loadContent(store: BlobStore, content: Content): Promise<U
 }
 
 /** Keeps bytes as an object under a name that a row already mentions. May be repeated. */
-export async function storeContent(store: BlobStore, object: ObjectName, bytes: Uint8Array): Promise<void> {
-  const draft = await store.append(store.begin(object, 'sha256'), oneOf(bytes))
+export async function storeContent(
+  store: BlobStore,
+  object: ObjectName,
+  bytes: Uint8Array,
+  digest: Digest,
+): Promise<void> {
+  const draft = await store.append(store.begin(object, algorithmOf(digest)), oneOf(bytes), digest)
   await store.commit(draft)
 }
 

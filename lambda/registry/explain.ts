@@ -1,5 +1,5 @@
 import { RegistryError } from '../protocol/errors.ts'
-import { ObjectMissing, StorageFull } from '../store/blobs.ts'
+import { ObjectMissing, StorageFull, StoreBusy } from '../store/blobs.ts'
 import { TableBusy } from '../store/table.ts'
 
 /** How long a client shall wait before it asks a busy store again, in seconds. */
@@ -9,7 +9,7 @@ const RETRY_AFTER = '1'
 export function explain(cause: unknown): RegistryError | undefined {
   if (cause instanceof ObjectMissing) return new RegistryError('BLOB_UNKNOWN', { cause })
   if (cause instanceof StorageFull) return new RegistryError('INSUFFICIENT_STORAGE', { cause })
-  if (cause instanceof TableBusy)
+  if (cause instanceof TableBusy || cause instanceof StoreBusy)
     return new RegistryError('UNAVAILABLE', { cause, headers: { 'retry-after': RETRY_AFTER } })
   return undefined
 }

@@ -151,7 +151,7 @@ export class ManifestPush {
     }
     const { partition, sort } = announcement
     await table.transact({ put: announcement, if: 'absent' })
-    if ('object' in content) await storeContent(store, content.object, bytes)
+    if ('object' in content) await storeContent(store, content.object, bytes, digest)
     const stillOurs: Step = { write: { check: { partition, sort }, if: { taken: false } } }
     for (const some of chunked(needs, MOST_WRITES - 1)) await this.#apply([...some, stillOurs])
     await table.transact(...commit, { delete: { partition, sort }, if: { taken: false } })

@@ -152,10 +152,11 @@ export class Uploads {
     id: UploadId,
     row: UploadRow,
     { bytes, range }: Chunk,
+    whole?: Digest,
   ): Promise<Draft> {
     const { size } = row.draft
     if (range && range.first !== size) throw outOfOrder(name, id, row)
-    const draft = await this.#deps.store.append(row.draft, bytes)
+    const draft = await this.#deps.store.append(row.draft, bytes, whole)
     if (range && draft.size !== range.last + 1)
       throw new RegistryError('SIZE_INVALID', {
         detail: { said: range.last - range.first + 1, sent: draft.size - size },
@@ -192,7 +193,7 @@ export class Uploads {
     if (row.closing) await drain(chunk) // a repeated request: these bytes are in already
     const last = row.closing ? undefined : chunk
     const open = row.draft.size === 0 ? { ...row, draft: { ...row.draft, algorithm } } : row
-    const draft = last ? await this.#receive(name, id, open, last) : open.draft
+    const draft = last ? await this.#receive(name, id, open, last, digest) : open.draft
     const actual = await this.#deps.store.digest(draft, algorithm)
     if (actual !== digest) throw new RegistryError('DIGEST_INVALID', { detail: { said: digest, actual } })
     return last ? this.#record(name, id, row, { draft, closing: digest }) : { ...row, draft }

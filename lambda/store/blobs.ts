@@ -38,17 +38,28 @@ export interface BlobStore {
    * rejects with that error and `draft` is as good as before. A piece must stay as it is after the next was asked for,
    * until the promise settles. Appending to a draft gives up every other draft of the object but the one it returns,
    * so the caller sees to it that no stale draft is ever brought: it is the newest that the table holds.
-   * @throws {DraftBusy} while another append to or commit of the draft is under way in this process
+   * @param whole the digest that the draft will have if these are its last bytes: the store may then put them where they
+   * stay, and a draft that has this digest takes no more
+   * @throws {DraftBusy} while another append to or commit of the draft is under way in this process, and when another
+   * process has written in its place
    * @throws {ObjectMissing} when the store has lost the bytes of the draft
    * @throws {StorageFull} when there is no room
+   * @throws {StoreBusy}
    */
-  append(draft: Draft, bytes: Bytes): Promise<Draft>
-  /** The digest of the draft's bytes, computed by the store. Cheap when the algorithm is the draft's own. */
+  append(draft: Draft, bytes: Bytes, whole?: Digest): Promise<Draft>
+  /**
+   * The digest of the draft's bytes, computed by the store. Cheap when the algorithm is the draft's own; in another one
+   * the draft may have to become an object first, and takes no more bytes.
+   */
   digest(draft: Draft, algorithm: Algorithm): Promise<Digest>
   /**
-   * Makes the draft an object, durably. May be repeated, also after a crash in the middle.
-   * @throws {DraftBusy} while an append to or another commit of the draft is under way in this process
+   * Makes the draft an object, durably. May be repeated, also after a crash in the middle. The draft takes no more
+   * bytes, and whoever goes on with an older one of the object never gets another one in its place.
+   * @throws {DraftBusy} while an append to or another commit of the draft is under way in this process, and when the
+   * object is there with other bytes
+   * @throws {ObjectMissing} when the store has lost the bytes of the draft
    * @throws {StorageFull} when there is no room
+   * @throws {StoreBusy}
    */
   commit(draft: Draft): Promise<void>
   /** Forgets a draft, committed or not, durably. May be repeated. An append or commit under way in this process fails. */
@@ -73,7 +84,7 @@ export interface LinkRequest {
   readonly seconds: number
 }
 
-/** Two writers on one draft: the second is turned away and nothing of its bytes is kept. */
+/** Two writers on one draft: one of them is turned away, and nothing of its bytes is kept. */
 export class DraftBusy extends Error {
   override readonly name = 'DraftBusy'
 }
@@ -81,6 +92,11 @@ export class DraftBusy extends Error {
 /** The store holds no such object, or not the bytes of such a draft. */
 export class ObjectMissing extends Error {
   override readonly name = 'ObjectMissing'
+}
+
+/** The store cannot be reached or asks to be spared, and stayed so through the adapter's own retries. Try again later. */
+export class StoreBusy extends Error {
+  override readonly name = 'StoreBusy'
 }
 
 /** The disk is full or a quota is reached. What was acknowledged before is safe. */

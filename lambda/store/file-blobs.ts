@@ -13,18 +13,12 @@ import {
 } from './blobs.ts'
 import { ifThere, makeDirectory, storing, syncDirectory } from './files/durable.ts'
 import { FileReader } from './files/reader.ts'
-import { RunningHashes } from './files/running-hashes.ts'
 import { writeBytes } from './files/writer.ts'
-
-/** A plain file name on any system, whatever it is joined to. */
-const SAFE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,199}$/
+import { checkName } from './object-name.ts'
+import { OneWriter } from './one-writer.ts'
+import { RunningHashes } from './running-hashes.ts'
 
 const MOST_HASHES = 1000
-
-/** What goes on with a draft in this process. */
-interface Work {
-  discarded: boolean
-}
 
 /**
  * Bytes in files of one folder, for one process:
@@ -32,13 +26,12 @@ interface Work {
  *     <root>/drafts/<object>                        a draft; what lies beyond the draft's size does not count
  *     <root>/blobs/<first two characters>/<object>  an object
  *
- * An object's bytes are in one of the two places, never in both: commit is a rename, and an append to what was
- * committed begins with the rename back.
+ * An object's bytes are in one of the two places, never in both: commit is a rename.
  */
 export class FileBlobs implements BlobStore {
   readonly #root: string
   readonly #hashes = new RunningHashes(MOST_HASHES)
-  readonly #working = new Map<ObjectName, Work>()
+  readonly #writers = new OneWriter()
 
   private constructor(root: string) {
     this.#root = root
@@ -52,7 +45,7 @@ export class FileBlobs implements BlobStore {
   }
 
   begin(object: ObjectName, algorithm: Algorithm): Draft {
-    check(object)
+    checkName(object)
     return { object, size: 0, algorithm, state: null }
   }
 
@@ -86,7 +79,9 @@ export class FileBlobs implements BlobStore {
     const { object, size } = draft
     return this.#alone(object, () =>
       storing(async () => {
-        if ((await this.stat(object))?.size !== size) {
+        const there = await this.stat(object)
+        if (there && there.size !== size) throw new DraftBusy(`${object} is there already`)
+        if (!there) {
           const file = await this.#openAtEnd(draft)
           try {
             await file.sync()
@@ -104,8 +99,7 @@ export class FileBlobs implements BlobStore {
   }
 
   async discard({ object }: Draft): Promise<void> {
-    const work = this.#working.get(object)
-    if (work) work.discarded = true
+    this.#writers.discard(object)
     await this.#remove(object)
   }
 
@@ -133,24 +127,13 @@ export class FileBlobs implements BlobStore {
   /** Nobody reaches the files but through us. */
   async link(): Promise<undefined> {}
 
-  /** Lets nobody else write the object meanwhile. What was discarded during the work stays discarded. */
-  async #alone<T>(object: ObjectName, work: () => Promise<T>): Promise<T> {
-    if (this.#working.has(object)) throw new DraftBusy(object)
-    const mine: Work = { discarded: false }
-    this.#working.set(object, mine)
-    try {
-      const result = await work()
-      if (mine.discarded) throw new DraftBusy(`${object} was discarded`)
-      return result
-    } finally {
-      if (mine.discarded) await this.#remove(object)
-      this.#working.delete(object)
-    }
+  #alone<T>(object: ObjectName, work: () => Promise<T>): Promise<T> {
+    return this.#writers.alone(object, work, () => this.#remove(object))
   }
 
   /** The draft's file, from which all that does not belong to the draft is gone. */
   async #openAtEnd(draft: Draft): Promise<FileHandle> {
-    const file = (await this.#openDraft(draft.object)) ?? (await this.#create(draft))
+    const file = (await ifThere(open(this.#draft(draft.object), 'r+'))) ?? (await this.#create(draft))
     try {
       const { size } = await file.stat()
       if (size < draft.size) throw new ObjectMissing(`${draft.object} has ${size} bytes of ${draft.size}`)
@@ -160,17 +143,6 @@ export class FileBlobs implements BlobStore {
       await file.close()
       throw error
     }
-  }
-
-  async #openDraft(object: ObjectName): Promise<FileHandle | undefined> {
-    const path = this.#draft(object)
-    const found = await ifThere(open(path, 'r+'))
-    if (found) return found
-    const committed = await ifThere(rename(this.#object(object), path).then(() => true))
-    if (!committed) return undefined
-    await syncDirectory(this.#drafts)
-    await syncDirectory(this.#shard(object))
-    return open(path, 'r+')
   }
 
   async #create({ object, size }: Draft): Promise<FileHandle> {
@@ -206,20 +178,14 @@ export class FileBlobs implements BlobStore {
   }
 
   #draft(object: ObjectName): string {
-    return join(this.#drafts, check(object))
+    return join(this.#drafts, checkName(object))
   }
 
   #shard(object: ObjectName): string {
-    return join(this.#root, 'blobs', check(object).slice(0, 2))
+    return join(this.#root, 'blobs', checkName(object).slice(0, 2))
   }
 
   #object(object: ObjectName): string {
     return join(this.#shard(object), object)
   }
-}
-
-/** Names come from our own tables, so one that could leave the folder is a bug and not a client's mistake. */
-function check(object: ObjectName): ObjectName {
-  if (!SAFE_NAME.test(object)) throw new TypeError(`not an object name: ${JSON.stringify(object)}`)
-  return object
 }

@@ -54,7 +54,7 @@ export class Model {
   #newest!: Kept
   /** The draft that `newest` was made from: a row may still hold it. */
   #before!: Kept
-  /** `unnamed` when an append came after the commit: then what a reader sees is nobody's business. */
+  /** `unnamed` when the draft may have become an object without a commit: what a reader sees is nobody's business. */
   #object: Buffer | 'missing' | 'unnamed' = 'missing'
   #seed = 0
 
@@ -83,7 +83,9 @@ export class Model {
       case 'digest': {
         const { draft, bytes } = this.#newest
         const expected = digestBytes(step.algorithm, bytes)
-        return expect(await this.#store.digest(draft, step.algorithm)).toBe(expected)
+        expect(await this.#store.digest(draft, step.algorithm)).toBe(expected)
+        if (step.algorithm !== draft.algorithm && this.#object === 'missing') this.#object = 'unnamed'
+        return
       }
       case 'commit':
         await this.#store.commit(this.#newest.draft)
@@ -125,9 +127,9 @@ export class Model {
 
   /** From here on the draft is the only one that counts: bringing it says that it was kept. */
   #bring(from: 'newest' | 'before'): Kept {
+    if (this.#object !== 'missing') this.#beginAnew()
     const kept = from === 'newest' ? this.#newest : this.#before
     this.#newest = this.#before = kept
-    if (this.#object !== 'missing') this.#object = 'unnamed'
     return kept
   }
 

@@ -209,23 +209,70 @@ export function blobsContract(create: () => Promise<Opened>): void {
         await again
       })
 
-      it('leaves a draft that can be appended to, when no row came to name the object', async () => {
-        const draft = await append(begin(), 'one')
-        await store.commit(draft)
-        const longer = await append(draft, ', two')
-        await store.commit(longer)
+      it.each(['one', 'one, two', 'three'])(
+        'never gives the object other bytes, whoever goes on with %j instead',
+        async other => {
+          const kept = await append(begin(), 'one')
+          const longer = await append(kept, ', two')
+          await store.commit(longer)
+          const stale = other === 'one' ? kept : throughTable({ ...kept, size: 0, state: null })
+          const goingOn = async () => {
+            await store.commit(other === 'one' ? kept : await append(stale, other))
+          }
+          await goingOn().catch(error => expect(error).toBeInstanceOf(DraftBusy))
 
-        expect(await store.digest(longer, 'sha256')).toBe(digestBytes('sha256', 'one, two'))
-        expect(await text(draft.object)).toBe('one, two')
+          expect(await text(kept.object)).toBe('one, two')
+          expect(await store.stat(kept.object)).toEqual({ size: 8 })
+        },
+      )
+
+      it('knows the digests of what it committed', async () => {
+        const draft = await append(begin(), 'known')
+        await store.commit(draft)
+
+        for (const algorithm of ['sha256', 'sha512'] as const)
+          expect(await store.digest(draft, algorithm)).toBe(digestBytes(algorithm, 'known'))
+      })
+    })
+
+    describe('appending what is said to be the last', () => {
+      const last = (draft: Draft, bytes: string, whole: string) =>
+        store.append(draft, bytesOf(bytes), digestBytes(draft.algorithm, whole)).then(throughTable)
+
+      it.each(['', 'one, '])('makes the object behind %j, and may be repeated', async before => {
+        const draft = before === '' ? begin() : await append(begin(), before)
+        await last(draft, 'two', `${before}two`)
+        const closed = await last(draft, 'two', `${before}two`)
+        expect(await store.digest(closed, 'sha256')).toBe(digestBytes('sha256', `${before}two`))
+        await store.commit(closed)
+        await store.commit(closed)
+
+        expect(await text(draft.object)).toBe(`${before}two`)
       })
 
-      it('lets the closing request be sent again whole, when no row came to name the object', async () => {
-        const draft = await append(begin(), 'one')
-        await store.commit(await append(draft, ', two'))
-        const again = await append(draft, ', two')
-        await store.commit(again)
+      it('makes an object of no bytes', async () => {
+        const closed = await last(begin(), '', '')
+        await store.commit(closed)
 
-        expect(await text(draft.object)).toBe('one, two')
+        expect(await store.stat(closed.object)).toEqual({ size: 0 })
+      })
+
+      it('is an append like any other when the digest is another', async () => {
+        const draft = await append(begin(), 'one')
+        const other = await last(draft, ', two', 'something else')
+        expect(await store.digest(other, 'sha256')).toBe(digestBytes('sha256', 'one, two'))
+        const longer = await append(draft, ', three')
+        await store.commit(longer)
+
+        expect(await text(draft.object)).toBe('one, three')
+      })
+
+      it('leaves nothing when it is discarded', async () => {
+        const draft = begin()
+        await last(draft, 'gone', 'gone')
+        await store.discard(draft)
+
+        expect(await store.stat(draft.object)).toBeUndefined()
       })
     })
 

@@ -92,14 +92,6 @@ describe('a blob store of files', () => {
     expect(await files()).toEqual([])
   })
 
-  it('makes the object what the draft says, though a longer draft was committed before', async () => {
-    const draft = await store.append(store.begin('cut', 'sha256'), bytesOf('one'))
-    await store.commit(await store.append(draft, bytesOf(', two')))
-    await store.commit(draft)
-
-    expect((await collect(await store.read('cut'))).toString()).toBe('one')
-  })
-
   it('refuses to go on with a draft whose file has lost bytes', async () => {
     const draft = await store.append(store.begin('short', 'sha256'), bytesOf('some'))
     const more = { ...draft, size: 5 }

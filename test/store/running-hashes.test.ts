@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import type { Draft } from '../../../lambda/store/blobs.ts'
-import { RunningHashes } from '../../../lambda/store/files/running-hashes.ts'
+import type { Draft } from '../../lambda/store/blobs.ts'
+import { RunningHashes } from '../../lambda/store/running-hashes.ts'
 
 const draft = (object: string, size = 3): Draft => ({ object, size, algorithm: 'sha256', state: null })
 const hash = () => createHash('sha256').update('abc')

@@ -1,6 +1,6 @@
 import type { Hash } from 'node:crypto'
-import type { Algorithm } from '../../protocol/digest.ts'
-import type { Draft, ObjectName } from '../blobs.ts'
+import type { Algorithm } from '../protocol/digest.ts'
+import type { Draft, ObjectName } from './blobs.ts'
 
 interface Running {
   readonly size: number

@@ -1,0 +1,193 @@
+import { createHash, type Hash } from 'node:crypto'
+import { type Algorithm, type Digest, digestOf } from '../protocol/digest.ts'
+import type { BlobStore, ByteRange, Bytes, Draft, LinkRequest, ObjectName } from './blobs.ts'
+import { checkName } from './object-name.ts'
+import { OneWriter } from './one-writer.ts'
+import { RunningHashes } from './running-hashes.ts'
+import { type Address, urlOf } from './s3/address.ts'
+import { Body } from './s3/body.ts'
+import type { Bucket } from './s3/bucket.ts'
+import { cutParts } from './s3/cut-parts.ts'
+import { blobKey, commitDraft, loadTail, place, putAside, tailKeys } from './s3/drafts.ts'
+import { checksumOf, notesOf } from './s3/notes.ts'
+import { PartSender } from './s3/part-sender.ts'
+import { type Credentials, presign } from './s3/presign.ts'
+import { type Hasher, ResumableHash } from './s3/resumable-hash.ts'
+
+const MOST_HASHES = 1000
+const MEMORY = 64 * 2 ** 20
+
+export interface S3Settings extends Address {
+  /** The newest there are; asked for with every link. */
+  readonly credentials: () => Promise<Credentials>
+  /** Bytes that one append may hold. With 64 MiB, the default, an object has 203 GiB at most. */
+  readonly memory?: number
+}
+
+/**
+ * Bytes in a bucket, for any number of processes:
+ *
+ *     blobs/<object>           an object, or the multipart upload that will be one. It never moves
+ *     tails/<object>/<0 or 1>  what of a draft does not fill a part yet; of two appends in a row each has its own
+ *
+ * S3 verifies the SHA-256 of whatever it is sent and tells it again before the end. So bytes that another process wrote
+ * in place of a draft's are noticed: the draft is busy for good, and never becomes an object.
+ */
+export class S3Blobs implements BlobStore {
+  readonly #settings: S3Settings
+  readonly #connect: (settings: S3Settings) => Promise<Bucket>
+  readonly #hashes = new RunningHashes(MOST_HASHES)
+  readonly #writers = new OneWriter()
+  #connected: Promise<Bucket> | undefined
+
+  constructor(settings: S3Settings, connect = connectLazily) {
+    this.#settings = settings
+    this.#connect = connect
+  }
+
+  begin(object: ObjectName, algorithm: Algorithm): Draft {
+    checkName(object)
+    return { object, size: 0, algorithm, state: null }
+  }
+
+  append(draft: Draft, bytes: Bytes, whole?: Digest): Promise<Draft> {
+    return this.#alone(draft.object, async bucket => {
+      const key = blobKey(draft.object)
+      const notes = notesOf(draft)
+      const hash = await this.#resumeHash(draft)
+      const print = await ResumableHash.resume('sha256', notes.print)
+      let { upload } = notes
+      const before = { size: draft.size, rest: await loadTail(bucket, draft) }
+      const sender = new PartSender(this.#settings.memory ?? MEMORY)
+      const { size, rest } = await cutParts(before, bytes, hash, sender, async (number, body) => {
+        upload ??= await bucket.begin(key)
+        const id = upload
+        const checksum = checksumOf(body)
+        print.update(Buffer.from(checksum, 'base64'))
+        return signal => bucket.uploadPart(key, id, { number, body, checksum }, signal)
+      })
+
+      const longer = { ...draft, size }
+      const multipart = upload === undefined ? {} : { upload, print: print.save() }
+      const hex = hash && hexOf(hash)
+      if (hex !== undefined && whole === digestOf(draft.algorithm, hex))
+        return place(bucket, longer, rest, { ...notes, ...multipart, hash: { hex } })
+      if (size === draft.size) return draft
+      const known = await this.#noteHash(longer, hash, upload === undefined ? rest : undefined)
+      return putAside(bucket, longer, rest, { ...notes, ...multipart, hash: known })
+    })
+  }
+
+  /**
+   * Known at once in the draft's own algorithm, unless the processes that hashed its bytes are gone. Else they must be
+   * read again, and for that become an object, because S3 gives nothing of a multipart upload back.
+   */
+  async digest(draft: Draft, algorithm: Algorithm): Promise<Digest> {
+    const { object, size } = draft
+    if (size === 0) return digestOf(algorithm, createHash(algorithm).digest('hex'))
+    if (algorithm === draft.algorithm) {
+      const hash = await this.#resumeHash(draft)
+      const hex = notesOf(draft).hash.hex ?? (hash && hexOf(hash))
+      if (hex !== undefined) return digestOf(algorithm, hex)
+    }
+    await this.commit(draft)
+    const hash = createHash(algorithm)
+    for await (const piece of await this.read(object)) hash.update(piece)
+    return digestOf(algorithm, hash.digest('hex'))
+  }
+
+  commit(draft: Draft): Promise<void> {
+    return this.#alone(draft.object, bucket => commitDraft(bucket, draft))
+  }
+
+  /** Whatever there is, also what `draft` knows nothing of because it was written after it. */
+  async discard({ object }: Draft): Promise<void> {
+    this.#writers.discard(object)
+    await this.#remove(object)
+  }
+
+  async read(object: ObjectName, range?: ByteRange): Promise<Bytes> {
+    const bucket = await this.#bucket()
+    return new Body(await bucket.get(blobKey(object), range))
+  }
+
+  async stat(object: ObjectName): Promise<{ readonly size: number } | undefined> {
+    const found = await (await this.#bucket()).head(blobKey(object))
+    return found && { size: found.size }
+  }
+
+  async delete(object: ObjectName): Promise<void> {
+    await (await this.#bucket()).delete(blobKey(object))
+  }
+
+  /** Needs no request. Works no longer than the credentials do. */
+  async link(object: ObjectName, { method, mediaType, seconds }: LinkRequest): Promise<URL> {
+    const credentials = await this.#settings.credentials()
+    const now = new Date()
+    const life = credentials.expiration ? (credentials.expiration.getTime() - now.getTime()) / 1000 : seconds
+    return presign({
+      method,
+      url: urlOf(this.#settings, blobKey(object)),
+      query: { 'response-content-type': mediaType },
+      region: this.#settings.region,
+      credentials,
+      now,
+      seconds: Math.max(1, Math.floor(Math.min(seconds, life))),
+    })
+  }
+
+  #alone<T>(object: ObjectName, work: (bucket: Bucket) => Promise<T>): Promise<T> {
+    return this.#writers.alone(
+      object,
+      async () => work(await this.#bucket()),
+      () => this.#remove(object),
+    )
+  }
+
+  async #remove(object: ObjectName): Promise<void> {
+    this.#hashes.forget(object)
+    const bucket = await this.#bucket()
+    const key = blobKey(object)
+    const uploads = await bucket.listUploads(key)
+    await Promise.all(uploads.map(upload => bucket.abort(key, upload)))
+    await Promise.all([key, ...tailKeys(object)].map(key => bucket.delete(key)))
+  }
+
+  /** `undefined` when nobody knows any more how the hashing stood. */
+  async #resumeHash(draft: Draft): Promise<Hash | ResumableHash | undefined> {
+    const { algorithm, size } = draft
+    if (size === 0) return createHash(algorithm)
+    const { state } = notesOf(draft).hash
+    return state === undefined ? this.#hashes.find(draft, algorithm) : ResumableHash.resume(algorithm, state)
+  }
+
+  /**
+   * How the hashing stands. node:crypto's is four times as fast but cannot be put into a note: what is still at hand is
+   * hashed again in the other way, and of the rest only the outcome is noted.
+   * @param all the draft's bytes, where it is so short that they are at hand
+   */
+  async #noteHash(draft: Draft, hash: Hash | ResumableHash | undefined, all?: Uint8Array) {
+    if (hash instanceof ResumableHash) return { state: hash.save() }
+    if (all) return { state: (await ResumableHash.resume(draft.algorithm)).update(all).save() }
+    if (!hash) return {}
+    this.#hashes.keep(draft, hash)
+    return { hex: hexOf(hash) }
+  }
+
+  /** Made when it is first needed: what only gives out links never loads the SDK. */
+  #bucket(): Promise<Bucket> {
+    this.#connected ??= this.#connect(this.#settings)
+    return this.#connected
+  }
+}
+
+async function connectLazily(settings: S3Settings): Promise<Bucket> {
+  const { Bucket, openClient } = await import('./s3/bucket.ts')
+  return new Bucket(openClient(settings, settings.credentials), settings.bucket)
+}
+
+/** Of the bytes so far. The hash can be gone on with. */
+function hexOf(hash: Hash | ResumableHash): string {
+  const done: Hasher = hash instanceof ResumableHash ? hash : hash.copy()
+  return done.digest('hex')
+}

@@ -1,0 +1,116 @@
+import { type Draft, DraftBusy, ObjectMissing, type ObjectName } from '../blobs.ts'
+import { checkName } from '../object-name.ts'
+import type { Bucket, Part } from './bucket.ts'
+import { isCalled } from './errors.ts'
+import { checksumOf, checksumOfParts, type Notes, notesOf, outcomeOf } from './notes.ts'
+import { planParts } from './plan-parts.ts'
+
+export function blobKey(object: ObjectName): string {
+  return `blobs/${checkName(object)}`
+}
+
+export function tailKeys(object: ObjectName): [string, string] {
+  return [`tails/${checkName(object)}/0`, `tails/${object}/1`]
+}
+
+/**
+ * The bytes behind the full parts.
+ * @throws {ObjectMissing} when they are gone; {@link DraftBusy} when others are in their place, or they are in no tail
+ */
+export async function loadTail(bucket: Bucket, draft: Draft): Promise<Buffer> {
+  const { object, size } = draft
+  const { rest } = notesOf(draft)
+  if (!rest) return Buffer.alloc(0)
+  if (rest.slot === null) throw new DraftBusy(`${object} has its last bytes`)
+  const pieces: Buffer[] = []
+  for await (const piece of await bucket.get(tailKeys(object)[rest.slot])) pieces.push(piece)
+  const tail = Buffer.concat(pieces, planParts(size).rest)
+  if (checksumOf(tail) !== rest.checksum) throw new DraftBusy(`the tail of ${object} is another process's`)
+  return tail
+}
+
+/** Puts the rest into the tail that does not hold the one before, which stays good until the new draft is brought. */
+export async function putAside(bucket: Bucket, draft: Draft, rest: Buffer, notes: Notes): Promise<Draft> {
+  const { rest: before, ...others } = notes
+  if (rest.length === 0) return { ...draft, state: others }
+  const slot = before?.slot === 0 ? 1 : 0
+  const checksum = checksumOf(rest)
+  await bucket.put(tailKeys(draft.object)[slot], rest, checksum, false)
+  return { ...draft, state: { ...others, slots: Math.max(notes.slots, slot + 1), rest: { checksum, slot } } }
+}
+
+/** Puts the last bytes where they will stay: as the last part, or as the object itself when it fits into one. */
+export async function place(bucket: Bucket, draft: Draft, rest: Buffer, notes: Notes): Promise<Draft> {
+  const { rest: _, ...others } = notes
+  const checksum = checksumOf(rest)
+  const { parts } = planParts(draft.size)
+  if (parts > 0 && rest.length === 0) return { ...draft, state: others }
+  const placed = { ...draft, state: { ...others, rest: { checksum, slot: null } } }
+  const key = blobKey(draft.object)
+  if (parts > 0) await bucket.uploadPart(key, notes.upload ?? '', { number: parts + 1, body: rest, checksum })
+  else await orThere(bucket, placed, () => bucket.put(key, rest, checksum, true))
+  return placed
+}
+
+/**
+ * Makes the object, and then lets go of the tails. Each step finds what an earlier attempt may have done already.
+ */
+export async function commitDraft(bucket: Bucket, draft: Draft): Promise<void> {
+  const { object, size } = draft
+  const { rest, slots } = notesOf(draft)
+  const { parts } = planParts(size)
+  const isThere = parts === 0 && rest?.slot === null
+  if (!isThere)
+    await orThere(bucket, draft, () => (parts === 0 ? putWhole(bucket, draft) : completeParts(bucket, draft)))
+  await Promise.all(
+    tailKeys(object)
+      .slice(0, slots)
+      .map(key => bucket.delete(key)),
+  )
+}
+
+async function putWhole(bucket: Bucket, draft: Draft): Promise<void> {
+  const tail = await loadTail(bucket, draft)
+  await bucket.put(blobKey(draft.object), tail, checksumOf(tail), true)
+}
+
+async function completeParts(bucket: Bucket, draft: Draft): Promise<void> {
+  const { object, size } = draft
+  const { upload = '', rest } = notesOf(draft)
+  const key = blobKey(object)
+  const count = planParts(size).parts + (rest ? 1 : 0)
+  if (rest && rest.slot !== null) {
+    const body = await loadTail(bucket, draft)
+    await bucket.uploadPart(key, upload, { number: count, body, checksum: rest.checksum })
+  }
+  const parts: Part[] = []
+  for (let more = true; more && parts.length < count; ) {
+    const page = await bucket.listParts(key, upload, parts.length)
+    parts.push(...page.parts)
+    more = page.more
+  }
+  const ours = parts.slice(0, count)
+  const { checksum } = await outcomeOf(draft)
+  if (checksumOfParts(ours.map(part => part.checksum)) !== checksum)
+    throw new DraftBusy(`the parts of ${object} are another process's`)
+  await bucket.complete(key, upload, ours)
+}
+
+/**
+ * Does a step that can be done once only. Where it fails because something is gone or there already, an earlier attempt
+ * may have done it and lost the answer: then the object is what the draft says.
+ */
+async function orThere(bucket: Bucket, draft: Draft, step: () => Promise<void>): Promise<void> {
+  try {
+    await step()
+  } catch (error) {
+    const gone = error instanceof ObjectMissing || isCalled(error, 'NoSuchUpload')
+    const taken = isCalled(error, 'PreconditionFailed', 'ConditionalRequestConflict', 'InvalidPart')
+    if (!gone && !taken && !(error instanceof DraftBusy)) throw error
+    const found = await bucket.head(blobKey(draft.object))
+    if (!found && gone) throw new ObjectMissing(`the bytes of ${draft.object} are gone`, { cause: error })
+    const { size, checksum } = await outcomeOf(draft)
+    if (found?.size !== size || found.checksum !== checksum)
+      throw new DraftBusy(`${draft.object} is another process's`, { cause: error })
+  }
+}

@@ -1,0 +1,44 @@
+import { ObjectMissing, StoreBusy } from '../blobs.ts'
+
+/** What Node calls a connection that was not to be had or was lost. */
+const CONNECTION = new Set([
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'EPIPE',
+  'ETIMEDOUT',
+])
+
+/** What S3 answers when it would rather be asked later. */
+const BUSY = new Set(['RequestTimeout', 'SlowDown', 'ThrottlingException', 'TimeoutError'])
+
+/** The result of a request, or an error of the port where it has one for it. Other errors pass as they are. */
+export async function inOurWords<T>(request: Promise<T>): Promise<T> {
+  try {
+    return await request
+  } catch (error) {
+    if (isCalled(error, 'NoSuchKey')) throw new ObjectMissing('S3 has no such object', { cause: error })
+    if (isBusy(error)) throw new StoreBusy('S3 does not answer', { cause: error })
+    throw error
+  }
+}
+
+/** Whether it is S3's error of one of these names. */
+export function isCalled(error: unknown, ...names: string[]): boolean {
+  return error instanceof Error && names.includes(error.name)
+}
+
+/** After the SDK's own retries: S3 is overloaded or broken, or the way to it is. */
+function isBusy(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code, $metadata } = error as { code?: unknown; $metadata?: { httpStatusCode?: number } }
+  const status = $metadata?.httpStatusCode ?? 0
+  return (
+    BUSY.has(error.name) ||
+    CONNECTION.has(String(code)) ||
+    status === 429 ||
+    [500, 502, 503, 504].includes(status)
+  )
+}

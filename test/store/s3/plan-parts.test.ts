@@ -1,0 +1,59 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { MOST_BYTES, planParts } from '../../../lambda/store/s3/plan-parts.ts'
+
+const MiB = 2 ** 20
+const GiB = 2 ** 30
+
+const size = fc.oneof(
+  fc.nat({ max: 100 * MiB }),
+  fc.maxSafeNat().map(number => number % (MOST_BYTES + 1)),
+  fc.constantFrom(8 * MiB, 2_000 * 8 * MiB, 2_000 * 8 * MiB + 6_000 * 32 * MiB, MOST_BYTES),
+)
+
+describe('planning parts', () => {
+  it('begins with parts of two Lambda bodies', () => {
+    expect(planParts(0)).toEqual({ parts: 0, rest: 0, next: 8 * MiB })
+    expect(planParts(8 * MiB - 1)).toEqual({ parts: 0, rest: 8 * MiB - 1, next: 8 * MiB })
+    expect(planParts(8 * MiB)).toEqual({ parts: 1, rest: 0, next: 8 * MiB })
+  })
+
+  it('reaches 5 TiB, and not one byte over its end', () => {
+    expect(MOST_BYTES).toBeGreaterThan(5 * 2 ** 40)
+    expect(planParts(MOST_BYTES)).toEqual({ parts: 10_000, rest: 0, next: undefined })
+    expect(() => planParts(MOST_BYTES + 1)).toThrow(RangeError)
+  })
+
+  it('stays with parts of 32 MiB up to 200 GiB, so that two of them fit into 64 MiB', () => {
+    fc.assert(
+      fc.property(fc.maxSafeNat(), any => {
+        expect(planParts(any % (200 * GiB)).next).toBeLessThanOrEqual(32 * MiB)
+      }),
+    )
+  })
+
+  it('makes parts as S3 takes them, of any number of bytes', () => {
+    fc.assert(
+      fc.property(size, bytes => {
+        const { parts, rest, next = 5 * GiB } = planParts(bytes)
+        expect(parts + Math.sign(rest)).toBeLessThanOrEqual(10_000)
+        expect(next).toBeGreaterThanOrEqual(5 * MiB)
+        expect(next).toBeLessThanOrEqual(5 * GiB)
+        expect(rest).toBeLessThan(next)
+      }),
+    )
+  })
+
+  it('cuts alike however the bytes come: what fills the next part makes one more of that size', () => {
+    fc.assert(
+      fc.property(size, bytes => {
+        const { parts, rest, next } = planParts(bytes)
+        fc.pre(next !== undefined)
+        const end = bytes - rest + (next ?? 0)
+        expect(planParts(end)).toMatchObject({ parts: parts + 1, rest: 0 })
+        expect(planParts(end - 1)).toEqual({ parts, rest: (next ?? 0) - 1, next })
+        expect(planParts(bytes - rest)).toEqual({ parts, rest: 0, next })
+      }),
+    )
+  })
+})

@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { CreateBucketCommand, type S3Client } from '@aws-sdk/client-s3'
+import { openClient } from '../../lambda/store/s3/bucket.ts'
+import type { S3Settings } from '../../lambda/store/s3-blobs.ts'
+import { findTool } from './requirements.ts'
+import { Scratch } from './scratch.ts'
+
+const KEYS = { accessKeyId: 'longshore', secretAccessKey: 'not a secret' }
+const BUCKET = 'registry'
+
+/** An S3 server in a folder of its own, on a port of its own, with one bucket: versitygw, which `.ci/s3/build` builds. */
+export class S3Server implements AsyncDisposable {
+  readonly settings: S3Settings & { readonly endpoint: string }
+  readonly client: S3Client
+  readonly #process: ChildProcess
+  readonly #scratch: Scratch
+
+  private constructor(process: ChildProcess, scratch: Scratch, port: number) {
+    this.#process = process
+    this.#scratch = scratch
+    this.settings = {
+      bucket: BUCKET,
+      region: 'eu-central-1',
+      endpoint: `http://127.0.0.1:${port}`,
+      credentials: async () => KEYS,
+    }
+    this.client = openClient(this.settings, this.settings.credentials)
+  }
+
+  static async start(): Promise<S3Server> {
+    const program = findTool('versitygw')
+    if (program === undefined) throw new Error('versitygw is not there: run .ci/s3/build')
+    const scratch = new Scratch('longshore-s3-')
+    const port = await freePort()
+    const args = ['--port', `127.0.0.1:${port}`, '--region', 'eu-central-1', '--quiet', '--keep-alive']
+    const metadata = ['--sidecar', scratch.folder('metadata')]
+    const server = spawn(program, [...args, 'posix', ...metadata, scratch.folder('buckets')], {
+      stdio: 'ignore',
+      env: { ROOT_ACCESS_KEY: KEYS.accessKeyId, ROOT_SECRET_KEY: KEYS.secretAccessKey },
+    })
+    const started = new S3Server(server, scratch, port)
+    for (let tries = 0; tries < 100; tries++) {
+      if (server.exitCode !== null) throw new Error(`versitygw ended with ${server.exitCode}`)
+      const up = await started.client.send(new CreateBucketCommand({ Bucket: BUCKET })).then(
+        () => true,
+        () => false,
+      )
+      if (up) return started
+      await delay(100)
+    }
+    await started.stop()
+    throw new Error('versitygw does not answer')
+  }
+
+  async stop(): Promise<void> {
+    this.client.destroy()
+    if (this.#process.exitCode === null) {
+      const ended = once(this.#process, 'exit')
+      this.#process.kill('SIGKILL')
+      await ended
+    }
+    this.#scratch.remove()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  return typeof address === 'object' && address ? address.port : 0
+}
