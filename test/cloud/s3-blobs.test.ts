@@ -1,8 +1,18 @@
-import { afterAll, beforeAll } from 'vitest'
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type Draft, DraftBusy } from '../../lambda/store/blobs.ts'
+import { Bucket } from '../../lambda/store/s3/bucket.ts'
+import { checksumOf } from '../../lambda/store/s3/notes.ts'
 import { S3Blobs } from '../../lambda/store/s3-blobs.ts'
 import { blobsContract } from '../contracts/blobs.ts'
+import { throughTable } from '../contracts/blobs-model.ts'
+import { bytesOf, collect, digestBytes, madeBytes } from '../support/bytes.ts'
 import { describeWith } from '../support/requirements.ts'
+import { countedStore, Died, dyingStore, leftOf } from '../support/s3-bucket.ts'
 import { S3Server } from '../support/s3-server.ts'
+
+const MiB = 2 ** 20
+const PART = 8 * MiB
 
 describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
   let server: S3Server
@@ -11,8 +21,343 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
   })
   afterAll(() => server?.stop())
 
-  blobsContract(async () => ({
-    store: new S3Blobs(server.settings),
-    reopen: async () => new S3Blobs(server.settings),
-  }))
+  const open = () => new S3Blobs(server.settings)
+  const begin = (store: S3Blobs) => store.begin(randomUUID(), 'sha256')
+  const append = async (store: S3Blobs, draft: Draft, bytes: string | Uint8Array) =>
+    throughTable(await store.append(draft, bytesOf(bytes)))
+  const contentOf = async (object: string) => collect(await open().read(object))
+  const left = (object: string) => leftOf(server.client, server.settings.bucket, object)
+
+  blobsContract(async () => ({ store: open(), reopen: async () => open() }))
+
+  describe('parts', () => {
+    it.each([
+      ['one part to the byte', [PART]],
+      ['a byte more than a part', [PART, 1]],
+      ['a byte less, and then two', [PART - 1, 2]],
+      ['bodies of Lambda', [4, 4, 4, 4, 3].map(size => size * MiB)],
+      ['two parts and a half at once', [2.5 * PART]],
+      ['a stream behind a chunk', [3, 3 * PART]],
+    ])('make an object of %s', async (_, sizes) => {
+      const whole = madeBytes(sizes.reduce((a, b) => a + b))
+      let draft = begin(open())
+      for (const size of sizes)
+        draft = await append(open(), draft, whole.subarray(draft.size, draft.size + size))
+      expect(await open().digest(draft, 'sha256')).toBe(digestBytes('sha256', whole))
+      await open().commit(draft)
+
+      expect(whole.equals(await contentOf(draft.object))).toBe(true)
+      expect(await left(draft.object)).toEqual([`blobs/${draft.object}`])
+    })
+
+    it('are read again for another algorithm, and where the process is gone that hashed them', async () => {
+      const whole = madeBytes(2 * PART + 10)
+      const store = open()
+      const first = await append(store, begin(store), whole.subarray(0, PART + 5))
+      const here = await append(store, first, whole.subarray(PART + 5))
+      expect(await store.digest(here, 'sha256')).toBe(digestBytes('sha256', whole))
+      const elsewhere = await append(open(), first, whole.subarray(PART + 5))
+
+      expect(await open().digest(elsewhere, 'sha256')).toBe(digestBytes('sha256', whole))
+      expect(await open().digest(elsewhere, 'sha512')).toBe(digestBytes('sha512', whole))
+      await open().commit(elsewhere)
+      expect(whole.equals(await contentOf(first.object))).toBe(true)
+    })
+
+    it('keep the draft small enough for a row, however many there are', async () => {
+      const draft = await append(open(), begin(open()), madeBytes(5 * PART + 1))
+
+      expect(JSON.stringify(draft).length).toBeLessThan(1_000)
+    })
+
+    it('are gathered in 64 MiB, however long the stream', async () => {
+      const piece = madeBytes(64 * 1024)
+      let most = 0
+      async function* stream() {
+        for (let sent = 0; sent < 512 * MiB; sent += piece.length) {
+          yield piece
+          if (sent % MiB === 0) most = Math.max(most, process.memoryUsage().arrayBuffers)
+        }
+      }
+      const before = process.memoryUsage().arrayBuffers
+      const store = open()
+      const draft = await store.append(begin(store), stream())
+      await store.discard(draft)
+
+      expect((most - before) / MiB).toBeLessThan(64)
+    })
+  })
+
+  describe('between processes', () => {
+    it('gives up a draft whose tail another process has written, and goes on with the other', async () => {
+      const kept = await append(open(), begin(open()), 'both, ')
+      const one = await append(open(), kept, 'one')
+      const two = await append(open(), kept, 'two')
+
+      await expect(append(open(), one, '!')).rejects.toBeInstanceOf(DraftBusy)
+      await expect(open().commit(one)).rejects.toBeInstanceOf(DraftBusy)
+      await open().commit(await append(open(), two, '!'))
+      expect((await contentOf(kept.object)).toString()).toBe('both, two!')
+    })
+
+    it('gives up a draft one of whose parts another process has written', async () => {
+      const kept = await append(open(), begin(open()), madeBytes(PART + 1))
+      const one = await append(open(), kept, madeBytes(PART, 1))
+      const two = await append(open(), kept, madeBytes(PART, 2))
+
+      await expect(open().commit(one)).rejects.toBeInstanceOf(DraftBusy)
+      expect(await open().stat(kept.object)).toBeUndefined()
+      await open().commit(two)
+      await expect(open().commit(one)).rejects.toBeInstanceOf(DraftBusy)
+      expect(await open().stat(kept.object)).toEqual({ size: 2 * PART + 1 })
+    })
+
+    it('takes the same bytes twice, from a client that lost its patience', async () => {
+      const kept = await append(open(), begin(open()), madeBytes(PART + 1))
+      const again = () => append(open(), kept, madeBytes(PART, 1))
+      const [one] = await Promise.all([again(), again()])
+      await open().commit(one)
+
+      expect(await open().stat(kept.object)).toEqual({ size: 2 * PART + 1 })
+    })
+
+    it.each([1, PART + 1])('lets all succeed that commit one draft of %i bytes at once', async size => {
+      const draft = await append(open(), begin(open()), madeBytes(size))
+      await Promise.all(Array.from({ length: 4 }, () => open().commit(draft).catch(busy)))
+      await open().commit(draft)
+
+      expect(await open().stat(draft.object)).toEqual({ size })
+    })
+
+    it('lets one of two closing requests with different bytes succeed', async () => {
+      const draft = begin(open())
+      const close = async (bytes: string) => {
+        const closed = await open().append(draft, bytesOf(bytes), digestBytes('sha256', bytes))
+        await open().commit(closed)
+        return bytes
+      }
+      const outcomes = await Promise.all(['one', 'two'].map(bytes => close(bytes).catch(busy)))
+      const won = outcomes.filter(outcome => outcome !== undefined)
+
+      expect(won).toEqual([(await contentOf(draft.object)).toString()])
+    })
+  })
+
+  describe('after a crash', () => {
+    const chunks = [4 * MiB, 4 * MiB + 100, 3 * MiB].map((size, seed) => madeBytes(size, seed + 1))
+    const whole = Buffer.concat(chunks)
+
+    /** Each step is repeated by the next process, from the last draft that was kept. */
+    const upload = async (object: string, stores: Iterator<S3Blobs, S3Blobs>, closing: boolean) => {
+      let store = stores.next().value
+      let crashes = 0
+      const attempt = async <T>(step: () => Promise<T>): Promise<T> => {
+        try {
+          return await step()
+        } catch (error) {
+          if (!(error instanceof Died)) throw error
+          crashes++
+          store = stores.next().value
+          return step()
+        }
+      }
+      let draft = store.begin(object, 'sha256')
+      for (const chunk of chunks) {
+        const last = closing && chunk === chunks.at(-1)
+        const digest = last ? digestBytes('sha256', whole) : undefined
+        draft = await attempt(async () => throughTable(await store.append(draft, bytesOf(chunk), digest)))
+      }
+      await attempt(() => store.commit(draft))
+      return { draft, crashes }
+    }
+    function* first(store: S3Blobs): Iterator<S3Blobs, S3Blobs> {
+      yield store
+      for (;;) yield open()
+    }
+
+    it.each([
+      ['before', false, false],
+      ['after', true, false],
+      ['before', false, true],
+      ['after', true, true],
+    ])('%s any request, the upload goes on (done: %s, last bytes said: %s)', async (_, done, closing) => {
+      let survived = 0
+      for (let n = 1; ; n++) {
+        const { draft, crashes } = await upload(randomUUID(), first(dyingStore(server, n, done)), closing)
+        expect(whole.equals(await contentOf(draft.object))).toBe(true)
+        await open().discard(draft)
+        expect(await left(draft.object)).toEqual([])
+        if (crashes === 0) break
+        survived++
+      }
+      expect(survived).toBeGreaterThan(6)
+    })
+
+    it.each(['before', 'after'])('%s any request of a discard, another one leaves nothing', async when => {
+      for (let n = 1; n < 7; n++) {
+        const draft = await append(open(), begin(open()), madeBytes(PART + 1))
+        await append(open(), draft, 'lost')
+        await dyingStore(server, n, when === 'after')
+          .discard(draft)
+          .catch(() => {})
+        await open().discard(draft)
+        expect(await left(draft.object)).toEqual([])
+      }
+    })
+
+    it('discards what a draft does not know of, because it is older', async () => {
+      const draft = begin(open())
+      await append(open(), draft, madeBytes(PART + 1))
+      expect(await left(draft.object)).toHaveLength(2)
+      await open().discard(draft)
+
+      expect(await left(draft.object)).toEqual([])
+    })
+  })
+
+  describe('links', () => {
+    const CONTENT = 'linked'
+    const request = { mediaType: 'application/octet-stream', seconds: 60 }
+    let store: S3Blobs
+    let object: string
+    beforeEach(async () => {
+      store = open()
+      const draft = await append(store, begin(store), CONTENT)
+      await store.commit(draft)
+      object = draft.object
+    })
+
+    it('give the bytes, or a range of them, as what they were asked to be', async () => {
+      const link = await store.link(object, { method: 'GET', ...request })
+      const all = await fetch(link)
+      const part = await fetch(link, { headers: { range: 'bytes=1-2' } })
+
+      expect(all.headers.get('content-type')).toBe('application/octet-stream')
+      expect(await all.text()).toBe(CONTENT)
+      expect([part.status, await part.text()]).toEqual([206, 'in'])
+    })
+
+    it('tell the size to a HEAD', async () => {
+      const link = await store.link(object, { method: 'HEAD', ...request })
+      const { status, headers } = await fetch(link, { method: 'HEAD' })
+
+      expect(status).toBe(200)
+      expect(headers.get('content-length')).toBe(String(CONTENT.length))
+    })
+
+    it.each(['GET', 'HEAD'] as const)('are for one method: not %s', async other => {
+      const link = await store.link(object, { method: other === 'GET' ? 'HEAD' : 'GET', ...request })
+
+      expect((await fetch(link, { method: other })).status).toBe(403)
+    })
+
+    it.each([
+      ['another object', (link: URL) => link.href.replace(object, 'other')],
+      ['another type', (link: URL) => link.href.replace('octet-stream', 'html')],
+      ['a longer life', (link: URL) => link.href.replace('Expires=60', 'Expires=6000')],
+      ['something added', (link: URL) => `${link}&digest=x`],
+    ])('are refused with %s', async (_, altered) => {
+      const link = await store.link(object, { method: 'GET', ...request })
+
+      expect((await fetch(altered(link))).status).toBe(403)
+    })
+
+    it('end', async () => {
+      const link = await store.link(object, { method: 'GET', ...request, seconds: 1 })
+      await expect.poll(async () => (await fetch(link)).status, { timeout: 5_000 }).toBe(403)
+    })
+
+    it('end with the credentials that signed them', async () => {
+      const credentials = await server.settings.credentials()
+      const expiring = (ms: number) =>
+        new S3Blobs({
+          ...server.settings,
+          credentials: async () => ({ ...credentials, expiration: new Date(Date.now() + ms) }),
+        })
+      const life = async (ms: number) =>
+        Number(
+          (await expiring(ms).link(object, { method: 'GET', ...request })).searchParams.get('X-Amz-Expires'),
+        )
+
+      expect(await life(3_600_000)).toBe(60)
+      expect(await life(20_500)).toBe(20)
+      expect(await life(-1)).toBe(1)
+    })
+  })
+
+  it('has S3 verify what it is sent', async () => {
+    const bucket = new Bucket(server.client, server.settings.bucket)
+    const put = bucket.put('blobs/wrong', Buffer.from('x'), checksumOf(Buffer.from('y')), false)
+
+    await expect(put).rejects.toMatchObject({ $metadata: { httpStatusCode: 400 } })
+    expect(await bucket.head('blobs/wrong')).toBeUndefined()
+  })
+
+  describe('requests', () => {
+    it('needs one for a blob that comes whole', async () => {
+      const { store, taken } = countedStore(server)
+      const draft = await store.append(begin(store), bytesOf('small'), digestBytes('sha256', 'small'))
+      await store.digest(draft, 'sha256')
+      await store.commit(draft)
+
+      expect(taken()).toEqual(['PutObject'])
+    })
+
+    it('needs four for a small blob in two requests', async () => {
+      const { store, taken } = countedStore(server)
+      const draft = await append(store, begin(store), 'small')
+      expect(taken()).toEqual(['PutObject'])
+      await store.digest(draft, 'sha256')
+      await store.commit(draft)
+
+      expect(taken()).toEqual(['GetObject', 'PutObject', 'DeleteObject'])
+    })
+
+    it.each([1, 6])(
+      'needs as many for the commit of %i parts as of any number, and copies nothing',
+      async parts => {
+        const { store, taken } = countedStore(server)
+        const draft = await append(store, begin(store), madeBytes(parts * PART + 1))
+        expect(taken().sort()).toEqual(
+          ['CreateMultipartUpload', 'PutObject', ...Array(parts).fill('UploadPart')].sort(),
+        )
+        await store.digest(draft, 'sha256')
+        await store.commit(draft)
+
+        const commit = ['GetObject', 'UploadPart', 'ListParts', 'CompleteMultipartUpload', 'DeleteObject']
+        expect(taken()).toEqual(commit)
+      },
+    )
+
+    it('needs two for the commit of a stream that was said to be whole', async () => {
+      const { store, taken } = countedStore(server)
+      const whole = madeBytes(2 * PART + 1)
+      const draft = await store.append(begin(store), bytesOf(whole), digestBytes('sha256', whole))
+      expect(taken().sort()).toEqual(['CreateMultipartUpload', 'UploadPart', 'UploadPart', 'UploadPart'])
+      await store.commit(draft)
+
+      expect(taken()).toEqual(['ListParts', 'CompleteMultipartUpload'])
+    })
+
+    it('needs one each to read, to look and to delete, and none for a link', async () => {
+      const { store, taken } = countedStore(server)
+      const object = randomUUID()
+      await store.read(object).catch(() => {})
+      await store.stat(object)
+      await store.delete(object)
+      await store.link(object, { method: 'GET', mediaType: 'a/b', seconds: 1 })
+
+      expect(taken()).toEqual(['GetObject', 'HeadObject', 'DeleteObject'])
+    })
+
+    it('needs no client for a link', async () => {
+      const store = new S3Blobs(server.settings, () => Promise.reject(new Error('it was loaded')))
+
+      expect(await store.link('a', { method: 'GET', mediaType: 'a/b', seconds: 1 })).toBeInstanceOf(URL)
+    })
+  })
 })
+
+function busy(error: unknown): void {
+  expect(error).toBeInstanceOf(DraftBusy)
+}

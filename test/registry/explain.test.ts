@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest'
 import { explain } from '../../lambda/registry/explain.ts'
-import { DraftBusy, ObjectMissing, StorageFull } from '../../lambda/store/blobs.ts'
+import { DraftBusy, ObjectMissing, StorageFull, StoreBusy } from '../../lambda/store/blobs.ts'
 import { ConditionFailed, TableBusy } from '../../lambda/store/table.ts'
 
 it.each([
   [new TableBusy(), 'UNAVAILABLE', 503],
+  [new StoreBusy(), 'UNAVAILABLE', 503],
   [new StorageFull(), 'INSUFFICIENT_STORAGE', 507],
   [new ObjectMissing(), 'BLOB_UNKNOWN', 404],
 ])('%s means %s', (error, code, status) => {

@@ -88,6 +88,12 @@ export class Bucket {
     return Body as Readable
   }
 
+  /** All bytes of a small object. @throws {ObjectMissing} */
+  async getAll(key: string): Promise<Buffer> {
+    const body = await this.get(key)
+    return Buffer.concat(await inOurWords(body.toArray()))
+  }
+
   async head(key: string): Promise<Found | undefined> {
     const command = new HeadObjectCommand({ ...this.#at(key), ChecksumMode: 'ENABLED' })
     try {

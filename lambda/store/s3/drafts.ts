@@ -18,13 +18,11 @@ export function tailKeys(object: ObjectName): [string, string] {
  * @throws {ObjectMissing} when they are gone; {@link DraftBusy} when others are in their place, or they are in no tail
  */
 export async function loadTail(bucket: Bucket, draft: Draft): Promise<Buffer> {
-  const { object, size } = draft
+  const { object } = draft
   const { rest } = notesOf(draft)
   if (!rest) return Buffer.alloc(0)
   if (rest.slot === null) throw new DraftBusy(`${object} has its last bytes`)
-  const pieces: Buffer[] = []
-  for await (const piece of await bucket.get(tailKeys(object)[rest.slot])) pieces.push(piece)
-  const tail = Buffer.concat(pieces, planParts(size).rest)
+  const tail = await bucket.getAll(tailKeys(object)[rest.slot])
   if (checksumOf(tail) !== rest.checksum) throw new DraftBusy(`the tail of ${object} is another process's`)
   return tail
 }
