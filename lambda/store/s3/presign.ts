@@ -23,7 +23,7 @@ export interface Presigning {
 /**
  * A link that S3 answers without any header of the client's (Signature Version 4, in the query). Method, path, query
  * and host are signed: changed in anything it is refused. By hand, because it is all that a pull needs of S3: the SDK's
- * presigner takes thirty times as long and would have to be loaded first.
+ * presigner takes three times as long, and would have to be loaded with its client first.
  */
 export function presign({ method, url, query, region, credentials, now, seconds }: Presigning): URL {
   const time = now.toISOString().replace(/[-:]|\.\d{3}/g, '')
