@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CreateBucketCommand, type S3Client } from '@aws-sdk/client-s3'
 import { openClient } from '../../lambda/store/s3/bucket.ts'
 import type { S3Settings } from '../../lambda/store/s3-blobs.ts'
+import { freePort } from './free-port.ts'
 import { findTool } from './requirements.ts'
 import { Scratch } from './scratch.ts'
 
@@ -68,13 +68,4 @@ export class S3Server implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  return typeof address === 'object' && address ? address.port : 0
 }
