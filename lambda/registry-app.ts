@@ -19,6 +19,6 @@ export function createRegistryApp(
   const registry = createRegistry(deps)
   return {
     app: createApp({ routes, context: { registry, origin }, explain }),
-    collector: new Collector(deps, registry.links, registry.uploads),
+    collector: new Collector(deps, registry),
   }
 }

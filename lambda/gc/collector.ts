@@ -1,8 +1,7 @@
 import type { Dependencies } from '../registry/dependencies.ts'
 import { discardLater } from '../registry/garbage.ts'
-import type { Links } from '../registry/links.ts'
+import type { Registry } from '../registry/registry.ts'
 import { release } from '../registry/release.ts'
-import type { Uploads } from '../registry/uploads.ts'
 import { GARBAGE_SHARDS, keys, stretches } from '../store/keys.ts'
 import type { BlobRow, Garbage, GarbageRow, UploadRow } from '../store/records.ts'
 import { ConditionFailed, type Write } from '../store/table.ts'
@@ -25,12 +24,10 @@ const PAGE = 100
  */
 export class Collector {
   readonly #deps: Dependencies
-  readonly #links: Links
-  readonly #uploads: Uploads
-  constructor(deps: Dependencies, links: Links, uploads: Uploads) {
+  readonly #registry: Registry
+  constructor(deps: Dependencies, registry: Registry) {
     this.#deps = deps
-    this.#links = links
-    this.#uploads = uploads
+    this.#registry = registry
   }
 
   /** Deals with everything that is due now. A row that fails does not hold up the others. */
@@ -89,13 +86,14 @@ export class Collector {
   /** A link that no manifest needs and nobody has relied on for a grace goes; one still in its grace waits it out. */
   async #link(row: GarbageRow, { repository, digest }: Garbage & { what: 'link' }): Promise<void> {
     const { table, clock, grace } = this.#deps
-    const link = await this.#links.find(repository, digest)
+    const { links } = this.#registry
+    const link = await links.find(repository, digest)
     if (!link) return this.#finish(row)
     const { partition, prefix } = stretches.refs(repository, digest)
     const refs = await table.query(partition, { prefix, limit: 1 })
     if (refs.length > 0) return this.#finish(row) // whoever takes the last ref away puts the link on the list again
     if (link.touched > clock() - grace) return this.#postpone(row, link.touched + grace)
-    await this.#finish(row, ...this.#links.unlink(repository, digest, link))
+    await this.#finish(row, ...links.unlink(repository, digest, link))
   }
 
   /**
@@ -111,13 +109,21 @@ export class Collector {
     await this.#finish(row, taken, discardLater(this.#deps, clock() + grace, { what: 'object', object }))
   }
 
+  /**
+   * A session that is over leaves nothing. What its client wrote into the store itself was acknowledged there, so it is
+   * claimed even now; and once the session is gone, looked for again a grace later, in case it was still on its way.
+   */
   async #upload(row: GarbageRow, { repository, upload }: Garbage & { what: 'upload' }): Promise<void> {
-    const { table, clock, uploadLife } = this.#deps
+    const { table, clock, uploadLife, grace } = this.#deps
+    const { uploads, directUploads } = this.#registry
     const session = await table.get<UploadRow>(keys.upload(repository, upload))
+    if (session && session.expires > clock()) return this.#postpone(row, session.expires)
+    if (session && uploads.isAtWork(upload)) return this.#postpone(row, clock() + uploadLife)
+    if (await directUploads.claim(repository, upload)) return this.#finish(row)
     if (!session) return this.#finish(row)
-    if (session.expires > clock()) return this.#postpone(row, session.expires)
-    if (this.#uploads.isAtWork(upload)) return this.#postpone(row, clock() + uploadLife)
-    await this.#finish(row, ...this.#uploads.drop(repository, upload, session))
+    const again = discardLater(this.#deps, clock() + grace, { what: 'upload', repository, upload })
+    const drop = uploads.drop(repository, upload, session)
+    await this.#finish(row, ...drop, ...(session.direct ? [again] : []))
   }
 
   /** Once the announcement is marked as taken, a push that is still at work can no longer finish. */

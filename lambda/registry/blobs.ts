@@ -4,8 +4,9 @@ import type { RepositoryName } from '../protocol/name.ts'
 import type { ByteRange } from '../protocol/ranges.ts'
 import type { Bytes, LinkRequest, ObjectName } from '../store/blobs.ts'
 import { keys, stretches } from '../store/keys.ts'
-import type { BlobRow } from '../store/records.ts'
+import type { BlobRow, LinkRow } from '../store/records.ts'
 import type { Dependencies } from './dependencies.ts'
+import type { DirectUploads } from './direct-uploads.ts'
 import type { Links } from './links.ts'
 import { untilItHolds } from './transactions.ts'
 
@@ -19,23 +20,25 @@ export interface Blob {
 export class Blobs {
   readonly #deps: Dependencies
   readonly #links: Links
-  constructor(deps: Dependencies, links: Links) {
+  readonly #directUploads: DirectUploads
+  constructor(deps: Dependencies, links: Links, directUploads: DirectUploads) {
     this.#deps = deps
     this.#links = links
+    this.#directUploads = directUploads
   }
 
   /** For a client that wants the bytes. @throws {RegistryError} BLOB_UNKNOWN */
-  async find(name: RepositoryName, digest: Digest): Promise<Blob> {
-    return (await this.#links.find(name, digest)) ?? unknown(digest)
+  find(name: RepositoryName, digest: Digest): Promise<Blob> {
+    return this.#expect(name, digest, () => this.#links.find(name, digest))
   }
 
   /** For a client that asks in order to rely on the answer. @throws {RegistryError} BLOB_UNKNOWN */
-  async assure(name: RepositoryName, digest: Digest): Promise<Blob> {
-    return (await this.#links.assure(name, digest)) ?? unknown(digest)
+  assure(name: RepositoryName, digest: Digest): Promise<Blob> {
+    return this.#expect(name, digest, () => this.#links.assure(name, digest))
   }
 
   /** Where the client can fetch the bytes without us, if it can. */
-  locate({ object }: Blob, request: LinkRequest): Promise<URL | undefined> {
+  locate({ object }: Blob, request: LinkRequest): Promise<string | undefined> {
     return this.#deps.store.link(object, request)
   }
 
@@ -65,7 +68,7 @@ export class Blobs {
   async delete(name: RepositoryName, digest: Digest): Promise<void> {
     const { table } = this.#deps
     await untilItHolds(async () => {
-      const link = (await this.#links.find(name, digest)) ?? unknown(digest)
+      const link = await this.#expect(name, digest, () => this.#links.find(name, digest))
       const { partition, prefix } = stretches.refs(name, digest)
       const [ref] = await table.query(partition, { prefix, limit: 1 })
       if (ref) {
@@ -77,6 +80,18 @@ export class Blobs {
       }
       await table.transact(...this.#links.unlink(name, digest, link))
     })
+  }
+
+  /** What is missing may have come by the direct road, or be claimed by someone else between two looks. */
+  async #expect(
+    name: RepositoryName,
+    digest: Digest,
+    look: () => Promise<LinkRow | undefined>,
+  ): Promise<LinkRow> {
+    const link = await look()
+    if (link) return link
+    if (!(await this.#directUploads.search(name, [digest]))) unknown(digest)
+    return (await look()) ?? unknown(digest)
   }
 
   async #isHeld(digest: Digest, from?: RepositoryName): Promise<boolean> {

@@ -8,6 +8,7 @@ import type { Content, LinkRow, ManifestRow, RepositoryRow, TagRow } from '../st
 import { ConditionFailed, MOST_WRITES, type Write } from '../store/table.ts'
 import { INLINE_LIMIT, storeContent } from './content.ts'
 import type { Dependencies } from './dependencies.ts'
+import type { DirectUploads } from './direct-uploads.ts'
 import type { Links } from './links.ts'
 import { noteReferrer } from './referrers.ts'
 import type { PushGarbage } from './release.ts'
@@ -40,14 +41,22 @@ interface Step {
 export class ManifestPush {
   readonly #deps: Dependencies
   readonly #links: Links
-  constructor(deps: Dependencies, links: Links) {
+  readonly #directUploads: DirectUploads
+  constructor(deps: Dependencies, links: Links, directUploads: DirectUploads) {
     this.#deps = deps
     this.#links = links
+    this.#directUploads = directUploads
   }
 
   /** @throws {RegistryError} MANIFEST_BLOB_UNKNOWN */
-  run(arrival: Arrival): Promise<void> {
-    return untilItHolds(() => this.#attempt(arrival))
+  async run(arrival: Arrival): Promise<void> {
+    try {
+      await untilItHolds(() => this.#attempt(arrival))
+    } catch (error) {
+      if (!(error instanceof Lacking)) throw error
+      if (!(await this.#directUploads.search(arrival.name, error.missing))) throw error
+      await untilItHolds(() => this.#attempt(arrival))
+    }
   }
 
   async #attempt(arrival: Arrival): Promise<void> {
@@ -165,7 +174,7 @@ export class ManifestPush {
       ...children.map(child => keys.manifest(name, child)),
     ])
     const missing = needed.filter((_, i) => rows[i] === undefined)
-    if (missing.length > 0) throw lacks(missing)
+    if (missing.length > 0) throw new Lacking(missing)
   }
 
   async #apply(steps: readonly Step[]): Promise<void> {
@@ -174,11 +183,15 @@ export class ManifestPush {
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error
       const missing = error.failed.map(i => steps[i]?.needs).filter(digest => digest !== undefined)
-      throw missing.length > 0 ? lacks(missing) : error
+      throw missing.length > 0 ? new Lacking(missing) : error
     }
   }
 }
 
-function lacks(missing: readonly Digest[]): RegistryError {
-  return new RegistryError('MANIFEST_BLOB_UNKNOWN', { detail: { missing } })
+class Lacking extends RegistryError {
+  readonly missing: readonly Digest[]
+  constructor(missing: readonly Digest[]) {
+    super('MANIFEST_BLOB_UNKNOWN', { detail: { missing } })
+    this.missing = missing
+  }
 }

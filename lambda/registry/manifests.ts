@@ -9,6 +9,7 @@ import type { ManifestRow } from '../store/records.ts'
 import { MOST_WRITES, type Write } from '../store/table.ts'
 import { loadContent } from './content.ts'
 import type { Dependencies } from './dependencies.ts'
+import type { DirectUploads } from './direct-uploads.ts'
 import type { Links } from './links.ts'
 import { ManifestPush } from './manifest-push.ts'
 import { type PushGarbage, tryRelease } from './release.ts'
@@ -33,10 +34,10 @@ export class Manifests {
   readonly #deps: Dependencies
   readonly #tags: Tags
   readonly #push: ManifestPush
-  constructor(deps: Dependencies, links: Links, tags: Tags) {
+  constructor(deps: Dependencies, links: Links, directUploads: DirectUploads, tags: Tags) {
     this.#deps = deps
     this.#tags = tags
-    this.#push = new ManifestPush(deps, links)
+    this.#push = new ManifestPush(deps, links, directUploads)
   }
 
   /** @throws {RegistryError} MANIFEST_UNKNOWN */

@@ -1,5 +1,6 @@
 import { Blobs } from './blobs.ts'
 import type { Dependencies } from './dependencies.ts'
+import { DirectUploads } from './direct-uploads.ts'
 import { Links } from './links.ts'
 import { Manifests } from './manifests.ts'
 import { Referrers } from './referrers.ts'
@@ -12,6 +13,7 @@ export interface Registry {
   readonly repositories: Repositories
   readonly blobs: Blobs
   readonly uploads: Uploads
+  readonly directUploads: DirectUploads
   readonly manifests: Manifests
   readonly tags: Tags
   readonly referrers: Referrers
@@ -21,11 +23,13 @@ export interface Registry {
 export function createRegistry(deps: Dependencies): Registry {
   const links = new Links(deps)
   const tags = new Tags(deps)
+  const directUploads = new DirectUploads(deps, links)
   return {
     repositories: new Repositories(deps.table),
-    blobs: new Blobs(deps, links),
+    blobs: new Blobs(deps, links, directUploads),
     uploads: new Uploads(deps, links),
-    manifests: new Manifests(deps, links, tags),
+    directUploads,
+    manifests: new Manifests(deps, links, directUploads, tags),
     tags,
     referrers: new Referrers(deps),
     links,

@@ -17,6 +17,8 @@ import { untilItHolds } from './transactions.ts'
 export interface Session {
   readonly id: UploadId
   readonly size: number
+  /** What its URL must carry, as `name=value`, for the client to write the whole blob into the store itself. */
+  readonly pass?: string
 }
 
 /** Bytes that a request brings to a session. */
@@ -36,21 +38,24 @@ export class Uploads {
     this.#links = links
   }
 
-  async begin(name: RepositoryName, algorithm: Algorithm): Promise<Session> {
+  begin(name: RepositoryName, algorithm: Algorithm): Promise<Session> {
+    return this.#begin(name, algorithm, this.#deps.direct !== undefined && algorithm === 'sha256')
+  }
+
+  async #begin(name: RepositoryName, algorithm: Algorithm, direct: boolean): Promise<Session> {
     const { table, store, clock, newId, uploadLife } = this.#deps
     const id = newId() as UploadId
     const expires = clock() + uploadLife
     const draft = store.begin(id, algorithm)
-    const row: UploadRow = { ...keys.upload(name, id), draft, version: 0, expires }
+    const row: UploadRow = { ...keys.upload(name, id), draft, version: 0, expires, ...(direct && { direct }) }
     const review = discardLater(this.#deps, expires, { what: 'upload', repository: name, upload: id })
     await table.transact({ put: row, if: 'absent' }, review)
-    return { id, size: 0 }
+    return this.#sessionOf(name, id, row)
   }
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
   async status(name: RepositoryName, id: UploadId): Promise<Session> {
-    const row = (await this.#find(name, id)) ?? unknown()
-    return { id, size: row.draft.size }
+    return this.#sessionOf(name, id, (await this.#find(name, id)) ?? unknown())
   }
 
   /**
@@ -63,8 +68,7 @@ export class Uploads {
       const row = (await this.#find(name, id)) ?? unknown()
       if (row.closing) throw outOfOrder(name, id, row)
       const draft = await this.#receive(name, id, row, chunk)
-      await this.#record(name, id, row, { draft })
-      return { id, size: draft.size }
+      return this.#sessionOf(name, id, await this.#record(name, id, row, { draft }))
     })
   }
 
@@ -88,7 +92,7 @@ export class Uploads {
 
   /** A blob in one request (end-4b): no session outlives it. @throws as {@link finish} */
   async push(name: RepositoryName, digest: Digest, bytes: Bytes): Promise<void> {
-    const { id } = await this.begin(name, algorithmOf(digest))
+    const { id } = await this.#begin(name, algorithmOf(digest), false)
     try {
       await this.finish(name, id, digest, { bytes })
     } catch (error) {
@@ -141,6 +145,17 @@ export class Uploads {
     } finally {
       this.#atWork.delete(id)
     }
+  }
+
+  /**
+   * Once there are bytes, what follows must come by us. The pass ends half a life before the session can, so that a
+   * body which was let through at the last moment still finds it.
+   */
+  #sessionOf(name: RepositoryName, id: UploadId, { draft: { size }, direct, expires }: UploadRow): Session {
+    const { uploadLife } = this.#deps
+    const pass =
+      direct && size === 0 ? this.#deps.direct?.sign(name, id, expires - uploadLife / 2) : undefined
+    return { id, size, ...(pass !== undefined && { pass }) }
   }
 
   #find(name: RepositoryName, id: UploadId): Promise<UploadRow | undefined> {

@@ -66,8 +66,8 @@ async function answerWithout(
   { blobs }: Registry,
 ): Promise<Response | undefined> {
   if (isFresh(headers['if-none-match'], digest)) return empty(304, { etag: etag(digest) })
-  const url = await blobs.locate(blob, { method, mediaType, seconds: LINK_SECONDS })
-  return url && empty(307, { location: url.href, 'docker-content-digest': digest })
+  const url = await blobs.locate(blob, { method, digest, mediaType, seconds: LINK_SECONDS })
+  return url === undefined ? undefined : empty(307, { location: url, 'docker-content-digest': digest })
 }
 
 function describe(digest: Digest, { size }: Blob): Record<string, string> {

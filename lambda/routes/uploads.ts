@@ -86,10 +86,10 @@ function chunkOf(request: Request): Chunk {
 function progress(
   status: number,
   name: RepositoryName,
-  { id, size }: Session,
+  { id, size, pass }: Session,
   { origin }: Context,
 ): Response {
-  const location = origin + uploadPath(name, id)
+  const location = `${origin}${uploadPath(name, id)}${pass === undefined ? '' : `?${pass}`}`
   return empty(status, { location, range: uploadRange(size), 'docker-upload-uuid': id })
 }
 

@@ -73,11 +73,22 @@ export interface BlobStore {
   /** Durable; may be repeated. Readers that began before finish undisturbed. */
   delete(object: ObjectName): Promise<void>
   /** Where a client can reach the object without us, or `undefined` where it cannot, so the caller streams. */
-  link(object: ObjectName, request: LinkRequest): Promise<URL | undefined>
+  link(object: ObjectName, request: LinkRequest): Promise<string | undefined>
+  /** What a client has written as this object without us. Only stores that clients can write to have this. */
+  received?(object: ObjectName): Promise<Received | undefined>
+}
+
+export interface Received {
+  /** In bytes. */
+  readonly size: number
+  /** As the store itself has found it over all bytes; absent where it has not. */
+  readonly digest?: Digest
 }
 
 export interface LinkRequest {
   readonly method: 'GET' | 'HEAD'
+  /** Of the object's bytes: a link may tell it on. */
+  readonly digest: Digest
   /** The Content-Type that the store shall answer with. */
   readonly mediaType: string
   /** How long the link works, in seconds. */

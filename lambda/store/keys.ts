@@ -67,6 +67,7 @@ export const stretches = {
     partition: repository(name),
     prefix: `referrer#${subject}#`,
   }),
+  uploads: (name: RepositoryName) => ({ partition: repository(name), prefix: 'upload#' }),
   refs: (name: RepositoryName, blob: Digest) => ({ partition: repository(name), prefix: `ref#${blob}#` }),
 }
 

@@ -72,6 +72,8 @@ export type UploadRow = Key & {
   readonly expires: number
   /** Set once the last bytes are in and had this digest: from then on the session can only end as that blob. */
   readonly closing?: Digest
+  /** The client was told that it may write the whole blob into the store itself. */
+  readonly direct?: true
 }
 
 /** What the collector shall look at when it is due. Each says what may be gone, never that it is: the rows decide. */

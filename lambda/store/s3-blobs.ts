@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { type Algorithm, type Digest, digestOf } from '../protocol/digest.ts'
-import type { BlobStore, ByteRange, Bytes, Draft, LinkRequest, ObjectName } from './blobs.ts'
+import type { BlobStore, ByteRange, Bytes, Draft, LinkRequest, ObjectName, Received } from './blobs.ts'
 import { checkName } from './object-name.ts'
 import { OneWriter } from './one-writer.ts'
 import { RunningHashes } from './running-hashes.ts'
@@ -8,13 +8,15 @@ import { type Address, urlOf } from './s3/address.ts'
 import { Body } from './s3/body.ts'
 import type { Bucket } from './s3/bucket.ts'
 import { cutParts } from './s3/cut-parts.ts'
-import { blobKey, commitDraft, loadTail, place, putAside, tailKeys } from './s3/drafts.ts'
+import { blobKey, commitDraft, loadTail, objectKey, place, putAside, tailKeys } from './s3/drafts.ts'
 import { checksumOf, notesOf } from './s3/notes.ts'
 import { PartSender } from './s3/part-sender.ts'
 import { type Credentials, presign } from './s3/presign.ts'
 import { type Hasher, ResumableHash } from './s3/resumable-hash.ts'
 
 const MOST_HASHES = 1000
+/** Of a multipart object, `-<parts>` follows. */
+const WHOLE_CHECKSUM = /^[A-Za-z0-9+/]{43}=$/
 const MEMORY = 64 * 2 ** 20
 
 export interface S3Settings extends Address {
@@ -22,12 +24,15 @@ export interface S3Settings extends Address {
   readonly credentials: () => Promise<Credentials>
   /** Bytes that one append may hold. With 64 MiB, the default, an object has 203 GiB at most. */
   readonly memory?: number
+  /** Makes the links instead of S3: where clients fetch objects through another host. */
+  readonly through?: (key: string, request: LinkRequest) => string
 }
 
 /**
  * Bytes in a bucket, for any number of processes:
  *
  *     blobs/<object>           an object, or the multipart upload that will be one. It never moves
+ *     direct/<id>/<repository> an object that a client wrote
  *     tails/<object>/<0 or 1>  what of a draft does not fill a part yet; of two appends in a row each has its own
  *
  * S3 verifies the SHA-256 of whatever it is sent and tells it again before the end. So bytes that another process wrote
@@ -108,32 +113,43 @@ export class S3Blobs implements BlobStore {
 
   async read(object: ObjectName, range?: ByteRange): Promise<Bytes> {
     const bucket = await this.#bucket()
-    return new Body(await bucket.get(blobKey(object), range))
+    return new Body(await bucket.get(objectKey(object), range))
   }
 
   async stat(object: ObjectName): Promise<{ readonly size: number } | undefined> {
-    const found = await (await this.#bucket()).head(blobKey(object))
+    const found = await (await this.#bucket()).head(objectKey(object))
     return found && { size: found.size }
   }
 
   async delete(object: ObjectName): Promise<void> {
-    await (await this.#bucket()).delete(blobKey(object))
+    await (await this.#bucket()).delete(objectKey(object))
   }
 
   /** Needs no request. Works no longer than the credentials do. */
-  async link(object: ObjectName, { method, mediaType, seconds }: LinkRequest): Promise<URL> {
+  async link(object: ObjectName, request: LinkRequest): Promise<string> {
+    const { method, mediaType, seconds } = request
+    if (this.#settings.through) return this.#settings.through(objectKey(object), request)
     const credentials = await this.#settings.credentials()
     const now = new Date()
     const life = credentials.expiration ? (credentials.expiration.getTime() - now.getTime()) / 1000 : seconds
     return presign({
       method,
-      url: urlOf(this.#settings, blobKey(object)),
+      url: urlOf(this.#settings, objectKey(object)),
       query: { 'response-content-type': mediaType },
       region: this.#settings.region,
       credentials,
       now,
       seconds: Math.max(1, Math.floor(Math.min(seconds, life))),
-    })
+    }).href
+  }
+
+  /** S3 tells the SHA-256 of what came in one request with that checksum, and has verified it. */
+  async received(object: ObjectName): Promise<Received | undefined> {
+    const found = await (await this.#bucket()).head(objectKey(object))
+    if (!found) return undefined
+    const { size, checksum = '' } = found
+    const hex = WHOLE_CHECKSUM.test(checksum) ? Buffer.from(checksum, 'base64').toString('hex') : undefined
+    return { size, ...(hex && { digest: digestOf('sha256', hex) }) }
   }
 
   #alone<T>(object: ObjectName, work: (bucket: Bucket) => Promise<T>): Promise<T> {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import type { Digest } from '../../lambda/protocol/digest.ts'
 import { RegistryError } from '../../lambda/protocol/errors.ts'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
-import type { Tag } from '../../lambda/protocol/reference.ts'
+import type { Tag, UploadId } from '../../lambda/protocol/reference.ts'
 import type { Bytes } from '../../lambda/store/blobs.ts'
 import { digestOfText, IMAGES, type ImageName } from './images.ts'
 import { type Gate, GRACE, HOUR, type Process, type World } from './world.ts'
@@ -32,11 +32,12 @@ const ODD_UPLOADS = [
   'cancel upload',
   'finish upload twice',
   'finish and cancel upload',
+  'write directly twice',
 ] as const
 type OddUpload = (typeof ODD_UPLOADS)[number]
 
 /** How a client brings a blob that is not there. */
-type Way = 'whole' | 'chunks' | 'mount'
+type Way = 'whole' | 'chunks' | 'mount' | 'direct'
 
 /** Mostly the first, so that deeds meet. */
 function mostly<T>(first: T, rest: readonly T[]): fc.Arbitrary<T> {
@@ -67,7 +68,7 @@ export function deedsAbout(imageName: ImageName): fc.Arbitrary<Deed> {
 }
 
 export function pushOf(image: ImageName): fc.Arbitrary<Deed> {
-  const way = fc.constantFrom<Way>('whole', 'chunks', 'mount')
+  const way = fc.constantFrom<Way>('whole', 'chunks', 'mount', 'direct')
   return fc.record({ do: fc.constant('push' as const), name, image: fc.constant(image), tag, way })
 }
 
@@ -184,6 +185,8 @@ export class Actor {
         return this.#finishTwice(deed.name)
       case 'finish and cancel upload':
         return this.#finishAndCancel(deed.name)
+      case 'write directly twice':
+        return this.#writeTwice(deed.name)
       case 'collect': {
         const { failures } = await collector.run()
         for (const failure of failures) this.#history.complaints.push(`collector: ${describe(failure)}`)
@@ -245,6 +248,28 @@ export class Actor {
     if ((await countKept(ends)) === 2) this.#history.complaints.push('a session was finished and cancelled')
   }
 
+  /** The store's event is delivered twice, and both at once; and the URL is used again when the session has gone. */
+  async #writeTwice(name: RepositoryName): Promise<void> {
+    const { id } = await this.#process.registry.uploads.begin(name, 'sha256')
+    const lastChance = this.#world.now + GRACE / 2
+    const claim = ({ registry }: Process) => registry.directUploads.claim(name, id)
+    await this.#write(name, id, 'a', lastChance)
+    await Promise.all([claim(this.#process), claim(this.#helper)])
+    await this.#write(name, id, 'b', lastChance)
+    await claim(this.#helper)
+  }
+
+  /**
+   * What the client does with its upload URL without us, while the edge lets it. It is acknowledged then and there.
+   * @returns false when it came too late
+   */
+  async #write(name: RepositoryName, upload: UploadId, blob: string, lastChance: number): Promise<boolean> {
+    await this.#gate('write')
+    if (this.#world.now >= lastChance) return false
+    this.#world.store.write({ name, upload }, blob)
+    return true
+  }
+
   async #bring(name: RepositoryName, blob: string, way: Way): Promise<void> {
     const { blobs, uploads } = this.#process.registry
     const digest = digestOfText(blob)
@@ -253,6 +278,10 @@ export class Actor {
       () => false,
     )
     if (there || (way === 'mount' && (await blobs.mount(name, digest)))) return
+    if (way === 'direct') {
+      const { id } = await uploads.begin(name, 'sha256')
+      if (await this.#write(name, id, blob, this.#world.now + GRACE / 2)) return
+    }
     if (way !== 'chunks') return uploads.push(name, digest, pieces(blob))
     const { id } = await uploads.begin(name, 'sha256')
     const middle = Math.floor(blob.length / 2)

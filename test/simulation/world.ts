@@ -32,9 +32,10 @@ export class World {
       newId: () => this.#newId(),
       grace: GRACE,
       uploadLife: GRACE,
+      direct: { sign: () => 'direct=yes', readLimit: 0 },
     }
     const registry = createRegistry(deps)
-    return { registry, collector: new Collector(deps, registry.links, registry.uploads) }
+    return { registry, collector: new Collector(deps, registry) }
   }
 
   /** Unlike random ones, these are the same again when a failed run is repeated. The first digit still varies. */
@@ -54,6 +55,7 @@ const WAITING = new Set([
   'commit',
   'discard',
   'read',
+  'received',
   'delete',
 ])
 

@@ -119,7 +119,7 @@ class Registry {
     this.folder = folder
     this.#table = table
     this.#registry = createRegistry(deps)
-    this.collector = new Collector(deps, this.#registry.links, this.#registry.uploads)
+    this.collector = new Collector(deps, this.#registry)
   }
 
   static async open(folder: string): Promise<Registry> {

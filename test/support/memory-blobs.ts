@@ -8,11 +8,15 @@ import {
   DraftBusy,
   ObjectMissing,
   type ObjectName,
+  type Received,
 } from '../../lambda/store/blobs.ts'
+import { type DirectObject, directObject } from '../../lambda/store/object-name.ts'
 
 /** A store whose drafts carry their bytes in their state, so that no two of them can ever disturb each other. */
 export class MemoryBlobs implements BlobStore {
   readonly objects = new Map<ObjectName, Buffer>()
+  /** Whether it knows the digests of what clients wrote. */
+  tellsDigests = true
 
   begin(object: ObjectName, algorithm: Algorithm): Draft {
     return { object, size: 0, algorithm, state: '' }
@@ -55,6 +59,21 @@ export class MemoryBlobs implements BlobStore {
   }
 
   async link(): Promise<undefined> {}
+
+  /** A client writes an object itself, once. @returns whether it was the first */
+  write(where: DirectObject, bytes: string): boolean {
+    const object = directObject(where)
+    if (this.objects.has(object)) return false
+    this.objects.set(object, Buffer.from(bytes))
+    return true
+  }
+
+  async received(object: ObjectName): Promise<Received | undefined> {
+    const bytes = this.objects.get(object)
+    if (!bytes) return undefined
+    const digest = digestOf('sha256', createHash('sha256').update(bytes).digest('hex'))
+    return { size: bytes.length, ...(this.tellsDigests && { digest }) }
+  }
 }
 
 function bytesOf({ state }: Draft): Buffer {

@@ -1,12 +1,18 @@
 import { type Draft, DraftBusy, ObjectMissing, type ObjectName } from '../blobs.ts'
-import { checkName } from '../object-name.ts'
+import { checkName, parseDirectObject } from '../object-name.ts'
 import type { Bucket, Part } from './bucket.ts'
 import { isCalled } from './errors.ts'
 import { checksumOf, checksumOfParts, type Notes, notesOf, outcomeOf } from './notes.ts'
 import { planParts } from './plan-parts.ts'
 
+/** The key of a draft, and of the object that it becomes. */
 export function blobKey(object: ObjectName): string {
   return `blobs/${checkName(object)}`
+}
+
+/** The key of an object, which a client may have written. */
+export function objectKey(object: ObjectName): string {
+  return parseDirectObject(object) ? object : blobKey(object)
 }
 
 export function tailKeys(object: ObjectName): [string, string] {

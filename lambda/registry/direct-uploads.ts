@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto'
+import { type Digest, digestOf } from '../protocol/digest.ts'
+import type { RepositoryName } from '../protocol/name.ts'
+import type { UploadId } from '../protocol/reference.ts'
+import { type ObjectName, type Received, StoreBusy } from '../store/blobs.ts'
+import { keys, stretches } from '../store/keys.ts'
+import { directObject } from '../store/object-name.ts'
+import type { BlobRow, UploadRow } from '../store/records.ts'
+import type { Dependencies } from './dependencies.ts'
+import { discardLater } from './garbage.ts'
+import type { Links } from './links.ts'
+import { chunked, untilItHolds } from './transactions.ts'
+
+/** How many objects the store is asked about at once. */
+const AT_ONCE = 16
+
+/** An object that a client wrote, with the digest that the store or we have found. */
+interface Arrived extends Received {
+  readonly object: ObjectName
+  readonly digest: Digest
+}
+
+/**
+ * Blobs that clients write into the store themselves. The client has its 201 before the registry has heard of the bytes:
+ * they are there, the store has verified them, and the session names them. To claim one is to make a blob of it, and
+ * whoever may be the first to need it does so: the store's event, a reader, the push of a manifest, the collector.
+ */
+export class DirectUploads {
+  readonly #deps: Dependencies
+  readonly #links: Links
+  constructor(deps: Dependencies, links: Links) {
+    this.#deps = deps
+    this.#links = links
+  }
+
+  /**
+   * Looks for blobs that the repository seems to lack among the objects of its open sessions.
+   * @returns false where there is no such road, so that what is not there cannot have come by it
+   */
+  async search(name: RepositoryName, missing: readonly Digest[]): Promise<boolean> {
+    if (!this.#deps.direct) return false
+    const { partition, prefix } = stretches.uploads(name)
+    const sessions = await this.#deps.table.query<UploadRow>(partition, { prefix })
+    const open = sessions.filter(session => session.direct).map(({ sort }) => sort.slice(prefix.length))
+    for (const some of chunked(open as UploadId[], AT_ONCE))
+      await Promise.all(some.map(id => this.#claimIf(name, id, digest => missing.includes(digest))))
+    return true
+  }
+
+  /**
+   * Makes a blob of what a client wrote for a session, and ends the session. Where that is gone, the object goes too
+   * unless it is a blob already. May be repeated, and raced.
+   * @returns whether there was an object
+   * @throws {StoreBusy} when its digest is yet to be found and that takes longer than a request may
+   */
+  claim(name: RepositoryName, id: UploadId): Promise<boolean> {
+    return this.#claimIf(name, id, () => true)
+  }
+
+  async #claimIf(name: RepositoryName, id: UploadId, wanted: (digest: Digest) => boolean): Promise<boolean> {
+    const arrived = await this.#arrived(directObject({ name, upload: id }))
+    if (!arrived) return false
+    if (wanted(arrived.digest)) await untilItHolds(() => this.#publish(name, id, arrived))
+    return true
+  }
+
+  async #publish(name: RepositoryName, id: UploadId, arrived: Arrived): Promise<void> {
+    const { table, clock } = this.#deps
+    const { object, size, digest } = arrived
+    const session = await table.get<UploadRow>(keys.upload(name, id))
+    if (!session) return this.#dropUnlessBlob(arrived)
+    if (session.closing) return // it ends as the bytes that came by us, and its review finds the object
+    const plan = await this.#links.planLink(name, digest, { object, size })
+    const { version, draft } = session
+    await table.transact(
+      { delete: keys.upload(name, id), if: { version } },
+      ...plan.writes,
+      ...(plan.usesOffer ? [] : [discardLater(this.#deps, clock(), { what: 'object', object })]),
+      ...(version > 0 ? [discardLater(this.#deps, clock(), { what: 'draft', draft })] : []),
+    )
+  }
+
+  /** No session, so nobody can claim it any more: it is a blob by now or never will be. */
+  async #dropUnlessBlob({ object, digest }: Arrived): Promise<void> {
+    const { table, clock, grace } = this.#deps
+    const blob = await table.get<BlobRow>(keys.blob(digest))
+    if (blob?.object === object) return
+    await table.transact(discardLater(this.#deps, clock() + grace, { what: 'object', object }))
+  }
+
+  async #arrived(object: ObjectName): Promise<Arrived | undefined> {
+    const { store, direct } = this.#deps
+    const received = direct && (await store.received?.(object))
+    if (!received) return undefined
+    if (received.digest) return { ...received, object, digest: received.digest }
+    if (received.size > direct.readLimit) throw new StoreBusy(`${object} has yet to be read`)
+    const hash = createHash('sha256')
+    for await (const piece of await store.read(object)) hash.update(piece)
+    return { ...received, object, digest: digestOf('sha256', hash.digest('hex')) }
+  }
+}
