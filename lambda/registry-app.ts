@@ -1,6 +1,7 @@
 import { Collector } from './gc/collector.ts'
 import { type App, createApp } from './http/app.ts'
 import type { Dependencies } from './registry/dependencies.ts'
+import type { DirectUploads } from './registry/direct-uploads.ts'
 import { explain } from './registry/explain.ts'
 import { createRegistry } from './registry/registry.ts'
 import { routes } from './routes/index.ts'
@@ -9,6 +10,7 @@ import { routes } from './routes/index.ts'
 export interface RegistryApp {
   readonly app: App
   readonly collector: Collector
+  readonly directUploads: DirectUploads
 }
 
 /** @param options `origin`: see {@link Context} */
@@ -20,5 +22,6 @@ export function createRegistryApp(
   return {
     app: createApp({ routes, context: { registry, origin }, explain }),
     collector: new Collector(deps, registry),
+    directUploads: registry.directUploads,
   }
 }

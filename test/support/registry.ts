@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import type { Exchange } from '../../lambda/http/app.ts'
 import type { Response } from '../../lambda/http/message.ts'
 import type { Algorithm } from '../../lambda/protocol/digest.ts'
+import type { DirectRoad } from '../../lambda/registry/dependencies.ts'
 import { createRegistryApp } from '../../lambda/registry-app.ts'
 import type { BlobStore } from '../../lambda/store/blobs.ts'
 import type { Table } from '../../lambda/store/table.ts'
@@ -44,6 +45,7 @@ interface Parts {
   readonly table?: Table
   readonly store?: BlobStore
   readonly origin?: string
+  readonly direct?: DirectRoad
 }
 
 export const GRACE = 24 * 60 * 60 * 1000
@@ -56,10 +58,19 @@ export function openRegistry({
   table = new MemoryTable(),
   store = new MemoryBlobs(),
   origin = '',
+  direct,
 }: Parts = {}) {
   let now = Date.UTC(2026, 0, 1)
-  const deps = { table, store, clock: () => now, newId: randomUUID, grace: GRACE, uploadLife: UPLOAD_LIFE }
-  const { app, collector } = createRegistryApp(deps, { origin })
+  const deps = {
+    table,
+    store,
+    clock: () => now,
+    newId: randomUUID,
+    grace: GRACE,
+    uploadLife: UPLOAD_LIFE,
+    ...(direct && { direct }),
+  }
+  const { app, collector, directUploads } = createRegistryApp(deps, { origin })
 
   /** What the door would hand to the app for this request. */
   function exchange(
@@ -151,6 +162,7 @@ export function openRegistry({
     table,
     store,
     collector,
+    directUploads,
     exchange,
     request,
     expectStatus,
