@@ -4,6 +4,7 @@ import type { Dependencies } from './registry/dependencies.ts'
 import type { DirectUploads } from './registry/direct-uploads.ts'
 import { explain } from './registry/explain.ts'
 import { createRegistry } from './registry/registry.ts'
+import type { Context } from './routes/context.ts'
 import { routes } from './routes/index.ts'
 
 /** The registry, above whatever stores it is given: what every door serves, and who tidies up behind it. */
@@ -13,14 +14,14 @@ export interface RegistryApp {
   readonly directUploads: DirectUploads
 }
 
-/** @param options `origin`: see {@link Context} */
+/** @param options see {@link Context} */
 export function createRegistryApp(
   deps: Dependencies,
-  { origin = '' }: { origin?: string } = {},
+  { origin = '', signUpload }: Partial<Pick<Context, 'origin' | 'signUpload'>> = {},
 ): RegistryApp {
   const registry = createRegistry(deps)
   return {
-    app: createApp({ routes, context: { registry, origin }, explain }),
+    app: createApp({ routes, context: { registry, origin, ...(signUpload && { signUpload }) }, explain }),
     collector: new Collector(deps, registry),
     directUploads: registry.directUploads,
   }

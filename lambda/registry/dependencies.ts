@@ -1,5 +1,3 @@
-import type { RepositoryName } from '../protocol/name.ts'
-import type { UploadId } from '../protocol/reference.ts'
 import type { BlobStore } from '../store/blobs.ts'
 import type { Table } from '../store/table.ts'
 
@@ -21,11 +19,6 @@ export interface Dependencies {
 
 /** The way past us, for the whole body of an upload. */
 export interface DirectRoad {
-  /**
-   * What the upload URL must carry, as `name=value`, for the edge to let a body through.
-   * @param expires milliseconds since 1970
-   */
-  readonly sign: (name: RepositoryName, upload: UploadId, expires: number) => string
   /** How many bytes may be read again, in one request, to find a digest that the store does not tell. */
   readonly readLimit: number
 }

@@ -17,8 +17,8 @@ import { untilItHolds } from './transactions.ts'
 export interface Session {
   readonly id: UploadId
   readonly size: number
-  /** What its URL must carry, as `name=value`, for the client to write the whole blob into the store itself. */
-  readonly pass?: string
+  /** Until when, in milliseconds since 1970, the client may write the whole blob into the store itself. */
+  readonly directUntil?: number
 }
 
 /** Bytes that a request brings to a session. */
@@ -50,12 +50,12 @@ export class Uploads {
     const row: UploadRow = { ...keys.upload(name, id), draft, version: 0, expires, ...(direct && { direct }) }
     const review = discardLater(this.#deps, expires, { what: 'upload', repository: name, upload: id })
     await table.transact({ put: row, if: 'absent' }, review)
-    return this.#sessionOf(name, id, row)
+    return this.#sessionOf(id, row)
   }
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
   async status(name: RepositoryName, id: UploadId): Promise<Session> {
-    return this.#sessionOf(name, id, (await this.#find(name, id)) ?? unknown())
+    return this.#sessionOf(id, (await this.#find(name, id)) ?? unknown())
   }
 
   /**
@@ -68,7 +68,7 @@ export class Uploads {
       const row = (await this.#find(name, id)) ?? unknown()
       if (row.closing) throw outOfOrder(name, id, row)
       const draft = await this.#receive(name, id, row, chunk)
-      return this.#sessionOf(name, id, await this.#record(name, id, row, { draft }))
+      return this.#sessionOf(id, await this.#record(name, id, row, { draft }))
     })
   }
 
@@ -148,14 +148,12 @@ export class Uploads {
   }
 
   /**
-   * Once there are bytes, what follows must come by us. The pass ends half a life before the session can, so that a
-   * body which was let through at the last moment still finds it.
+   * Once there are bytes, what follows must come by us. The direct road closes half a life before the session can end,
+   * so that a body which was let through at the last moment still finds it.
    */
-  #sessionOf(name: RepositoryName, id: UploadId, { draft: { size }, direct, expires }: UploadRow): Session {
-    const { uploadLife } = this.#deps
-    const pass =
-      direct && size === 0 ? this.#deps.direct?.sign(name, id, expires - uploadLife / 2) : undefined
-    return { id, size, ...(pass !== undefined && { pass }) }
+  #sessionOf(id: UploadId, { draft: { size }, direct, expires }: UploadRow): Session {
+    const directUntil = expires - this.#deps.uploadLife / 2
+    return { id, size, ...(direct && size === 0 && { directUntil }) }
   }
 
   #find(name: RepositoryName, id: UploadId): Promise<UploadRow | undefined> {

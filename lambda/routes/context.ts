@@ -1,3 +1,5 @@
+import type { RepositoryName } from '../protocol/name.ts'
+import type { UploadId } from '../protocol/reference.ts'
 import type { Registry } from '../registry/registry.ts'
 
 /** What every handler works on. */
@@ -8,4 +10,9 @@ export interface Context {
    * that we tell clients; without it they resolve the path against the address they used. Never taken from `Host`.
    */
   readonly origin: string
+  /**
+   * What an upload URL must carry, as `name=value`, for the edge to let a whole blob through to the store.
+   * @param until milliseconds since 1970
+   */
+  readonly signUpload?: (name: RepositoryName, upload: UploadId, until: number) => string
 }

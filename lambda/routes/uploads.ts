@@ -86,9 +86,10 @@ function chunkOf(request: Request): Chunk {
 function progress(
   status: number,
   name: RepositoryName,
-  { id, size, pass }: Session,
-  { origin }: Context,
+  { id, size, directUntil }: Session,
+  { origin, signUpload }: Context,
 ): Response {
+  const pass = directUntil === undefined ? undefined : signUpload?.(name, id, directUntil)
   const location = `${origin}${uploadPath(name, id)}${pass === undefined ? '' : `?${pass}`}`
   return empty(status, { location, range: uploadRange(size), 'docker-upload-uuid': id })
 }

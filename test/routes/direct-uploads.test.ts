@@ -24,7 +24,7 @@ beforeEach(() => {
     signed.push({ name, upload, expires })
     return 'direct=pass'
   }
-  registry = openRegistry({ table, store, direct: { sign, readLimit: 100 } })
+  registry = openRegistry({ table, store, direct: { readLimit: 100 }, signUpload: sign })
 })
 
 async function begin(name = 'a'): Promise<DirectObject> {
@@ -239,7 +239,7 @@ describe('where the store does not tell the digest of what a client wrote', () =
     const early = await registry.putManifest('a', 'v1', imageOf([large]))
     expect([early.status, early.code, early.headers['retry-after']]).toEqual([503, 'UNAVAILABLE', '1'])
 
-    const patient = openRegistry({ table, store, direct: { sign: () => '', readLimit: 1000 } })
+    const patient = openRegistry({ table, store, direct: { readLimit: 1000 } })
     await patient.directUploads.claim(session.name, session.upload)
     await registry.pushManifest('a', 'v1', imageOf([large]))
   })

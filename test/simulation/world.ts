@@ -32,7 +32,7 @@ export class World {
       newId: () => this.#newId(),
       grace: GRACE,
       uploadLife: GRACE,
-      direct: { sign: () => 'direct=yes', readLimit: 0 },
+      direct: { readLimit: 0 },
     }
     const registry = createRegistry(deps)
     return { registry, collector: new Collector(deps, registry) }

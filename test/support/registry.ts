@@ -5,6 +5,7 @@ import type { Response } from '../../lambda/http/message.ts'
 import type { Algorithm } from '../../lambda/protocol/digest.ts'
 import type { DirectRoad } from '../../lambda/registry/dependencies.ts'
 import { createRegistryApp } from '../../lambda/registry-app.ts'
+import type { Context } from '../../lambda/routes/context.ts'
 import type { BlobStore } from '../../lambda/store/blobs.ts'
 import type { Table } from '../../lambda/store/table.ts'
 import { type Descriptor, digest, imageOf, typeOf } from './content.ts'
@@ -46,6 +47,7 @@ interface Parts {
   readonly store?: BlobStore
   readonly origin?: string
   readonly direct?: DirectRoad
+  readonly signUpload?: Context['signUpload']
 }
 
 export const GRACE = 24 * 60 * 60 * 1000
@@ -59,6 +61,7 @@ export function openRegistry({
   store = new MemoryBlobs(),
   origin = '',
   direct,
+  signUpload,
 }: Parts = {}) {
   let now = Date.UTC(2026, 0, 1)
   const deps = {
@@ -70,7 +73,10 @@ export function openRegistry({
     uploadLife: UPLOAD_LIFE,
     ...(direct && { direct }),
   }
-  const { app, collector, directUploads } = createRegistryApp(deps, { origin })
+  const { app, collector, directUploads } = createRegistryApp(deps, {
+    origin,
+    ...(signUpload && { signUpload }),
+  })
 
   /** What the door would hand to the app for this request. */
   function exchange(
