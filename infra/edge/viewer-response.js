@@ -80,9 +80,11 @@ function digestInChecksum(request) {
   return checksum && `sha256:${Buffer.from(checksum.value, 'base64').toString('hex')}`
 }
 
+/** Undefined for what is malformed, or more than printable ASCII: `$` of a pattern would overlook a last line break. */
 function decode(text) {
   try {
-    return decodeURIComponent(text)
+    const plain = decodeURIComponent(text)
+    return /[^!-~]/.test(plain) ? undefined : plain
   } catch (_) {
     return undefined
   }
