@@ -1,0 +1,221 @@
+// Sends each request to its origin: bytes to the bucket where they can go straight, streams to the relay, all else to
+// the API. It never sees a body, so what it decides, it decides by the head of the request.
+//
+// CloudFront Functions, runtime 2.0: one file of at most 10 KB, no exports, ES 5.1 and little more. There is no
+// destructuring, spread or optional chaining, and `$` of a pattern matches in front of a last line break too.
+// docs/decisions/0009-edge-links.md says why it is made like this.
+import cf from 'cloudfront'
+import crypto from 'crypto'
+
+const MiB = 1024 * 1024
+/** A body up to here goes to the API, which commits it at once. */
+const SMALL = MiB
+/** The API's event holds 6 MB, of which base64 and headers take their share. */
+const MOST_OF_API = 4 * MiB
+/** What S3 takes in one PUT. */
+const MOST_OF_BUCKET = 5 * 1024 * MiB
+
+// As in lambda/protocol/name.ts, digest.ts and reference.ts.
+const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*'
+const NAME = `${COMPONENT}(?:/${COMPONENT})*`
+const LONGEST_NAME = 255
+const ID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
+const DIGEST = 'sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}'
+const TOKEN = '([0-9]{1,12})[.]([0-9A-Za-z_-]{43})'
+
+const UPLOADS = new RegExp(`^/v2/(${NAME})/blobs/uploads/?$`)
+const UPLOAD = new RegExp(`^/v2/(${NAME})/blobs/uploads/(${ID})$`)
+const PULL = new RegExp(`^/pull/${TOKEN}/(${DIGEST})/(blobs/${ID}|direct/${ID}/${NAME})$`)
+const DIRECT = new RegExp(`^${TOKEN}$`)
+const ANY_DIGEST = new RegExp(`^(?:${DIGEST})$`)
+const KEY = /^[0-9A-Za-z_-]{43}$/
+
+/** Whoever touches these is answered 502 by CloudFront. */
+const READ_ONLY = ['cdn-loop', 'content-length', 'host', 'transfer-encoding', 'via']
+/** What a GET or a HEAD of S3 may say. Nothing else that a viewer says reaches the bucket. */
+const OF_GET = ['if-match', 'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since', 'range']
+
+// As in lambda/protocol/errors.ts.
+const BAD_REQUEST = [400, 'BAD_REQUEST', 'malformed request']
+const DIGEST_INVALID = [400, 'DIGEST_INVALID', 'provided digest did not match uploaded content']
+const BLOB_UNKNOWN = [404, 'BLOB_UNKNOWN', 'blob unknown to registry']
+const BLOB_UPLOAD_UNKNOWN = [404, 'BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to registry']
+const NOT_FOUND = [404, 'NOT_FOUND', 'no such end-point']
+const UNSUPPORTED = [405, 'UNSUPPORTED', 'the operation is unsupported']
+const CONTENT_TOO_LARGE = [413, 'CONTENT_TOO_LARGE', 'request body too large']
+const UNAVAILABLE = [503, 'UNAVAILABLE', 'service unavailable']
+
+// biome-ignore lint/correctness/noUnusedVariables: CloudFront calls it
+async function handler(event) {
+  try {
+    return await route(event.request)
+  } catch (_) {
+    // No KeyValueStore, or none of its keys: nothing can be verified, so nothing is let through.
+    return refuse(event.request, UNAVAILABLE, { 'retry-after': { value: '5' } })
+  }
+}
+
+async function route(request) {
+  // The origin adds its own: what a viewer says here would pass for the edge's secret.
+  delete request.headers['x-longshore-edge']
+
+  const malformed = malformedPath(request.uri)
+  if (malformed) return refuse(request, malformed)
+  const length = bodyLength(request.headers)
+  if (Number.isNaN(length)) return refuse(request, BAD_REQUEST)
+  if (request.uri.startsWith('/pull/')) return pull(request, length)
+
+  const upload = match(UPLOAD, request.uri)
+  if (upload && request.method === 'PUT' && length > SMALL) {
+    const tokens = parameter(request, 'direct')
+    if (tokens.length > 0) {
+      const digests = parameter(request, 'digest')
+      if (digests.length !== 1 || !ANY_DIGEST.test(digests[0])) return refuse(request, DIGEST_INVALID)
+      if (digests[0].startsWith('sha256:') && length <= MOST_OF_BUCKET)
+        return uploadDirectly(request, upload, tokens, digests[0])
+    }
+  }
+  if (isForRelay(request, upload, length) && (await hasRelay())) {
+    cf.selectRequestOriginById('relay')
+    return request
+  }
+  // Known before the upload begins, and in words that a client can read: the gateway's own 413 is not an OCI document.
+  if (length > MOST_OF_API) return refuse(request, CONTENT_TOO_LARGE)
+  return request
+}
+
+/** The body goes to S3, which verifies the digest and writes an object only where there is none. */
+async function uploadDirectly(request, upload, tokens, digest) {
+  const token = tokens.length === 1 && DIRECT.exec(tokens[0])
+  const repository = upload[1]
+  const id = upload[2]
+  if (!token || !(await isSigned(`upload\n${id}\n${repository}\n${token[1]}`, token)))
+    return refuse(request, BLOB_UPLOAD_UNKNOWN)
+
+  sendToBucket(request, `/direct/${id}/${repository}`, [])
+  const checksum = Buffer.from(digest.slice('sha256:'.length), 'hex').toString('base64')
+  request.headers['x-amz-checksum-sha256'] = { value: checksum }
+  request.headers['if-none-match'] = { value: '*' }
+  request.headers['content-type'] = { value: 'application/octet-stream' }
+  return request
+}
+
+/** GET and HEAD of an object, under a link that the API gave out. */
+async function pull(request, length) {
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return refuse(request, UNSUPPORTED, { allow: { value: 'GET, HEAD' } })
+  // These two are read-only, so a body could not be kept from the bucket.
+  if (length > 0 || request.headers['transfer-encoding']) return refuse(request, BAD_REQUEST)
+
+  // The one character of the path that a client may see fit to encode.
+  const link = PULL.exec(request.uri.replace(/%3a/i, ':'))
+  if (!link) return refuse(request, NOT_FOUND)
+  const digest = link[3]
+  const key = link[4]
+  if (!(await isSigned(`pull\n${digest}\n${key}\n${link[1]}`, link))) return refuse(request, BLOB_UNKNOWN)
+
+  sendToBucket(request, `/${key}`, OF_GET)
+  // S3 takes no notice of it. It is for viewer-response.js, should that see this request and not the viewer's.
+  request.headers['docker-content-digest'] = { value: digest }
+  return request
+}
+
+/** What the API cannot take, or may not: a PATCH with a whole layer, a body that is large or of unknown length. */
+function isForRelay(request, upload, length) {
+  if (upload && request.method === 'PATCH') return true
+  if (length <= SMALL) return false
+  if (upload) return request.method === 'PUT'
+  return request.method === 'POST' && match(UPLOADS, request.uri) && parameter(request, 'digest').length > 0
+}
+
+/** OAC signs whatever is forwarded, so every header but the named ones goes: x-amz-acl or x-amz-copy-source would be obeyed. */
+function sendToBucket(request, uri, kept) {
+  request.uri = uri
+  request.querystring = {}
+  request.cookies = {}
+  Object.keys(request.headers).forEach(name => {
+    if (!READ_ONLY.includes(name) && !kept.includes(name)) delete request.headers[name]
+  })
+  cf.selectRequestOriginById('bucket')
+}
+
+/**
+ * Whether one of our keys signed the text and its time has not come. `token` is a match of TOKEN.
+ * The item `keys` is `<current>` or `<current>,<previous>`.
+ */
+async function isSigned(text, token) {
+  if (Number(token[1]) * 1000 <= Date.now()) return false
+  const keys = (await cf.kvs().get('keys')).split(',').filter(key => KEY.test(key))
+  // An empty key would make signatures that anybody can make.
+  if (keys.length === 0) throw new Error('no key')
+  return keys.some(key => isSame(crypto.createHmac('sha256', key).update(text).digest('base64url'), token[2]))
+}
+
+/** Of 43 characters both. Takes as long wherever the first difference is. */
+function isSame(one, other) {
+  let difference = 0
+  for (let i = 0; i < one.length; i++) difference |= one.codePointAt(i) ^ other.codePointAt(i)
+  return difference === 0
+}
+
+async function hasRelay() {
+  const items = cf.kvs()
+  return (await items.exists('relay')) && (await items.get('relay')) === 'on'
+}
+
+function match(pattern, path) {
+  const found = pattern.exec(path)
+  return found && found[1].length <= LONGEST_NAME ? found : null
+}
+
+/** No path of ours needs more than printable ASCII, and no two origins agree on what an odd one names. */
+function malformedPath(path) {
+  const plain = decode(path)
+  if (!plain || plain[0] !== '/') return BAD_REQUEST
+  return /%2f/i.test(path) || /[\\?#%]|\/\/|\/[.][.]?(?:\/|$)/.test(plain) ? NOT_FOUND : undefined
+}
+
+/** Undefined for what is malformed, or more than printable ASCII. */
+function decode(text) {
+  try {
+    const plain = decodeURIComponent(text)
+    return /[^!-~]/.test(plain) ? undefined : plain
+  } catch (_) {
+    return undefined
+  }
+}
+
+/** Every value under a name. CloudFront hands over names and values as the viewer wrote them. */
+function parameter(request, name) {
+  const entries = request.querystring
+  const keys = Object.keys(entries).filter(key => decode(key) === name)
+  const values = keys.map(key => entries[key].multiValue || [entries[key]])
+  return values.reduce((all, some) => all.concat(some), []).map(one => decode(one.value))
+}
+
+/** In bytes; NaN where the header is no length; undefined, which is neither more nor less than any number, where nobody knows. */
+function bodyLength(headers) {
+  const header = headers['content-length']
+  if (headers['transfer-encoding'] || !header) return undefined
+  const isOne = !header.multiValue || header.multiValue.length === 1
+  return isOne && /^[0-9]{1,15}$/.test(header.value) ? Number(header.value) : NaN
+}
+
+/** An error document of the distribution spec. A HEAD gets its headers alone. */
+function refuse(request, error, headers) {
+  const response = {
+    statusCode: error[0],
+    headers: {
+      'content-type': { value: 'application/json' },
+      'docker-distribution-api-version': { value: 'registry/2.0' },
+      'x-content-type-options': { value: 'nosniff' },
+    },
+  }
+  Object.assign(response.headers, headers)
+  if (request.method !== 'HEAD')
+    response.body = {
+      encoding: 'text',
+      data: JSON.stringify({ errors: [{ code: error[1], message: error[2] }] }),
+    }
+  return response
+}

@@ -1,0 +1,97 @@
+import { expect } from 'vitest'
+import { parseDigest } from '../../../lambda/protocol/digest.ts'
+import { type ErrorCode, RegistryError } from '../../../lambda/protocol/errors.ts'
+import type { RepositoryName } from '../../../lambda/protocol/name.ts'
+import type { UploadId } from '../../../lambda/protocol/reference.ts'
+import { EdgeLinks } from '../../../lambda/store/edge-links.ts'
+import { bodyOf, type HeaderList, toEdgeRequest } from '../../support/edge-event.ts'
+import { type Decision, EdgeFunction, type EdgeSurroundings } from '../../support/edge-function.ts'
+
+export const MiB = 2 ** 20
+/** Seconds since 1970, at which the edge's clock stands. */
+export const NOW = 1_900_000_000
+export const SOON = NOW + 900
+export const KEY = 'abcdefghijklmnopqrstuvwxyz0123456789-_ABCDE'
+export const OTHER_KEY = KEY.toUpperCase()
+export const ID = '6f2b0c4e-93a1-4d57-8e0f-2b7c5d9a1e34'
+export const HEX = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+export const DIGEST = parseDigest(`sha256:${HEX}`)
+export const SHA512 = parseDigest(`sha512:${HEX}${HEX}`)
+export const CHECKSUM = Buffer.from(HEX, 'hex').toString('base64')
+
+export const viewerRequest = new EdgeFunction('infra/edge/viewer-request.js')
+export const viewerResponse = new EdgeFunction('infra/edge/viewer-response.js')
+
+/** Has no opinion on what it signs, so that tests can sign what the registry never would. */
+const links = (key: string) => new EdgeLinks(key)
+
+interface Signed {
+  readonly id?: string
+  readonly name?: string
+  readonly expires?: number
+  readonly key?: string
+}
+
+/** `direct=…` as the API puts it into a Location. */
+export function direct({ id = ID, name = 'team/app', expires = SOON, key = KEY }: Signed = {}): string {
+  return links(key).uploadQuery(id as UploadId, name as RepositoryName, expires)
+}
+
+export function uploadPath(name = 'team/app', id = ID): string {
+  return `/v2/${name}/blobs/uploads/${id}`
+}
+
+/** The target of a whole upload, as containerd writes it. */
+export function uploadTarget(signed: Signed = {}, digest = encodeURIComponent(DIGEST)): string {
+  return `${uploadPath(signed.name, signed.id)}?digest=${digest}&${direct(signed)}`
+}
+
+export function pullTarget(
+  object = `blobs/${ID}`,
+  { expires = SOON, key = KEY, digest = DIGEST } = {},
+): string {
+  return links(key).pullPath(digest, object, expires)
+}
+
+export const sized = (bytes: number): HeaderList => [['Content-Length', String(bytes)]]
+
+export const KEYS = { keys: KEY }
+export const WITH_RELAY = { keys: KEY, relay: 'on' }
+
+/** What the edge makes of a request, with the keys there and its clock at {@link NOW}. */
+export function decide(
+  method: string,
+  target: string,
+  headers: HeaderList = [],
+  surroundings: EdgeSurroundings = { items: KEYS },
+): Promise<Decision> {
+  return viewerRequest.viewerRequest(toEdgeRequest(method, target, headers), {
+    now: NOW * 1000,
+    ...surroundings,
+  })
+}
+
+/** The origin's id; `api` for that of the behavior, `edge` when the function answers. */
+export function roadOf(decision: Decision): string {
+  return 'response' in decision ? 'edge' : (decision.origin ?? 'api')
+}
+
+/** The request as it leaves for its origin. */
+export function sent(decision: Decision) {
+  if ('response' in decision) throw new Error(`answered ${decision.response.statusCode} at the edge`)
+  return decision.request
+}
+
+/** That the edge answers as lambda/http/app.ts would. */
+export function expectRefusal(decision: Decision, code: ErrorCode, method = 'GET') {
+  if (!('response' in decision)) throw new Error(`sent to ${roadOf(decision)}`)
+  const { response } = decision
+  const error = new RegistryError(code)
+  expect(response.statusCode).toBe(error.status)
+  expect(response.headers).toMatchObject({
+    'content-type': { value: 'application/json' },
+    'docker-distribution-api-version': { value: 'registry/2.0' },
+    'x-content-type-options': { value: 'nosniff' },
+  })
+  expect(bodyOf(response)?.toString()).toBe(method === 'HEAD' ? undefined : error.toDocument())
+}

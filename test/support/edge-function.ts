@@ -1,0 +1,140 @@
+import { readFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
+import { DISALLOWED, type EdgeRequest, type EdgeResponse, type EdgeValues, targetOf } from './edge-event.ts'
+import { callHandler } from './edge-runtime.ts'
+
+/** The function did what CloudFront answers with 502, or what it was not made for. */
+export class EdgeViolation extends Error {
+  override readonly name = 'EdgeViolation'
+}
+
+export interface EdgeSurroundings {
+  /** The items of the KeyValueStore. Absent: the function has no KeyValueStore. */
+  readonly items?: Readonly<Record<string, string>> | undefined
+  /** The ids of the distribution's origins. */
+  readonly origins?: readonly string[]
+  /** Milliseconds since 1970. */
+  readonly now?: number
+}
+
+/** What a viewer-request function decided: to answer by itself, or to send a request on. */
+export type Decision =
+  | { readonly response: EdgeResponse }
+  | {
+      readonly request: EdgeRequest
+      /** Absent: that of the behavior. */
+      readonly origin?: string
+    }
+
+/** "10 KB", read strictly. */
+const LARGEST_FILE = 10_000
+const LONGEST_TARGET = 8_191
+const READ_ONLY_IN_REQUEST = ['cdn-loop', 'content-length', 'host', 'transfer-encoding', 'via']
+const READ_ONLY_IN_RESPONSE = ['via', 'warning']
+
+/** A file of `infra/edge/`, run as CloudFront would run it, in a fresh context at each call. */
+export class EdgeFunction {
+  readonly #source: string
+
+  /** @throws {EdgeViolation} when the file is larger than CloudFront takes */
+  constructor(path: string) {
+    this.#source = readFileSync(path, 'utf8')
+    check(Buffer.byteLength(this.#source) <= LARGEST_FILE, `${path} is too large`)
+  }
+
+  /** @throws {EdgeViolation} for a decision that CloudFront would not carry out */
+  async viewerRequest(request: EdgeRequest, surroundings: EdgeSurroundings = {}): Promise<Decision> {
+    const { items, origins = ['api', 'bucket', 'relay'], now = Date.now() } = surroundings
+    let origin: string | undefined
+    const cloudfront = {
+      kvs: () => keyValueStore(items),
+      selectRequestOriginById(id: string) {
+        origin = id
+      },
+    }
+    const event = { ...envelope('viewer-request'), request }
+    const result = await callHandler(this.#source, event, { cloudfront, now })
+    check(origin === undefined || origins.includes(origin), `there is no origin ${origin}`)
+    if (isResponse(result)) {
+      checkResponse(result, {})
+      return { response: result }
+    }
+    checkRequest(result as EdgeRequest, request)
+    return { request: result as EdgeRequest, ...(origin !== undefined && { origin }) }
+  }
+
+  /**
+   * @param request of the viewer, or as the viewer-request function left it: which of them CloudFront shows is not established
+   * @throws {EdgeViolation} for an answer that CloudFront would not give
+   */
+  async viewerResponse(
+    request: EdgeRequest,
+    response: EdgeResponse,
+    { items, now = Date.now() }: EdgeSurroundings = {},
+  ): Promise<EdgeResponse> {
+    check(response.statusCode < 400, 'CloudFront runs no function for an answer of 400 or above')
+    const event = { ...envelope('viewer-response'), request, response }
+    const cloudfront = { kvs: () => keyValueStore(items) }
+    const result = await callHandler(this.#source, event, { cloudfront, now })
+    check(isResponse(result), 'no response came back')
+    checkResponse(result, response.headers)
+    return result
+  }
+}
+
+function envelope(eventType: string) {
+  const context = {
+    distributionDomainName: 'd111111abcdef8.cloudfront.net',
+    distributionId: 'EDFDVBD6EXAMPLE',
+    eventType,
+    requestId: 'EXAMPLEntjQpEXAMPLE_SG5Z-EXAMPLEPmPfEXAMPLEu3EqEXAMPLE==',
+  }
+  return { version: '1.0', context, viewer: { ip: '198.51.100.11' } }
+}
+
+function keyValueStore(items: EdgeSurroundings['items']) {
+  if (!items) throw new Error('no KeyValueStore is associated with the function')
+  return {
+    async get(key: string, { format = 'string' } = {}) {
+      if (!Object.hasOwn(items, key)) throw new Error(`KeyValueStore has no key ${key}`)
+      const value = items[key] ?? ''
+      return format === 'json' ? JSON.parse(value) : format === 'bytes' ? Buffer.from(value) : value
+    },
+    exists: async (key: string) => Object.hasOwn(items, key),
+  }
+}
+
+function checkRequest(result: EdgeRequest, { method, headers }: EdgeRequest) {
+  check(result.method === method, 'the method cannot be changed')
+  check(result.uri.startsWith('/'), `the uri ${result.uri} does not begin with a slash`)
+  check(targetOf(result).length <= LONGEST_TARGET, 'the uri and the query are too long')
+  checkHeaders(result.headers, headers, READ_ONLY_IN_REQUEST)
+}
+
+function checkResponse({ statusCode, headers, body }: EdgeResponse, before: EdgeValues) {
+  check(Number.isInteger(statusCode) && statusCode >= 200 && statusCode < 600, `no status: ${statusCode}`)
+  checkHeaders(headers, before, READ_ONLY_IN_RESPONSE)
+  if (typeof body === 'object')
+    check(typeof body.data === 'string' && ['text', 'base64'].includes(body.encoding), 'no body')
+}
+
+function checkHeaders(after: EdgeValues, before: EdgeValues, readOnly: readonly string[]) {
+  for (const name of readOnly)
+    check(isDeepStrictEqual(plain(after[name]), plain(before[name])), `${name} is read-only`)
+  for (const [name, { value, multiValue = [] }] of Object.entries(after)) {
+    check(/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name), `${name} is not the name of a header in lower case`)
+    check(!DISALLOWED.test(name), `${name} is disallowed`)
+    for (const text of [value, ...multiValue.map(one => one.value)])
+      check(typeof text === 'string' && !/[\r\n\0]/.test(text), `${name} has a value that is none`)
+  }
+}
+
+const plain = (value: unknown) => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)))
+
+function isResponse(result: unknown): result is EdgeResponse {
+  return typeof result === 'object' && result !== null && 'statusCode' in result
+}
+
+function check(holds: boolean, otherwise: string): asserts holds {
+  if (!holds) throw new EdgeViolation(otherwise)
+}
