@@ -1,0 +1,196 @@
+import { join } from 'node:path'
+import { Duration } from 'aws-cdk-lib'
+import {
+  CacheCookieBehavior,
+  CacheHeaderBehavior,
+  CachePolicy,
+  CacheQueryStringBehavior,
+  CfnDistribution,
+  Function as EdgeFunction,
+  FunctionCode,
+  FunctionRuntime,
+  type KeyValueStore,
+  OriginRequestPolicy,
+  S3OriginAccessControl,
+  Signing,
+} from 'aws-cdk-lib/aws-cloudfront'
+import { Construct } from 'constructs'
+import type { Settings } from '../settings.ts'
+import { accept } from './accepted.ts'
+import type { AccessLogs } from './access-logs.ts'
+import { distributionReads, distributionWrites } from './bucket-policy.ts'
+import type { Storage } from './storage.ts'
+
+const CODE = join(import.meta.dirname, '../edge')
+const EVERY_METHOD = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE']
+
+/** Seconds that an origin may be silent: what API Gateway takes at most, and the most that CloudFront offers. */
+const API_PATIENCE = 35
+const LONGEST_PATIENCE = 120
+
+export interface EdgeProps {
+  readonly settings: Settings
+  readonly storage: Storage
+  readonly store: KeyValueStore
+  readonly apiHost: string
+  /** What the origins know the edge by. A reference to be resolved on deployment, never the value itself. */
+  readonly secretHeader: string
+  readonly relay: { readonly host: string; readonly vpcOriginId: string } | undefined
+  readonly logs: AccessLogs | undefined
+}
+
+/**
+ * The registry's one domain. Two small functions in it send each request where it belongs: large bodies straight to the bucket
+ * or to the relay, everything else to the API. Written out as CloudFormation wants it, because the functions choose
+ * origins by name that no path leads to, which the CDK's own construct has no words for.
+ */
+export class Edge extends Construct {
+  readonly distribution: CfnDistribution
+
+  constructor(scope: Construct, id: string, props: EdgeProps) {
+    super(scope, id)
+    const { settings, storage, logs } = props
+    const functions = functionsOf(this, props.store)
+    const toClients = { compress: false, viewerProtocolPolicy: 'https-only', functionAssociations: functions }
+    const headers = OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER.originRequestPolicyId
+
+    this.distribution = new CfnDistribution(this, 'Distribution', {
+      distributionConfig: {
+        enabled: true,
+        comment: `${settings.name}: container registry`,
+        httpVersion: 'http2and3',
+        ipv6Enabled: true,
+        priceClass: settings.priceClass === 'all' ? 'PriceClass_All' : `PriceClass_${settings.priceClass}`,
+        origins: [apiOrigin(props), bucketOrigin(this, storage), ...relayOrigins(props)],
+        defaultCacheBehavior: {
+          ...toClients,
+          targetOriginId: 'api',
+          allowedMethods: EVERY_METHOD,
+          cachePolicyId: CachePolicy.CACHING_DISABLED.cachePolicyId,
+          originRequestPolicyId: headers,
+        },
+        ...(settings.pull === 'edge' && {
+          cacheBehaviors: [
+            {
+              ...toClients,
+              pathPattern: '/pull/*',
+              targetOriginId: 'bucket',
+              allowedMethods: ['GET', 'HEAD'],
+              cachedMethods: ['GET', 'HEAD'],
+              cachePolicyId: blobCache(this).cachePolicyId,
+            },
+          ],
+        }),
+        ...(settings.domain && settings.certificate
+          ? {
+              aliases: [settings.domain],
+              viewerCertificate: {
+                acmCertificateArn: settings.certificate,
+                minimumProtocolVersion: 'TLSv1.2_2021',
+                sslSupportMethod: 'sni-only',
+              },
+            }
+          : { viewerCertificate: { cloudFrontDefaultCertificate: true } }),
+        ...(settings.webAcl && { webAclId: settings.webAcl }),
+        ...(logs && {
+          logging: { bucket: logs.bucket.bucketRegionalDomainName, prefix: 'edge/', includeCookies: false },
+        }),
+      },
+    })
+    distributionWrites(storage, this.distribution)
+    if (settings.pull === 'edge') distributionReads(storage, this.distribution)
+    acceptWhatIsNotSet(this.distribution, settings)
+  }
+}
+
+/** The two functions are sent as they are written. */
+function functionsOf(
+  scope: Construct,
+  keyValueStore: KeyValueStore,
+): CfnDistribution.FunctionAssociationProperty[] {
+  return ['viewer-request', 'viewer-response'].map(eventType => {
+    const { functionArn } = new EdgeFunction(scope, eventType, {
+      code: FunctionCode.fromFile({ filePath: join(CODE, `${eventType}.js`) }),
+      runtime: FunctionRuntime.JS_2_0,
+      ...(eventType === 'viewer-request' && { keyValueStore }),
+    })
+    return { eventType, functionArn }
+  })
+}
+
+function apiOrigin({ apiHost, secretHeader }: EdgeProps): CfnDistribution.OriginProperty {
+  return {
+    id: 'api',
+    domainName: apiHost,
+    originCustomHeaders: [{ headerName: 'x-longshore-edge', headerValue: secretHeader }],
+    customOriginConfig: {
+      originProtocolPolicy: 'https-only',
+      originSslProtocols: ['TLSv1.2'],
+      originReadTimeout: API_PATIENCE,
+      originKeepaliveTimeout: 60,
+    },
+  }
+}
+
+/** CloudFront signs each request to the bucket, and drops whatever authorization the client sent. */
+function bucketOrigin(scope: Construct, { bucket }: Storage): CfnDistribution.OriginProperty {
+  const control = new S3OriginAccessControl(scope, 'Access', { signing: Signing.SIGV4_ALWAYS })
+  return {
+    id: 'bucket',
+    domainName: bucket.bucketRegionalDomainName,
+    originAccessControlId: control.originAccessControlId,
+    s3OriginConfig: { originAccessIdentity: '', originReadTimeout: LONGEST_PATIENCE },
+  }
+}
+
+function relayOrigins({ relay, secretHeader }: EdgeProps): CfnDistribution.OriginProperty[] {
+  if (!relay) return []
+  const { host, vpcOriginId } = relay
+  return [
+    {
+      id: 'relay',
+      domainName: host,
+      originCustomHeaders: [{ headerName: 'x-longshore-edge', headerValue: secretHeader }],
+      vpcOriginConfig: { vpcOriginId, originReadTimeout: LONGEST_PATIENCE, originKeepaliveTimeout: 60 },
+    },
+  ]
+}
+
+/** An object never changes, and its path is all that tells it from others: the signature is gone from it by then. */
+function blobCache(scope: Construct): CachePolicy {
+  return new CachePolicy(scope, 'BlobCache', {
+    comment: 'Blobs of a container registry: they never change',
+    minTtl: Duration.seconds(0),
+    defaultTtl: Duration.days(30),
+    maxTtl: Duration.days(365),
+    cookieBehavior: CacheCookieBehavior.none(),
+    headerBehavior: CacheHeaderBehavior.none(),
+    queryStringBehavior: CacheQueryStringBehavior.none(),
+    enableAcceptEncodingBrotli: false,
+    enableAcceptEncodingGzip: false,
+  })
+}
+
+function acceptWhatIsNotSet(distribution: CfnDistribution, { webAcl, accessLogs, domain }: Settings): void {
+  const open =
+    'A registry is asked by machines, wherever they run: who may do what is for its own authorization to say.'
+  accept(distribution, 'AwsSolutions-CFR1', open)
+  if (!webAcl)
+    accept(
+      distribution,
+      'AwsSolutions-CFR2',
+      'A web ACL is a choice (setting webAcl), because it costs while idle. API Gateway throttles anyway.',
+    )
+  if (accessLogs === 'off')
+    accept(
+      distribution,
+      'AwsSolutions-CFR3',
+      'A log at the edge is a choice (setting accessLogs). What reaches the API is logged there in any case.',
+    )
+  if (!domain)
+    accept(
+      distribution,
+      'AwsSolutions-CFR4',
+      "With CloudFront's own name there is no choice of TLS versions; with a domain (setting domain) it is TLS 1.2 at least.",
+    )
+}

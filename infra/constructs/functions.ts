@@ -1,0 +1,90 @@
+import { Duration } from 'aws-cdk-lib'
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events'
+import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
+import type { Role } from 'aws-cdk-lib/aws-iam'
+import { Construct } from 'constructs'
+import type { Settings } from '../settings.ts'
+import { Handler } from './handler.ts'
+import type { Logs } from './logs.ts'
+import { allow, allowBlobs, allowListing, allowObjects, allowTable } from './permissions.ts'
+import type { Storage } from './storage.ts'
+
+/** The longest that Lambda lets a function run. */
+const LONGEST = Duration.minutes(15)
+
+interface FunctionsProps {
+  readonly settings: Settings
+  readonly storage: Storage
+  readonly environment: Record<string, string>
+  /** ARN of the parameter that holds the secret of edge and API. */
+  readonly secretArn: string
+  readonly logs: Logs
+}
+
+/** The registry's three functions: answer requests, claim what clients put into the bucket, collect garbage. */
+export class Functions extends Construct {
+  readonly api: Handler
+  readonly claim: Handler
+  readonly collector: Handler
+
+  constructor(
+    scope: Construct,
+    id: string,
+    { settings, storage, environment, secretArn, logs }: FunctionsProps,
+  ) {
+    super(scope, id)
+    this.api = new Handler(this, 'Api', {
+      file: 'api',
+      description: 'Longshore: answers the requests of clients',
+      memory: settings.memory,
+      // API Gateway gives up after 30 seconds. What ends before can still say so.
+      timeout: Duration.seconds(29),
+      environment,
+      log: logs.of('api'),
+    })
+    allowTable(this.api.role, storage)
+    allowBlobs(this.api.role, storage)
+    allow(this.api.role, 'ssm', ['GetParameter'], secretArn)
+
+    this.claim = new Handler(this, 'Claim', {
+      file: 'claim',
+      description: 'Longshore: makes blobs of what clients put into the bucket',
+      // One whole processor, for the time when an object must be read and hashed.
+      memory: 1769,
+      timeout: LONGEST,
+      environment,
+      log: logs.of('claim'),
+      keepTrying: Duration.hours(6),
+    })
+    allowTable(this.claim.role, storage)
+    allowListing(this.claim.role, storage)
+    allowObjects(this.claim.role, storage, 'read', 'direct')
+    storage.announceDirectUploads(this.claim.function)
+
+    this.collector = new Handler(this, 'Collector', {
+      file: 'collector',
+      description: 'Longshore: frees what nothing refers to any more',
+      memory: 512,
+      timeout: LONGEST,
+      environment,
+      log: logs.of('collector'),
+      ...(settings.reserveCollector === 'on' && { atMost: 1 }),
+    })
+    allowTable(this.collector.role, storage)
+    allowClearing(this.collector.role, storage)
+    new Rule(this, 'Schedule', {
+      description: 'Longshore: time to collect garbage',
+      schedule: Schedule.rate(Duration.minutes(5)),
+      // It comes again in five minutes anyway.
+      targets: [new LambdaFunction(this.collector.function, { retryAttempts: 0 })],
+    })
+  }
+}
+
+/** What is due to be freed; and a direct upload is looked at first, in case its event was lost. */
+function allowClearing(role: Role, storage: Storage): void {
+  allowListing(role, storage)
+  allowObjects(role, storage, 'read', 'direct')
+  allowObjects(role, storage, 'multipart', 'blobs')
+  allowObjects(role, storage, 'delete', 'blobs', 'tails', 'direct')
+}

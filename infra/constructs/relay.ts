@@ -1,0 +1,191 @@
+import { join } from 'node:path'
+import { Aws, Duration } from 'aws-cdk-lib'
+import { CfnVpcOrigin } from 'aws-cdk-lib/aws-cloudfront'
+import { Peer, Port, SecurityGroup, SubnetType } from 'aws-cdk-lib/aws-ec2'
+import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
+import {
+  AvailabilityZoneRebalancing,
+  Capability,
+  Cluster,
+  ContainerImage,
+  ContainerInsights,
+  CpuArchitecture,
+  FargateService,
+  FargateTaskDefinition,
+  type ICluster,
+  LinuxParameters,
+  LogDrivers,
+  OperatingSystemFamily,
+} from 'aws-cdk-lib/aws-ecs'
+import {
+  ApplicationLoadBalancer,
+  ApplicationProtocol,
+  DesyncMitigationMode,
+} from 'aws-cdk-lib/aws-elasticloadbalancingv2'
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
+import { Construct } from 'constructs'
+import type { Settings } from '../settings.ts'
+import { accept, acceptWildcard } from './accepted.ts'
+import { Network } from './network.ts'
+import { allow, allowBlobs, allowTable } from './permissions.ts'
+import type { Storage } from './storage.ts'
+
+const PORT = 8080
+const TOP = join(import.meta.dirname, '../..')
+/** All that the image is made of. */
+const SOURCES = ['lambda', 'server', 'package.json', 'package-lock.json', '.npmrc']
+
+interface RelayProps {
+  readonly settings: Settings
+  readonly storage: Storage
+  readonly environment: Record<string, string>
+  /** ARN of the parameter that holds the secret of edge and API. */
+  readonly secretArn: string
+  readonly log: ILogGroup
+}
+
+/**
+ * The same app as the API, in containers that stream: for clients that send a whole layer in one PATCH. CloudFront reaches its
+ * load balancer inside the VPC; neither it nor the containers answer to the internet.
+ */
+export class Relay extends Construct {
+  /** The load balancer's name, which only CloudFront can do something with. */
+  readonly host: string
+  readonly vpcOriginId: string
+
+  constructor(scope: Construct, id: string, props: RelayProps) {
+    super(scope, id)
+    const { settings } = props
+    const { relayZones: zones, relayPrefixList: prefixList } = settings
+    const network = new Network(this, 'Network', { zones, prefixList, log: props.log })
+    const service = this.#serve(network, this.#defineTask(props), settings)
+    const balancer = this.#balance(network, service)
+    const origin = new CfnVpcOrigin(this, 'Origin', {
+      vpcOriginEndpointConfig: {
+        arn: balancer.loadBalancerArn,
+        name: `${settings.name}-relay`,
+        originProtocolPolicy: 'http-only',
+        httpPort: 80,
+      },
+    })
+    // Its way in is its own, but AWS wants to see an internet gateway before it makes one.
+    origin.node.addDependency(network.vpc.internetConnectivityEstablished)
+    this.host = balancer.loadBalancerDnsName
+    this.vpcOriginId = origin.attrId
+  }
+
+  #defineTask({ settings, storage, environment, secretArn, log }: RelayProps): FargateTaskDefinition {
+    const task = new FargateTaskDefinition(this, 'Task', {
+      cpu: settings.relayCpu,
+      memoryLimitMiB: settings.relayMemory,
+      runtimePlatform: {
+        cpuArchitecture: CpuArchitecture.ARM64,
+        operatingSystemFamily: OperatingSystemFamily.LINUX,
+      },
+    })
+    const linuxParameters = new LinuxParameters(this, 'Linux')
+    linuxParameters.dropCapabilities(Capability.ALL)
+    task.addContainer('relay', {
+      image: ContainerImage.fromDockerImageAsset(imageOf(this)),
+      environment: { ...environment, AWS_REGION: Aws.REGION },
+      portMappings: [{ containerPort: PORT }],
+      logging: LogDrivers.awsLogs({ logGroup: log, streamPrefix: 'relay' }),
+      readonlyRootFilesystem: true,
+      linuxParameters,
+      stopTimeout: Duration.minutes(2),
+    })
+    allowTable(task.taskRole, storage)
+    allowBlobs(task.taskRole, storage)
+    allow(task.taskRole, 'ssm', ['GetParameter'], secretArn)
+    accept(
+      task,
+      'AwsSolutions-ECS2',
+      'They are names of a table, a bucket and a parameter. The secret itself is read from SSM when the relay starts.',
+    )
+    acceptWildcard(
+      task.obtainExecutionRole(),
+      '*',
+      'To log in to ECR is not possible on a single repository: AWS takes no other resource for it.',
+    )
+    return task
+  }
+
+  #serve(
+    { vpc }: Network,
+    taskDefinition: FargateTaskDefinition,
+    { relayMin, relayMax }: Settings,
+  ): FargateService {
+    const cluster = new Cluster(this, 'Cluster', { vpc, containerInsightsV2: ContainerInsights.DISABLED })
+    accept(
+      cluster,
+      'AwsSolutions-ECS4',
+      'ECS and the load balancer report processor, memory and requests of one small service without further charge.',
+    )
+    const firewall = new SecurityGroup(this, 'TaskFirewall', {
+      vpc,
+      description: 'Relay: in from the load balancer, out to AWS',
+      allowAllOutbound: false,
+    })
+    firewall.addEgressRule(Peer.anyIpv4(), Port.tcp(443), 'AWS')
+    const service = new FargateService(this, 'Service', {
+      cluster: cluster as ICluster,
+      taskDefinition,
+      desiredCount: relayMin,
+      assignPublicIp: true,
+      vpcSubnets: { subnetType: SubnetType.PUBLIC },
+      securityGroups: [firewall],
+      minHealthyPercent: 100,
+      maxHealthyPercent: 200,
+      circuitBreaker: { rollback: true },
+      availabilityZoneRebalancing: AvailabilityZoneRebalancing.ENABLED,
+    })
+    service
+      .autoScaleTaskCount({ minCapacity: relayMin, maxCapacity: relayMax })
+      .scaleOnCpuUtilization('Busy', { targetUtilizationPercent: 60 })
+    return service
+  }
+
+  #balance({ vpc, cloudFront }: Network, service: FargateService): ApplicationLoadBalancer {
+    const firewall = new SecurityGroup(this, 'BalancerFirewall', {
+      vpc,
+      description: 'Relay: in from CloudFront, out to the tasks',
+      allowAllOutbound: false,
+    })
+    firewall.addIngressRule(cloudFront, Port.tcp(80), 'CloudFront')
+    const balancer = new ApplicationLoadBalancer(this, 'Balancer', {
+      vpc,
+      internetFacing: false,
+      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
+      securityGroup: firewall,
+      idleTimeout: Duration.seconds(120),
+      dropInvalidHeaderFields: true,
+      desyncMitigationMode: DesyncMitigationMode.STRICTEST,
+    })
+    accept(
+      balancer,
+      'AwsSolutions-ELB2',
+      'Nobody comes by it but CloudFront, and the relay logs each request itself.',
+    )
+    // Not TLS: a certificate is for a name of one's own, and this one is Amazon's. The way there is CloudFront's private one into the VPC.
+    balancer
+      .addListener('FromCloudFront', { port: 80, protocol: ApplicationProtocol.HTTP, open: false })
+      .addTargets('Tasks', {
+        port: PORT,
+        protocol: ApplicationProtocol.HTTP,
+        targets: [service],
+        // Who asks does not know the secret, and is refused by a relay that is well.
+        healthCheck: { path: '/v2/', healthyHttpCodes: '200,401,403', interval: Duration.seconds(15) },
+        deregistrationDelay: Duration.minutes(2),
+      })
+    return balancer
+  }
+}
+
+function imageOf(scope: Construct): DockerImageAsset {
+  return new DockerImageAsset(scope, 'Image', {
+    directory: TOP,
+    file: 'server/Dockerfile',
+    platform: Platform.LINUX_ARM64,
+    exclude: ['*', ...SOURCES.map(path => `!${path}`)],
+  })
+}

@@ -1,0 +1,99 @@
+import { Aws, Duration, Fn, RemovalPolicy } from 'aws-cdk-lib'
+import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import { ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import {
+  BlockPublicAccess,
+  Bucket,
+  BucketEncryption,
+  type CfnBucket,
+  type IBucket,
+  ObjectOwnership,
+} from 'aws-cdk-lib/aws-s3'
+import { Construct } from 'constructs'
+import { accept } from './accepted.ts'
+
+interface StorageProps {
+  /** Begins the bucket's name. */
+  readonly name: string
+  /** What becomes of the data when the stack goes. */
+  readonly removal: RemovalPolicy
+  /** Where S3 writes down each request. */
+  readonly logs: Bucket | undefined
+}
+
+/** Where the registry keeps what it is given: bytes in S3, everything said about them in DynamoDB. */
+export class Storage extends Construct {
+  readonly bucket: Bucket
+  /**
+   * The bucket's name, made here of the account and the stack's own id rather than by CloudFormation. The bucket must know the
+   * function that it calls, and that function the bucket: one of them has to know a name instead of asking for it.
+   */
+  readonly bucketName: string
+  readonly bucketArn: string
+  readonly table: TableV2
+
+  constructor(scope: Construct, id: string, { name, removal, logs }: StorageProps) {
+    super(scope, id)
+    const stackId = Fn.select(2, Fn.split('/', Aws.STACK_ID))
+    this.bucketName = `${name}-${Aws.ACCOUNT_ID}-${Fn.select(0, Fn.split('-', stackId))}`
+    this.bucketArn = `arn:${Aws.PARTITION}:s3:::${this.bucketName}`
+
+    // No versions: an object is written once and never again (its key is that of its upload, and each write is
+    // conditional), so the one thing that versions would do is keep and bill what the garbage collector has deleted.
+    this.bucket = new Bucket(this, 'Blobs', {
+      bucketName: this.bucketName,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      encryption: BucketEncryption.S3_MANAGED,
+      enforceSSL: true,
+      minimumTLSVersion: 1.2,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      lifecycleRules: [
+        { id: 'unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(7) },
+        { id: 'forgotten-tails', prefix: 'tails/', expiration: Duration.days(7) },
+      ],
+      ...(logs && { serverAccessLogsBucket: logs as IBucket, serverAccessLogsPrefix: 'bucket/' }),
+      removalPolicy: removal,
+    })
+    if (!logs)
+      accept(
+        this.bucket,
+        'AwsSolutions-S1',
+        'A log of the bucket is a choice (setting accessLogs), because it costs with every pull. The API logs each request for a link to a blob.',
+      )
+
+    this.table = new TableV2(this, 'Table', {
+      partitionKey: { name: 'partition', type: AttributeType.STRING },
+      sortKey: { name: 'sort', type: AttributeType.STRING },
+      billing: Billing.onDemand(),
+      encryption: TableEncryptionV2.dynamoOwnedKey(),
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: removal === RemovalPolicy.RETAIN,
+      removalPolicy: removal,
+    })
+  }
+
+  /**
+   * Tells a function of each blob that a client wrote into the bucket itself. Done with CloudFormation's own means: what the CDK
+   * offers for it is one more function, which may change the notifications of every bucket.
+   */
+  announceDirectUploads(to: IFunction): void {
+    to.addPermission('Bucket', {
+      principal: new ServicePrincipal('s3.amazonaws.com'),
+      sourceArn: this.bucketArn,
+      sourceAccount: Aws.ACCOUNT_ID,
+    })
+    const bucket = this.bucket.node.defaultChild as CfnBucket
+    bucket.notificationConfiguration = {
+      lambdaConfigurations: [
+        {
+          event: 's3:ObjectCreated:Put',
+          filter: { s3Key: { rules: [{ name: 'prefix', value: 'direct/' }] } },
+          function: to.functionArn,
+        },
+      ],
+    }
+    const permission = to.node.findChild('Bucket')
+    bucket.node.addDependency(permission)
+  }
+}

@@ -1,0 +1,103 @@
+import { type App, CfnOutput, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib'
+import { AccessLogs } from './constructs/access-logs.ts'
+import { Api } from './constructs/api.ts'
+import { Domain } from './constructs/domain.ts'
+import { Edge } from './constructs/edge.ts'
+import { EdgeSecret } from './constructs/edge-secret.ts'
+import { Functions } from './constructs/functions.ts'
+import { Logs } from './constructs/logs.ts'
+import { Relay } from './constructs/relay.ts'
+import { Storage } from './constructs/storage.ts'
+import type { Settings } from './settings.ts'
+
+/**
+ * The whole registry:
+ *
+ *     client ──► edge ──┬──► api ──► function ──► table, bucket
+ *                       ├──► relay, if wanted ──► table, bucket
+ *                       └──► bucket ──► claim ──► table
+ *
+ *                          every 5 minutes: collector ──► table, bucket
+ */
+export class RegistryStack extends Stack {
+  constructor(app: App, id: string, settings: Settings) {
+    super(app, id, {
+      stackName: settings.name,
+      description: 'Longshore: a container registry without servers',
+    })
+    const { name } = settings
+    const removal = settings.retain === 'on' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY
+    const logs = new Logs(this, 'Logs', { name, days: settings.logRetentionDays })
+    const accessLogs =
+      settings.accessLogs === 'on'
+        ? new AccessLogs(this, 'AccessLogs', { days: settings.logRetentionDays, removal })
+        : undefined
+
+    const storage = new Storage(this, 'Storage', { name, removal, logs: accessLogs?.bucket })
+    const parameter = `/${name}/edge-secret`
+    const secret = new EdgeSecret(this, 'EdgeSecret', {
+      parameter,
+      generation: settings.secretGeneration,
+      retain: settings.retain === 'on',
+      relay: settings.relay === 'on',
+      log: logs.of('edge-secret'),
+    })
+    const shared = {
+      settings,
+      storage,
+      environment: environmentOf(settings, storage, parameter),
+      secretArn: secret.parameterArn,
+    }
+    const functions = new Functions(this, 'Functions', { ...shared, logs })
+    const api = new Api(this, 'Api', {
+      name,
+      function: functions.api.function,
+      requestsPerSecond: settings.requestsPerSecond,
+      log: logs.of('requests'),
+    })
+    const relay =
+      settings.relay === 'on' ? new Relay(this, 'Relay', { ...shared, log: logs.of('relay') }) : undefined
+    const { distribution } = new Edge(this, 'Edge', {
+      settings,
+      storage,
+      store: secret.store,
+      apiHost: api.host,
+      secretHeader: secret.header,
+      relay,
+      logs: accessLogs,
+    })
+    if (relay) secret.announceRelay(distribution)
+    const { domain, zone } = settings
+    if (domain && zone) new Domain(this, 'Domain', { domain, hostedZoneId: zone, distribution })
+
+    for (const [key, value] of Object.entries(settings.tags)) Tags.of(this).add(key, value)
+    const host = domain ?? distribution.attrDomainName
+    this.#tell('Registry', `https://${host}`, "The registry's address")
+    this.#tell('Login', `docker login ${host}`, 'What to say to begin with')
+    this.#tell(
+      'EdgeHost',
+      distribution.attrDomainName,
+      'Where the domain must point to, as an alias or CNAME',
+    )
+    this.#tell('TableName', storage.table.tableName, 'DynamoDB table: all that is said about the blobs')
+    this.#tell('BucketName', storage.bucket.bucketName, 'S3 bucket: the blobs')
+    this.#tell('SecretName', parameter, 'SSM parameter: the secret of edge and API')
+    this.#tell('LogGroups', `/${name}/`, 'What the names of all log groups begin with')
+  }
+
+  #tell(id: string, value: string, description: string): void {
+    new CfnOutput(this, id, { value, description })
+  }
+}
+
+/** What lambda/handlers/config.ts reads. */
+function environmentOf(settings: Settings, storage: Storage, parameter: string): Record<string, string> {
+  return {
+    LONGSHORE_TABLE: storage.table.tableName,
+    LONGSHORE_BUCKET: storage.bucketName,
+    LONGSHORE_PULL: settings.pull,
+    LONGSHORE_SECRET: parameter,
+    LONGSHORE_GRACE_HOURS: String(settings.graceHours),
+    ...(settings.domain && { LONGSHORE_ORIGIN: `https://${settings.domain}` }),
+  }
+}
