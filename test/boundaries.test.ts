@@ -3,7 +3,13 @@ import { dirname, join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 /** The ports: what the registry knows of its stores. */
-const PORTS = ['store/table.ts', 'store/blobs.ts', 'store/keys.ts', 'store/records.ts']
+const PORTS = [
+  'store/table.ts',
+  'store/blobs.ts',
+  'store/keys.ts',
+  'store/records.ts',
+  'store/direct-object.ts',
+]
 
 /** What adapters are made of. Nothing else in lambda/ but the handlers may know a store, a file system or AWS. */
 const ADAPTERS = [

@@ -30,12 +30,16 @@ export class Collector {
     this.#registry = registry
   }
 
-  /** Deals with everything that is due now. A row that fails does not hold up the others. */
-  async run(): Promise<Collected> {
+  /**
+   * Deals with everything that is due now. A row that fails does not hold up the others.
+   * @param goOn asked before each row; the rest is left for another time
+   */
+  async run(goOn: () => boolean = () => true): Promise<Collected> {
     const failures: unknown[] = []
     let done = 0
     for (const shard of GARBAGE_SHARDS)
       for await (const row of this.#due(shard)) {
+        if (!goOn()) return { done, failures }
         try {
           await this.#collect(row)
           done++

@@ -4,7 +4,7 @@ import { parseManifest } from '../../lambda/protocol/manifest.ts'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import type { UploadId } from '../../lambda/protocol/reference.ts'
 import type { ObjectName } from '../../lambda/store/blobs.ts'
-import { type DirectObject, directObject, parseDirectObject } from '../../lambda/store/object-name.ts'
+import { type DirectObject, directObject, parseDirectObject } from '../../lambda/store/direct-object.ts'
 import type {
   BlobRow,
   GarbageRow,

@@ -10,7 +10,7 @@ import {
   type ObjectName,
   type Received,
 } from '../../lambda/store/blobs.ts'
-import { type DirectObject, directObject } from '../../lambda/store/object-name.ts'
+import { type DirectObject, directObject } from '../../lambda/store/direct-object.ts'
 
 /** A store whose drafts carry their bytes in their state, so that no two of them can ever disturb each other. */
 export class MemoryBlobs implements BlobStore {

@@ -1,5 +1,6 @@
 import { type Draft, DraftBusy, ObjectMissing, type ObjectName } from '../blobs.ts'
-import { checkName, parseDirectObject } from '../object-name.ts'
+import { parseDirectObject } from '../direct-object.ts'
+import { checkName } from '../object-name.ts'
 import type { Bucket, Part } from './bucket.ts'
 import { isCalled } from './errors.ts'
 import { checksumOf, checksumOfParts, type Notes, notesOf, outcomeOf } from './notes.ts'

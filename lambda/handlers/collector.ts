@@ -1,0 +1,27 @@
+import { faultRecord } from '../http/access-log.ts'
+import { readConfig } from './config.ts'
+import { openDeployed } from './deployed.ts'
+import { writeRecord } from './log.ts'
+
+const { collector } = openDeployed({
+  config: readConfig(process.env),
+  secrets: () => {
+    throw new Error('the collector gives out no links')
+  },
+  readLimit: Number.POSITIVE_INFINITY,
+})
+
+/** So long before the function's end no further row is begun. Milliseconds. */
+const MARGIN = 60_000
+
+interface Context {
+  getRemainingTimeInMillis(): number
+}
+
+/** Called by the schedule. What it does not get done it does the next time. */
+export async function handler(_: unknown, context: Context): Promise<void> {
+  const { done, failures } = await collector.run(() => context.getRemainingTimeInMillis() > MARGIN)
+  writeRecord({ time: new Date().toISOString(), level: 'info', collected: done, failed: failures.length })
+  for (const failure of failures) writeRecord(faultRecord(Date.now(), failure))
+  if (failures.length > 0) throw new Error(`the collector failed on ${failures.length} rows`)
+}

@@ -1,0 +1,46 @@
+/** What a deployed process is told by its environment. */
+export interface Config {
+  readonly table: string
+  readonly bucket: string
+  readonly region: string
+  /** Where clients fetch blobs: from S3 by presigned URLs, or through CloudFront under the registry's own domain. */
+  readonly pull: 's3' | 'edge'
+  /** The SSM parameter that holds what edge and registry share. */
+  readonly secret: string
+  /** How long what nothing needs is kept, in milliseconds. */
+  readonly grace: number
+  /** Comes before every path that clients are told. Empty: they resolve it against the address they used. */
+  readonly origin: string
+  /** Of an S3 server that is not Amazon's. The SDK reads those of the other services itself. */
+  readonly s3Endpoint: string | undefined
+}
+
+const HOUR = 60 * 60 * 1000
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** @throws {Error} with one line that names the setting and what is wrong with it */
+export function readConfig(environment: Environment): Config {
+  const required = (name: string) => environment[name] || wrong(name, 'is not set')
+  const pull = environment.LONGSHORE_PULL || 's3'
+  if (pull !== 's3' && pull !== 'edge') wrong('LONGSHORE_PULL', 'is neither s3 nor edge')
+  const hours = Number(environment.LONGSHORE_GRACE_HOURS || 24)
+  if (!(hours >= 1 && hours <= 8760)) wrong('LONGSHORE_GRACE_HOURS', 'is not a number from 1 to 8760')
+  const origin = environment.LONGSHORE_ORIGIN ?? ''
+  if (origin !== '' && !/^https?:\/\/[^/?#@\s]+$/.test(origin))
+    wrong('LONGSHORE_ORIGIN', 'is not an origin such as https://registry.example')
+  return {
+    table: required('LONGSHORE_TABLE'),
+    bucket: required('LONGSHORE_BUCKET'),
+    region: required('AWS_REGION'),
+    pull,
+    secret: required('LONGSHORE_SECRET'),
+    grace: hours * HOUR,
+    origin,
+    s3Endpoint: environment.AWS_ENDPOINT_URL_S3 || undefined,
+  }
+}
+
+function wrong(name: string, what: string): never {
+  throw new Error(`${name} ${what}`)
+}

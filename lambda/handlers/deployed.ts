@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { createRegistryApp, type RegistryApp } from '../registry-app.ts'
+import { DynamoTable } from '../store/dynamo-table.ts'
+import { EdgeLinks } from '../store/edge-links.ts'
+import { S3Blobs } from '../store/s3-blobs.ts'
+import type { Config } from './config.ts'
+import type { Secrets } from './secrets.ts'
+
+/** How long an upload session may stay idle, in milliseconds. */
+const UPLOAD_LIFE = 24 * 60 * 60 * 1000
+
+interface Parts {
+  readonly config: Config
+  /** The newest that are known. Asked only when a link is signed. */
+  readonly secrets: () => Secrets
+  /** How many bytes may be read again to find a digest that S3 does not tell. */
+  readonly readLimit: number
+  /** Bytes of memory that one upload may hold; see {@link S3Blobs}. */
+  readonly memory?: number
+}
+
+/** The registry on DynamoDB and S3, as every deployed process has it. */
+export function openDeployed({ config, secrets, readLimit, memory }: Parts): RegistryApp {
+  const { table, bucket, region, pull, grace, origin, s3Endpoint } = config
+  const dynamo = new DynamoDBClient({ region })
+  const links = () => new EdgeLinks(secrets().edgeKeys[0] ?? '')
+  const store = new S3Blobs({
+    bucket,
+    region,
+    endpoint: s3Endpoint,
+    // The same for both stores, and renewed by the SDK in time.
+    credentials: () => dynamo.config.credentials(),
+    ...(memory !== undefined && { memory }),
+    ...(pull === 'edge' && {
+      through: (key, { digest, seconds }) =>
+        origin + links().pullPath(digest, key, Math.floor(Date.now() / 1000) + seconds),
+    }),
+  })
+  const deps = {
+    table: new DynamoTable(dynamo, table),
+    store,
+    clock: Date.now,
+    newId: randomUUID,
+    grace,
+    uploadLife: UPLOAD_LIFE,
+    direct: { readLimit },
+  }
+  return createRegistryApp(deps, {
+    origin,
+    signUpload: (name, upload, until) => links().uploadQuery(upload, name, Math.floor(until / 1000)),
+  })
+}

@@ -1,0 +1,153 @@
+import { RegistryError } from '../protocol/errors.ts'
+import { type AccessRecord, accessRecord, type FaultRecord, faultRecord } from './access-log.ts'
+import { type App, type Exchange, errorResponse } from './app.ts'
+import type { Request, Response } from './message.ts'
+
+/** An event of an HTTP API, payload format 2.0, as far as we read it. */
+export interface GatewayEvent {
+  /** Decoded already, once. It ends at a decoded `?`. */
+  readonly rawPath: string
+  /** As the client sent it. */
+  readonly rawQueryString: string
+  /** Lower-case names; a header that was sent twice is joined by commas. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly body?: string
+  readonly isBase64Encoded: boolean
+  readonly requestContext: {
+    readonly requestId: string
+    readonly http: { readonly method: string; readonly sourceIp?: string }
+  }
+}
+
+export interface GatewayResult {
+  readonly statusCode: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  readonly isBase64Encoded: true
+}
+
+/** The app behind an HTTP API. Never rejects. */
+export type Gateway = (event: GatewayEvent) => Promise<GatewayResult>
+
+/**
+ * The most bytes that a response can have. Lambda answers with 6,291,556 bytes of JSON, in which bytes are base64; what
+ * is left of them are headers, of which API Gateway takes 10,240 bytes.
+ */
+export const LONGEST_BODY = 4_700_000
+
+interface GatewayParts {
+  readonly app: App
+  /** Where records go, of requests and of what went wrong on our side. */
+  readonly log: (record: AccessRecord | FaultRecord) => void
+  /** Milliseconds since 1970. */
+  readonly clock: () => number
+}
+
+/** Puts an app behind API Gateway. */
+export function createGateway({ app, log, clock }: GatewayParts): Gateway {
+  return async event => {
+    const startedAt = clock()
+    const { requestId, http } = event.requestContext
+    const request = readEvent(event)
+    const exchange = await app(request)
+    const { result, bytesOut, fault } = await write(http.method, exchange)
+    const visit = {
+      requestId,
+      startedAt,
+      durationMs: clock() - startedAt,
+      status: result.statusCode,
+      bytesIn: Number(request.headers['content-length']),
+      bytesOut,
+      method: http.method,
+      agent: request.headers['user-agent'],
+      remote: viewerOf(event),
+    }
+    log(accessRecord(visit, exchange))
+    const wrong = exchange.fault ?? fault
+    if (wrong !== undefined) log(faultRecord(clock(), wrong, requestId))
+    return { ...result, headers: { ...result.headers, 'x-request-id': requestId } }
+  }
+}
+
+/** What API Gateway received, as the app wants it. */
+export function readEvent(event: GatewayEvent): Request {
+  const { rawPath, rawQueryString, body = '', isBase64Encoded, requestContext } = event
+  const bytes = Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8')
+  const { 'transfer-encoding': _, 'content-type': type, ...headers } = event.headers
+  return {
+    method: requestContext.http.method,
+    path: rawPath,
+    query: new URLSearchParams(rawQueryString),
+    headers: {
+      ...headers,
+      // A body in chunks arrives whole, and a request without one is said to be text.
+      'content-length': String(bytes.length),
+      ...(bytes.length > 0 && { 'content-type': type }),
+    },
+    body: oneOf(bytes),
+  }
+}
+
+/**
+ * Who asked. CloudFront puts the address of its peer behind whatever the client sent, and API Gateway that of CloudFront;
+ * so the last but one is true, and what stands left of it anyone could have written.
+ */
+export function viewerOf({ headers, requestContext }: GatewayEvent): string | undefined {
+  const hops = (headers['x-forwarded-for'] ?? '').split(',').map(hop => hop.trim())
+  return hops.at(-2) || requestContext.http.sourceIp
+}
+
+interface Written {
+  readonly result: GatewayResult
+  readonly bytesOut: number
+  readonly fault?: unknown
+}
+
+async function write(method: string, { response }: Exchange): Promise<Written> {
+  try {
+    if (!response) throw new Error('the app has no answer')
+    return await writeResponse(method, response)
+  } catch (fault) {
+    // Nothing has been sent yet, so the client can still be told.
+    return {
+      ...(await writeResponse(method, errorResponse(new RegistryError('UNAVAILABLE'), method))),
+      fault,
+    }
+  }
+}
+
+async function writeResponse(method: string, { status, headers, body }: Response): Promise<Written> {
+  const bytes = method === 'HEAD' ? filler(headers) : await collect(body)
+  const result = {
+    statusCode: status,
+    // Without one API Gateway would call it text, and without a length it counts for itself.
+    headers: { 'content-type': 'application/octet-stream', ...headers },
+    body: bytes.toString('base64'),
+    isBase64Encoded: true,
+  } as const
+  return { result, bytesOut: method === 'HEAD' ? 0 : bytes.length }
+}
+
+/**
+ * What takes the place of the body that a HEAD must not have. API Gateway takes it off, and it is not established whether
+ * it then tells the length that we said or the one that it counted. So they are the same.
+ */
+function filler(headers: Response['headers']): Buffer {
+  const length = Number(headers['content-length'] ?? 0)
+  return length <= LONGEST_BODY ? Buffer.alloc(length) : Buffer.alloc(0)
+}
+
+async function collect(body: Response['body'] = Buffer.alloc(0)): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  let size = 0
+  for await (const piece of body instanceof Uint8Array ? [body] : body) {
+    size += piece.length
+    if (size > LONGEST_BODY) throw new Error('the response is longer than Lambda can answer with')
+    pieces.push(Buffer.from(piece)) // a piece is only ours until the next
+  }
+  return Buffer.concat(pieces)
+}
+
+async function* oneOf(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes
+}

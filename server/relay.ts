@@ -1,0 +1,56 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { readConfig } from '../lambda/handlers/config.ts'
+import { openDeployed } from '../lambda/handlers/deployed.ts'
+import { isEdge, SecretKeeper, type Secrets, secretsInSsm } from '../lambda/handlers/secrets.ts'
+import { faultRecord } from '../lambda/http/access-log.ts'
+import { behindEdge } from '../lambda/http/behind-edge.ts'
+import { Log } from './log.ts'
+import { createDoor } from './node-http.ts'
+import { closeDoor, listen, stopOnSignals } from './shutdown.ts'
+import { reason } from './start-error.ts'
+
+/** Where the load balancer looks for it. To its own question, which does not come by the edge, it hears 403: that is well. */
+const PORT = Number(process.env.PORT || 8080)
+
+/** So long a layer that is on its way may take when the service is renewed. Fargate waits two minutes at most. */
+const SHUTDOWN = 110_000
+/** What one upload may hold: parts of 256 MiB, for blobs of 453 GiB, want twice that. */
+const MEMORY = Number(process.env.LONGSHORE_UPLOAD_MEMORY_MIB || 64) * 2 ** 20
+const READ_LIMIT = 64 * 2 ** 20
+/** How often the secrets are looked after, in milliseconds. */
+const REFRESH = 60_000
+
+await main().catch(error => {
+  console.error(`longshore: ${reason(error)}`)
+  process.exit(1)
+})
+
+/** The registry for clients that send a layer of any size in one request: the app of the API, on a server that streams. */
+async function main(): Promise<void> {
+  const config = readConfig(process.env)
+  const log = new Log(process.stdout, 'json')
+  const failed = (error: unknown) => log.write(faultRecord(Date.now(), error))
+  process.on('exit', () => log.flush())
+
+  const keeper = new SecretKeeper(secretsInSsm(config.secret))
+  let secrets: Secrets = await keeper.current()
+  const { app } = openDeployed({ config, secrets: () => secrets, readLimit: READ_LIMIT, memory: MEMORY })
+  const guarded = behindEdge(app, header => isEdge(header, secrets))
+  const door = createDoor({ app: guarded, log })
+  await listen(door.server, PORT, '0.0.0.0')
+
+  const stopping = new AbortController()
+  void refresh()
+  stopOnSignals(async () => {
+    stopping.abort()
+    await closeDoor(door, SHUTDOWN)
+  }, failed)
+
+  async function refresh(): Promise<void> {
+    while (await waited(REFRESH, stopping.signal)) secrets = await keeper.current()
+  }
+}
+
+async function waited(ms: number, signal: AbortSignal): Promise<boolean> {
+  return delay(ms, true, { signal, ref: false }).catch(() => false)
+}

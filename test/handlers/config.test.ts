@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest'
+import { readConfig } from '../../lambda/handlers/config.ts'
+
+const LEAST = {
+  AWS_REGION: 'eu-central-1',
+  LONGSHORE_TABLE: 'table',
+  LONGSHORE_BUCKET: 'bucket',
+  LONGSHORE_SECRET: '/longshore/secret',
+}
+
+describe('the environment of a deployed process', () => {
+  it('needs to say where things are, and no more', () => {
+    expect(readConfig(LEAST)).toEqual({
+      table: 'table',
+      bucket: 'bucket',
+      region: 'eu-central-1',
+      secret: '/longshore/secret',
+      pull: 's3',
+      grace: 24 * 60 * 60 * 1000,
+      origin: '',
+      s3Endpoint: undefined,
+    })
+  })
+
+  it('may say more', () => {
+    const more = {
+      LONGSHORE_PULL: 'edge',
+      LONGSHORE_GRACE_HOURS: '48',
+      LONGSHORE_ORIGIN: 'https://registry.example',
+      AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9000',
+    }
+    expect(readConfig({ ...LEAST, ...more })).toMatchObject({
+      pull: 'edge',
+      grace: 48 * 60 * 60 * 1000,
+      origin: 'https://registry.example',
+      s3Endpoint: 'http://127.0.0.1:9000',
+    })
+  })
+
+  it.each(Object.keys(LEAST))('is refused without %s', name => {
+    expect(() => readConfig({ ...LEAST, [name]: undefined })).toThrow(`${name} is not set`)
+  })
+
+  it.each([
+    ['LONGSHORE_PULL', 'cdn'],
+    ['LONGSHORE_GRACE_HOURS', '0'],
+    ['LONGSHORE_GRACE_HOURS', 'soon'],
+    ['LONGSHORE_ORIGIN', 'registry.example'],
+    ['LONGSHORE_ORIGIN', 'https://registry.example/path'],
+    ['LONGSHORE_ORIGIN', 'https://user@registry.example'],
+  ])('is refused with %s=%s, in one line that names it', (name, value) => {
+    expect(() => readConfig({ ...LEAST, [name]: value })).toThrow(new RegExp(`^${name} is .*$`))
+  })
+})

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest'
+import { isEdge, SecretKeeper, type Secrets } from '../../lambda/handlers/secrets.ts'
+
+const MINUTE = 60_000
+const HEADER = 'what only the edge can say'
+const secretsOf = (key: string): Secrets => ({ edgeKeys: [key], header: HEADER })
+
+describe('the secrets of a process', () => {
+  it('are fetched once for all who ask at once', async () => {
+    let fetched = 0
+    const keeper = new SecretKeeper(async () => secretsOf(`key ${++fetched}`))
+    await Promise.all([keeper.current(), keeper.current()])
+
+    expect(await keeper.current()).toEqual(secretsOf('key 1'))
+  })
+
+  it('are fetched again after five minutes, because keys are rotated', async () => {
+    let now = 0
+    let fetched = 0
+    const keeper = new SecretKeeper(
+      async () => secretsOf(`key ${++fetched}`),
+      () => now,
+    )
+    await keeper.current()
+    now = 4.9 * MINUTE
+    expect(await keeper.current()).toEqual(secretsOf('key 1'))
+    now = 5 * MINUTE
+    expect(await keeper.current()).toEqual(secretsOf('key 2'))
+  })
+
+  it('are the old ones while no newer can be had', async () => {
+    let now = 0
+    let down = false
+    const fetch = async () => {
+      if (down) throw new Error('SSM is down')
+      return secretsOf('key')
+    }
+    const keeper = new SecretKeeper(fetch, () => now)
+    await keeper.current()
+    now = 6 * MINUTE
+    down = true
+
+    expect(await keeper.current()).toEqual(secretsOf('key'))
+  })
+
+  it('are asked for again by the next who needs them when there are none', async () => {
+    let tries = 0
+    const keeper = new SecretKeeper(async () => {
+      if (++tries === 1) throw new Error('SSM is down')
+      return secretsOf('key')
+    })
+
+    await expect(keeper.current()).rejects.toThrow('SSM is down')
+    expect(await keeper.current()).toEqual(secretsOf('key'))
+  })
+})
+
+describe('the header of the edge', () => {
+  it('is known', () => {
+    expect(isEdge(HEADER, secretsOf('key'))).toBe(true)
+  })
+
+  it.each([undefined, '', HEADER.slice(1), `${HEADER}x`, HEADER.toUpperCase(), `${HEADER}, ${HEADER}`])(
+    'is not %j',
+    said => {
+      expect(isEdge(said, secretsOf('key'))).toBe(false)
+    },
+  )
+})

@@ -1,0 +1,242 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  createGateway,
+  type GatewayEvent,
+  LONGEST_BODY,
+  readEvent,
+  viewerOf,
+} from '../../lambda/http/api-gateway.ts'
+import type { App } from '../../lambda/http/app.ts'
+import type { Request, Response } from '../../lambda/http/message.ts'
+import { collect } from '../support/bytes.ts'
+import { digest, imageOf } from '../support/content.ts'
+import { openRegistry } from '../support/registry.ts'
+
+/** The most that Lambda can answer with, in bytes of JSON. */
+const LAMBDA_LIMIT = 6_291_556
+
+interface Asked {
+  readonly method?: string
+  readonly path?: string
+  readonly query?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+}
+
+/** The event that an HTTP API makes of a request: bytes in base64 where they are no text, and text/plain where there are none. */
+function eventOf({ method = 'GET', path = '/v2/', query = '', headers = {}, body }: Asked): GatewayEvent {
+  const text = body && Buffer.from(body).toString('utf8')
+  const isText = body !== undefined && Buffer.from(text ?? '').equals(Buffer.from(body))
+  return {
+    rawPath: path,
+    rawQueryString: query,
+    headers: { ...(body ? {} : { 'content-type': 'text/plain; charset=utf-8' }), ...headers },
+    ...(body && { body: isText ? (text ?? '') : Buffer.from(body).toString('base64') }),
+    isBase64Encoded: body !== undefined && !isText,
+    requestContext: { requestId: 'id', http: { method, sourceIp: '10.0.0.1' } },
+  }
+}
+
+/** What an app gets and what a client gets when `respond` is the app. */
+async function through(event: GatewayEvent, respond: (request: Request) => Promise<Response> | Response) {
+  const records: { status?: number; bytesIn?: number; bytesOut?: number; message?: string }[] = []
+  const app: App = async request => ({ response: await respond(request) })
+  const result = await createGateway({ app, log: record => records.push(record), clock: () => 0 })(event)
+  return { ...result, bytes: Buffer.from(result.body, 'base64'), records }
+}
+
+const ok: Response = { status: 200, headers: {} }
+
+describe('a request', () => {
+  it('keeps every byte of its body, text or not', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async bytes => {
+        const { headers, body } = readEvent(eventOf({ method: 'PUT', body: bytes }))
+        expect(await collect(body)).toEqual(Buffer.from(bytes))
+        expect(headers['content-length']).toBe(String(bytes.length))
+      }),
+    )
+  })
+
+  it('keeps its path, which is decoded already, and does not decode it again', () => {
+    fc.assert(
+      fc.property(fc.string(), path => {
+        expect(readEvent(eventOf({ path: `/${path}` })).path).toBe(`/${path}`)
+      }),
+    )
+  })
+
+  it('keeps its query: repeated names, their order, and what was percent-encoded', () => {
+    const pairs = fc.array(fc.tuple(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' })))
+    fc.assert(
+      fc.property(pairs, pairs => {
+        const query = pairs.map(pair => pair.map(encodeURIComponent).join('=')).join('&')
+        expect([...readEvent(eventOf({ query })).query]).toEqual(pairs)
+      }),
+    )
+  })
+
+  it('keeps its headers, but for how the body travelled', () => {
+    const { headers } = readEvent(
+      eventOf({
+        method: 'PATCH',
+        headers: { 'transfer-encoding': 'chunked', accept: 'a,b' },
+        body: Buffer.of(1),
+      }),
+    )
+    expect(headers).toEqual({ accept: 'a,b', 'content-length': '1', 'content-type': undefined })
+  })
+
+  it('has no content type where it has no content, whatever API Gateway says', () => {
+    expect(readEvent(eventOf({ method: 'POST' })).headers).toEqual({ 'content-length': '0' })
+  })
+
+  it.each([
+    ['203.0.113.7, 130.176.1.1', '203.0.113.7'],
+    ['6.6.6.6, 203.0.113.7, 130.176.1.1', '203.0.113.7'],
+    ['203.0.113.7', '10.0.0.1'],
+    ['', '10.0.0.1'],
+  ])('that came by %j was sent by %s', (hops, viewer) => {
+    expect(viewerOf(eventOf({ headers: { 'x-forwarded-for': hops } }))).toBe(viewer)
+  })
+})
+
+describe('a response', () => {
+  it('keeps its status, its headers and every byte', async () => {
+    const name = fc.stringMatching(/^x-[a-z0-9-]{1,20}$/)
+    const headers = fc.dictionary(name, fc.string({ maxLength: 50 }))
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 200, max: 599 }),
+        headers,
+        fc.uint8Array(),
+        async (status, sent, body) => {
+          const { statusCode, headers, bytes } = await through(eventOf({}), () => ({
+            status,
+            headers: sent,
+            body,
+          }))
+          expect(statusCode).toBe(status)
+          expect(headers).toMatchObject(sent)
+          expect(bytes).toEqual(Buffer.from(body))
+          for (const value of Object.values(headers)) expect(value).toBeTypeOf('string')
+        },
+      ),
+    )
+  })
+
+  it('may come in pieces, which are its own only until the next', async () => {
+    async function* body() {
+      const piece = Buffer.from('one')
+      yield piece
+      piece.write('two')
+      yield piece
+    }
+    expect((await through(eventOf({}), () => ({ ...ok, body: body() }))).bytes.toString()).toBe('onetwo')
+  })
+
+  it('always says a type, lest API Gateway calls it text', async () => {
+    expect((await through(eventOf({}), () => ok)).headers['content-type']).toBe('application/octet-stream')
+  })
+
+  it('may be as long as Lambda lets it, in bytes of JSON', async () => {
+    const body = Buffer.alloc(LONGEST_BODY)
+    const headers = { 'x-long': 'x'.repeat(10_000) }
+    const { bytes, records, ...result } = await through(eventOf({}), () => ({ status: 200, headers, body }))
+    expect(bytes.length).toBe(LONGEST_BODY)
+    expect(JSON.stringify(result).length).toBeLessThan(LAMBDA_LIMIT)
+  })
+
+  it.each([
+    [
+      'is too long',
+      async function* () {
+        for (let i = 0; i < 5; i++) yield Buffer.alloc(2 ** 20)
+      },
+    ],
+    [
+      'breaks off',
+      async function* (): AsyncGenerator<Uint8Array> {
+        yield Buffer.from('begun')
+        throw new Error('the store is gone')
+      },
+    ],
+  ])('that %s becomes an error document, and a fault in the log', async (_, body) => {
+    const { statusCode, bytes, records } = await through(eventOf({}), () => ({ ...ok, body: body() }))
+    expect(statusCode).toBe(503)
+    expect(JSON.parse(bytes.toString()).errors[0].code).toBe('UNAVAILABLE')
+    expect(records[1]?.message).toMatch(/too long|longer|gone/)
+  })
+})
+
+describe('the answer to a HEAD', () => {
+  it('has as many bytes as it says, so that both ways of counting them come to the same', async () => {
+    const headers = { 'content-type': 'a/b', 'content-length': '1234' }
+    const result = await through(eventOf({ method: 'HEAD' }), () => ({ status: 200, headers }))
+    expect(result.headers['content-length']).toBe('1234')
+    expect(result.bytes.length).toBe(1234)
+    expect(result.records[0]?.bytesOut).toBe(0)
+  })
+
+  it.each([
+    ['leads elsewhere', { status: 307, headers: { location: '/x', 'content-length': '0' } }],
+    ['says that nothing has changed', { status: 304, headers: {} }],
+  ])('has none where it %s', async (_, response) => {
+    expect((await through(eventOf({ method: 'HEAD' }), () => response)).bytes.length).toBe(0)
+  })
+
+  it('says the length of the error document that it leaves out', async () => {
+    const registry = openRegistry()
+    const app: App = request => registry.exchange(request.method, request.path)
+    const result = await createGateway({ app, log: () => {}, clock: () => 0 })(
+      eventOf({ method: 'HEAD', path: '/v2/a/manifests/missing' }),
+    )
+    expect(result.statusCode).toBe(404)
+    expect(Buffer.from(result.body, 'base64').length).toBe(Number(result.headers['content-length']))
+  })
+})
+
+it('logs a request as the local server does', async () => {
+  const event = eventOf({ method: 'PUT', headers: { 'user-agent': 'client' }, body: Buffer.from('four') })
+  const { records, headers } = await through(event, () => ({ ...ok, body: Buffer.from('three') }))
+  expect(records).toEqual([
+    expect.objectContaining({
+      status: 200,
+      method: 'PUT',
+      agent: 'client',
+      bytesIn: 4,
+      bytesOut: 5,
+      requestId: 'id',
+    }),
+  ])
+  expect(headers['x-request-id']).toBe('id')
+})
+
+it('carries a push and a pull', async () => {
+  const registry = openRegistry()
+  const app: App = ({ method, path, query, headers, body }) =>
+    registry.exchange(method, `${path}?${query}`, { headers: headers as Record<string, string>, body })
+  const gateway = createGateway({ app, log: () => {}, clock: () => 0 })
+  const layer = Buffer.from([0, 255, 128])
+  const manifest = imageOf(['config', layer.toString('latin1')])
+  const send = async (asked: Asked) => {
+    const result = await gateway(eventOf(asked))
+    return { ...result, bytes: Buffer.from(result.body, 'base64') }
+  }
+
+  for (const body of [Buffer.from('{}'), Buffer.from('config'), Buffer.from(layer.toString('latin1'))]) {
+    const { headers } = await send({ method: 'POST', path: '/v2/a/blobs/uploads/' })
+    const end = {
+      method: 'PUT',
+      path: headers.location ?? '',
+      query: `digest=${encodeURIComponent(digest(body))}`,
+    }
+    expect(await send({ ...end, body })).toMatchObject({ statusCode: 201 })
+  }
+  const type = { 'content-type': 'application/vnd.oci.image.manifest.v1+json' }
+  const put = { method: 'PUT', path: '/v2/a/manifests/v1', headers: type, body: Buffer.from(manifest) }
+  expect(await send(put)).toMatchObject({ statusCode: 201 })
+  const got = await send({ path: '/v2/a/manifests/v1' })
+  expect([got.bytes.toString(), got.headers['content-type']]).toEqual([manifest, type['content-type']])
+})

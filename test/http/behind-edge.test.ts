@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest'
+import type { App } from '../../lambda/http/app.ts'
+import { behindEdge, EDGE_HEADER } from '../../lambda/http/behind-edge.ts'
+import type { Request } from '../../lambda/http/message.ts'
+
+const request = (headers: Record<string, string>, method = 'GET'): Request => ({
+  method,
+  path: '/v2/',
+  query: new URLSearchParams(),
+  headers,
+  body: (async function* () {})(),
+})
+
+describe('an app behind the edge', () => {
+  let asked = 0
+  const app: App = async () => {
+    asked++
+    return { response: { status: 200, headers: {} } }
+  }
+  const guarded = behindEdge(app, header => header === 'secret')
+
+  it('serves who comes by it', async () => {
+    expect((await guarded(request({ [EDGE_HEADER]: 'secret' }))).response?.status).toBe(200)
+  })
+
+  it.each([{}, { [EDGE_HEADER]: 'guess' }])('sends everybody else away, unheard', async headers => {
+    asked = 0
+    const { response, code } = await guarded(request(headers))
+
+    expect([response?.status, code, asked]).toEqual([403, 'DENIED', 0])
+    expect(JSON.parse(String(response?.body)).errors[0].code).toBe('DENIED')
+  })
+})
