@@ -14,13 +14,15 @@ export const hasDynamoDBLocal = existsSync(LIBRARY)
 
 /** Amazon's own emulator, in memory, on a port of its own. */
 export class DynamoDBLocal implements AsyncDisposable {
+  readonly endpoint: string
   readonly client: DynamoDBClient
   readonly #process: ChildProcess
 
   private constructor(process: ChildProcess, port: number) {
     this.#process = process
+    this.endpoint = `http://127.0.0.1:${port}`
     this.client = new DynamoDBClient({
-      endpoint: `http://127.0.0.1:${port}`,
+      endpoint: this.endpoint,
       region: 'local',
       credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
     })
@@ -33,7 +35,8 @@ export class DynamoDBLocal implements AsyncDisposable {
       [
         `-Djava.library.path=${LIBRARY}`,
         ...['-cp', join(LIBRARY, '*'), 'com.amazonaws.services.dynamodbv2.local.main.ServerRunner'],
-        ...['-inMemory', '-disableTelemetry', '-port', String(port)],
+        // Else whoever has other credentials sees other tables.
+        ...['-inMemory', '-sharedDb', '-disableTelemetry', '-port', String(port)],
       ],
       { stdio: 'ignore' },
     )

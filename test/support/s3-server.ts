@@ -30,12 +30,14 @@ export class S3Server implements AsyncDisposable {
     this.client = openClient(this.settings, this.settings.credentials)
   }
 
-  static async start(): Promise<S3Server> {
+  /** @param events where to POST what happens to objects, as S3 tells it */
+  static async start(events?: string): Promise<S3Server> {
     const program = findTool('versitygw')
     if (program === undefined) throw new Error('versitygw is not there: run .ci/s3/build')
     const scratch = new Scratch('longshore-s3-')
     const port = await freePort()
     const args = ['--port', `127.0.0.1:${port}`, '--region', 'eu-central-1', '--quiet', '--keep-alive']
+    if (events) args.push('--event-webhook-url', events)
     const metadata = ['--sidecar', scratch.folder('metadata')]
     const server = spawn(program, [...args, 'posix', ...metadata, scratch.folder('buckets')], {
       stdio: 'ignore',

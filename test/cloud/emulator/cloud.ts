@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { bundle } from '../../../infra/bundle.ts'
+import { BackgroundProcess, eventually } from '../../support/command.ts'
+import { DynamoDBLocal } from '../../support/dynamodb-local.ts'
+import { freePort } from '../../support/free-port.ts'
+import { S3Server } from '../../support/s3-server.ts'
+import { Scratch } from '../../support/scratch.ts'
+import { ApiGateway, type HeadLength } from './api-gateway.ts'
+import { BucketEvents } from './bucket-events.ts'
+import { CloudFront } from './cloudfront.ts'
+import { Lambda } from './lambda.ts'
+import { ParameterStore } from './parameter-store.ts'
+
+const RELAY = fileURLToPath(new URL('../../../server/relay.ts', import.meta.url))
+const HANDLERS = fileURLToPath(new URL('../../../lambda/handlers', import.meta.url))
+const TABLE = 'registry'
+const MINUTE = 60_000
+
+export interface CloudOptions {
+  readonly pull?: 's3' | 'edge'
+  readonly relay?: boolean
+  /** Of a HEAD through API Gateway. */
+  readonly headLength?: HeadLength
+  /** Which request CloudFront shows to the viewer-response function. */
+  readonly shows?: 'viewer' | 'origin'
+  /** Of CloudFront; 0 for any. */
+  readonly port?: number
+}
+
+/** The deployed registry on one machine: every piece of ours as it is, every piece of Amazon's as it is known to be. */
+export class Cloud implements AsyncDisposable {
+  readonly #undo = new AsyncDisposableStack()
+  cloudfront!: CloudFront
+  gateway!: ApiGateway
+  api!: Lambda
+  claim!: Lambda
+  collector!: Lambda
+  events!: BucketEvents
+  s3!: S3Server
+  dynamo!: DynamoDBLocal
+  /** What the edge verifies links with. */
+  readonly key = randomBytes(32).toString('base64url')
+  readonly header = randomBytes(32).toString('base64url')
+  #relay: BackgroundProcess | undefined
+
+  static async start(options: CloudOptions = {}): Promise<Cloud> {
+    const cloud = new Cloud()
+    try {
+      await cloud.#start(options)
+      return cloud
+    } catch (error) {
+      await cloud.stop()
+      throw error
+    }
+  }
+
+  /** As clients name it. */
+  get host(): string {
+    return `127.0.0.1:${this.cloudfront.port}`
+  }
+
+  get origin(): string {
+    return `http://${this.host}`
+  }
+
+  /** All that the pieces of ours have logged. */
+  get logs(): string {
+    const { api, claim, collector } = this
+    return [api.logs, claim.logs, collector.logs, this.#relay?.stdout ?? ''].join('')
+  }
+
+  stop(): Promise<void> {
+    return this.#undo.disposeAsync()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  async #start({ pull = 's3', relay, headLength = 'counted', shows = 'viewer', port }: CloudOptions) {
+    const scratch = this.#undo.adopt(new Scratch('longshore-cloud-'), scratch => scratch.remove())
+    this.events = this.#keep(await BucketEvents.start())
+    ;[this.dynamo, this.s3] = await Promise.all([
+      DynamoDBLocal.start().then(dynamo => this.#keep(dynamo)),
+      S3Server.start(this.events.url).then(s3 => this.#keep(s3)),
+    ])
+    await this.dynamo.makeTable(TABLE)
+    const secrets = JSON.stringify({ edgeKeys: [this.key], header: this.header })
+    const parameters = this.#keep(await ParameterStore.start(secrets))
+    const { endpoint, bucket, region, credentials } = this.s3.settings
+    const keys = await credentials()
+    const environment = {
+      AWS_REGION: region,
+      AWS_ACCESS_KEY_ID: keys.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
+      AWS_ENDPOINT_URL_S3: endpoint,
+      AWS_ENDPOINT_URL_DYNAMODB: this.dynamo.endpoint,
+      AWS_ENDPOINT_URL_SSM: parameters.endpoint,
+      LONGSHORE_TABLE: TABLE,
+      LONGSHORE_BUCKET: bucket,
+      LONGSHORE_SECRET: '/longshore/secret',
+      LONGSHORE_PULL: pull,
+    }
+    const lambda = (handler: string, timeout: number) => {
+      const folder = scratch.folder(handler)
+      bundle(join(HANDLERS, `${handler}.ts`), folder)
+      return this.#keep(new Lambda({ bundle: join(folder, 'index.mjs'), environment, timeout }))
+    }
+    this.api = lambda('api', 29_000)
+    this.claim = lambda('claim', 15 * MINUTE)
+    this.collector = lambda('collector', 15 * MINUTE)
+    this.events.deliverTo(event => this.claim.invoke(event))
+    this.gateway = this.#keep(await ApiGateway.start(this.api, headLength))
+    const relayPort = relay ? await this.#startRelay(environment) : undefined
+    const ports = {
+      api: this.gateway.port,
+      bucket: Number(new URL(endpoint).port),
+      ...(relayPort !== undefined && { relay: relayPort }),
+    }
+    const items = { keys: this.key, ...(relay && { relay: 'on' }) }
+    const { header } = this
+    this.cloudfront = this.#keep(
+      await CloudFront.start({ ports, items, header, bucket, region, credentials: keys, shows }, port),
+    )
+  }
+
+  async #startRelay(environment: Record<string, string>): Promise<number> {
+    const port = await freePort()
+    const relay = new BackgroundProcess(process.execPath, [RELAY], { ...environment, PORT: String(port) })
+    this.#undo.defer(() => relay.end())
+    this.#relay = relay
+    const isUp = () =>
+      fetch(`http://127.0.0.1:${port}/v2/`)
+        .then(({ status }) => status === 403)
+        .catch(() => false)
+    await eventually(
+      () => isUp(),
+      () => relay.logs,
+    )
+    return port
+  }
+
+  /** Stops it in its turn: what was started last goes first. */
+  #keep<T extends { stop(): unknown }>(piece: T): T {
+    this.#undo.defer(async () => void (await piece.stop()))
+    return piece
+  }
+}

@@ -1,0 +1,65 @@
+import { createHash, createHmac } from 'node:crypto'
+import { SignatureV4 } from '@smithy/signature-v4'
+import type { Credentials } from '../../../lambda/store/s3/presign.ts'
+
+type Data = string | ArrayBuffer | ArrayBufferView
+
+/** The hash that a signature is made with, as the signer wants it. */
+class Sha256 {
+  readonly #hash
+  constructor(secret?: Data) {
+    this.#hash = secret ? createHmac('sha256', bytesOf(secret)) : createHash('sha256')
+  }
+  update(data: Data): void {
+    this.#hash.update(bytesOf(data))
+  }
+  async digest(): Promise<Uint8Array> {
+    return this.#hash.digest()
+  }
+  reset(): void {}
+}
+
+function bytesOf(data: Data): string | Uint8Array {
+  if (typeof data === 'string') return data
+  return ArrayBuffer.isView(data)
+    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    : new Uint8Array(data)
+}
+
+interface Unsigned {
+  readonly method: string
+  readonly host: string
+  /** Percent-encoded, without a query. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/**
+ * Signs as origin access control does: the viewer's Authorization gives way, every `x-amz-` header is signed, and the body
+ * is not, so that it can be sent on as it comes.
+ */
+export async function signForBucket(
+  { method, host, path, headers }: Unsigned,
+  credentials: Credentials,
+  region: string,
+): Promise<Record<string, string>> {
+  const signer = new SignatureV4({
+    service: 's3',
+    region,
+    credentials,
+    sha256: Sha256,
+    uriEscapePath: false,
+    applyChecksum: false,
+  })
+  const signed = Object.entries(headers).filter(([name]) => name.startsWith('x-amz-'))
+  const { authorization: _, ...others } = headers
+  const request = await signer.sign({
+    method,
+    protocol: 'http:',
+    hostname: host,
+    path,
+    query: {},
+    headers: { ...Object.fromEntries(signed), host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
+  })
+  return { ...others, ...request.headers }
+}
