@@ -17,17 +17,18 @@ const LINK_SECONDS = 15 * 60
 
 /** end-2. Sends the client to the store where it can reach it, and streams where it cannot. */
 async function getBlob(
-  request: Request,
+  { headers }: Request,
   { name, digest }: BlobParams,
   { registry }: Context,
 ): Promise<Response> {
-  const { headers } = request
   const blob = await registry.blobs.find(name, digest)
-  const other = await answerWithout('GET', request, digest, blob, registry)
-  if (other) return other
+  if (isFresh(headers['if-none-match'], digest)) return notModified(digest)
+  // Before a redirect too: S3 sends the whole blob for a range that makes no sense.
+  const range = mayBeRange(headers['if-range'], digest) ? parseRange(headers.range, blob.size) : undefined
+  const elsewhere = await redirect('GET', digest, blob, registry)
+  if (elsewhere) return elsewhere
 
   const about = describe(digest, blob)
-  const range = mayBeRange(headers['if-range'], digest) ? parseRange(headers.range, blob.size) : undefined
   if (!range) return { status: 200, headers: about, body: await registry.blobs.read(blob) }
   const part = {
     'content-length': String(range.last - range.first + 1),
@@ -38,13 +39,14 @@ async function getBlob(
 
 /** end-2. Docker takes a layer's size from the Content-Length, so it is always the true one. */
 async function headBlob(
-  request: Request,
+  { headers }: Request,
   { name, digest }: BlobParams,
   { registry }: Context,
 ): Promise<Response> {
   const blob = await registry.blobs.assure(name, digest)
-  const other = await answerWithout('HEAD', request, digest, blob, registry)
-  return other ?? { status: 200, headers: describe(digest, blob) }
+  if (isFresh(headers['if-none-match'], digest)) return notModified(digest)
+  const elsewhere = await redirect('HEAD', digest, blob, registry)
+  return elsewhere ?? { status: 200, headers: describe(digest, blob) }
 }
 
 /** end-10. */
@@ -57,15 +59,17 @@ async function deleteBlob(
   return empty(202)
 }
 
-/** The answer that spares us the blob: the client has it already, or can have it from the store. */
-async function answerWithout(
+function notModified(digest: Digest): Response {
+  return empty(304, { etag: etag(digest) })
+}
+
+/** Where the client can have the bytes without us. The link is for one method, as S3 wants it. */
+async function redirect(
   method: 'GET' | 'HEAD',
-  { headers }: Request,
   digest: Digest,
   blob: Blob,
   { blobs }: Registry,
 ): Promise<Response | undefined> {
-  if (isFresh(headers['if-none-match'], digest)) return empty(304, { etag: etag(digest) })
   const url = await blobs.locate(blob, { method, digest, mediaType, seconds: LINK_SECONDS })
   return url === undefined ? undefined : empty(307, { location: url, 'docker-content-digest': digest })
 }

@@ -51,12 +51,29 @@ export interface Verdict {
   readonly cases: readonly JUnitCase[]
 }
 
+/** What can be judged: whatever serves the registry at `host`, over http. */
+export interface Judged extends AsyncDisposable {
+  readonly host: string
+}
+
+interface Trial {
+  /** Starts what is judged. */
+  readonly start?: () => Promise<Judged>
+  /** Settings of the suite that differ. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
 /** Runs the OCI conformance suite against a server of its own. */
-export async function runSuite(program: string, version: string): Promise<Verdict> {
-  await using server = await LocalServer.start()
+export async function runSuite(
+  program: string,
+  version: string,
+  { start = () => LocalServer.start(), settings = {} }: Trial = {},
+): Promise<Verdict> {
+  await using server = await start()
   using scratch = new Scratch('longshore-conformance-')
   const env = {
     ...EVERYTHING,
+    ...settings,
     OCI_VERSION: version,
     OCI_REGISTRY: server.host,
     OCI_TLS: 'disabled',

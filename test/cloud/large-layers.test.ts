@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { run } from '../support/command.ts'
+import { Containerd } from '../support/containerd.ts'
+import { ContainersStorage } from '../support/containers-storage.ts'
+import { Dockerd } from '../support/dockerd.ts'
+import { writeLargeImage } from '../support/large-image.ts'
+import { randomBatches } from '../support/random-bytes.ts'
+import { findTool } from '../support/requirements.ts'
+import { Scratch } from '../support/scratch.ts'
+import { writeTar } from '../support/tar.ts'
+import { Cloud } from './emulator/cloud.ts'
+import { describeInCloud } from './requirements.ts'
+
+const MiB = 2 ** 20
+/** What may pass through our compute in one request. */
+const MOST = 4 * MiB
+
+/** How many bytes each way took, in the requests that are kept by `which`. */
+function bytesBy(cloud: Cloud, direction: 'bytesIn' | 'bytesOut') {
+  const sum = { api: 0, bucket: 0, relay: 0, edge: 0 }
+  for (const passage of cloud.cloudfront.passages) sum[passage.origin] += passage[direction]
+  return sum
+}
+
+describeInCloud({}, 'a layer that no Lambda could take', () => {
+  let scratch: Scratch
+  let cloud: Cloud
+  beforeEach(() => {
+    scratch = new Scratch('longshore-large-')
+  })
+  afterEach(async () => {
+    await cloud?.stop()
+    scratch.remove()
+  })
+
+  describeInCloud({ tools: ['containerd', 'ctr'], root: true, linux: true }, 'sent whole by ctr', () => {
+    let containerd: Containerd
+    beforeAll(async () => {
+      containerd = await Containerd.start()
+    })
+    afterAll(() => containerd?.stop())
+
+    test.each(['s3', 'edge'] as const)(
+      'goes past us both ways, and nothing over 4 MiB reaches API or Lambda (pull road: %s)',
+      async pull => {
+        cloud = await Cloud.start({ pull })
+        const size = pull === 's3' ? 1024 * MiB : 64 * MiB
+        const path = scratch.join('large.tar')
+        const { layer } = writeLargeImage(path, '1', pull, size)
+        const name = `${cloud.host}/ctr/large:1`
+        await containerd.images('import', '--base-name', `${cloud.host}/ctr/large`, '--no-unpack', path)
+
+        await containerd.images('push', '--plain-http', name)
+        await cloud.events.settled()
+        await containerd.images('rm', '--sync', name)
+        await containerd.images('pull', '--plain-http', '--snapshotter', 'native', name)
+
+        expect(await containerd.content('ls', '-q')).toContain(layer.digest)
+        await containerd.images('rm', '--sync', name)
+        expect(bytesBy(cloud, 'bytesIn').bucket).toBe(layer.size)
+        const pulled = bytesBy(cloud, 'bytesOut').bucket
+        if (pull === 'edge') expect(pulled).toBeGreaterThanOrEqual(layer.size)
+        else expect(pulled).toBe(0)
+        expect(Math.max(...cloud.gateway.bodies)).toBeLessThan(MOST)
+        expect(bytesBy(cloud, 'bytesIn').api).toBeLessThan(MOST)
+        expect(bytesBy(cloud, 'bytesOut').api).toBeLessThan(MOST)
+        expect(cloud.events.told).toHaveLength(1)
+      },
+    )
+  })
+
+  describe('streamed in one PATCH', () => {
+    const SIZE = 300 * MiB
+    beforeEach(async () => {
+      cloud = await Cloud.start({ relay: true })
+    })
+
+    function expectByRelay(): void {
+      expect(bytesBy(cloud, 'bytesIn').relay).toBeGreaterThanOrEqual(SIZE)
+      expect(Math.max(...cloud.gateway.bodies)).toBeLessThan(MOST)
+    }
+
+    describeInCloud({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'by Docker Engine', () => {
+      test('goes by the relay, and comes back the same', async () => {
+        await using engine = await Dockerd.start()
+        const name = `${cloud.host}/docker/large:1`
+        const file = { name: 'file.bin', size: SIZE, content: randomBatches(randomUUID(), SIZE) }
+        await engine.docker('import', writeTar(scratch.join('import.tar'), [file]), name)
+        const id = await engine.docker('image', 'inspect', '-f', '{{.Id}}', name)
+
+        await engine.docker('push', name)
+        await engine.docker('image', 'rm', name)
+        await engine.docker('pull', name)
+
+        expect(await engine.docker('image', 'inspect', '-f', '{{.Id}}', name)).toBe(id)
+        expectByRelay()
+      })
+    })
+
+    describeInCloud({ tools: ['skopeo'] }, 'by skopeo', () => {
+      test('goes by the relay, and comes back the same', async () => {
+        const path = scratch.join('large.tar')
+        const { digest } = writeLargeImage(path, '1', 'skopeo', SIZE)
+        const name = `docker://${cloud.host}/skopeo/large:1`
+        const copy = (...args: string[]) =>
+          run('skopeo', [
+            '--insecure-policy',
+            'copy',
+            '--src-tls-verify=false',
+            '--dest-tls-verify=false',
+            '--preserve-digests',
+            ...args,
+          ])
+
+        await copy(`oci-archive:${path}:1`, name)
+        await copy(name, `dir:${scratch.join('back')}`)
+
+        const told = await run('skopeo', ['inspect', '--tls-verify=false', '--format', '{{.Digest}}', name])
+        expect(told.trim()).toBe(digest)
+        expectByRelay()
+      })
+    })
+
+    describeInCloud({ tools: ['podman'], root: true, linux: true }, 'by podman', () => {
+      test('goes by the relay, and comes back the same', async () => {
+        await using podman = new ContainersStorage('podman')
+        const path = scratch.join('large.tar')
+        writeLargeImage(path, '1', 'podman', SIZE)
+        const name = `${cloud.host}/podman/large:1`
+        const loaded = (await podman.run('pull', '--quiet', `oci-archive:${path}`)).trim()
+        const layers = async () =>
+          JSON.parse(await podman.run('image', 'inspect', name))[0].RootFS.Layers as string[]
+        await podman.run('tag', loaded, name)
+        const before = await layers()
+
+        await podman.run('push', '--tls-verify=false', name)
+        await podman.run('rmi', '--all', '--force')
+        await podman.run('pull', '--tls-verify=false', name)
+
+        expect(await layers()).toEqual(before)
+        expectByRelay()
+      })
+    })
+  })
+
+  describeInCloud({ tools: ['regctl'] }, 'sent in chunks by regctl', () => {
+    test('comes back byte for byte, without relay and without the direct road', async () => {
+      cloud = await Cloud.start()
+      const path = scratch.join('large.tar')
+      const { digest, layer } = writeLargeImage(path, '1', 'regctl', 37 * MiB)
+      const layout = scratch.folder('layout')
+      await run('tar', ['-xf', path, '-C', layout])
+      const regctl = (...args: string[]) =>
+        run(findTool('regctl') ?? 'regctl', args, { env: { REGCTL_CONFIG: scratch.join('config.json') } })
+      const chunks = ['--blob-max', String(MiB), '--blob-chunk', String(MOST)]
+      await regctl('registry', 'set', cloud.host, '--tls', 'disabled', '--skip-check', ...chunks)
+      const name = `${cloud.host}/regctl/large:1`
+
+      await regctl('image', 'copy', `ocidir://${layout}:1`, name)
+
+      expect((await regctl('image', 'digest', name)).trim()).toBe(digest)
+      const blob = await run('bash', [
+        '-c',
+        `curl -sL ${cloud.origin}/v2/regctl/large/blobs/${layer.digest} | sha256sum | cut -d' ' -f1`,
+      ])
+      expect(`sha256:${blob.trim()}`).toBe(layer.digest)
+      expect(cloud.gateway.bodies.filter(size => size === MOST).length).toBe(Math.floor(layer.size / MOST))
+      expect(bytesBy(cloud, 'bytesIn')).toMatchObject({ bucket: 0, relay: 0 })
+    })
+  })
+})
