@@ -1,5 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { ResourceEvent } from '../../lambda/handlers/edge-secret/custom-resource.ts'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { putAnswer, type ResourceEvent } from '../../lambda/handlers/edge-secret/custom-resource.ts'
 import { parseSecret } from '../../lambda/handlers/edge-secret/secret.ts'
 import { createHandler } from '../../lambda/handlers/edge-secret.ts'
 import { EdgeServices } from '../support/edge-services.ts'
@@ -242,5 +245,36 @@ describe('The relay', () => {
     await deployment.relay('Create')
     await deployment.secret('Update', { relay: 'on', generation: '2' })
     expect(deployment.services.items.get('relay')).toBe('on')
+  })
+})
+
+describe('An answer to CloudFormation', () => {
+  const asked: { method: string | undefined; type: string | undefined; body: string }[] = []
+  let failures = 0
+  const server = createServer(async (request: IncomingMessage, response) => {
+    asked.push({ method: request.method, type: request.headers['content-type'], body: await text(request) })
+    response.writeHead(failures-- > 0 ? 503 : 200).end()
+  })
+  const url = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}/answer`
+
+  beforeAll(() => new Promise<void>(done => void server.listen(0, '127.0.0.1', done)))
+  afterAll(() => void server.close())
+  beforeEach(() => void asked.splice(0))
+
+  it('has no content type, for which its address is not signed', async () => {
+    await putAnswer(url(), '{}')
+    expect(asked).toEqual([{ method: 'PUT', type: undefined, body: '{}' }])
+  })
+
+  it('is given again when it is not taken', async () => {
+    failures = 2
+    await putAnswer(url(), '{}', 1)
+    expect(asked).toHaveLength(3)
+  })
+
+  it('fails aloud when it is never taken, so that Lambda begins again', async () => {
+    failures = 9
+    await expect(putAnswer(url(), '{}', 1)).rejects.toThrow('503')
+    expect(asked).toHaveLength(3)
   })
 })

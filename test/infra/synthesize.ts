@@ -1,7 +1,4 @@
-import { App, Validations } from 'aws-cdk-lib'
-import { Template as Found } from 'aws-cdk-lib/assertions'
-import { AwsSolutionsChecks } from 'cdk-nag'
-import type { IConstruct } from 'constructs'
+import { App } from 'aws-cdk-lib'
 import { readSettings } from '../../infra/settings.ts'
 import { RegistryStack } from '../../infra/stack.ts'
 import type { Template, TemplateResource } from '../support/resource-schemas.ts'
@@ -45,10 +42,7 @@ export type Loose = Record<string, any>
 
 export interface Synthesized {
   readonly template: Template
-  /** Findings of cdk-nag's AwsSolutions that nobody gave a reason for. */
-  readonly findings: string[]
-  /** The reasons that we give, by the place and the name of the rule. The CDK gives some of its own for other rules. */
-  readonly reasons: Map<string, string>
+  readonly app: App
   /** All resources of a type. */
   all(type: string): TemplateResource[]
   /** Properties of the one resource of a type. */
@@ -64,16 +58,12 @@ export function synthesize(context: Record<string, unknown> = {}): Synthesized {
   if (known) return known
   const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } })
   const stack = new RegistryStack(app, readSettings(context))
-  const template = Found.fromStack(stack).toJSON() as Template
-  const { violations } = new AwsSolutionsChecks().validateScope(app)
+  const template: Template = app.synth().getStackArtifact(stack.artifactId).template
   const resources = Object.values(template.Resources)
   const all = (type: string) => resources.filter(({ Type }) => Type === type)
   const made: Synthesized = {
     template,
-    findings: violations.flatMap(({ ruleName, violatingResources }) =>
-      violatingResources.map(({ constructPath }) => `${ruleName} ${constructPath}`),
-    ),
-    reasons: reasonsOf(app),
+    app,
     all,
     one(type) {
       const found = all(type)
@@ -83,19 +73,6 @@ export function synthesize(context: Record<string, unknown> = {}): Synthesized {
   }
   done.set(name, made)
   return made
-}
-
-function reasonsOf(app: App): Map<string, string> {
-  const places: IConstruct[] = app.node.findAll()
-  return new Map(
-    places.flatMap(({ node }) =>
-      node.metadata
-        .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
-        .flatMap(({ data }) => Object.entries(data as Record<string, string>))
-        .filter(([rule]) => rule.includes('AwsSolutions'))
-        .map(([rule, reason]): [string, string] => [`${node.path} ${rule}`, reason]),
-    ),
-  )
 }
 
 /** A text with everything in it that a reference is made of, so that one can look for a word in it. */

@@ -59,7 +59,7 @@ export async function fulfil(
 }
 
 /** To a presigned address, whose signature holds for an answer without a content type. */
-export async function putAnswer(url: string, body: string): Promise<void> {
+export async function putAnswer(url: string, body: string, pause = 1000): Promise<void> {
   for (let attempt = 1; ; attempt++)
     try {
       const { ok, status } = await fetch(url, { method: 'PUT', body: Buffer.from(body) })
@@ -67,6 +67,6 @@ export async function putAnswer(url: string, body: string): Promise<void> {
       throw new Error(`CloudFormation's address for answers said ${status}`)
     } catch (error) {
       if (attempt === ATTEMPTS) throw error
-      await sleep(1000 * attempt)
+      await sleep(pause * attempt)
     }
 }
