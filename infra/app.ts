@@ -5,7 +5,7 @@ import { RegistryStack } from './stack.ts'
 
 try {
   const app = new App()
-  new RegistryStack(app, 'Registry', readSettings(app.node.getAllContext()))
+  new RegistryStack(app, readSettings(app.node.getAllContext()))
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
   app.synth()
 } catch (error) {

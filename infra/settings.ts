@@ -125,8 +125,8 @@ export function readSettings(context: Record<string, unknown>): Settings {
   const result = v.safeParse(SCHEMA, Object.fromEntries(said))
   if (!result.success) {
     const [issue] = result.issues
-    const found = JSON.stringify(issue.path?.[0].value)
-    throw new SettingsError(`setting ${v.getDotPath(issue)} is ${found}; allowed: ${issue.message}`)
+    const [{ key, value } = { key: '', value: '' }] = issue.path ?? []
+    throw new SettingsError(`setting ${key} is ${JSON.stringify(value)}; allowed: ${issue.message}`)
   }
   checkTogether(result.output)
   return result.output

@@ -10,6 +10,14 @@ import { Relay } from './constructs/relay.ts'
 import { Storage } from './constructs/storage.ts'
 import type { Settings } from './settings.ts'
 
+/** Ways of the CDK that it keeps to itself unless it is asked, so as not to change older stacks. */
+const CHOICES = [
+  // S3 delivers its logs by a policy of their bucket, not by an access control list.
+  '@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy',
+  // How many tasks there are is for autoscaling to say, also when the stack is changed.
+  '@aws-cdk/aws-ecs:removeDefaultDesiredCount',
+]
+
 /**
  * The whole registry:
  *
@@ -20,11 +28,12 @@ import type { Settings } from './settings.ts'
  *                          every 5 minutes: collector ──► table, bucket
  */
 export class RegistryStack extends Stack {
-  constructor(app: App, id: string, settings: Settings) {
-    super(app, id, {
-      stackName: settings.name,
+  constructor(app: App, settings: Settings) {
+    super(app, settings.name, {
       description: 'Longshore: a container registry without servers',
+      analyticsReporting: false,
     })
+    for (const choice of CHOICES) this.node.setContext(choice, true)
     const { name } = settings
     const removal = settings.retain === 'on' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY
     const logs = new Logs(this, 'Logs', { name, days: settings.logRetentionDays })
@@ -56,7 +65,9 @@ export class RegistryStack extends Stack {
       log: logs.of('requests'),
     })
     const relay =
-      settings.relay === 'on' ? new Relay(this, 'Relay', { ...shared, log: logs.of('relay') }) : undefined
+      settings.relay === 'on'
+        ? new Relay(this, 'Relay', { ...shared, log: logs.of('relay'), networkLog: logs.of('network') })
+        : undefined
     const { distribution } = new Edge(this, 'Edge', {
       settings,
       storage,

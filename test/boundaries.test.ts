@@ -41,7 +41,21 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
   ['lambda/registry-app.ts', 'protocol', 'http', 'registry', 'gc', 'routes'],
   ['lambda/handlers/', '*'],
   ['server/', '*'],
+  [
+    'infra/',
+    'infra/*',
+    'aws-cdk-lib',
+    'aws-cdk-lib/*',
+    'cdk-nag',
+    'constructs',
+    'esbuild',
+    'valibot',
+    'node:path',
+  ],
 ]
+
+/** What builds the deployment is not deployed. */
+const TOOLS = /^(aws-cdk|cdk-nag|constructs|esbuild|infra\/)/
 
 /** The composition roots, which alone know where they run. */
 const ROOTS = ['server/', 'lambda/handlers/']
@@ -69,7 +83,7 @@ function filesOf(folder: string): SourceFile[] {
 }
 
 const lambda = filesOf('lambda')
-const everything = [...lambda, ...filesOf('server')]
+const everything = [...lambda, ...filesOf('server'), ...filesOf('infra')]
 const partOf = (path: string) => MAY_IMPORT.find(([part]) => path.startsWith(part))
 
 function allows(allowed: readonly string[], target: string): boolean {
@@ -96,6 +110,13 @@ describe('imports only what it may:', () => {
     const own = part.endsWith('/') ? [relative('lambda', part)] : []
     expect(imports.filter(target => !allows([...own, ...allowed], target))).toEqual([])
   })
+})
+
+it('leaves the tools of the deployment to what deploys', () => {
+  const others = everything.filter(({ path }) => !path.startsWith('infra/'))
+  expect(
+    others.filter(({ imports }) => imports.some(name => TOOLS.test(name))).map(({ path }) => path),
+  ).toEqual([])
 })
 
 it('reads the environment in the composition roots alone', () => {

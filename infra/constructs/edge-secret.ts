@@ -1,4 +1,4 @@
-import { Arn, CustomResource, Duration, Stack } from 'aws-cdk-lib'
+import { Arn, Aws, CustomResource, Duration, Stack } from 'aws-cdk-lib'
 import { KeyValueStore } from 'aws-cdk-lib/aws-cloudfront'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct, type IDependable } from 'constructs'
@@ -30,6 +30,7 @@ export class EdgeSecret extends Construct {
   constructor(scope: Construct, id: string, props: EdgeSecretProps) {
     super(scope, id)
     this.store = new KeyValueStore(this, 'Store', {
+      keyValueStoreName: `${Stack.of(this).stackName}-${Aws.REGION}`,
       comment: "Longshore's edge: keys of links, and whether there is a relay",
     })
     this.#handler = new Handler(this, 'Maker', {

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { Duration } from 'aws-cdk-lib'
+import { Aws, Duration } from 'aws-cdk-lib'
 import {
   CacheCookieBehavior,
   CacheHeaderBehavior,
@@ -50,7 +50,9 @@ export class Edge extends Construct {
   constructor(scope: Construct, id: string, props: EdgeProps) {
     super(scope, id)
     const { settings, storage, logs } = props
-    const functions = functionsOf(this, props.store)
+    // CloudFront's names hold for the whole account, whatever the region.
+    const nameOf = (part: string) => `${settings.name}-${part}-${Aws.REGION}`
+    const functions = functionsOf(this, props.store, nameOf)
     const toClients = { compress: false, viewerProtocolPolicy: 'https-only', functionAssociations: functions }
     const headers = OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER.originRequestPolicyId
 
@@ -61,7 +63,7 @@ export class Edge extends Construct {
         httpVersion: 'http2and3',
         ipv6Enabled: true,
         priceClass: settings.priceClass === 'all' ? 'PriceClass_All' : `PriceClass_${settings.priceClass}`,
-        origins: [apiOrigin(props), bucketOrigin(this, storage), ...relayOrigins(props)],
+        origins: [apiOrigin(props), bucketOrigin(this, storage, nameOf('bucket')), ...relayOrigins(props)],
         defaultCacheBehavior: {
           ...toClients,
           targetOriginId: 'api',
@@ -77,7 +79,7 @@ export class Edge extends Construct {
               targetOriginId: 'bucket',
               allowedMethods: ['GET', 'HEAD'],
               cachedMethods: ['GET', 'HEAD'],
-              cachePolicyId: blobCache(this).cachePolicyId,
+              cachePolicyId: blobCache(this, nameOf('blobs')).cachePolicyId,
             },
           ],
         }),
@@ -107,10 +109,12 @@ export class Edge extends Construct {
 function functionsOf(
   scope: Construct,
   keyValueStore: KeyValueStore,
+  nameOf: (part: string) => string,
 ): CfnDistribution.FunctionAssociationProperty[] {
   return ['viewer-request', 'viewer-response'].map(eventType => {
     const { functionArn } = new EdgeFunction(scope, eventType, {
       code: FunctionCode.fromFile({ filePath: join(CODE, `${eventType}.js`) }),
+      functionName: nameOf(eventType),
       runtime: FunctionRuntime.JS_2_0,
       ...(eventType === 'viewer-request' && { keyValueStore }),
     })
@@ -133,8 +137,15 @@ function apiOrigin({ apiHost, secretHeader }: EdgeProps): CfnDistribution.Origin
 }
 
 /** CloudFront signs each request to the bucket, and drops whatever authorization the client sent. */
-function bucketOrigin(scope: Construct, { bucket }: Storage): CfnDistribution.OriginProperty {
-  const control = new S3OriginAccessControl(scope, 'Access', { signing: Signing.SIGV4_ALWAYS })
+function bucketOrigin(
+  scope: Construct,
+  { bucket }: Storage,
+  originAccessControlName: string,
+): CfnDistribution.OriginProperty {
+  const control = new S3OriginAccessControl(scope, 'Access', {
+    originAccessControlName,
+    signing: Signing.SIGV4_ALWAYS,
+  })
   return {
     id: 'bucket',
     domainName: bucket.bucketRegionalDomainName,
@@ -157,8 +168,9 @@ function relayOrigins({ relay, secretHeader }: EdgeProps): CfnDistribution.Origi
 }
 
 /** An object never changes, and its path is all that tells it from others: the signature is gone from it by then. */
-function blobCache(scope: Construct): CachePolicy {
+function blobCache(scope: Construct, cachePolicyName: string): CachePolicy {
   return new CachePolicy(scope, 'BlobCache', {
+    cachePolicyName,
     comment: 'Blobs of a container registry: they never change',
     minTtl: Duration.seconds(0),
     defaultTtl: Duration.days(30),

@@ -42,6 +42,7 @@ interface RelayProps {
   /** ARN of the parameter that holds the secret of edge and API. */
   readonly secretArn: string
   readonly log: ILogGroup
+  readonly networkLog: ILogGroup
 }
 
 /**
@@ -57,7 +58,7 @@ export class Relay extends Construct {
     super(scope, id)
     const { settings } = props
     const { relayZones: zones, relayPrefixList: prefixList } = settings
-    const network = new Network(this, 'Network', { zones, prefixList, log: props.log })
+    const network = new Network(this, 'Network', { zones, prefixList, log: props.networkLog })
     const service = this.#serve(network, this.#defineTask(props), settings)
     const balancer = this.#balance(network, service)
     const origin = new CfnVpcOrigin(this, 'Origin', {
@@ -130,7 +131,6 @@ export class Relay extends Construct {
     const service = new FargateService(this, 'Service', {
       cluster: cluster as ICluster,
       taskDefinition,
-      desiredCount: relayMin,
       assignPublicIp: true,
       vpcSubnets: { subnetType: SubnetType.PUBLIC },
       securityGroups: [firewall],

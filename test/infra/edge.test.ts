@@ -1,0 +1,210 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { EVERYTHING, flat, type Loose, synthesize } from './synthesize.ts'
+
+const DOMAIN = { domain: 'registry.example.com', certificate: EVERYTHING.certificate }
+const EVERY_METHOD = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE']
+
+const edgeOf = (settings = {}): Loose =>
+  synthesize(settings).one('AWS::CloudFront::Distribution').DistributionConfig
+const originOf = (id: string, settings = {}): Loose =>
+  edgeOf(settings).Origins.find((origin: Loose) => origin.Id === id)
+
+describe('The distribution', () => {
+  it('sends everything to the API, as it came, and keeps nothing of it', () => {
+    const { DefaultCacheBehavior } = edgeOf()
+    expect(DefaultCacheBehavior).toMatchObject({
+      TargetOriginId: 'api',
+      AllowedMethods: EVERY_METHOD,
+      Compress: false,
+      ViewerProtocolPolicy: 'https-only',
+      // Amazon's own policies "CachingDisabled" and "AllViewerExceptHostHeader".
+      CachePolicyId: '4135ea2d-6df8-44a3-9df3-4b5a84be39ad',
+      OriginRequestPolicyId: 'b689b0a8-53d0-40ab-baf2-68738e2966ac',
+    })
+    expect(DefaultCacheBehavior.FunctionAssociations.map(({ EventType }: Loose) => EventType)).toEqual([
+      'viewer-request',
+      'viewer-response',
+    ])
+  })
+
+  it('speaks HTTP/2 and HTTP/3, IPv6, and answers from where it is told to', () => {
+    expect(edgeOf()).toMatchObject({
+      HttpVersion: 'http2and3',
+      IPV6Enabled: true,
+      PriceClass: 'PriceClass_All',
+    })
+    expect(edgeOf({ priceClass: '100' }).PriceClass).toBe('PriceClass_100')
+  })
+
+  it('reaches the API by TLS, and waits no longer than the API can take', () => {
+    const { CustomOriginConfig, DomainName } = originOf('api')
+    expect(flat(DomainName)).toMatch(/^<Api\w+>\.execute-api\.<AWS::Region>\.<AWS::URLSuffix>$/)
+    expect(CustomOriginConfig).toMatchObject({
+      OriginProtocolPolicy: 'https-only',
+      OriginSSLProtocols: ['TLSv1.2'],
+      OriginReadTimeout: 35,
+    })
+  })
+
+  it('signs whatever it asks of the bucket, whoever the client says to be', () => {
+    const control = synthesize().one('AWS::CloudFront::OriginAccessControl').OriginAccessControlConfig
+    expect(control).toMatchObject({ OriginAccessControlOriginType: 's3', SigningBehavior: 'always' })
+    expect(originOf('bucket').S3OriginConfig).toEqual({ OriginAccessIdentity: '', OriginReadTimeout: 120 })
+    expect(originOf('bucket').OriginAccessControlId).toEqual({
+      'Fn::GetAtt': [expect.stringMatching(/^EdgeAccess/), 'Id'],
+    })
+  })
+
+  it('runs the functions as they are written, on runtime 2.0, and gives the first one the keys', () => {
+    const all = synthesize().all('AWS::CloudFront::Function')
+    expect(all.map(({ Properties = {} }) => Properties.FunctionCode)).toEqual(
+      ['viewer-request', 'viewer-response'].map(name => readFileSync(`infra/edge/${name}.js`, 'utf8')),
+    )
+    const configurations: Loose[] = all.map(({ Properties = {} }) => Properties.FunctionConfig as Loose)
+    expect(configurations.map(({ Runtime }) => Runtime)).toEqual(['cloudfront-js-2.0', 'cloudfront-js-2.0'])
+    expect(
+      configurations.map(({ KeyValueStoreAssociations = [] }) => KeyValueStoreAssociations.length),
+    ).toEqual([1, 0])
+  })
+
+  it('has names of its own in each region, since they hold for the account', () => {
+    const named = ['Function', 'KeyValueStore', 'OriginAccessControl', 'CachePolicy']
+    const made = synthesize({ pull: 'edge', name: 'images' })
+    const names = named
+      .flatMap(type => made.all(`AWS::CloudFront::${type}`))
+      .map(({ Properties = {} }) => ({ ...Properties, ...(Object.values(Properties)[0] as object) }) as Loose)
+      .map(({ Name }) => flat(Name))
+    expect(names.sort()).toEqual([
+      'images-<AWS::Region>',
+      'images-blobs-<AWS::Region>',
+      'images-bucket-<AWS::Region>',
+      'images-viewer-request-<AWS::Region>',
+      'images-viewer-response-<AWS::Region>',
+    ])
+  })
+
+  it('logs only if it is told to, and no cookies', () => {
+    expect(edgeOf()).not.toHaveProperty('Logging')
+    expect(edgeOf({ accessLogs: 'on' }).Logging).toMatchObject({ Prefix: 'edge/', IncludeCookies: false })
+  })
+})
+
+describe('The pull road by the edge', () => {
+  it('is not there with pulls from S3', () => {
+    expect(edgeOf()).not.toHaveProperty('CacheBehaviors')
+  })
+
+  it('leads to the bucket, and is kept by path alone', () => {
+    const [behavior, ...others] = edgeOf({ pull: 'edge' }).CacheBehaviors
+    expect(others).toEqual([])
+    expect(behavior).toMatchObject({
+      PathPattern: '/pull/*',
+      TargetOriginId: 'bucket',
+      AllowedMethods: ['GET', 'HEAD'],
+      Compress: false,
+      ViewerProtocolPolicy: 'https-only',
+      FunctionAssociations: edgeOf({ pull: 'edge' }).DefaultCacheBehavior.FunctionAssociations,
+    })
+    expect(behavior).not.toHaveProperty('OriginRequestPolicyId')
+    const { CachePolicyConfig } = synthesize({ pull: 'edge' }).one('AWS::CloudFront::CachePolicy')
+    expect(CachePolicyConfig.ParametersInCacheKeyAndForwardedToOrigin).toEqual({
+      CookiesConfig: { CookieBehavior: 'none' },
+      HeadersConfig: { HeaderBehavior: 'none' },
+      QueryStringsConfig: { QueryStringBehavior: 'none' },
+      EnableAcceptEncodingBrotli: false,
+      EnableAcceptEncodingGzip: false,
+    })
+  })
+})
+
+describe('A domain', () => {
+  it('is served with its certificate, by TLS 1.2 at least', () => {
+    expect(edgeOf(DOMAIN)).toMatchObject({
+      Aliases: ['registry.example.com'],
+      ViewerCertificate: {
+        AcmCertificateArn: DOMAIN.certificate,
+        MinimumProtocolVersion: 'TLSv1.2_2021',
+        SslSupportMethod: 'sni-only',
+      },
+    })
+  })
+
+  it('is pointed to the edge, for IPv4 and IPv6, only if its zone is given', () => {
+    expect(synthesize(DOMAIN).all('AWS::Route53::RecordSet')).toEqual([])
+    const records = synthesize({ ...DOMAIN, zone: EVERYTHING.zone }).all('AWS::Route53::RecordSet')
+    expect(
+      records.map(({ Properties = {} }) => [Properties.Type, Properties.Name, Properties.HostedZoneId]),
+    ).toEqual([
+      ['A', 'registry.example.com', EVERYTHING.zone],
+      ['AAAA', 'registry.example.com', EVERYTHING.zone],
+    ])
+  })
+
+  it('is what the registry says that its address is', () => {
+    const { Outputs = {} } = synthesize(DOMAIN).template
+    expect(Outputs.Registry?.Value).toBe('https://registry.example.com')
+    expect(Outputs.Login?.Value).toBe('docker login registry.example.com')
+    const [api] = synthesize(DOMAIN)
+      .all('AWS::Lambda::Function')
+      .map(({ Properties = {} }) => Properties.Environment as Loose | undefined)
+      .filter(environment => environment !== undefined)
+    expect(api?.Variables.LONGSHORE_ORIGIN).toBe('https://registry.example.com')
+  })
+})
+
+describe('Without a domain', () => {
+  it('the outputs say where the edge is, and how to log in there', () => {
+    const { Outputs = {} } = synthesize().template
+    expect(flat(Outputs.Registry?.Value)).toMatch(/^https:\/\/<EdgeDistribution\w+\.DomainName>$/)
+    expect(flat(Outputs.Login?.Value)).toMatch(/^docker login <EdgeDistribution\w+\.DomainName>$/)
+    expect(Object.keys(Outputs)).toEqual(
+      expect.arrayContaining(['TableName', 'BucketName', 'SecretName', 'LogGroups']),
+    )
+  })
+})
+
+describe('The API', () => {
+  const made = synthesize()
+
+  it('has one route and one stage, which take every path as it is', () => {
+    expect(made.one('AWS::ApiGatewayV2::Route').RouteKey).toBe('$default')
+    expect(made.one('AWS::ApiGatewayV2::Stage')).toMatchObject({ StageName: '$default', AutoDeploy: true })
+  })
+
+  it('does not answer in the place of the registry', () => {
+    expect(made.one('AWS::ApiGatewayV2::Api')).toEqual(
+      expect.not.objectContaining({ CorsConfiguration: expect.anything() }),
+    )
+    expect(made.all('AWS::ApiGatewayV2::Authorizer')).toEqual([])
+  })
+
+  it('calls the function in the form that it reads', () => {
+    expect(made.one('AWS::ApiGatewayV2::Integration')).toMatchObject({
+      IntegrationType: 'AWS_PROXY',
+      PayloadFormatVersion: '2.0',
+      IntegrationUri: { 'Fn::GetAtt': [expect.stringMatching(/^FunctionsApi/), 'Arn'] },
+    })
+  })
+
+  it('throttles', () => {
+    const settings = synthesize({ requestsPerSecond: 50 }).one(
+      'AWS::ApiGatewayV2::Stage',
+    ).DefaultRouteSettings
+    expect(settings).toEqual({ ThrottlingRateLimit: 50, ThrottlingBurstLimit: 100 })
+  })
+
+  it('logs each request, without its headers and its query', () => {
+    const { Format } = made.one('AWS::ApiGatewayV2::Stage').AccessLogSettings
+    const fields = Object.values(JSON.parse(Format))
+    expect(fields).toContain('$context.path')
+    expect(fields.filter(field => /header|query|authorizer|overhead/i.test(String(field)))).toEqual([])
+  })
+})
+
+it('gives tags to what can have them', () => {
+  const { template } = synthesize({ tags: 'owner=me' })
+  const { Properties } =
+    Object.values(template.Resources).find(({ Type }) => Type === 'AWS::S3::Bucket') ?? {}
+  expect(Properties?.Tags).toEqual([{ Key: 'owner', Value: 'me' }])
+})

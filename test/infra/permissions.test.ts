@@ -1,0 +1,202 @@
+import { describe, expect, it } from 'vitest'
+import { COMBINATIONS, flat, type Synthesized, synthesize } from './synthesize.ts'
+
+interface Statement {
+  readonly Effect: 'Allow' | 'Deny'
+  readonly Action: string | string[]
+  readonly Resource: unknown
+  readonly Principal?: unknown
+  readonly Condition?: Record<string, Record<string, unknown>>
+}
+
+/** The wildcards that there are, and why there is no way without them. */
+const WILDCARDS: [resource: RegExp, why: string][] = [
+  [/^arn:<AWS::Partition>:s3:::[^*]+\/(blobs|tails|direct)\/\*$/, 'objects of one folder have random names'],
+  [/^<AccessLogsBucket\w+\.Arn>\/bucket\/\*$/, 'S3 names the files of its log itself'],
+]
+
+/** Actions that AWS does not restrict to a resource. */
+const ON_EVERYTHING = ['ecr:GetAuthorizationToken']
+
+/** What each part may do, whatever the settings. Logs aside, which each has of its own. */
+const TABLE = [
+  'BatchGetItem',
+  'ConditionCheckItem',
+  'DeleteItem',
+  'GetItem',
+  'PutItem',
+  'Query',
+  'UpdateItem',
+].map(action => `dynamodb:${action} table`)
+const LISTING = ['s3:ListBucket bucket', 's3:ListBucketMultipartUploads bucket']
+const SERVING = [
+  ...TABLE,
+  ...LISTING,
+  's3:AbortMultipartUpload blobs',
+  's3:DeleteObject blobs',
+  's3:DeleteObject direct',
+  's3:DeleteObject tails',
+  's3:GetObject blobs',
+  's3:GetObject direct',
+  's3:GetObject tails',
+  's3:ListMultipartUploadParts blobs',
+  's3:PutObject blobs',
+  's3:PutObject tails',
+  'ssm:GetParameter secret',
+]
+const ALLOWED: Record<string, string[]> = {
+  FunctionsApiRole: SERVING,
+  RelayTaskTaskRole: SERVING,
+  FunctionsClaimRole: [...TABLE, ...LISTING, 's3:GetObject direct'],
+  FunctionsCollectorRole: [
+    ...TABLE,
+    ...LISTING,
+    's3:AbortMultipartUpload blobs',
+    's3:DeleteObject blobs',
+    's3:DeleteObject direct',
+    's3:DeleteObject tails',
+    's3:GetObject direct',
+    's3:ListMultipartUploadParts blobs',
+  ],
+  EdgeSecretMakerRole: [
+    'cloudfront-keyvaluestore:DescribeKeyValueStore store',
+    'cloudfront-keyvaluestore:ListKeys store',
+    'cloudfront-keyvaluestore:UpdateKeys store',
+    'ssm:DeleteParameter secret',
+    'ssm:GetParameter secret',
+    'ssm:PutParameter secret',
+  ],
+  RelayTaskExecutionRole: [
+    'ecr:BatchCheckLayerAvailability image',
+    'ecr:BatchGetImage image',
+    'ecr:GetAuthorizationToken everything',
+    'ecr:GetDownloadUrlForLayer image',
+  ],
+  RelayNetworkVpcRefusedIAMRole: [],
+}
+
+describe.each(COMBINATIONS)('With %s', (_, settings) => {
+  const made = synthesize(settings)
+
+  it('each role may do what its part needs, and no more', () => {
+    const expected = Object.keys(ALLOWED).filter(
+      role => made.all('AWS::IAM::Role').length > 4 || !role.startsWith('Relay'),
+    )
+    const found = Object.fromEntries(expected.map(role => [role, allowedTo(made, role)]))
+    expect(found).toEqual(Object.fromEntries(expected.map(role => [role, ALLOWED[role]?.sort()])))
+    expect(made.all('AWS::IAM::Role')).toHaveLength(expected.length)
+  })
+
+  it('each role may write its own log alone', () => {
+    const logs = made
+      .all('AWS::IAM::Policy')
+      .map(policy => statements(policy).filter(({ Action }) => flat(Action).includes('logs:')))
+      .map(found => found.flatMap(({ Resource }) => [Resource].flat().map(flat)))
+    for (const own of logs.filter(own => own.length > 0))
+      expect(own).toEqual([expect.stringMatching(/^<Logs\w+\.Arn>$/)])
+  })
+
+  it('no role takes over a policy from elsewhere', () => {
+    for (const { Properties = {} } of made.all('AWS::IAM::Role')) {
+      expect(Properties).not.toHaveProperty('ManagedPolicyArns')
+      expect(Properties).not.toHaveProperty('Policies')
+    }
+  })
+
+  it('no permission has a wildcard that nobody gave a reason for', () => {
+    const given = every(made).filter(({ Effect }) => Effect === 'Allow')
+    const wild = given.flatMap(({ Action, Resource }) => {
+      const actions = [Action].flat()
+      if (actions.every(action => ON_EVERYTHING.includes(action)) && Resource === '*') return []
+      const resources = [Resource].flat().map(flat)
+      return [...actions, ...resources.filter(name => !WILDCARDS.some(([known]) => known.test(name)))].filter(
+        name => name.includes('*'),
+      )
+    })
+    expect(wild).toEqual([])
+  })
+
+  it('nobody is let in unless it is named and, if it is a service, called by this stack', () => {
+    const resourcePolicies = made.all('AWS::S3::BucketPolicy').flatMap(statements)
+    for (const { Principal, Condition } of resourcePolicies.filter(({ Effect }) => Effect === 'Allow')) {
+      expect(flat(Principal)).toMatch(/^\{"Service":"(cloudfront|logging\.s3)\.amazonaws\.com"\}$/)
+      const sources = Object.values(Condition ?? {}).map(test => flat(test['aws:SourceArn'] ?? ''))
+      expect(sources.join('')).toMatch(/distribution\/<EdgeDistribution\w+>|<StorageBlobs\w+\.Arn>/)
+    }
+    for (const { Properties = {} } of made.all('AWS::Lambda::Permission')) {
+      expect(Properties.Action).toBe('lambda:InvokeFunction')
+      expect(flat(Properties.SourceArn)).toMatch(/<\w+|:s3:::/)
+    }
+  })
+
+  it('roles are for services alone', () => {
+    for (const { Properties = {} } of made.all('AWS::IAM::Role')) {
+      const { Statement } = Properties.AssumeRolePolicyDocument as { Statement: Statement[] }
+      expect(Statement).toEqual([
+        {
+          Action: 'sts:AssumeRole',
+          Effect: 'Allow',
+          Principal: { Service: expect.stringMatching(/^(lambda|ecs-tasks|vpc-flow-logs)\.amazonaws\.com$/) },
+        },
+      ])
+    }
+  })
+})
+
+describe('The bucket', () => {
+  it.each([
+    ['s3', ['s3:PutObject direct']],
+    ['edge', ['s3:GetObject blobs', 's3:GetObject direct', 's3:PutObject direct']],
+  ])('lets the distribution do what pulls by %s need', (pull, expected) => {
+    const made = synthesize({ pull })
+    const given = made.all('AWS::S3::BucketPolicy').flatMap(statements)
+    expect(pairs(given.filter(({ Effect }) => Effect === 'Allow'))).toEqual(expected)
+  })
+
+  it('is closed to everything but TLS 1.2', () => {
+    const denied = synthesize().all('AWS::S3::BucketPolicy').flatMap(statements)
+    const conditions = denied.filter(({ Effect }) => Effect === 'Deny').map(({ Condition }) => Condition)
+    expect(conditions).toEqual([
+      { Bool: { 'aws:SecureTransport': 'false' } },
+      { NumericLessThan: { 's3:TlsVersion': 1.2 } },
+    ])
+  })
+})
+
+function statements({ Properties = {} }: { Properties?: Record<string, unknown> }): Statement[] {
+  return (Properties.PolicyDocument as { Statement: Statement[] }).Statement
+}
+
+function every(made: Synthesized): Statement[] {
+  const holders = Object.values(made.template.Resources).filter(
+    ({ Properties }) => Properties?.PolicyDocument,
+  )
+  return holders.flatMap(statements)
+}
+
+function allowedTo(made: Synthesized, role: string): string[] {
+  const policies = made
+    .all('AWS::IAM::Policy')
+    .filter(({ Properties = {} }) => flat(Properties.Roles).startsWith(`<${role}`))
+  return pairs(policies.flatMap(statements)).filter(pair => !pair.startsWith('logs:'))
+}
+
+/** Every action with the short name of what it may be done to. */
+function pairs(given: Statement[]): string[] {
+  return given
+    .flatMap(({ Action, Resource }) =>
+      [Action].flat().flatMap(action => [Resource].flat().map(one => `${action} ${shortName(flat(one))}`)),
+    )
+    .sort()
+}
+
+function shortName(resource: string): string {
+  const [, folder] = /:s3:::.+\/(\w+)\/\*$/.exec(resource) ?? []
+  if (folder) return folder
+  if (resource.includes(':s3:::')) return 'bucket'
+  if (/^<StorageTable\w+\.Arn>$/.test(resource)) return 'table'
+  if (/^<EdgeSecretStore\w+\.Arn>$/.test(resource)) return 'store'
+  if (/:parameter\/[\w-]+\/edge-secret$/.test(resource)) return 'secret'
+  if (/:repository\/cdk-/.test(resource)) return 'image'
+  return resource === '*' ? 'everything' : resource
+}

@@ -1,0 +1,157 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { flat, type Loose, synthesize } from './synthesize.ts'
+
+const made = synthesize({ relay: 'on', relayCpu: 1024, relayMemory: 2048, relayMin: 2, relayMax: 6 })
+const edge: Loose = made.one('AWS::CloudFront::Distribution').DistributionConfig
+
+describe('Without a relay', () => {
+  it('there is nothing that costs while idle', () => {
+    const types = Object.values(synthesize().template.Resources).map(({ Type }) => Type)
+    expect(types.filter(type => /^AWS::(EC2|ECS|ElasticLoadBalancingV2)::/.test(type))).toEqual([])
+  })
+
+  it('the edge is told that there is none', () => {
+    expect(synthesize().one('Custom::EdgeSecret').relay).toBe('off')
+    expect(synthesize().all('Custom::RelaySwitch')).toEqual([])
+  })
+})
+
+describe('The relay', () => {
+  it('is an origin of the edge that is known by the secret too', () => {
+    const origin = edge.Origins.find((origin: Loose) => origin.Id === 'relay')
+    expect(flat(origin.VpcOriginConfig.VpcOriginId)).toMatch(/^<RelayOrigin\w+\.Id>$/)
+    expect(origin).not.toHaveProperty('CustomOriginConfig')
+    expect(origin.OriginCustomHeaders).toEqual(
+      edge.Origins.find((origin: Loose) => origin.Id === 'api').OriginCustomHeaders,
+    )
+  })
+
+  it('is announced to the edge once the edge can reach it', () => {
+    const [announced] = made.all('Custom::RelaySwitch')
+    expect(announced?.DependsOn).toEqual([expect.stringMatching(/^EdgeDistribution/)])
+    expect(made.one('Custom::EdgeSecret').relay).toBe('on')
+  })
+
+  it('has a load balancer that is not on the internet, in subnets without a way there', () => {
+    const balancer = made.one('AWS::ElasticLoadBalancingV2::LoadBalancer')
+    expect(balancer.Scheme).toBe('internal')
+    const isolated = balancer.Subnets.map(({ Ref }: Loose) => Ref)
+    expect(isolated).toHaveLength(2)
+    const routes = made.all('AWS::EC2::Route').map(({ Properties = {} }) => flat(Properties.RouteTableId))
+    for (const subnet of isolated) {
+      const [table = ''] = made
+        .all('AWS::EC2::SubnetRouteTableAssociation')
+        .filter(({ Properties = {} }) => flat(Properties.SubnetId) === `<${subnet}>`)
+        .map(({ Properties = {} }) => flat(Properties.RouteTableId))
+      expect(table).not.toBe('')
+      expect(routes).not.toContain(table)
+    }
+  })
+
+  it('lets in CloudFront to the load balancer, the load balancer to the tasks, and nobody else', () => {
+    const groups = made.all('AWS::EC2::SecurityGroup').map(({ Properties = {} }) => Properties)
+    expect(groups.flatMap(({ SecurityGroupIngress = [] }) => SecurityGroupIngress)).toEqual([])
+    const rules = made.all('AWS::EC2::SecurityGroupIngress').map(({ Properties = {} }) => Properties as Loose)
+    expect(
+      rules.map(({ GroupId, SourcePrefixListId, SourceSecurityGroupId, FromPort, ToPort }) => [
+        flat(GroupId).replace(/(Firewall)\w+/, '$1'),
+        flat(SourceSecurityGroupId ?? SourcePrefixListId).replace(/(Firewall|Lists)\w+/, '$1'),
+        FromPort,
+        ToPort,
+      ]),
+    ).toEqual([
+      ['<RelayTaskFirewall.GroupId>', '<RelayBalancerFirewall.GroupId>', 8080, 8080],
+      [
+        '<RelayBalancerFirewall.GroupId>',
+        '{"Fn::FindInMap":["RelayNetworkCloudFrontLists",{"Ref":"AWS::Region"},"id"]}',
+        80,
+        80,
+      ],
+    ])
+  })
+
+  it('takes the list of addresses that it is given where we know none', () => {
+    const given = synthesize({ relay: 'on', relayPrefixList: 'pl-0123abcd' })
+    const lists = given
+      .all('AWS::EC2::SecurityGroupIngress')
+      .map(({ Properties = {} }) => Properties.SourcePrefixListId)
+    expect(lists).toContain('pl-0123abcd')
+  })
+
+  it('has no NAT gateway', () => {
+    expect(made.all('AWS::EC2::NatGateway')).toEqual([])
+  })
+
+  it('reaches S3 and DynamoDB inside the network', () => {
+    const services = made
+      .all('AWS::EC2::VPCEndpoint')
+      .map(({ Properties = {} }) => flat(Properties.ServiceName))
+    expect(services).toEqual(['com.amazonaws.<AWS::Region>.s3', 'com.amazonaws.<AWS::Region>.dynamodb'])
+  })
+
+  it('runs as many tasks as wanted, of the size wanted, and more when they are busy', () => {
+    expect(made.one('AWS::ECS::TaskDefinition')).toMatchObject({
+      Cpu: '1024',
+      Memory: '2048',
+      RuntimePlatform: { CpuArchitecture: 'ARM64', OperatingSystemFamily: 'LINUX' },
+    })
+    expect(made.one('AWS::ApplicationAutoScaling::ScalableTarget')).toMatchObject({
+      MinCapacity: 2,
+      MaxCapacity: 6,
+    })
+    expect(made.one('AWS::ECS::Service')).not.toHaveProperty('DesiredCount')
+  })
+
+  it('may change nothing of the container that it runs in', () => {
+    const [container] = made.one('AWS::ECS::TaskDefinition').ContainerDefinitions
+    expect(container.ReadonlyRootFilesystem).toBe(true)
+    expect(container.LinuxParameters).toEqual({ Capabilities: { Drop: ['ALL'] } })
+    expect(readFileSync('server/Dockerfile', 'utf8')).toMatch(/^USER node$/m)
+  })
+
+  it('is told the same as the API', () => {
+    const [container] = made.one('AWS::ECS::TaskDefinition').ContainerDefinitions
+    const told = Object.fromEntries(container.Environment.map(({ Name, Value }: Loose) => [Name, Value]))
+    const [api] = made
+      .all('AWS::Lambda::Function')
+      .map(({ Properties = {} }) => Properties.Environment as Loose | undefined)
+      .filter(environment => environment !== undefined)
+    expect(told).toEqual({ ...api?.Variables, AWS_REGION: { Ref: 'AWS::Region' } })
+  })
+
+  it('is watched by the load balancer, which is refused for not knowing the secret', () => {
+    expect(made.one('AWS::ElasticLoadBalancingV2::TargetGroup')).toMatchObject({
+      HealthCheckPath: '/v2/',
+      Matcher: { HttpCode: '200,401,403' },
+    })
+  })
+
+  it('runs in the zones that it is told to', () => {
+    const zones = synthesize({ relay: 'on', relayZones: 'us-east-1a,us-east-1c' })
+      .all('AWS::EC2::Subnet')
+      .map(({ Properties = {} }) => Properties.AvailabilityZone)
+    expect([...new Set(zones)]).toEqual(['us-east-1a', 'us-east-1c'])
+  })
+})
+
+describe('The image', () => {
+  const lines = readFileSync('server/Dockerfile', 'utf8').split('\n')
+
+  it('is made of files that exist', () => {
+    const copied = lines
+      .filter(line => line.startsWith('COPY') && !line.includes('--from'))
+      .flatMap(line => line.split(' ').slice(1, -1))
+    expect(copied.length).toBeGreaterThan(3)
+    expect(copied.filter(path => !existsSync(path))).toEqual([])
+  })
+
+  it('runs nothing on the processor that it is for', () => {
+    const stages = lines
+      .join('\n')
+      .split(/^FROM /m)
+      .slice(1)
+    const running = stages.filter(stage => /^RUN /m.test(stage))
+    for (const stage of running) expect(stage).toMatch(/^--platform=\$BUILDPLATFORM /)
+  })
+})

@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { readSettings, SettingsError } from '../../infra/settings.ts'
+
+const CERTIFICATE = 'arn:aws:acm:us-east-1:123456789012:certificate/0a1b'
+
+describe('Settings', () => {
+  it('have a default each', () => {
+    expect(readSettings({})).toEqual({
+      name: 'longshore',
+      pull: 's3',
+      relay: 'off',
+      relayCpu: 512,
+      relayMemory: 1024,
+      relayMin: 1,
+      relayMax: 4,
+      retain: 'on',
+      graceHours: 24,
+      logRetentionDays: 30,
+      accessLogs: 'off',
+      memory: 1024,
+      requestsPerSecond: 1000,
+      reserveCollector: 'on',
+      priceClass: 'all',
+      secretGeneration: '1',
+      tags: {},
+    })
+  })
+
+  it('come from the block in cdk.json, and from the command line, which wins', () => {
+    const settings = readSettings({ longshore: { pull: 'edge', memory: 512 }, memory: '2048' })
+    expect(settings).toMatchObject({ pull: 'edge', memory: 2048 })
+  })
+
+  it('leave alone what the CDK keeps in the same place', () => {
+    expect(() => readSettings({ 'aws:cdk:toolkit': 1, '@aws-cdk/aws-s3:some-flag': true })).not.toThrow()
+  })
+
+  it('take lists and pairs as text, and tags as an object too', () => {
+    expect(readSettings({ tags: 'owner=me,formula=a=b', relayZones: 'eu-west-1a,eu-west-1b' })).toMatchObject(
+      {
+        tags: { owner: 'me', formula: 'a=b' },
+        relayZones: ['eu-west-1a', 'eu-west-1b'],
+      },
+    )
+    expect(readSettings({ longshore: { tags: { owner: 'me' } } }).tags).toEqual({ owner: 'me' })
+  })
+
+  it('in cdk.json are taken as they are', () => {
+    const { context } = JSON.parse(readFileSync('cdk.json', 'utf8'))
+    expect(() => readSettings(context)).not.toThrow()
+  })
+})
+
+describe('A setting that is not allowed is refused in one line that names it and what is:', () => {
+  it.each<[Record<string, unknown>, RegExp]>([
+    [{ pul: 'edge' }, /^there is no setting pul; there are name, pull, relay, /],
+    [{ longshore: { relays: 'on' } }, /^there is no setting relays; there are /],
+    [{ longshore: 'on' }, /^the block `longshore` of the context must be an object$/],
+    [{ name: 'My_Registry' }, /^setting name is "My_Registry"; allowed: at most 28 of a-z, 0-9 and -/],
+    [{ pull: 'cdn' }, /^setting pull is "cdn"; allowed: s3, edge$/],
+    [{ relay: true }, /^setting relay is true; allowed: off, on$/],
+    [{ relayCpu: 300 }, /^setting relayCpu is 300; allowed: 256, 512, 1024, 2048, 4096$/],
+    [
+      { relayMemory: 5000 },
+      /^setting relayMemory is 5000; allowed with relayCpu 512: 1024, 2048, 3072, 4096$/,
+    ],
+    [{ relayMin: 3, relayMax: 2 }, /^setting relayMax is 2; allowed: no less than relayMin, 3$/],
+    [
+      { relayZones: 'eu-west-1a' },
+      /^setting relayZones is "eu-west-1a"; allowed: two or three availability zones/,
+    ],
+    [{ relayPrefixList: 'list' }, /^setting relayPrefixList is "list"; allowed: the id of a prefix list/],
+    [
+      { domain: 'https://registry.example.com' },
+      /^setting domain is "https:.*"; allowed: a domain in lower case/,
+    ],
+    [{ domain: 'registry.example.com' }, /^setting certificate is missing; with domain it must be/],
+    [{ certificate: CERTIFICATE }, /^setting domain is missing; with certificate it must be/],
+    [{ zone: 'Z0123456789ABC' }, /^setting domain is missing; with zone it must be/],
+    [
+      { domain: 'registry.example.com', certificate: CERTIFICATE.replace('us-east-1', 'eu-west-1') },
+      /^setting certificate is ".*"; allowed: the ARN of an ACM certificate in us-east-1$/,
+    ],
+    [{ retain: 'no' }, /^setting retain is "no"; allowed: on, off$/],
+    [{ graceHours: '1.5' }, /^setting graceHours is "1.5"; allowed: a whole number from 1 to 720$/],
+    [{ logRetentionDays: 8 }, /^setting logRetentionDays is 8; allowed: 1, 3, 5, 7, /],
+    [{ memory: 128 }, /^setting memory is 128; allowed: a whole number from 256 to 10240$/],
+    [{ priceClass: 300 }, /^setting priceClass is 300; allowed: 100, 200, all$/],
+    [{ tags: 'owner' }, /^setting tags is "owner"; allowed: tags as key=value,key=value/],
+    [{ tags: { 'aws:owner': 'me' } }, /^setting tags is \{"aws:owner":"me"\}; allowed: tags as/],
+  ])('%j', (context, message) => {
+    expect(() => readSettings(context)).toThrow(SettingsError)
+    expect(() => readSettings(context)).toThrow(message)
+    expect(() => readSettings(context)).not.toThrow(/\n/)
+  })
+})

@@ -1,0 +1,89 @@
+import { App } from 'aws-cdk-lib'
+import { readSettings } from '../../infra/settings.ts'
+import { RegistryStack } from '../../infra/stack.ts'
+import type { Template, TemplateResource } from '../support/resource-schemas.ts'
+
+const DOMAIN = {
+  domain: 'registry.example.com',
+  certificate: 'arn:aws:acm:us-east-1:123456789012:certificate/0a1b-2c3d',
+  zone: 'Z0123456789ABC',
+}
+
+export const EVERYTHING = {
+  ...DOMAIN,
+  name: 'images',
+  pull: 'edge',
+  relay: 'on',
+  relayCpu: 1024,
+  relayMemory: 2048,
+  relayMin: 2,
+  relayZones: 'eu-west-1a,eu-west-1b,eu-west-1c',
+  relayPrefixList: 'pl-0123abcd',
+  accessLogs: 'on',
+  priceClass: '100',
+  webAcl: 'arn:aws:wafv2:us-east-1:123456789012:global/webacl/guard/0a1b',
+  secretGeneration: 'spring',
+  tags: 'owner=me,stage=test',
+}
+
+/** What a reviewer would look at. */
+export const COMBINATIONS: [name: string, settings: Record<string, unknown>][] = [
+  ['nothing said', {}],
+  ['pulls by the edge', { pull: 'edge' }],
+  ['a relay', { relay: 'on' }],
+  ['a domain', DOMAIN],
+  ['nothing retained', { retain: 'off', reserveCollector: 'off' }],
+  ['everything', EVERYTHING],
+]
+
+/** A piece of a template, of which the test says what it is. */
+// biome-ignore lint/suspicious/noExplicitAny: there are no types for what CloudFormation is written in.
+export type Loose = Record<string, any>
+
+export interface Synthesized {
+  readonly template: Template
+  readonly app: App
+  /** All resources of a type. */
+  all(type: string): TemplateResource[]
+  /** Properties of the one resource of a type. */
+  one(type: string): Loose
+}
+
+const done = new Map<string, Synthesized>()
+
+/** The template, made without bundling the functions: what they hold is for their own tests to say. */
+export function synthesize(context: Record<string, unknown> = {}): Synthesized {
+  const name = JSON.stringify(context)
+  const known = done.get(name)
+  if (known) return known
+  const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } })
+  const stack = new RegistryStack(app, readSettings(context))
+  const template: Template = app.synth().getStackArtifact(stack.artifactId).template
+  const resources = Object.values(template.Resources)
+  const all = (type: string) => resources.filter(({ Type }) => Type === type)
+  const made: Synthesized = {
+    template,
+    app,
+    all,
+    one(type) {
+      const found = all(type)
+      if (found.length !== 1) throw new Error(`there are ${found.length} of ${type}`)
+      return found[0]?.Properties ?? {}
+    },
+  }
+  done.set(name, made)
+  return made
+}
+
+/** A text with everything in it that a reference is made of, so that one can look for a word in it. */
+export function flat(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (Array.isArray(value)) return value.map(flat).join('')
+  if (typeof value !== 'object' || value === null) return String(value)
+  const { Ref, 'Fn::GetAtt': attribute, 'Fn::Join': join, 'Fn::Sub': sub } = value as Record<string, never>
+  if (Ref) return `<${Ref}>`
+  if (attribute) return `<${[attribute].flat().join('.')}>`
+  if (join) return flat((join as unknown[])[1])
+  if (sub) return flat(sub)
+  return JSON.stringify(value)
+}
