@@ -84,10 +84,10 @@ const FIELDS = {
   /** Requests in a second that the API lets through, and twice as many in a burst. What is above gets 429. */
   requestsPerSecond: v.optional(wholeNumber(1, 10000), 1000),
   /**
-   * Whether one instance of the collector is set apart, so that there is never a second. Accounts that may run no more than 10 functions
-   * at once, as new ones do, cannot set any apart: `off` there. A second does no harm, it only finds nothing to do.
+   * Whether one instance of the collector is set apart, so that there is never a second. A second does no harm, it only finds
+   * nothing to do; and accounts that may run no more than 10 functions at once, as new ones do, cannot set any apart.
    */
-  reserveCollector: v.optional(oneOf('on', 'off'), 'on'),
+  reserveCollector: v.optional(oneOf('on', 'off'), 'off'),
   /** Where CloudFront answers from. `100`: North America, Europe and Israel; `200`: not South America and Oceania. */
   priceClass: v.optional(oneOf('100', '200', 'all'), 'all'),
   /** ARN of an AWS WAF web ACL for the distribution, of us-east-1. */

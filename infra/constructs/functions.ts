@@ -81,10 +81,10 @@ export class Functions extends Construct {
   }
 }
 
-/** What is due to be freed; and a direct upload is looked at first, in case its event was lost. */
+/** What is due to be freed. A large manifest is read for what it needed, and a direct upload is looked at in case its event was lost. */
 function allowClearing(role: Role, storage: Storage): void {
   allowListing(role, storage)
-  allowObjects(role, storage, 'read', 'direct')
+  allowObjects(role, storage, 'read', 'blobs', 'direct')
   allowObjects(role, storage, 'multipart', 'blobs')
   allowObjects(role, storage, 'delete', 'blobs', 'tails', 'direct')
 }

@@ -55,6 +55,7 @@ const ALLOWED: Record<string, string[]> = {
     's3:DeleteObject blobs',
     's3:DeleteObject direct',
     's3:DeleteObject tails',
+    's3:GetObject blobs',
     's3:GetObject direct',
     's3:ListMultipartUploadParts blobs',
   ],

@@ -20,7 +20,7 @@ describe('Settings', () => {
       accessLogs: 'off',
       memory: 1024,
       requestsPerSecond: 1000,
-      reserveCollector: 'on',
+      reserveCollector: 'off',
       priceClass: 'all',
       secretGeneration: '1',
       tags: {},

@@ -160,13 +160,13 @@ describe('The functions', () => {
     })
   })
 
-  it('that collect are called every five minutes, and are no more than one unless the account cannot set one apart', () => {
+  it('that collect are called every five minutes, and one is set apart where that is wanted', () => {
     const { ScheduleExpression, Targets } = synthesize().one('AWS::Events::Rule')
     expect(ScheduleExpression).toBe('rate(5 minutes)')
     expect(flat(Targets[0].Arn)).toMatch(/^<FunctionsCollector/)
-    expect(functionOf('FunctionsCollector')).toHaveProperty('ReservedConcurrentExecutions', 1)
-    const other = functionOf('FunctionsCollector', { reserveCollector: 'off' })
-    expect(other).not.toHaveProperty('ReservedConcurrentExecutions')
+    expect(functionOf('FunctionsCollector')).not.toHaveProperty('ReservedConcurrentExecutions')
+    const reserved = functionOf('FunctionsCollector', { reserveCollector: 'on' })
+    expect(reserved).toHaveProperty('ReservedConcurrentExecutions', 1)
   })
 
   it('that claim are called again when they fail', () => {

@@ -32,7 +32,7 @@ export const COMBINATIONS: [name: string, settings: Record<string, unknown>][] =
   ['pulls by the edge', { pull: 'edge' }],
   ['a relay', { relay: 'on' }],
   ['a domain', DOMAIN],
-  ['nothing retained', { retain: 'off', reserveCollector: 'off' }],
+  ['nothing retained', { retain: 'off', reserveCollector: 'on' }],
   ['everything', EVERYTHING],
 ]
 

@@ -9,6 +9,7 @@ import {
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Credentials } from '../../../lambda/store/s3/presign.ts'
 import {
@@ -26,6 +27,8 @@ import { signForBucket } from './origin-access.ts'
 
 const LONGEST_URL = 8_192
 const MOST_HEADERS = 20_480
+/** For the bucket to refuse a body, in milliseconds. */
+const MOMENT = 100
 const HOP_BY_HOP = ['connection', 'expect', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade']
 
 const edge = (name: string) =>
@@ -154,13 +157,15 @@ export class CloudFront {
         ? await signForBucket({ method, host, path: target, headers }, credentials, region)
         : { ...headers, host, 'x-longshore-edge': header }
     const request = send({ host: '127.0.0.1', port, method, path: target, headers: outgoing, agent: false })
-    const answered = once(request, 'response') as Promise<[IncomingMessage]>
-    pipeline(viewer, request).catch(() => {}) // an origin may answer before it has read the whole body
-    const answer = await answered.then(
+    const answered = (once(request, 'response') as Promise<[IncomingMessage]>).then(
       ([answer]) => answer,
       () => undefined,
     )
-    return answer
+    request.flushHeaders()
+    // A bucket refuses by the head alone, and Node would lose the answer to the reset that follows it.
+    if (origin === 'bucket' && method === 'PUT') await Promise.race([answered, delay(MOMENT)])
+    pipeline(viewer, request).catch(() => {}) // it may answer before it has read all
+    return answered
   }
 
   async #finish(shown: EdgeRequest, answer: IncomingMessage): Promise<EdgeResponse> {
