@@ -1,28 +1,61 @@
 import { expect, test } from 'vitest'
+import { Cloud } from '../cloud/emulator/cloud.ts'
+import { hasDynamoDBLocal } from '../support/dynamodb-local.ts'
 import { describeWith, findTool } from '../support/requirements.ts'
-import { runSuite, VERSIONS, type Verdict } from './suite.ts'
+import { runSuite, type Trial, VERSIONS, type Verdict } from './suite.ts'
+
+interface Candidate extends Trial {
+  readonly name: string
+  readonly needs: readonly string[]
+}
+
+const CLOUD = ['versitygw', ...(hasDynamoDBLocal ? [] : ['DynamoDB Local'])]
+
+const CANDIDATES: readonly Candidate[] = [
+  { name: 'on one machine', needs: [] },
+  {
+    name: 'deployed, pulled through the edge',
+    needs: CLOUD,
+    start: () => Cloud.start({ pull: 'edge' }),
+  },
+  {
+    name: 'deployed, pulled from S3',
+    needs: CLOUD,
+    start: () => Cloud.start({ pull: 's3', headLength: 'said' }),
+    // The one difference: a client that was sent to S3 hears no Docker-Content-Digest from it.
+    settings: { OCI_API_BLOBS_DIGEST_HEADER: 'false' },
+  },
+]
 
 const program = findTool('conformance')
+const isReady = ({ needs }: Candidate) => program && needs.every(tool => findTool(tool))
 
 // The suite runs first, so that each of its tests can be one here.
 const verdicts = new Map<string, Verdict>()
-if (program) for (const version of VERSIONS) verdicts.set(version, await runSuite(program, version))
+for (const candidate of CANDIDATES.filter(isReady))
+  for (const version of VERSIONS)
+    verdicts.set(`${candidate.name} ${version}`, await runSuite(program ?? '', version, candidate))
 
-for (const version of VERSIONS)
-  describeWith({ tools: ['conformance'] }, `OCI conformance suite, version ${version}`, () => {
-    const { code, cases } = verdicts.get(version) ?? { code: -1, cases: [] }
+for (const { name, needs } of CANDIDATES)
+  for (const version of VERSIONS)
+    describeWith(
+      { tools: ['conformance', ...needs] },
+      `OCI conformance suite, version ${version}, ${name}`,
+      () => {
+        const { code, cases } = verdicts.get(`${name} ${version}`) ?? { code: -1, cases: [] }
 
-    test('ends well', () => {
-      expect(code).toBe(0)
-    })
+        test('ends well', () => {
+          expect(code).toBe(0)
+        })
 
-    test('is whole', () => {
-      expect(cases.length).toBeGreaterThan(750)
-    })
+        test('is whole', () => {
+          expect(cases.length).toBeGreaterThan(750)
+        })
 
-    for (const { name, status, message } of cases)
-      test(name, () => {
-        // A skip says that the registry lacks something, which is no pass.
-        if (status !== 'passed') throw new Error(`${status}: ${message}`)
-      })
-  })
+        for (const { name, status, message } of cases)
+          test(name, () => {
+            // A skip says that the registry lacks something, which is no pass.
+            if (status !== 'passed') throw new Error(`${status}: ${message}`)
+          })
+      },
+    )

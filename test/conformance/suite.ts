@@ -56,7 +56,7 @@ export interface Judged extends AsyncDisposable {
   readonly host: string
 }
 
-interface Trial {
+export interface Trial {
   /** Starts what is judged. */
   readonly start?: () => Promise<Judged>
   /** Settings of the suite that differ. */
