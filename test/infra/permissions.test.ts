@@ -154,6 +154,15 @@ describe('The bucket', () => {
     expect(pairs(given.filter(({ Effect }) => Effect === 'Allow'))).toEqual(expected)
   })
 
+  it('takes from the distribution only what is new, whatever the edge says', () => {
+    const given = synthesize().all('AWS::S3::BucketPolicy').flatMap(statements)
+    const put = given.find(({ Action, Effect }) => Effect === 'Allow' && Action === 's3:PutObject')
+    expect(put?.Condition).toMatchObject({
+      Null: { 's3:if-none-match': 'false' },
+      StringEquals: { 'aws:SourceArn': expect.anything() },
+    })
+  })
+
   it('is closed to everything but TLS 1.2', () => {
     const denied = synthesize().all('AWS::S3::BucketPolicy').flatMap(statements)
     const conditions = denied.filter(({ Effect }) => Effect === 'Deny').map(({ Condition }) => Condition)

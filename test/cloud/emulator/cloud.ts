@@ -25,6 +25,8 @@ export interface CloudOptions {
   readonly headLength?: HeadLength
   /** Which request CloudFront shows to the viewer-response function. */
   readonly shows?: 'viewer' | 'origin'
+  /** Headers that CloudFront loses on the way to the bucket, to see what becomes of that. */
+  readonly drops?: readonly string[]
   /** Of CloudFront; 0 for any. */
   readonly port?: number
 }
@@ -79,7 +81,14 @@ export class Cloud implements AsyncDisposable {
     return this.stop()
   }
 
-  async #start({ pull = 's3', relay, headLength = 'counted', shows = 'viewer', port }: CloudOptions) {
+  async #start({
+    pull = 's3',
+    relay,
+    headLength = 'counted',
+    shows = 'viewer',
+    drops = [],
+    port,
+  }: CloudOptions) {
     const scratch = this.#undo.adopt(new Scratch('longshore-cloud-'), scratch => scratch.remove())
     this.events = this.#keep(await BucketEvents.start())
     ;[this.dynamo, this.s3] = await Promise.all([
@@ -122,7 +131,7 @@ export class Cloud implements AsyncDisposable {
     const items = { keys: this.key, ...(relay && { relay: 'on' }) }
     const { header } = this
     this.cloudfront = this.#keep(
-      await CloudFront.start({ ports, items, header, bucket, region, credentials: keys, shows }, port),
+      await CloudFront.start({ ports, items, header, bucket, region, credentials: keys, shows, drops }, port),
     )
   }
 

@@ -60,6 +60,8 @@ export interface Distribution {
   readonly credentials: Credentials
   /** Which request the viewer-response function is shown, which is not established. */
   readonly shows: 'viewer' | 'origin'
+  /** Headers that are lost on the way to the bucket. */
+  readonly drops: readonly string[]
 }
 
 /**
@@ -145,12 +147,13 @@ export class CloudFront {
 
   /** The origin's answer, once its head is there. The viewer's body goes on as it comes. */
   async #ask(origin: OriginId, rewritten: EdgeRequest, viewer: IncomingMessage) {
-    const { ports, header, bucket, region, credentials } = this.#distribution
+    const { ports, header, bucket, region, credentials, drops } = this.#distribution
     const port = ports[origin]
     if (port === undefined) return undefined
     const host = `127.0.0.1:${port}`
     const target = origin === 'bucket' ? `/${bucket}${targetOf(rewritten)}` : targetOf(rewritten)
     const headers = forwarded(headersOf(rewritten), viewer)
+    for (const name of drops) delete headers[name]
     const { method } = rewritten
     const outgoing =
       origin === 'bucket'

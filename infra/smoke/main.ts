@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { type Bench, CHECKS, Differs } from './checks.ts'
+import { Client } from './client.ts'
+
+const HELP = `npm run smoke -- https://registry.example [options]
+
+Checks on a deployed registry what its design leans on and no document of AWS says.
+Pushes about 30 MiB into a repository of its own, and deletes it again.
+
+  --user <name>  --password <text>   a login that may push and delete, where one is needed
+  --relay                            the deployment has a relay
+  --api <url>                        the address of the API itself, https://….execute-api.….amazonaws.com
+
+Exit code 0: all as it should be; 1: something differs; 2: wrong arguments.`
+
+const { values, positionals } = read()
+const [origin = ''] = positionals
+if (values.help) end(HELP, 0)
+if (!/^https?:\/\/[^/]+\/?$/.test(origin)) end(HELP, 2)
+
+const { user, password, relay = false, api } = values
+const client = new Client(origin, user && password ? { user, password } : undefined)
+const bench: Bench = { client, path: `/v2/smoke/${randomUUID()}`, api, relay, blobs: [] }
+
+const started = performance.now()
+await client.ask('GET', '/v2/').catch(error => end(`${origin} does not answer: ${error.message}`, 1))
+const first = performance.now() - started
+let differences = 0
+for (const { name, run, otherwise } of CHECKS) {
+  try {
+    const seen = await run(bench)
+    console.log(seen === undefined ? `  –  ${name}: does not apply` : `  ✓  ${name}: ${seen}`)
+  } catch (error) {
+    differences++
+    console.log(`  ✗  ${name}`)
+    console.log(`       seen: ${shown(error)}`)
+    console.log(`       what to do: ${otherwise}`)
+  }
+}
+await cleanUp()
+const again = performance.now()
+await client.ask('GET', '/v2/')
+console.log(`\nfirst request ${Math.round(first)} ms, the last ${Math.round(performance.now() - again)} ms`)
+console.log(differences === 0 ? 'all as it should be' : `${differences} of ${CHECKS.length} differ`)
+process.exit(differences === 0 ? 0 : 1)
+
+function read() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        user: { type: 'string' },
+        password: { type: 'string' },
+        relay: { type: 'boolean' },
+        api: { type: 'string' },
+        help: { type: 'boolean' },
+      },
+    })
+  } catch (error) {
+    return end(`${(error as Error).message}\n\n${HELP}`, 2)
+  }
+}
+
+/** A link's signature is good for a while: it is not for logs. */
+function shown(error: unknown): string {
+  const text = error instanceof Differs ? error.message : String((error as Error).message)
+  return text
+    .replace(/((?:direct=|\/pull\/)\d+\.)[\w-]+/g, '$1…')
+    .replace(/(X-Amz-[A-Za-z-]+=)[^&\s"]+/g, '$1…')
+}
+
+async function cleanUp(): Promise<void> {
+  const { path, blobs } = bench
+  const { headers } = await client.ask('HEAD', `${path}/manifests/smoke`)
+  const digest = headers['docker-content-digest']
+  if (digest) await client.ask('DELETE', `${path}/manifests/${digest}`)
+  for (const blob of blobs) await client.ask('DELETE', `${path}/blobs/${blob}`)
+}
+
+function end(message: string, code: number): never {
+  console[code === 0 ? 'log' : 'error'](message)
+  process.exit(code)
+}

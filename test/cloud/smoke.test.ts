@@ -1,0 +1,65 @@
+import { fileURLToPath } from 'node:url'
+import { afterEach, expect, it } from 'vitest'
+import { attempt } from '../support/command.ts'
+import { Cloud } from './emulator/cloud.ts'
+import { describeInCloud } from './requirements.ts'
+
+const SMOKE = fileURLToPath(new URL('../../infra/smoke/main.ts', import.meta.url))
+const smoke = (...args: string[]) => attempt(process.execPath, [SMOKE, ...args])
+
+describeInCloud({}, 'the smoke test', () => {
+  let cloud: Cloud
+  afterEach(() => cloud?.stop())
+
+  it.each([
+    { pull: 's3', relay: false, headLength: 'counted' },
+    { pull: 'edge', relay: true, headLength: 'said' },
+  ] as const)('finds nothing wrong with %j', async options => {
+    cloud = await Cloud.start(options)
+    const api = `http://127.0.0.1:${cloud.gateway.port}`
+    const { code, stdout } = await smoke(cloud.origin, '--api', api, ...(options.relay ? ['--relay'] : []))
+
+    expect(stdout).toContain('all as it should be')
+    expect([code, stdout.match(/✗/g)]).toEqual([0, null])
+    expect(stdout.match(/does not apply/g)?.length).toBe(options.relay ? 3 : 2)
+    const catalog = await fetch(`${cloud.origin}/v2/_catalog`)
+    const { repositories } = (await catalog.json()) as { repositories: string[] }
+    const tags = await fetch(`${cloud.origin}/v2/${repositories[0]}/tags/list`)
+    expect(await tags.json()).toMatchObject({ tags: [] })
+  })
+
+  it('says what to do where the edge cannot make S3 compare digests', async () => {
+    cloud = await Cloud.start({ drops: ['x-amz-checksum-sha256'] })
+    const { code, stdout } = await smoke(cloud.origin)
+
+    expect(code).toBe(1)
+    expect(stdout).toMatch(
+      /✗ {2}S3 refuses a blob.*\n.*seen: 201.*\n.*what to do: the header x-amz-checksum-sha256/,
+    )
+    expect(stdout).toContain('1 of ')
+  })
+
+  it('says what to do where an upload URL can be used again, and tells no signature', async () => {
+    cloud = await Cloud.start({ drops: ['if-none-match'] })
+    const { code, stdout } = await smoke(cloud.origin)
+
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/✗ {2}an upload URL works once\n.*\n.*what to do: If-None-Match/)
+    expect(stdout).not.toMatch(/direct=\d+\.[\w-]{20}/)
+  })
+
+  it.each([[], ['registry.example'], ['https://registry.example', '--unknown']])(
+    'explains itself for %j',
+    async (...args) => {
+      const { code, stderr } = await smoke(...args)
+
+      expect([code, stderr]).toEqual([2, expect.stringContaining('npm run smoke')])
+    },
+  )
+
+  it('ends when nobody answers', async () => {
+    const { code, stderr } = await smoke('http://127.0.0.1:9')
+
+    expect([code, stderr]).toEqual([1, expect.stringContaining('does not answer')])
+  })
+})
