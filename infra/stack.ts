@@ -25,7 +25,7 @@ const CHOICES = [
  *                       ├──► relay, if wanted ──► table, bucket
  *                       └──► bucket ──► claim ──► table
  *
- *                          every 5 minutes: collector ──► table, bucket
+ *                          every hour: collector     ──► table, bucket
  */
 export class RegistryStack extends Stack {
   constructor(app: App, settings: Settings) {

@@ -74,8 +74,8 @@ export class Functions extends Construct {
     allowClearing(this.collector.role, storage)
     new Rule(this, 'Schedule', {
       description: 'Longshore: time to collect garbage',
-      schedule: Schedule.rate(Duration.minutes(5)),
-      // It comes again in five minutes anyway.
+      schedule: Schedule.rate(Duration.hours(1)),
+      // It comes again in an hour anyway.
       targets: [new LambdaFunction(this.collector.function, { retryAttempts: 0 })],
     })
   }

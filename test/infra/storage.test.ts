@@ -160,9 +160,9 @@ describe('The functions', () => {
     })
   })
 
-  it('that collect are called every five minutes, and one is set apart where that is wanted', () => {
+  it('that collect are called every hour, and one is set apart where that is wanted', () => {
     const { ScheduleExpression, Targets } = synthesize().one('AWS::Events::Rule')
-    expect(ScheduleExpression).toBe('rate(5 minutes)')
+    expect(ScheduleExpression).toBe('rate(1 hour)')
     expect(flat(Targets[0].Arn)).toMatch(/^<FunctionsCollector/)
     expect(functionOf('FunctionsCollector')).not.toHaveProperty('ReservedConcurrentExecutions')
     const reserved = functionOf('FunctionsCollector', { reserveCollector: 'on' })
