@@ -18,11 +18,16 @@ import type { Key } from './table.ts'
  *                        upload#<id>                        UploadRow
  *   blob#<digest>        object                             BlobRow: which object holds the bytes, for all repositories
  *   garbage#<shard>      <due>#<id>                         GarbageRow: work for the collector
+ *   accounts             <name>                             AccountRow: a user or a robot
+ *   policy               current                            PolicyRow: who may do what
+ *   refresh              <hash of the token>                RefreshRow: a login that can be renewed
+ *   logins               <bucket>                           FailuresRow: logins that failed of late
  */
 
 const repository = (name: RepositoryName) => `repository#${name}`
 
 export const REPOSITORIES = 'repositories'
+export const ACCOUNTS = 'accounts'
 
 export const keys = {
   repository: (name: RepositoryName): Key => ({ partition: REPOSITORIES, sort: name }),
@@ -53,6 +58,10 @@ export const keys = {
     sort: `upload#${upload}`,
   }),
   blob: (digest: Digest): Key => ({ partition: `blob#${digest}`, sort: 'object' }),
+  account: (name: string): Key => ({ partition: ACCOUNTS, sort: name }),
+  policy: { partition: 'policy', sort: 'current' } as Key,
+  refresh: (hash: string): Key => ({ partition: 'refresh', sort: hash }),
+  failures: (bucket: string): Key => ({ partition: 'logins', sort: bucket }),
   garbage: (due: number, id: string): Key => ({ partition: garbageShard(id), sort: `${dueText(due)}#${id}` }),
 }
 

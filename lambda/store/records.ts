@@ -2,7 +2,7 @@ import type { Digest } from '../protocol/digest.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { UploadId } from '../protocol/reference.ts'
 import type { Draft, ObjectName } from './blobs.ts'
-import type { Key } from './table.ts'
+import type { Json, Key } from './table.ts'
 
 /*
  * The rows behind the keys of keys.ts. Times are milliseconds since 1970. Types, not interfaces: only a type is
@@ -74,6 +74,44 @@ export type UploadRow = Key & {
   readonly closing?: Digest
   /** The client was told that it may write the whole blob into the store itself. */
   readonly direct?: true
+  /** Who began it, by `subjectId`: nobody else can go on with it. */
+  readonly owner?: string
+}
+
+/** A user or a robot. They share their names. */
+export type AccountRow = Key & {
+  readonly kind: 'user' | 'robot'
+  /** Of a password, in the form of its scheme; of a robot's key, its SHA-256 in hex. */
+  readonly secret: string
+  readonly groups?: readonly string[]
+  readonly admin?: boolean
+  /** What a robot may do, as the policy module reads it. */
+  readonly grants?: readonly Json[]
+  readonly created: number
+  readonly expires?: number
+  readonly disabled?: boolean
+  /** Counts what makes earlier tokens worthless: a new secret, a disabling. */
+  readonly generation: number
+  /** To within an hour. */
+  readonly lastUsed?: number
+}
+
+export type PolicyRow = Key & {
+  readonly document: string
+  /** Counts the changes, so that of two at once one is refused. */
+  readonly version: number
+}
+
+export type RefreshRow = Key & {
+  readonly account: string
+  readonly generation: number
+  readonly expires: number
+}
+
+export type FailuresRow = Key & {
+  readonly count: number
+  /** When counting began. */
+  readonly since: number
 }
 
 /** What the collector shall look at when it is due. Each says what may be gone, never that it is: the rows decide. */

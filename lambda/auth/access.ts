@@ -1,0 +1,19 @@
+import type { RepositoryName } from '../protocol/name.ts'
+import type { Tag, UploadId } from '../protocol/reference.ts'
+import type { PolicyAction } from './policy.ts'
+import type { Subject } from './subject.ts'
+
+/** What the one who asks may do. */
+export interface Access {
+  readonly subject: Subject
+  /** By which sessions are bound to him. */
+  readonly owner: string
+  /** Whether he may do it now, with what he has shown. */
+  may(action: PolicyAction, repository: RepositoryName, tag?: Tag): boolean
+  /** @throws {RegistryError} DENIED, naming action and repository; UNAUTHORIZED where a login may help */
+  demand(action: PolicyAction, repository: RepositoryName, tag?: Tag): void
+  /** Whether he may pull from every repository, known or not. */
+  readonly pullsEverywhere: boolean
+  /** What an upload URL must carry, as `name=value`, to be its own proof when a token has expired; none where nobody logs in. */
+  proof(repository: RepositoryName, upload: UploadId, until: number): string | undefined
+}

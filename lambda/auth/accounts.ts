@@ -1,0 +1,201 @@
+import { RegistryError } from '../protocol/errors.ts'
+import { ACCOUNTS, keys } from '../store/keys.ts'
+import type { AccountRow } from '../store/records.ts'
+import { ConditionFailed, type Json, type Table } from '../store/table.ts'
+import { hashPassword, makeKey } from './passwords.ts'
+import { type Grant, parseGrants } from './policy.ts'
+import type { Subject } from './subject.ts'
+
+const NAME = /^(?=.{1,64}$)[a-z0-9]+(?:[._-][a-z0-9]+)*$/
+/** What names a way to log in, or everybody. */
+const RESERVED = ['anonymous', 'authenticated', 'aws', 'oidc', 'token']
+const LEAST_PASSWORD = 8
+const MOST_PASSWORD = 256
+const HOUR = 60 * 60 * 1000
+
+/** An account as it may be shown. Times are milliseconds since 1970. */
+export interface Account {
+  readonly name: string
+  readonly kind: 'user' | 'robot'
+  readonly groups: readonly string[]
+  readonly admin: boolean
+  readonly grants: readonly Grant[]
+  readonly created: number
+  readonly expires?: number
+  readonly disabled: boolean
+  readonly lastUsed?: number
+}
+
+export interface UserChange {
+  readonly password?: string
+  readonly groups?: readonly string[]
+  readonly admin?: boolean
+  readonly disabled?: boolean
+}
+
+interface AccountsParts {
+  readonly table: Table
+  readonly clock: () => number
+}
+
+/** The users and robots of a registry. */
+export class Accounts {
+  readonly #table: Table
+  readonly #clock: () => number
+  constructor({ table, clock }: AccountsParts) {
+    this.#table = table
+    this.#clock = clock
+  }
+
+  row(name: string): Promise<AccountRow | undefined> {
+    return NAME.test(name) ? this.#table.get<AccountRow>(keys.account(name)) : Promise.resolve(undefined)
+  }
+
+  /** Whether there is anybody. */
+  async some(): Promise<boolean> {
+    return (await this.#table.query(ACCOUNTS, { limit: 1 })).length > 0
+  }
+
+  async list(kind: Account['kind']): Promise<Account[]> {
+    const rows = await this.#table.query<AccountRow>(ACCOUNTS)
+    return rows.filter(row => row.kind === kind).map(show)
+  }
+
+  /**
+   * @param secret instead of a password: a bcrypt hash, as htpasswd writes it
+   * @throws {RegistryError} BAD_REQUEST for a name or password that cannot be, or a name that is taken
+   */
+  async addUser(
+    name: string,
+    { password, secret, groups = [], admin = false }: UserChange & { readonly secret?: string },
+  ): Promise<Account> {
+    const kept = secret ?? (await hashPassword(checkPassword(password)))
+    return this.#add({
+      ...keys.account(checkName(name)),
+      kind: 'user',
+      secret: kept,
+      groups: checkGroups(groups),
+      admin,
+    })
+  }
+
+  /** @returns with the key, which cannot be shown again. @throws {RegistryError} BAD_REQUEST; {PolicyError} */
+  async addRobot(
+    name: string,
+    { grants, expires }: { readonly grants: unknown; readonly expires?: number },
+  ): Promise<Account & { readonly key: string }> {
+    const { key, kept } = makeKey()
+    const account = await this.#add({
+      ...keys.account(checkName(name)),
+      kind: 'robot',
+      secret: kept,
+      grants: parseGrants(grants) as readonly Json[],
+      ...(expires !== undefined && { expires }),
+    })
+    return { ...account, key }
+  }
+
+  /** A new key for a robot; the one before is worthless. @throws {RegistryError} NOT_FOUND */
+  async renewKey(name: string): Promise<Account & { readonly key: string }> {
+    const { key, kept } = makeKey()
+    return { ...(await this.#change(name, 'robot', { secret: kept }, true)), key }
+  }
+
+  /** @throws {RegistryError} NOT_FOUND, BAD_REQUEST */
+  async changeUser(name: string, { password, groups, admin, disabled }: UserChange): Promise<Account> {
+    const change = {
+      ...(password !== undefined && { secret: await hashPassword(checkPassword(password)) }),
+      ...(groups !== undefined && { groups: checkGroups(groups) }),
+      ...(admin !== undefined && { admin }),
+      ...(disabled !== undefined && { disabled }),
+    }
+    return this.#change(name, 'user', change, password !== undefined || disabled === true)
+  }
+
+  /** @throws {RegistryError} NOT_FOUND */
+  async remove(name: string, kind: Account['kind']): Promise<void> {
+    try {
+      await this.#table.transact({ delete: keys.account(name), if: { kind } })
+    } catch (error) {
+      throw error instanceof ConditionFailed ? unknown(kind, name) : error
+    }
+  }
+
+  /** Notes that an account was used, when it last was more than an hour ago. */
+  async noteUse({ partition, sort, lastUsed = 0 }: AccountRow): Promise<void> {
+    const now = this.#clock()
+    if (lastUsed > now - HOUR) return
+    const write = { update: { partition, sort }, change: { set: { lastUsed: now } }, if: 'present' } as const
+    await this.#table.transact(write).catch(() => {}) // it is only for people to look at
+  }
+
+  async #add(row: Omit<AccountRow, 'created' | 'generation'>): Promise<Account> {
+    const account = { ...row, created: this.#clock(), generation: 0 } as AccountRow
+    try {
+      await this.#table.transact({ put: account, if: 'absent' })
+    } catch (error) {
+      if (!(error instanceof ConditionFailed)) throw error
+      throw new RegistryError('BAD_REQUEST', { detail: { name: row.sort, reason: 'the name is taken' } })
+    }
+    return show(account)
+  }
+
+  async #change(
+    name: string,
+    kind: Account['kind'],
+    set: Partial<Omit<AccountRow, 'partition' | 'sort' | 'grants'>>,
+    revoke: boolean,
+  ): Promise<Account> {
+    const change = { set: { ...set } as Record<string, Json>, add: { generation: revoke ? 1 : 0 } }
+    try {
+      await this.#table.transact({ update: keys.account(name), change, if: { kind } })
+    } catch (error) {
+      throw error instanceof ConditionFailed ? unknown(kind, name) : error
+    }
+    return show((await this.row(name)) ?? unknown(kind, name))
+  }
+}
+
+/** Who a row is, if it may log in now. */
+export function subjectOf(row: AccountRow, now: number): Subject | undefined {
+  if (row.disabled || (row.expires !== undefined && row.expires <= now)) return undefined
+  const { sort: name, kind, groups = [], admin = false, grants = [] } = row
+  return kind === 'user'
+    ? { kind, name, groups, admin }
+    : { kind, name, grants: grants as unknown as Grant[] }
+}
+
+function show(row: AccountRow): Account {
+  const { sort: name, kind, groups = [], admin = false, grants = [], created, expires, lastUsed } = row
+  return {
+    ...{ name, kind, groups, admin, grants: grants as unknown as Grant[], created },
+    ...(expires !== undefined && { expires }),
+    disabled: row.disabled ?? false,
+    ...(lastUsed !== undefined && { lastUsed }),
+  }
+}
+
+function checkName(name: string): string {
+  if (NAME.test(name) && !RESERVED.includes(name)) return name
+  const reason =
+    'a name is 1 to 64 of a-z, 0-9 and single . _ - between them, and none of ' + RESERVED.join(', ')
+  throw new RegistryError('BAD_REQUEST', { detail: { name: name.slice(0, 64), reason } })
+}
+
+function checkPassword(password = ''): string {
+  const { length } = [...password]
+  if (length >= LEAST_PASSWORD && length <= MOST_PASSWORD) return password
+  const reason = `a password has ${LEAST_PASSWORD} to ${MOST_PASSWORD} characters`
+  throw new RegistryError('BAD_REQUEST', { detail: { reason } })
+}
+
+function checkGroups(groups: readonly string[]): readonly string[] {
+  if (groups.length <= 50 && groups.every(group => NAME.test(group))) return groups
+  throw new RegistryError('BAD_REQUEST', {
+    detail: { groups, reason: 'at most 50 groups, named as accounts are' },
+  })
+}
+
+function unknown(kind: string, name: string): never {
+  throw new RegistryError('NOT_FOUND', { detail: { [kind]: name } })
+}

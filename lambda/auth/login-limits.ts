@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import { RegistryError } from '../protocol/errors.ts'
+import { keys } from '../store/keys.ts'
+import type { FailuresRow } from '../store/records.ts'
+import type { Table } from '../store/table.ts'
+
+/** How many logins may fail before the next one must wait, and how long it is counted. Milliseconds. */
+const MOST = { same: 10, any: 100 }
+const WINDOW = 5 * 60 * 1000
+
+/**
+ * Slows down whoever guesses: ten wrong passwords for one name from one address, a hundred from one address for any names, in
+ * five minutes. Nobody can lock an account for others, because the address counts. All processes share the counts; they are
+ * kept in as many rows as four hex digits can name, so guessing fills no table. Two that share a row share their bad luck.
+ */
+export class LoginLimits {
+  readonly #table: Table
+  readonly #clock: () => number
+  constructor(table: Table, clock: () => number) {
+    this.#table = table
+    this.#clock = clock
+  }
+
+  /** @throws {RegistryError} TOOMANYREQUESTS with Retry-After */
+  async check(name: string, address: string): Promise<void> {
+    const buckets = bucketsOf(name, address)
+    const rows = await this.#table.getMany<FailuresRow>(buckets.map(({ bucket }) => keys.failures(bucket)))
+    const now = this.#clock()
+    const full = rows.filter(
+      (row, i) => row && row.since > now - WINDOW && row.count >= (buckets[i]?.most ?? 0),
+    )
+    if (full.length === 0) return
+    const until = Math.max(...full.map(row => (row?.since ?? 0) + WINDOW))
+    const wait = String(Math.max(1, Math.ceil((until - now) / 1000)))
+    throw new RegistryError('TOOMANYREQUESTS', { headers: { 'retry-after': wait } })
+  }
+
+  async noteFailure(name: string, address: string): Promise<void> {
+    for (const { bucket } of bucketsOf(name, address)) await this.#count(bucket)
+  }
+
+  /** What gets lost when two count at once does not matter. */
+  async #count(bucket: string): Promise<void> {
+    const key = keys.failures(bucket)
+    const row = await this.#table.get<FailuresRow>(key)
+    const now = this.#clock()
+    const goesOn = row && row.since > now - WINDOW
+    await this.#table.transact(
+      goesOn ? { update: key, change: { add: { count: 1 } } } : { put: { ...key, count: 1, since: now } },
+    )
+  }
+}
+
+function bucketsOf(name: string, address: string) {
+  const network = networkOf(address)
+  return [
+    { bucket: `same#${short(`${network} ${name}`)}`, most: MOST.same },
+    { bucket: `any#${short(network)}`, most: MOST.any },
+  ]
+}
+
+function short(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 4)
+}
+
+/** Whoever has an IPv6 address has 2⁶⁴ of them. */
+function networkOf(address: string): string {
+  const plain = address.replace(/^::ffff:/, '')
+  return plain.includes(':') ? plain.split(':').slice(0, 4).join(':') : plain
+}

@@ -1,0 +1,98 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { RegistryError } from '../protocol/errors.ts'
+import type { AccountRow } from '../store/records.ts'
+import { type Accounts, subjectOf } from './accounts.ts'
+import { Cache } from './cache.ts'
+import type { FederatedLogin } from './federated.ts'
+import type { LoginLimits } from './login-limits.ts'
+import { isKey, isPassword } from './passwords.ts'
+import type { Subject } from './subject.ts'
+import type { Holder } from './tokens.ts'
+
+/** How long an answer about an account may be used again: what changes takes effect everywhere after so long. Milliseconds. */
+export const MEMORY = 60_000
+const MOST_REMEMBERED = 1_000
+/** What a name that nobody has is held against, so that it takes as long as one that somebody has. */
+const NOBODY = 'scrypt$32768$8$3$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
+
+/** Somebody who has proven who he is, and how a token shall name him. */
+export interface Proven {
+  readonly subject: Subject
+  readonly holder: Holder
+}
+
+interface LoginsParts {
+  readonly accounts: Accounts
+  readonly limits: LoginLimits
+  readonly federated: readonly FederatedLogin[]
+  readonly clock: () => number
+}
+
+/** Finds out who somebody is. */
+export class Logins {
+  readonly #parts: LoginsParts
+  readonly #rows: Cache<AccountRow | undefined>
+  readonly #proven: Cache<Proven>
+  /** Of this process alone: what is remembered is not the password, nor anything to guess it by elsewhere. */
+  readonly #pepper = randomBytes(32)
+
+  constructor(parts: LoginsParts) {
+    this.#parts = parts
+    this.#rows = new Cache(parts.clock, { life: MEMORY, most: MOST_REMEMBERED })
+    this.#proven = new Cache(parts.clock, { life: MEMORY, most: MOST_REMEMBERED })
+  }
+
+  /**
+   * By name and password. Remembered for a minute, for clients that send both with every request.
+   * @param address of the client
+   * @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS; UNAVAILABLE where somebody else must say and does not answer
+   */
+  byPassword(name: string, password: string, address: string): Promise<Proven> {
+    const digest = createHmac('sha256', this.#pepper).update(`${name}\0${password}`).digest('base64')
+    return this.#proven.get(digest, () => this.#prove(name, password, address))
+  }
+
+  /** The one that a token names, as he is by now. @throws {RegistryError} UNAUTHORIZED when the account is gone or was revoked */
+  async byHolder(holder: Holder): Promise<Subject> {
+    if ('subject' in holder) return holder.subject
+    const row = await this.#rows.get(holder.account, () => this.#parts.accounts.row(holder.account))
+    const subject = row?.generation === holder.generation && subjectOf(row, this.#parts.clock())
+    if (!subject) throw refused('the account is not what it was')
+    return subject
+  }
+
+  async #prove(name: string, password: string, address: string): Promise<Proven> {
+    const { limits, federated } = this.#parts
+    await limits.check(name, address)
+    try {
+      const other = federated.find(({ username }) => username === name)
+      return other ? await proveBy(other, password) : await this.#proveAccount(name, password)
+    } catch (error) {
+      if (error instanceof RegistryError && error.code === 'UNAUTHORIZED')
+        await limits.noteFailure(name, address)
+      throw error
+    }
+  }
+
+  async #proveAccount(name: string, password: string): Promise<Proven> {
+    const { accounts, clock } = this.#parts
+    const row = await accounts.row(name)
+    const isRight =
+      row?.kind === 'robot' ? isKey(password, row.secret) : await isPassword(password, row?.secret ?? NOBODY)
+    const subject = row && isRight && subjectOf(row, clock())
+    if (!subject) throw refused('name or password is wrong')
+    await accounts.noteUse(row)
+    return { subject, holder: { account: name, generation: row.generation } }
+  }
+}
+
+async function proveBy(login: FederatedLogin, password: string): Promise<Proven> {
+  const subject = await login.login(password)
+  if (subject.kind === 'user' || subject.kind === 'robot')
+    throw new TypeError(`${login.username} says that somebody is an account`)
+  return { subject, holder: { subject } }
+}
+
+function refused(reason: string): RegistryError {
+  return new RegistryError('UNAUTHORIZED', { detail: { reason } })
+}

@@ -1,0 +1,149 @@
+import * as v from 'valibot'
+import { matches } from './glob.ts'
+import type { Subject } from './subject.ts'
+
+/**
+ * What a rule can let someone do. `push` is for blobs and for manifests by digest; a tag needs `create-tag` or `overwrite-tag` besides.
+ * `delete` is for manifests, blobs and tags.
+ */
+export const ACTIONS = ['pull', 'push', 'create-tag', 'overwrite-tag', 'delete', 'administer'] as const
+export type PolicyAction = (typeof ACTIONS)[number]
+
+const pattern = v.pipe(v.string(), v.regex(/^[ -~]{1,255}$/, 'is no pattern of 1 to 255 characters'))
+const patterns = v.pipe(v.array(pattern), v.minLength(1, 'must name at least one'), v.maxLength(100))
+const who = v.pipe(
+  v.string(),
+  v.regex(
+    /^(anonymous|authenticated|(user|robot|group|role|oidc):[ -~]{1,2048})$/,
+    'is none of anonymous, authenticated, user:…, robot:…, group:…, role:…, oidc:…',
+  ),
+)
+
+const GRANT = {
+  may: v.pipe(
+    v.array(v.picklist(ACTIONS, `is none of ${ACTIONS.join(', ')}`)),
+    v.minLength(1, 'must name at least one'),
+  ),
+  /** Repositories: `*` is any part of one segment of a name, `**` any part of a name. */
+  on: patterns,
+  /** Without them, all tags. */
+  tags: v.optional(patterns),
+}
+const Grant = v.strictObject(GRANT)
+/** What a rule allows, to whomever it applies. */
+export type Grant = v.InferOutput<typeof Grant>
+
+const Rule = v.strictObject({
+  name: v.pipe(v.string(), v.regex(/^[ -~]{1,100}$/, 'is no name of 1 to 100 characters')),
+  who: v.pipe(v.array(who), v.minLength(1, 'must name at least one'), v.maxLength(100)),
+  /** For `oidc:`: claims of the token, and the patterns that all of them must fit. */
+  claims: v.optional(v.record(v.string(), pattern)),
+  ...GRANT,
+})
+export type Rule = v.InferOutput<typeof Rule>
+
+const Policy = v.strictObject({
+  rules: v.pipe(v.array(Rule), v.maxLength(500)),
+  /** Tags that, once they are there, nobody can move or delete. */
+  immutable: v.optional(v.array(v.strictObject({ on: patterns, tags: patterns })), []),
+})
+
+/** Who may do what. Nothing is allowed that no rule allows, and nothing forbids but `immutable`. */
+export type Policy = v.InferOutput<typeof Policy>
+
+export const NO_POLICY: Policy = { rules: [], immutable: [] }
+
+/** The policy does not read. The message names the rule and what is wrong with it. */
+export class PolicyError extends Error {
+  override readonly name = 'PolicyError'
+}
+
+/** @throws {PolicyError} */
+export function parsePolicy(document: unknown): Policy {
+  return parse(Policy, document)
+}
+
+/** @throws {PolicyError} */
+export function parseGrants(document: unknown): Grant[] {
+  return parse(v.pipe(v.array(Grant), v.minLength(1, 'must be at least one'), v.maxLength(50)), document)
+}
+
+function parse<T>(schema: v.GenericSchema<unknown, T>, document: unknown): T {
+  const result = v.safeParse(schema, document)
+  if (result.success) return result.output
+  const [issue] = result.issues
+  throw new PolicyError(`${v.getDotPath(issue) ?? 'the document'}: ${issue.message}`)
+}
+
+/** What someone wants to do. */
+export interface Wish {
+  readonly action: PolicyAction
+  readonly repository: string
+  readonly tag?: string | undefined
+}
+
+export interface Decision {
+  readonly allowed: boolean
+  /** The rule that allows it, or why it is not allowed: a sentence's end, for people. */
+  readonly because: string
+}
+
+/** The one place where it is decided. */
+export function decide(policy: Policy, subject: Subject, wish: Wish): Decision {
+  const lock = wish.tag !== undefined && locks(policy, wish)
+  if (lock) return { allowed: false, because: `the tag ${wish.tag} is immutable` }
+  if (subject.kind === 'user' && subject.admin)
+    return { allowed: true, because: `${subject.name} is an administrator` }
+  if (subject.kind === 'robot' && subject.grants.some(grant => grants(grant, wish)))
+    return { allowed: true, because: `of the grants of the robot ${subject.name}` }
+  const rule = policy.rules.find(rule => applies(rule, subject) && grants(rule, wish))
+  if (rule) return { allowed: true, because: `of the rule "${rule.name}"` }
+  return { allowed: false, because: 'no rule allows it' }
+}
+
+function locks({ immutable }: Policy, { action, repository, tag = '' }: Wish): boolean {
+  if (action !== 'overwrite-tag' && action !== 'delete') return false
+  return immutable.some(({ on, tags }) => fits(on, repository) && fits(tags, tag))
+}
+
+function grants({ may, on, tags }: Grant, { action, repository, tag }: Wish): boolean {
+  if (!may.includes(action) || !fits(on, repository)) return false
+  return tags === undefined || (tag !== undefined ? fits(tags, tag) : action !== 'delete')
+}
+
+function applies({ who, claims }: Rule, subject: Subject): boolean {
+  return who.some(one => names(one, subject)) && claimsFit(claims, subject)
+}
+
+function names(who: string, subject: Subject): boolean {
+  if (who === 'anonymous') return true // what a stranger may do, everybody may
+  if (who === 'authenticated') return subject.kind !== 'anonymous'
+  const [, kind, rest = ''] = /^(\w+):(.*)$/.exec(who) ?? []
+  if (kind === 'group') return subject.kind === 'user' && subject.groups.includes(rest)
+  if (kind !== subject.kind) return false
+  switch (subject.kind) {
+    case 'role':
+      return matches(rest, subject.arn)
+    case 'oidc':
+      return rest === subject.issuer
+    case 'user':
+    case 'robot':
+      return matches(rest, subject.name)
+    default:
+      return false
+  }
+}
+
+/** A rule that asks for claims is for tokens alone, lest it open to someone who cannot have any. */
+function claimsFit(wanted: Rule['claims'], subject: Subject): boolean {
+  if (wanted === undefined) return true
+  if (subject.kind !== 'oidc') return false
+  return Object.entries(wanted).every(([claim, pattern]) => {
+    const said = Object.hasOwn(subject.claims, claim) ? subject.claims[claim] : undefined
+    return said !== undefined && matches(pattern, said)
+  })
+}
+
+function fits(patterns: readonly string[], text: string): boolean {
+  return patterns.some(pattern => matches(pattern, text))
+}
