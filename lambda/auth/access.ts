@@ -12,6 +12,8 @@ export interface Access {
   may(action: PolicyAction, repository: RepositoryName, tag?: Tag): boolean
   /** @throws {RegistryError} DENIED, naming action and repository; UNAUTHORIZED where a login may help */
   demand(action: PolicyAction, repository: RepositoryName, tag?: Tag): void
+  /** Whether he may know that a repository is there: whether he may pull from it, for whatever his token was given. */
+  sees(repository: RepositoryName): boolean
   /** Whether he may pull from every repository, known or not. */
   readonly pullsEverywhere: boolean
   /** What an upload URL must carry, as `name=value`, to be its own proof when a token has expired; none where nobody logs in. */

@@ -101,6 +101,16 @@ export function decide(policy: Policy, subject: Subject, wish: Wish): Decision {
   return { allowed: false, because: 'no rule allows it' }
 }
 
+/**
+ * Whether someone may do something in every repository that there is or will be: by a rule for `**`.
+ */
+export function everywhere(policy: Policy, subject: Subject, action: PolicyAction): boolean {
+  if (subject.kind === 'user' && subject.admin) return true
+  const own = subject.kind === 'robot' ? subject.grants : []
+  const given = [...own, ...policy.rules.filter(rule => applies(rule, subject))]
+  return given.some(({ may, on, tags }) => may.includes(action) && on.includes('**') && tags === undefined)
+}
+
 function locks({ immutable }: Policy, { action, repository, tag = '' }: Wish): boolean {
   if (action !== 'overwrite-tag' && action !== 'delete') return false
   return immutable.some(({ on, tags }) => fits(on, repository) && fits(tags, tag))

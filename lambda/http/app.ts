@@ -1,7 +1,7 @@
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import { ClientGone, type Request, type Response } from './message.ts'
-import { type Action, match, type Route } from './router.ts'
+import { type Action, type Match, match, type Route } from './router.ts'
 
 /** A request served, and what the log shall say of it. */
 export interface Exchange {
@@ -20,9 +20,11 @@ export interface Exchange {
 /** The whole registry as one function. It never rejects. */
 export type App = (request: Request) => Promise<Exchange>
 
-export interface AppParts<C> {
-  readonly routes: readonly Route<C>[]
+export interface AppParts<C, A> {
+  readonly routes: readonly Route<C & { readonly access: A }>[]
   readonly context: C
+  /** Says what the caller may do, before any handler runs. Throws when that is not enough for the route. */
+  readonly authorize: (request: Request, need: Pick<Match<unknown>, 'params'> & { readonly action: Action }) => Promise<A>
   /** Says what an error of the layers below means to a client; `undefined` for one that nobody foresaw. */
   readonly explain: (error: unknown) => RegistryError | undefined
 }
@@ -31,13 +33,14 @@ export interface AppParts<C> {
 const COMMON = { 'docker-distribution-api-version': 'registry/2.0', 'x-content-type-options': 'nosniff' }
 
 /** Joins the route table to what it works on. The one place where an error becomes a response. */
-export function createApp<C>({ routes, context, explain }: AppParts<C>): App {
+export function createApp<C, A>({ routes, context, authorize, explain }: AppParts<C, A>): App {
   return async request => {
     let about: Exchange = {}
     try {
       const { route, params } = match(routes, request.method, request.path)
       about = { route: route.path, action: route.action, ...(params.name && { repository: params.name }) }
-      const response = await route.handle(request, params, context)
+      const access = await authorize(request, { action: route.action, params })
+      const response = await route.handle(request, params, { ...context, access })
       return { ...about, response: { ...response, headers: { ...COMMON, ...response.headers } } }
     } catch (error) {
       if (error instanceof ClientGone) return about

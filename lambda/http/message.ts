@@ -9,6 +9,13 @@ export interface Request {
   readonly query: URLSearchParams
   /** Lower-case names. A header sent twice is joined by `, `, as API Gateway and Node both do. */
   readonly headers: Readonly<Record<string, string | undefined>>
+  /**
+   * Scheme and host by which the client knows this registry, such as `https://registry.example`, as far as its door can tell
+   * without believing what it must not.
+   */
+  readonly origin?: string
+  /** The client's address. */
+  readonly remote?: string | undefined
   /** Can be read once, in pieces of any size. Throws {@link ClientGone} when the client breaks off. */
   readonly body: AsyncIterable<Uint8Array>
 }

@@ -27,8 +27,11 @@ type Names<Path> = Path extends `${string}<${infer Name}>${infer Rest}` ? Name |
 /** The parts that a path template names, parsed: `'/v2/<name>/blobs/<digest>'` gives `{ name, digest }`. */
 export type Params<Path> = Pick<Parts, Names<Path> & keyof Parts>
 
-/** What a caller must be allowed to do in the repository. `none`: open to all who can reach the registry. */
-export type Action = 'none' | 'pull' | 'push' | 'delete' | 'admin'
+/**
+ * What a caller must be allowed to do in the repository. Without one: `ping` wants some login, be it anonymous; `list` shows to each
+ * what he may pull; `self` is for everybody who has a name; `admin` for administrators; `none` for all who can reach the registry.
+ */
+export type Action = 'none' | 'ping' | 'list' | 'self' | 'pull' | 'push' | 'delete' | 'admin'
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 export type Handler<P, C> = (request: Request, params: P, context: C) => Promise<Response>
 

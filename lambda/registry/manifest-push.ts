@@ -13,7 +13,7 @@ import type { Links } from './links.ts'
 import { noteReferrer } from './referrers.ts'
 import type { PushGarbage } from './release.ts'
 import { noteRepository } from './repositories.ts'
-import { moveTag, WRITES_PER_TAG } from './tags.ts'
+import { moveTag, type TagGuard, WRITES_PER_TAG } from './tags.ts'
 import { chunked, getAll, untilItHolds } from './transactions.ts'
 
 /** A manifest that is being pushed. */
@@ -23,6 +23,7 @@ export interface Arrival {
   readonly bytes: Uint8Array
   readonly manifest: Manifest
   readonly tags: readonly Tag[]
+  readonly guard: TagGuard
 }
 
 /** A write, and what the repository lacks when its condition fails. */
@@ -61,12 +62,15 @@ export class ManifestPush {
 
   async #attempt(arrival: Arrival): Promise<void> {
     const { table, clock, newId } = this.#deps
-    const { name, digest, bytes, manifest, tags } = arrival
+    const { name, digest, bytes, manifest, tags, guard } = arrival
     const [stored, repository, ...old] = (await getAll(table, [
       keys.manifest(name, digest),
       keys.repository(name),
       ...tags.map(tag => keys.tag(name, tag)),
     ])) as [ManifestRow?, RepositoryRow?, ...TagRow[]]
+    tags.forEach((tag, i) => {
+      if (old[i]?.digest !== digest) guard(tag, old[i] ? 'overwrite-tag' : 'create-tag')
+    })
     const now = clock()
     const { mediaType } = stored ?? manifest // a digest has the type of its first push, whatever tag it goes by
     const target = { digest, mediaType, size: bytes.length, pushed: now }

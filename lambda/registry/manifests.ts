@@ -13,7 +13,7 @@ import type { DirectUploads } from './direct-uploads.ts'
 import type { Links } from './links.ts'
 import { ManifestPush } from './manifest-push.ts'
 import { type PushGarbage, tryRelease } from './release.ts'
-import { dropTag, type Tags } from './tags.ts'
+import { dropTag, type TagGuard, type Tags, UNGUARDED } from './tags.ts'
 import { chunked, untilItHolds } from './transactions.ts'
 
 /** Which manifest, without its bytes. */
@@ -21,6 +21,15 @@ export interface ManifestInfo {
   readonly digest: Digest
   readonly mediaType: string
   readonly size: number
+}
+
+/** What comes with a manifest's bytes. */
+interface Labels {
+  /** Its media type as the client gave it, without parameters. */
+  readonly contentType?: string
+  /** More tags than the one that it is pushed by. */
+  readonly tags?: readonly Tag[]
+  readonly guard?: TagGuard
 }
 
 /** What a push was about, for the answer. */
@@ -64,7 +73,6 @@ export class Manifests {
 
   /**
    * Stores a manifest and points tags at it.
-   * @param contentType its media type as the client gave it, without parameters
    * @throws {RegistryError} MANIFEST_INVALID; DIGEST_INVALID when the reference is the digest of something else;
    * MANIFEST_BLOB_UNKNOWN, naming what the repository lacks
    */
@@ -72,7 +80,7 @@ export class Manifests {
     name: RepositoryName,
     reference: Reference,
     bytes: Uint8Array,
-    { contentType, tags = [] }: { contentType?: string; tags?: readonly Tag[] },
+    { contentType, tags = [], guard = UNGUARDED }: Labels,
   ): Promise<Pushed> {
     const manifest = parseManifest(bytes, contentType)
     const algorithm = reference.kind === 'digest' ? algorithmOf(reference.digest) : 'sha256'
@@ -80,7 +88,7 @@ export class Manifests {
     if (reference.kind === 'digest' && reference.digest !== digest)
       throw new RegistryError('DIGEST_INVALID', { detail: { said: reference.digest, actual: digest } })
     const allTags = new Set(reference.kind === 'tag' ? [reference.tag, ...tags] : tags)
-    await this.#push.run({ name, digest, bytes, manifest, tags: [...allTags] })
+    await this.#push.run({ name, digest, bytes, manifest, tags: [...allTags], guard })
     return { digest, ...(manifest.subject && { subject: manifest.subject }) }
   }
 
@@ -88,11 +96,11 @@ export class Manifests {
    * Takes a manifest away, and the tags that name it. What it needed is free again at once where that is little work,
    * and when the collector comes by where it is much. @throws {RegistryError} MANIFEST_UNKNOWN
    */
-  async delete(name: RepositoryName, digest: Digest): Promise<void> {
+  async delete(name: RepositoryName, digest: Digest, guard: TagGuard = UNGUARDED): Promise<void> {
     const { table, clock, newId } = this.#deps
     const garbage = await untilItHolds(async () => {
       const row = await this.#row(name, digest)
-      await this.#dropTags(name, digest)
+      await this.#dropTags(name, digest, guard)
       const { mediaType, push, tagging, subject } = row
       const now = clock()
       const content = 'bytes' in row ? { bytes: row.bytes } : { object: row.object }
@@ -118,10 +126,11 @@ export class Manifests {
     await tryRelease(this.#deps, garbage)
   }
 
-  async #dropTags(name: RepositoryName, digest: Digest): Promise<void> {
+  async #dropTags(name: RepositoryName, digest: Digest, guard: TagGuard): Promise<void> {
     const { table } = this.#deps
     const { partition, prefix } = stretches.tagged(name, digest)
     const tags = (await table.query(partition, { prefix })).map(row => row.sort.slice(prefix.length) as Tag)
+    for (const tag of tags) guard(tag, 'delete')
     for (const some of chunked(tags, MOST_WRITES / 2))
       await table.transact(...some.flatMap(tag => dropTag(name, tag, { digest })))
   }

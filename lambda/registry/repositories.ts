@@ -13,11 +13,22 @@ export class Repositories {
     this.#table = table
   }
 
-  /** One page of the catalog, in ASCII order, and whether there is more behind it. */
-  async list({ limit, last }: Page): Promise<{ names: string[]; more: boolean }> {
-    const rows = await this.#table.query(REPOSITORIES, { ...(last && { after: last }), limit: limit + 1 })
-    const names = rows.slice(0, limit).map(row => row.sort)
-    return { names, more: limit > 0 && rows.length > limit }
+  /**
+   * One page of the catalog, in ASCII order, and whether there is more behind it.
+   * @param isShown which of them the page is of
+   */
+  async list(
+    { limit, last }: Page,
+    isShown: (name: RepositoryName) => boolean = () => true,
+  ): Promise<{ names: string[]; more: boolean }> {
+    const names: string[] = []
+    for (let after = last, more = true; more && names.length <= limit; ) {
+      const rows = await this.#table.query(REPOSITORIES, { ...(after && { after }), limit: limit + 1 })
+      names.push(...rows.map(row => row.sort).filter(name => isShown(name as RepositoryName)))
+      more = rows.length > limit
+      after = rows.at(-1)?.sort
+    }
+    return { names: names.slice(0, limit), more: limit > 0 && names.length > limit }
   }
 }
 

@@ -11,6 +11,15 @@ import { untilItHolds } from './transactions.ts'
 /** The most writes that {@link moveTag} makes. */
 export const WRITES_PER_TAG = 3
 
+/**
+ * Whether a tag may be made, moved or taken away; throws when not. Asked about what was read, and what is then written holds only
+ * while that is still so: so nobody slips between the question and the deed.
+ */
+export type TagGuard = (tag: Tag, change: 'create-tag' | 'overwrite-tag' | 'delete') => void
+
+/** For where everything may be done. */
+export const UNGUARDED: TagGuard = () => {}
+
 /** The tags of repositories. A tag row and its reverse, the tagged row, are always written together. */
 export class Tags {
   readonly #deps: Dependencies
@@ -38,10 +47,11 @@ export class Tags {
   }
 
   /** Takes a tag away; what it named stays. @throws {RegistryError} MANIFEST_UNKNOWN */
-  async delete(name: RepositoryName, tag: Tag): Promise<void> {
+  async delete(name: RepositoryName, tag: Tag, guard: TagGuard = UNGUARDED): Promise<void> {
     await untilItHolds(async () => {
       const row = await this.find(name, tag)
       if (!row) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag } })
+      guard(tag, 'delete')
       await this.#deps.table.transact(...dropTag(name, tag, row))
     })
   }

@@ -19,6 +19,8 @@ export interface Session {
   readonly size: number
   /** Until when, in milliseconds since 1970, the client may write the whole blob into the store itself. */
   readonly directUntil?: number
+  /** When it ends unless something comes, in milliseconds since 1970. */
+  readonly expires: number
 }
 
 /** Bytes that a request brings to a session. */
@@ -28,7 +30,10 @@ export interface Chunk {
   readonly range?: ByteRange
 }
 
-/** Upload sessions: from the first POST to the blob, across requests, processes and crashes. */
+/**
+ * Upload sessions: from the first POST to the blob, across requests, processes and crashes. Where an owner is given, a session that
+ * somebody else began is as good as none.
+ */
 export class Uploads {
   readonly #deps: Dependencies
   readonly #links: Links
@@ -38,24 +43,29 @@ export class Uploads {
     this.#links = links
   }
 
-  begin(name: RepositoryName, algorithm: Algorithm): Promise<Session> {
-    return this.#begin(name, algorithm, this.#deps.direct !== undefined && algorithm === 'sha256')
+  begin(name: RepositoryName, algorithm: Algorithm, owner?: string): Promise<Session> {
+    const direct = this.#deps.direct !== undefined && algorithm === 'sha256'
+    return this.#begin(name, algorithm, { ...(direct && { direct }), ...(owner !== undefined && { owner }) })
   }
 
-  async #begin(name: RepositoryName, algorithm: Algorithm, direct: boolean): Promise<Session> {
+  async #begin(
+    name: RepositoryName,
+    algorithm: Algorithm,
+    about: Pick<UploadRow, 'direct' | 'owner'>,
+  ): Promise<Session> {
     const { table, store, clock, newId, uploadLife } = this.#deps
     const id = newId() as UploadId
     const expires = clock() + uploadLife
     const draft = store.begin(id, algorithm)
-    const row: UploadRow = { ...keys.upload(name, id), draft, version: 0, expires, ...(direct && { direct }) }
+    const row: UploadRow = { ...keys.upload(name, id), draft, version: 0, expires, ...about }
     const review = discardLater(this.#deps, expires, { what: 'upload', repository: name, upload: id })
     await table.transact({ put: row, if: 'absent' }, review)
     return this.#sessionOf(id, row)
   }
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
-  async status(name: RepositoryName, id: UploadId): Promise<Session> {
-    return this.#sessionOf(id, (await this.#find(name, id)) ?? unknown())
+  async status(name: RepositoryName, id: UploadId, owner?: string): Promise<Session> {
+    return this.#sessionOf(id, (await this.#find(name, id, owner)) ?? unknown())
   }
 
   /**
@@ -63,9 +73,9 @@ export class Uploads {
    * @throws {RegistryError} BLOB_UPLOAD_UNKNOWN; RANGE_INVALID, telling where to go on, when the chunk does not follow
    * what is there or another request was faster; SIZE_INVALID when it is not as long as it said
    */
-  append(name: RepositoryName, id: UploadId, chunk: Chunk): Promise<Session> {
-    return this.#alone(name, id, async () => {
-      const row = (await this.#find(name, id)) ?? unknown()
+  append(name: RepositoryName, id: UploadId, chunk: Chunk, owner?: string): Promise<Session> {
+    return this.#alone(name, id, owner, async () => {
+      const row = (await this.#find(name, id, owner)) ?? unknown()
       if (row.closing) throw outOfOrder(name, id, row)
       const draft = await this.#receive(name, id, row, chunk)
       return this.#sessionOf(id, await this.#record(name, id, row, { draft }))
@@ -77,9 +87,9 @@ export class Uploads {
    * that did not hear the answer may ask again, even when the session has gone with the first time.
    * @throws {RegistryError} DIGEST_INVALID when the bytes have another digest, and the session stays as it was; else as {@link append}
    */
-  finish(name: RepositoryName, id: UploadId, digest: Digest, chunk?: Chunk): Promise<void> {
-    return this.#alone(name, id, async () => {
-      const found = await this.#find(name, id)
+  finish(name: RepositoryName, id: UploadId, digest: Digest, chunk?: Chunk, owner?: string): Promise<void> {
+    return this.#alone(name, id, owner, async () => {
+      const found = await this.#find(name, id, owner)
       if (!found) {
         await this.#expectFinished(name, digest)
         return drain(chunk)
@@ -92,7 +102,7 @@ export class Uploads {
 
   /** A blob in one request (end-4b): no session outlives it. @throws as {@link finish} */
   async push(name: RepositoryName, digest: Digest, bytes: Bytes): Promise<void> {
-    const { id } = await this.#begin(name, algorithmOf(digest), false)
+    const { id } = await this.#begin(name, algorithmOf(digest), {})
     try {
       await this.finish(name, id, digest, { bytes })
     } catch (error) {
@@ -102,10 +112,10 @@ export class Uploads {
   }
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
-  async cancel(name: RepositoryName, id: UploadId): Promise<void> {
+  async cancel(name: RepositoryName, id: UploadId, owner?: string): Promise<void> {
     const { table, store } = this.#deps
     const draft = await untilItHolds(async () => {
-      const row = (await this.#find(name, id)) ?? unknown()
+      const row = (await this.#find(name, id, owner)) ?? unknown()
       await table.transact(...this.drop(name, id, row))
       return row.draft
     })
@@ -133,8 +143,13 @@ export class Uploads {
    * One request at a time for a session: a second one would write over what the first has just been promised. Between
    * processes the version in the row decides, and the store must notice bytes that another process wrote.
    */
-  async #alone<T>(name: RepositoryName, id: UploadId, work: () => Promise<T>): Promise<T> {
-    const elsewhere = async () => outOfOrder(name, id, (await this.#find(name, id)) ?? unknown())
+  async #alone<T>(
+    name: RepositoryName,
+    id: UploadId,
+    owner: string | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const elsewhere = async () => outOfOrder(name, id, (await this.#find(name, id, owner)) ?? unknown())
     if (this.#atWork.has(id)) throw await elsewhere()
     this.#atWork.add(id)
     try {
@@ -153,11 +168,12 @@ export class Uploads {
    */
   #sessionOf(id: UploadId, { draft: { size }, direct, expires }: UploadRow): Session {
     const directUntil = expires - this.#deps.uploadLife / 2
-    return { id, size, ...(direct && size === 0 && { directUntil }) }
+    return { id, size, expires, ...(direct && size === 0 && { directUntil }) }
   }
 
-  #find(name: RepositoryName, id: UploadId): Promise<UploadRow | undefined> {
-    return this.#deps.table.get<UploadRow>(keys.upload(name, id))
+  async #find(name: RepositoryName, id: UploadId, owner?: string): Promise<UploadRow | undefined> {
+    const row = await this.#deps.table.get<UploadRow>(keys.upload(name, id))
+    return owner === undefined || row?.owner === undefined || row.owner === owner ? row : undefined
   }
 
   async #receive(

@@ -12,8 +12,8 @@ async function headBase() {
 }
 
 export const baseRoutes = [
-  route('GET', '/v2/', 'none', base),
-  route('HEAD', '/v2/', 'none', headBase),
-  route('GET', '/v2', 'none', base),
-  route('HEAD', '/v2', 'none', headBase),
+  route('GET', '/v2/', 'ping', base),
+  route('HEAD', '/v2/', 'ping', headBase),
+  route('GET', '/v2', 'ping', base),
+  route('HEAD', '/v2', 'ping', headBase),
 ]

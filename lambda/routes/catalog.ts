@@ -7,16 +7,16 @@ import type { Context } from './context.ts'
 const CATALOG = '/v2/_catalog'
 const MOST_REPOSITORIES = 1000
 
-/** The Docker registry's listing of repositories. Not in the distribution spec, which reserves the path for it. */
+/** The Docker registry's listing of repositories, of those that the caller may pull. Not in the distribution spec, which reserves the path for it. */
 async function listRepositories(
   { query }: Request,
   _: object,
-  { registry, origin }: Context,
+  { registry, origin, access }: Context,
 ): Promise<Response> {
   const page = parsePage(query, MOST_REPOSITORIES)
-  const { names, more } = await registry.repositories.list(page)
+  const { names, more } = await registry.repositories.list(page, name => access.sees(name))
   const next = { n: String(page.limit), last: names.at(-1) }
   return json({ repositories: names }, more ? { link: nextLink(origin + CATALOG, next) } : {})
 }
 
-export const catalogRoutes = [route('GET', CATALOG, 'admin', listRepositories)]
+export const catalogRoutes = [route('GET', CATALOG, 'list', listRepositories)]

@@ -1,10 +1,16 @@
 import type { RepositoryName } from '../protocol/name.ts'
 import type { UploadId } from '../protocol/reference.ts'
+import type { Access } from '../auth/access.ts'
+import type { TokenService } from '../auth/token-service.ts'
 import type { Registry } from '../registry/registry.ts'
 
 /** What every handler works on. */
 export interface Context {
+  readonly access: Access
+
   readonly registry: Registry
+  /** Absent where nobody logs in. */
+  readonly tokens?: TokenService
   /**
    * How clients reach this registry, such as `https://registry.example`, or the empty text. It comes before every path
    * that we tell clients; without it they resolve the path against the address they used. Never taken from `Host`.

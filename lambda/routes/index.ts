@@ -6,6 +6,7 @@ import type { Context } from './context.ts'
 import { manifestRoutes } from './manifests.ts'
 import { referrerRoutes } from './referrers.ts'
 import { tagRoutes } from './tags.ts'
+import { tokenRoutes } from './token.ts'
 import { uploadRoutes } from './uploads.ts'
 
 /** The whole API. Each row says method, path, what the caller must be allowed to do, and who answers. */
@@ -17,4 +18,5 @@ export const routes: readonly Route<Context>[] = [
   ...tagRoutes,
   ...referrerRoutes,
   ...catalogRoutes,
+  ...tokenRoutes,
 ]

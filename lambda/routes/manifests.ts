@@ -1,3 +1,4 @@
+import type { Access } from '../auth/access.ts'
 import { readBody } from '../http/body.ts'
 import type { Request, Response } from '../http/message.ts'
 import { type Params, route } from '../http/router.ts'
@@ -5,9 +6,11 @@ import { accepts } from '../protocol/accept.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import { MANIFEST_LIMIT } from '../protocol/manifest.ts'
 import { essence } from '../protocol/media-types.ts'
+import type { RepositoryName } from '../protocol/name.ts'
 import { manifestPath } from '../protocol/paths.ts'
 import { parseTag, type Reference, type Tag } from '../protocol/reference.ts'
 import type { ManifestInfo } from '../registry/manifests.ts'
+import type { TagGuard } from '../registry/tags.ts'
 import { contentHeaders, empty, etag, isFresh } from './answers.ts'
 import type { Context } from './context.ts'
 
@@ -53,7 +56,7 @@ async function putManifest(
   const tags = tagsIn(request.query)
   const contentType = essence(request.headers['content-type'] ?? '')
   const bytes = await readBody(request, MANIFEST_LIMIT)
-  const about = { tags, ...(contentType && { contentType }) }
+  const about = { tags, guard: guardOf(name, context.access), ...(contentType && { contentType }) }
   const { digest, subject } = await context.registry.manifests.put(name, reference, bytes, about)
   return empty(201, {
     location: context.origin + manifestPath(name, digest),
@@ -67,10 +70,11 @@ async function putManifest(
 async function deleteManifest(
   _: Request,
   { name, existing }: Existing,
-  { registry }: Context,
+  { registry, access }: Context,
 ): Promise<Response> {
-  if (existing.kind === 'tag') await registry.tags.delete(name, existing.tag)
-  else await registry.manifests.delete(name, existing.digest)
+  const guard = guardOf(name, access)
+  if (existing.kind === 'tag') await registry.tags.delete(name, existing.tag, guard)
+  else await registry.manifests.delete(name, existing.digest, guard)
   return empty(202)
 }
 
@@ -88,6 +92,10 @@ function describe(
       detail: { mediaType, reason: 'not among the types in Accept' },
     })
   return isFresh(headers['if-none-match'], digest) ? empty(304, { etag: etag(digest) }) : undefined
+}
+
+function guardOf(name: RepositoryName, access: Access): TagGuard {
+  return (tag, change) => access.demand(change, name, tag)
 }
 
 function tagsIn(query: URLSearchParams): Tag[] {

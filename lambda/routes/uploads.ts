@@ -20,10 +20,13 @@ async function postUpload(
   { name }: Params<typeof UPLOADS>,
   context: Context,
 ): Promise<Response> {
-  const { registry } = context
+  const { registry, access } = context
   const { query } = request
   const mount = digestIn(query, 'mount')
-  if (mount && (await registry.blobs.mount(name, mount, repositoryIn(query, 'from'))))
+  const from = repositoryIn(query, 'from')
+  // Who may not read it there learns nothing of it, and uploads it.
+  const mayMount = from ? access.may('pull', from) : access.pullsEverywhere
+  if (mount && mayMount && (await registry.blobs.mount(name, mount, from)))
     return created(name, mount, context)
 
   const digest = digestIn(query, 'digest')
@@ -32,7 +35,7 @@ async function postUpload(
     return created(name, digest, context)
   }
   const algorithm = parseAlgorithm(query.get('digest-algorithm') ?? (mount ? algorithmOf(mount) : 'sha256'))
-  return progress(202, name, await registry.uploads.begin(name, algorithm), context)
+  return progress(202, name, await registry.uploads.begin(name, algorithm, access.owner), context)
 }
 
 /** end-5, and the one PATCH with the whole blob that Docker, podman and crane send. */
@@ -41,7 +44,9 @@ async function patchUpload(
   { name, upload }: UploadParams,
   context: Context,
 ): Promise<Response> {
-  return progress(202, name, await context.registry.uploads.append(name, upload, chunkOf(request)), context)
+  const { registry, access } = context
+  const session = await registry.uploads.append(name, upload, chunkOf(request), access.owner)
+  return progress(202, name, session, context)
 }
 
 /** end-6. The body, if there is one, is the last chunk. */
@@ -53,22 +58,23 @@ async function putUpload(
   const digest = digestIn(request.query, 'digest')
   if (!digest) throw new RegistryError('DIGEST_INVALID', { detail: { missing: 'digest' } })
   const chunk = bodyLength(request) === 0 ? undefined : chunkOf(request)
-  await context.registry.uploads.finish(name, upload, digest, chunk)
+  await context.registry.uploads.finish(name, upload, digest, chunk, context.access.owner)
   return created(name, digest, context)
 }
 
 /** end-13. */
 async function getUpload(_: Request, { name, upload }: UploadParams, context: Context): Promise<Response> {
-  return progress(204, name, await context.registry.uploads.status(name, upload), context)
+  const session = await context.registry.uploads.status(name, upload, context.access.owner)
+  return progress(204, name, session, context)
 }
 
 /** end-14. */
 async function deleteUpload(
   _: Request,
   { name, upload }: UploadParams,
-  { registry }: Context,
+  { registry, access }: Context,
 ): Promise<Response> {
-  await registry.uploads.cancel(name, upload)
+  await registry.uploads.cancel(name, upload, access.owner)
   return empty(204)
 }
 
@@ -86,11 +92,12 @@ function chunkOf(request: Request): Chunk {
 function progress(
   status: number,
   name: RepositoryName,
-  { id, size, directUntil }: Session,
-  { origin, signUpload }: Context,
+  { id, size, directUntil, expires }: Session,
+  { origin, signUpload, access }: Context,
 ): Response {
   const pass = directUntil === undefined ? undefined : signUpload?.(name, id, directUntil)
-  const location = `${origin}${uploadPath(name, id)}${pass === undefined ? '' : `?${pass}`}`
+  const query = [access.proof(name, id, expires), pass].filter(part => part !== undefined).join('&')
+  const location = `${origin}${uploadPath(name, id)}${query && `?${query}`}`
   return empty(status, { location, range: uploadRange(size), 'docker-upload-uuid': id })
 }
 

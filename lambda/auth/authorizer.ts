@@ -1,0 +1,210 @@
+import type { Request } from '../http/message.ts'
+import type { Action } from '../http/router.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import type { RepositoryName } from '../protocol/name.ts'
+import type { Reference, UploadId } from '../protocol/reference.ts'
+import { formatScope, type Scope } from '../protocol/scope.ts'
+import type { Access } from './access.ts'
+import { Cache } from './cache.ts'
+import type { Keyring } from './keyring.ts'
+import { type Logins, MEMORY } from './logins.ts'
+import type { Policies } from './policies.ts'
+import { decide, everywhere, type Policy, type PolicyAction } from './policy.ts'
+import { makeProof, readProof } from './proofs.ts'
+import { ANONYMOUS, type Subject, subjectId } from './subject.ts'
+import { type Holder, verifyToken } from './tokens.ts'
+
+/** What a route needs, as its row in the table says. */
+export interface Need {
+  readonly action: Action
+  readonly params: {
+    readonly name?: RepositoryName
+    readonly existing?: Reference
+    readonly upload?: UploadId
+  }
+}
+
+/** Who is allowed in. Runs before any handler. @throws {RegistryError} UNAUTHORIZED with a challenge, DENIED */
+export type Authorize = (request: Request, need: Need) => Promise<Access>
+
+interface AuthorizerParts {
+  readonly logins: Logins
+  readonly policies: Policies
+  readonly keyring: () => Keyring
+  /** Milliseconds since 1970. */
+  readonly clock: () => number
+}
+
+/** The one who asks, and what he showed: a token allows no more than what it was given for. */
+interface Caller {
+  readonly subject: Subject
+  readonly holder: Holder
+  readonly scopes?: readonly Scope[]
+}
+
+const NOBODY: Caller = { subject: ANONYMOUS, holder: { subject: ANONYMOUS as { kind: 'anonymous' } } }
+
+const NEEDED: Partial<Record<Action, PolicyAction>> = {
+  pull: 'pull',
+  push: 'push',
+  delete: 'delete',
+  admin: 'administer',
+}
+/** What a token's scope calls the actions of the policy. */
+const IN_SCOPE: Record<PolicyAction, string> = {
+  pull: 'pull',
+  push: 'push',
+  'create-tag': 'push',
+  'overwrite-tag': 'push',
+  delete: 'delete',
+  administer: '*',
+}
+
+/** Everybody may do everything: a registry on one machine that nobody else reaches. */
+export const OPEN: Access = {
+  subject: ANONYMOUS,
+  owner: subjectId(ANONYMOUS),
+  may: () => true,
+  demand: () => {},
+  sees: () => true,
+  pullsEverywhere: true,
+  proof: () => undefined,
+}
+
+export function createAuthorizer({ logins, policies, keyring, clock }: AuthorizerParts): Authorize {
+  const remembered = new Cache<Policy>(clock, { life: MEMORY, most: 1 })
+  const currentPolicy = () => remembered.get('', async () => (await policies.current()).policy)
+
+  return async (request, { action, params }) => {
+    const challenge = challengeFor(request, action, params.name)
+    const caller = await identify(request, params).catch(error => {
+      throw error instanceof RegistryError && error.code === 'UNAUTHORIZED'
+        ? refuse(challenge, error, 'invalid_token')
+        : error
+    })
+    const policy = await currentPolicy()
+    const access = accessOf(caller, policy, challenge)
+    const { subject } = caller
+    if (action === 'none') return access
+    if (action === 'ping') {
+      if (request.headers.authorization === undefined) throw refuse(challenge)
+      return access
+    }
+    if (action === 'self' || action === 'admin') {
+      if (subject.kind === 'anonymous') throw refuse(challenge)
+      if (action === 'admin' && !everywhere(policy, subject, 'administer')) throw denied('administer')
+      return access
+    }
+    if (action === 'list') {
+      const mayNothing = subject.kind === 'anonymous' && request.headers.authorization === undefined
+      if (mayNothing) throw refuse(challenge)
+      return access
+    }
+    const needed = NEEDED[action] as PolicyAction
+    const tag = params.existing?.kind === 'tag' ? params.existing.tag : undefined
+    access.demand(needed, params.name as RepositoryName, tag)
+    return access
+  }
+
+  async function identify(request: Request, params: Need['params']): Promise<Caller> {
+    const holder = proven(request, params)
+    if (holder) return { subject: await logins.byHolder(holder), holder }
+    const [, scheme = '', credentials = ''] = /^(\w+) +(\S+) *$/.exec(request.headers.authorization ?? '') ?? []
+    switch (scheme.toLowerCase()) {
+      case 'basic': {
+        const { name, password } = readBasic(credentials)
+        return logins.byPassword(name, password, request.remote ?? '')
+      }
+      case 'bearer': {
+        const names = { service: serviceOf(request), now: clock() }
+        const { holder, scopes } = await verifyToken(keyring(), credentials, names)
+        return { subject: await logins.byHolder(holder), holder, scopes }
+      }
+      default:
+        if (request.headers.authorization) throw new RegistryError('UNAUTHORIZED', { detail: { scheme } })
+        return NOBODY
+    }
+  }
+
+  /** A session's URL speaks for whoever began it, whatever has become of the token beside it. */
+  function proven({ query }: Request, { name, upload }: Need['params']): Holder | undefined {
+    const proof = query.get('proof')
+    if (!proof || !name || !upload) return undefined
+    return readProof(keyring(), { repository: name, upload }, proof, clock())
+  }
+
+  function accessOf({ subject, holder, scopes }: Caller, policy: Policy, challenge: Challenge): Access {
+    const inScope = (action: PolicyAction, repository: string) =>
+      scopes === undefined ||
+      scopes.some(
+        ({ type, name, actions }) =>
+          type === 'repository' &&
+          name === repository &&
+          (actions.includes(IN_SCOPE[action]) || actions.includes('*')),
+      )
+    const decision = (action: PolicyAction, repository: string, tag?: string) =>
+      decide(policy, subject, { action, repository, tag })
+    return {
+      subject,
+      owner: subjectId(subject),
+      may: (action, repository, tag) =>
+        inScope(action, repository) && decision(action, repository, tag).allowed,
+      demand: (action, repository, tag) => {
+        const { allowed, because } = decision(action, repository, tag)
+        if (!allowed && subject.kind === 'anonymous') throw refuse(challenge)
+        if (!allowed) throw denied(action, { repository, ...(tag && { tag }), because })
+        if (!inScope(action, repository)) throw refuse(challenge, undefined, 'insufficient_scope')
+      },
+      sees: repository => decision('pull', repository).allowed,
+      pullsEverywhere: scopes === undefined && everywhere(policy, subject, 'pull'),
+      proof: (repository, upload, until) =>
+        makeProof(keyring(), { repository, upload }, holder, until),
+    }
+  }
+}
+
+interface Challenge {
+  readonly realm: string
+  readonly service: string
+  readonly scope?: string
+}
+
+/** The name under which tokens are given out: the registry's host, as the client knows it. */
+export function serviceOf({ origin = '' }: Request): string {
+  return origin.replace(/^https?:\/\//, '') || 'longshore'
+}
+
+function challengeFor(request: Request, action: Action, name?: RepositoryName): Challenge {
+  const actions = action === 'push' ? ['pull', 'push'] : action === 'delete' ? ['pull', 'delete'] : ['pull']
+  const scope = name && formatScope({ type: 'repository', name, actions })
+  const service = serviceOf(request)
+  const realm = `${request.origin ?? ''}/token`
+  if (action === 'list') return { realm, service, scope: 'registry:catalog:*' }
+  return { realm, service, ...(scope && { scope }) }
+}
+
+/** How to log in, as Docker's token specification has it. Every client understands this one; it may send Basic all the same. */
+function refuse({ realm, service, scope }: Challenge, cause?: RegistryError, error?: string): RegistryError {
+  const parts = [
+    `realm="${realm}"`,
+    `service="${service}"`,
+    ...(scope ? [`scope="${scope}"`] : []),
+    ...(error ? [`error="${error}"`] : []),
+  ]
+  return new RegistryError('UNAUTHORIZED', {
+    headers: { 'www-authenticate': `Bearer ${parts.join(',')}` },
+    ...(cause && { cause, detail: cause.detail }),
+  })
+}
+
+function denied(action: PolicyAction, about: object = {}): RegistryError {
+  return new RegistryError('DENIED', { detail: { action, ...about } })
+}
+
+/** @throws {RegistryError} UNAUTHORIZED */
+export function readBasic(credentials: string): { readonly name: string; readonly password: string } {
+  const text = Buffer.from(credentials, 'base64').toString('utf8')
+  const colon = text.indexOf(':')
+  if (colon < 1) throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'no name and password' } })
+  return { name: text.slice(0, colon), password: text.slice(colon + 1) }
+}

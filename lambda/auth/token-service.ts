@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto'
+import type { Request } from '../http/message.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import type { Scope } from '../protocol/scope.ts'
+import { keys } from '../store/keys.ts'
+import type { RefreshRow } from '../store/records.ts'
+import type { Table } from '../store/table.ts'
+import { readBasic, serviceOf } from './authorizer.ts'
+import type { Keyring } from './keyring.ts'
+import type { Logins, Proven } from './logins.ts'
+import { hashKey } from './passwords.ts'
+import type { Policies } from './policies.ts'
+import { decide, type Policy, type PolicyAction } from './policy.ts'
+import { ANONYMOUS, type Subject } from './subject.ts'
+import { issueToken, TOKEN_LIFE } from './tokens.ts'
+
+/** How long a login can be renewed without a password. Milliseconds. */
+const REFRESH_LIFE = 90 * 24 * 60 * 60 * 1000
+
+export interface Issued {
+  readonly token: string
+  /** With which the login can be renewed. */
+  readonly refresh?: string
+  /** Milliseconds since 1970. */
+  readonly issued: number
+  /** Seconds. */
+  readonly life: number
+}
+
+interface TokenServiceParts {
+  readonly table: Table
+  readonly logins: Logins
+  readonly policies: Policies
+  readonly keyring: () => Keyring
+  readonly clock: () => number
+}
+
+/** What a scope's word wants of the policy. */
+const WANTED: Readonly<Record<string, PolicyAction>> = { pull: 'pull', push: 'push', delete: 'delete' }
+
+/** Gives out tokens for what the policy allows of what is asked for; for nothing, where it allows nothing. */
+export class TokenService {
+  readonly #parts: TokenServiceParts
+  constructor(parts: TokenServiceParts) {
+    this.#parts = parts
+  }
+
+  /** By the Authorization header; without one the token is anybody's. @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS */
+  async byBasic(request: Request, scopes: readonly Scope[], wantsRefresh: boolean): Promise<Issued> {
+    const { authorization } = request.headers
+    if (authorization === undefined) return this.#issue(request, nobody(), scopes, false)
+    const [, credentials] = /^basic +(\S+) *$/i.exec(authorization) ?? []
+    if (!credentials) throw wrong(new RegistryError('UNAUTHORIZED'), request)
+    try {
+      return await this.byPassword(request, readBasic(credentials), scopes, wantsRefresh)
+    } catch (error) {
+      throw wrong(error, request)
+    }
+  }
+
+  /** @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS */
+  async byPassword(
+    request: Request,
+    { name, password }: { readonly name: string; readonly password: string },
+    scopes: readonly Scope[],
+    wantsRefresh: boolean,
+  ): Promise<Issued> {
+    const proven = await this.#parts.logins.byPassword(name, password, request.remote ?? '')
+    return this.#issue(request, proven, scopes, wantsRefresh)
+  }
+
+  /** @throws {RegistryError} UNAUTHORIZED for a token that is none, is old, or was revoked with its account */
+  async byRefresh(request: Request, refresh: string, scopes: readonly Scope[]): Promise<Issued> {
+    const { table, logins, clock } = this.#parts
+    const row = await table.get<RefreshRow>(keys.refresh(hashKey(refresh)))
+    if (!row || row.expires <= clock())
+      throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'the refresh token is not valid' } })
+    const holder = { account: row.account, generation: row.generation }
+    const proven = { holder, subject: await logins.byHolder(holder) }
+    return { ...(await this.#issue(request, proven, scopes, false)), refresh }
+  }
+
+  async #issue(
+    request: Request,
+    { subject, holder }: Proven,
+    asked: readonly Scope[],
+    wantsRefresh: boolean,
+  ): Promise<Issued> {
+    const { policies, keyring, clock } = this.#parts
+    const { policy } = await policies.current()
+    const now = clock()
+    const scopes = asked.map(scope => narrow(scope, policy, subject)).filter(({ actions }) => actions.length > 0)
+    const token = await issueToken(keyring(), { holder, scopes }, { service: serviceOf(request), now })
+    const refresh = wantsRefresh && 'account' in holder ? await this.#makeRefresh(holder) : undefined
+    return { token, issued: now, life: TOKEN_LIFE, ...(refresh && { refresh }) }
+  }
+
+  async #makeRefresh(holder: { readonly account: string; readonly generation: number }): Promise<string> {
+    const { table, clock } = this.#parts
+    const refresh = `lsr_${randomBytes(32).toString('base64url')}`
+    const row: RefreshRow = { ...keys.refresh(hashKey(refresh)), ...holder, expires: clock() + REFRESH_LIFE }
+    await table.transact({ put: row, if: 'absent' })
+    return refresh
+  }
+}
+
+/** What of a scope the policy allows. */
+function narrow(scope: Scope, policy: Policy, subject: Subject): Scope {
+  const { type, name, actions } = scope
+  if (type === 'registry') return subject.kind === 'anonymous' ? { ...scope, actions: [] } : scope
+  if (type !== 'repository') return { ...scope, actions: [] }
+  const wanted = actions.includes('*') ? Object.keys(WANTED) : actions
+  const allowed = wanted.filter(word => {
+    const action = WANTED[word]
+    return action !== undefined && decide(policy, subject, { action, repository: name }).allowed
+  })
+  return { type, name, actions: [...new Set(allowed)] }
+}
+
+function nobody(): Proven {
+  return { subject: ANONYMOUS, holder: { subject: ANONYMOUS as { kind: 'anonymous' } } }
+}
+
+/** Docker asks for the password again when this end-point refuses it with a challenge for Basic. */
+function wrong(error: unknown, request: Request): unknown {
+  if (!(error instanceof RegistryError) || error.code !== 'UNAUTHORIZED') return error
+  const headers = { 'www-authenticate': `Basic realm="${serviceOf(request)}"` }
+  return new RegistryError('UNAUTHORIZED', { cause: error, detail: error.detail, headers })
+}
