@@ -41,6 +41,7 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
   ['lambda/registry-app.ts', 'protocol', 'http', 'registry', 'gc', 'routes'],
   ['lambda/handlers/', '*'],
   ['server/', '*'],
+  ['infra/smoke/', 'infra/smoke/*', 'node:crypto', 'node:http', 'node:http2', 'node:https', 'node:util'],
   [
     'infra/',
     'infra/*',

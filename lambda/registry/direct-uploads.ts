@@ -13,6 +13,11 @@ import { chunked, untilItHolds } from './transactions.ts'
 
 /** How many objects the store is asked about at once. */
 const AT_ONCE = 16
+/**
+ * How many of the sessions that were begun last are looked at by a request: no number of abandoned ones shall make it too
+ * slow to be answered. What is older has long been claimed by its event, or will be by the collector.
+ */
+const MOST_SESSIONS = 512
 
 /** An object that a client wrote, with the digest that the store or we have found. */
 interface Arrived extends Received {
@@ -41,8 +46,9 @@ export class DirectUploads {
     if (!this.#deps.direct) return false
     const { partition, prefix } = stretches.uploads(name)
     const sessions = await this.#deps.table.query<UploadRow>(partition, { prefix })
-    const open = sessions.filter(session => session.direct).map(({ sort }) => sort.slice(prefix.length))
-    for (const some of chunked(open as UploadId[], AT_ONCE))
+    const newest = sessions.filter(session => session.direct).sort((a, b) => b.expires - a.expires)
+    const ids = newest.slice(0, MOST_SESSIONS).map(({ sort }) => sort.slice(prefix.length) as UploadId)
+    for (const some of chunked(ids, AT_ONCE))
       await Promise.all(some.map(id => this.#claimIf(name, id, digest => missing.includes(digest))))
     return true
   }

@@ -115,6 +115,22 @@ describe('a blob that a client wrote, and no event has told of yet', () => {
     expect((await registry.putManifest('b', 'v1', imageOf([LAYER]))).code).toBe('MANIFEST_BLOB_UNKNOWN')
   })
 
+  it('is found among many sessions that were abandoned, and these cost a bounded number of questions', async () => {
+    registry = openRegistry({ table, store, direct: { readLimit: 100 } })
+    for (let i = 0; i < 600; i++) await begin()
+    registry.wait(1)
+    await write('among many')
+    let asked = 0
+    const received = store.received.bind(store)
+    store.received = object => {
+      asked++
+      return received(object)
+    }
+
+    await registry.expectStatus(200, 'HEAD', `/v2/a/blobs/${digest('among many')}`)
+    expect(asked).toBeLessThanOrEqual(512)
+  })
+
   it('is kept when its event never comes', async () => {
     registry.wait(UPLOAD_LIFE)
     await registry.collector.run()

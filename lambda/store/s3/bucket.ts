@@ -31,7 +31,7 @@ export interface Found {
   readonly checksum: Checksum | undefined
 }
 
-/** Four attempts take about a second at most. */
+/** Four attempts take about a second, and four seconds where S3 asks to be spared. */
 const ATTEMPTS = 4
 
 export function openClient({ region, endpoint }: Address, credentials: () => Promise<Credentials>): S3Client {

@@ -38,12 +38,16 @@ describe('a bucket', () => {
     [500, 'InternalError'],
     [400, 'RequestTimeout'],
     ['nothing', ''],
-  ] as const)('asks again a few times at %s %s, and then is busy', async (status, code) => {
-    const { bucket, requests } = await answering(status, code)
+  ] as const)(
+    'asks again a few times at %s %s, and then is busy',
+    { timeout: 20_000 },
+    async (status, code) => {
+      const { bucket, requests } = await answering(status, code)
 
-    await expect(bucket.put('a', Buffer.from('x'), 'eA==', false)).rejects.toBeInstanceOf(StoreBusy)
-    expect(requests()).toBe(4)
-  })
+      await expect(bucket.put('a', Buffer.from('x'), 'eA==', false)).rejects.toBeInstanceOf(StoreBusy)
+      expect(requests()).toBe(4)
+    },
+  )
 
   it('takes an error for one that comes behind a 200, as it may when parts are put together', async () => {
     const { bucket, requests } = await answering(200, 'InternalError')
