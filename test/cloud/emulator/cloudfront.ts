@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Credentials } from '../../../lambda/store/s3/presign.ts'
+import type { Credentials } from '../../../lambda/store/aws-signature.ts'
 import {
   bodyOf,
   type EdgeRequest,
