@@ -5,6 +5,7 @@ import type { Request, Response } from './message.ts'
 
 /** An event of an HTTP API, payload format 2.0, as far as we read it. */
 export interface GatewayEvent {
+  readonly version: '2.0'
   /** Decoded already, once. It ends at a decoded `?`. */
   readonly rawPath: string
   /** As the client sent it. */
