@@ -25,13 +25,13 @@ interface Result {
 
 /** An HTTP API with one route, `$default`, and the stage of that name: payload format 2.0, and the limits of the real one. */
 export class ApiGateway {
-  readonly #lambda: Lambda
+  readonly #lambda: Pick<Lambda, 'invoke'>
   readonly #headLength: HeadLength
   readonly #server: Server
   /** Bytes of the bodies of requests, whatever became of them. */
   readonly bodies: number[] = []
 
-  private constructor(lambda: Lambda, headLength: HeadLength) {
+  private constructor(lambda: Pick<Lambda, 'invoke'>, headLength: HeadLength) {
     this.#lambda = lambda
     this.#headLength = headLength
     this.#server = createServer({ maxHeaderSize: 64 * 1024 }, (request, response) => {
@@ -39,7 +39,7 @@ export class ApiGateway {
     })
   }
 
-  static async start(lambda: Lambda, headLength: HeadLength): Promise<ApiGateway> {
+  static async start(lambda: Pick<Lambda, 'invoke'>, headLength: HeadLength): Promise<ApiGateway> {
     const gateway = new ApiGateway(lambda, headLength)
     gateway.#server.listen(0, '127.0.0.1')
     await once(gateway.#server, 'listening')
