@@ -4,21 +4,28 @@ import type { AddressInfo } from 'node:net'
 import { attributesOf } from '../lambda/store/dynamo/attributes.ts'
 import type { Item } from '../lambda/store/table.ts'
 
+interface AwsContent {
+  readonly rows: readonly Item[]
+  readonly object: Uint8Array
+  /** The value of every parameter. */
+  readonly secrets: string
+}
+
 /**
- * DynamoDB, S3 and SSM at one address, as far as a first request goes: rows that are there are found, whatever is written
- * is well, the bucket is empty. It answers at once and verifies nothing, so what is measured in front of it is ours.
+ * DynamoDB, S3 and SSM at one address, as far as a first request goes: the rows are found, every key of the bucket has the
+ * same object, which HEAD denies. It answers at once and verifies nothing, so what is measured in front of it is ours.
  */
 export class Aws {
   readonly #server: Server
 
-  private constructor(rows: readonly Item[], secrets: string) {
+  private constructor({ rows, object, secrets }: AwsContent) {
     const items = new Map(rows.map(row => [`${row.partition}\n${row.sort}`, attributesOf(row)]))
     this.#server = createServer(async (request, response) => {
       const pieces: Buffer[] = []
       for await (const piece of request) pieces.push(piece)
       const [, operation] = String(request.headers['x-amz-target']).split('.')
       if (operation === undefined) {
-        response.writeHead(request.method === 'PUT' ? 200 : 404, { etag: '"etag"' }).end()
+        response.writeHead(request.method === 'GET' ? 200 : 404).end(request.method === 'GET' ? object : '')
         return
       }
       const { Key } = JSON.parse(Buffer.concat(pieces).toString())
@@ -32,8 +39,8 @@ export class Aws {
     })
   }
 
-  static async start(rows: readonly Item[], secrets: object): Promise<Aws> {
-    const aws = new Aws(rows, JSON.stringify(secrets))
+  static async start(content: AwsContent): Promise<Aws> {
+    const aws = new Aws(content)
     await once(aws.#server.listen(0, '127.0.0.1'), 'listening')
     return aws
   }

@@ -10,7 +10,7 @@ import { digestOf } from '../lambda/protocol/digest.ts'
 import type { RepositoryName } from '../lambda/protocol/name.ts'
 import type { Tag } from '../lambda/protocol/reference.ts'
 import { keys } from '../lambda/store/keys.ts'
-import type { LinkRow, TagRow } from '../lambda/store/records.ts'
+import type { LinkRow, ManifestRow, TagRow } from '../lambda/store/records.ts'
 import { Aws } from './aws.ts'
 import { median, table } from './report.ts'
 
@@ -23,19 +23,22 @@ const { values: options } = parseArgs({ options: { rounds: { type: 'string', def
 const rounds = Number(options.rounds)
 
 const name = 'app' as RepositoryName
-const bytes = randomBytes(100)
-const digest = digestOf('sha256', createHash('sha256').update(bytes).digest('hex'))
-const tag: TagRow = {
-  ...keys.tag(name, 'v1' as Tag),
-  digest,
-  mediaType: 'application/vnd.oci.image.manifest.v1+json',
-  size: 1_234,
+const object = randomBytes(300_000)
+const digest = digestOf('sha256', createHash('sha256').update(object).digest('hex'))
+const content = { mediaType: 'application/vnd.oci.image.index.v1+json', size: object.length }
+const tag: TagRow = { ...keys.tag(name, 'v1' as Tag), ...content, digest, pushed: 0 }
+const manifest: ManifestRow = {
+  ...keys.manifest(name, digest),
+  ...content,
+  object: randomUUID(),
+  push: randomUUID(),
   pushed: 0,
+  tagging: 0,
 }
 const link: LinkRow = {
   ...keys.link(name, digest),
   object: randomUUID(),
-  size: 100,
+  size: object.length,
   touched: Date.now(),
   touches: 0,
 }
@@ -47,7 +50,7 @@ const secrets = {
 const requests = {
   'HEAD of a manifest, by tag': requestOf('HEAD', '/v2/app/manifests/v1'),
   'GET of a blob, answered by a link': requestOf('GET', `/v2/app/blobs/${digest}`),
-  'POST of a blob of 100 bytes': requestOf('POST', '/v2/app/blobs/uploads/', `digest=${digest}`, bytes),
+  'GET of a manifest that is in S3': requestOf('GET', `/v2/app/manifests/${digest}`),
 }
 const claim = { Records: [{ s3: { object: { key: `direct/${randomUUID()}/app` } } }] }
 
@@ -66,7 +69,7 @@ const cases: readonly Case[] = [
 ]
 
 const folder = mkdtempSync(join(tmpdir(), 'longshore-cold-'))
-const aws = await Aws.start([tag, link], secrets)
+const aws = await Aws.start({ rows: [tag, manifest, link], object, secrets: JSON.stringify(secrets) })
 try {
   const names = ['api', 'claim', 'collector', 'edge-secret']
   const sizes = [...names.map(handler => pack(handler, true)), pack('api', false)]
@@ -126,14 +129,13 @@ async function startCold(file: string, events: readonly unknown[]): Promise<numb
 }
 
 /** As API Gateway hands it on, behind CloudFront. */
-function requestOf(method: string, rawPath: string, rawQueryString = '', body?: Buffer): GatewayEvent {
+function requestOf(method: string, rawPath: string): GatewayEvent {
   return {
     version: '2.0',
     rawPath,
-    rawQueryString,
+    rawQueryString: '',
     headers: { 'x-longshore-edge': secrets.header, 'x-forwarded-for': '203.0.113.7, 130.176.1.1' },
-    ...(body && { body: body.toString('base64') }),
-    isBase64Encoded: body !== undefined,
+    isBase64Encoded: false,
     requestContext: { requestId: randomUUID(), http: { method } },
   }
 }
