@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Credentials } from '../../../lambda/store/s3/presign.ts'
+import type { Credentials } from '../../../lambda/store/aws-signature.ts'
 import {
   bodyOf,
   type EdgeRequest,
@@ -27,8 +27,8 @@ import { signForBucket } from './origin-access.ts'
 
 const LONGEST_URL = 8_192
 const MOST_HEADERS = 20_480
-/** For the bucket to refuse a body, in milliseconds. */
-const MOMENT = 100
+/** For the bucket to refuse a body that it will not take, in milliseconds. */
+const PATIENCE = 5_000
 const HOP_BY_HOP = ['connection', 'expect', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade']
 
 const edge = (name: string) =>
@@ -165,10 +165,29 @@ export class CloudFront {
       () => undefined,
     )
     request.flushHeaders()
-    // A bucket refuses by the head alone, and Node would lose the answer to the reset that follows it.
-    if (origin === 'bucket' && method === 'PUT') await Promise.race([answered, delay(MOMENT)])
+    // A bucket refuses by the head alone what is there already, and Node would lose that answer to the reset behind it.
+    if (outgoing['if-none-match'] === '*' && (await this.#isTaken(target)))
+      await Promise.race([answered, delay(PATIENCE)])
     pipeline(viewer, request).catch(() => {}) // it may answer before it has read all
     return answered
+  }
+
+  async #isTaken(path: string): Promise<boolean> {
+    const { ports, region, credentials } = this.#distribution
+    const host = `127.0.0.1:${ports.bucket}`
+    const headers = await signForBucket({ method: 'HEAD', host, path, headers: {} }, credentials, region)
+    const request = send({
+      host: '127.0.0.1',
+      port: ports.bucket,
+      method: 'HEAD',
+      path,
+      headers,
+      agent: false,
+    })
+    request.end()
+    const [answer] = (await once(request, 'response')) as [IncomingMessage]
+    answer.resume()
+    return answer.statusCode === 200
   }
 
   async #finish(shown: EdgeRequest, answer: IncomingMessage): Promise<EdgeResponse> {
