@@ -9,7 +9,6 @@ import {
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Credentials } from '../../../lambda/store/aws-signature.ts'
 import {
@@ -27,8 +26,6 @@ import { signForBucket } from './origin-access.ts'
 
 const LONGEST_URL = 8_192
 const MOST_HEADERS = 20_480
-/** For the bucket to refuse a body that it will not take, in milliseconds. */
-const PATIENCE = 5_000
 const HOP_BY_HOP = ['connection', 'expect', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade']
 
 const edge = (name: string) =>
@@ -159,16 +156,18 @@ export class CloudFront {
       origin === 'bucket'
         ? await signForBucket({ method, host, path: target, headers }, credentials, region)
         : { ...headers, host, 'x-longshore-edge': header }
-    const request = send({ host: '127.0.0.1', port, method, path: target, headers: outgoing, agent: false })
+    // A bucket refuses by the head what is there already, and resets the connection on the body: Node would lose the answer.
+    const isRefused = outgoing['if-none-match'] === '*' && (await this.#isTaken(target))
+    const head = isRefused ? { ...outgoing, 'content-length': '0' } : outgoing
+    const request = send({ host: '127.0.0.1', port, method, path: target, headers: head, agent: false })
     const answered = (once(request, 'response') as Promise<[IncomingMessage]>).then(
       ([answer]) => answer,
       () => undefined,
     )
-    request.flushHeaders()
-    // A bucket refuses by the head alone what is there already, and Node would lose that answer to the reset behind it.
-    if (outgoing['if-none-match'] === '*' && (await this.#isTaken(target)))
-      await Promise.race([answered, delay(PATIENCE)])
-    pipeline(viewer, request).catch(() => {}) // it may answer before it has read all
+    if (isRefused) {
+      viewer.resume()
+      request.end()
+    } else pipeline(viewer, request).catch(() => {}) // it may answer before it has read all
     return answered
   }
 
