@@ -7,6 +7,8 @@ import { Cloud } from './emulator/cloud.ts'
 import { ask, beginUpload, layerOf, pull, putDirectly, putManifest } from './fixture.ts'
 import { describeInCloud } from './requirements.ts'
 
+/** A digit that is not this one. */
+const other = (digit: string) => (digit === '0' ? '1' : '0')
 const uploadOf = (location: string) => /uploads\/([0-9a-f-]{36})/.exec(location)?.[1] ?? ''
 
 describeInCloud({}, 'a blob on the direct road', () => {
@@ -103,8 +105,8 @@ describeInCloud({}, 'a blob on the direct road', () => {
 
     it.each([
       ['of another repository', (url: string) => url.replace('/altered/', '/other/')],
-      ['of another session', (url: string) => url.replace(/uploads\/./, 'uploads/0')],
-      ['that ends later', (url: string) => url.replace(/direct=\d/, 'direct=9')],
+      ['of another session', (url: string) => url.replace(/(?<=uploads\/)./, other)],
+      ['that ends later', (url: string) => url.replace(/(?<=direct=)./, '9')],
       ['with another signature', (url: string) => `${url.slice(0, -1)}${url.endsWith('A') ? 'B' : 'A'}`],
       ['without one', (url: string) => url.replace(/direct=.*/, 'direct=')],
     ])('%s is refused before a byte reaches the bucket', async (_, alter) => {
@@ -112,6 +114,7 @@ describeInCloud({}, 'a blob on the direct road', () => {
       const before = cloud.cloudfront.passages.filter(({ origin }) => origin === 'bucket').length
       const refused = await putDirectly(cloud, alter(location), layerOf())
 
+      expect(alter(location)).not.toBe(location)
       expect(refused.status).toBe(404)
       expect(JSON.parse(refused.text).errors[0].code).toBe('BLOB_UPLOAD_UNKNOWN')
       expect(cloud.cloudfront.passages.filter(({ origin }) => origin === 'bucket').length).toBe(before)

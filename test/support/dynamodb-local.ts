@@ -73,7 +73,7 @@ export class DynamoDBLocal implements AsyncDisposable {
 
   async stop(): Promise<void> {
     this.client.destroy()
-    if (this.#process.exitCode !== null) return
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
     const ended = once(this.#process, 'exit')
     this.#process.kill('SIGKILL')
     await ended

@@ -59,7 +59,7 @@ export class S3Server implements AsyncDisposable {
 
   async stop(): Promise<void> {
     this.client.destroy()
-    if (this.#process.exitCode === null) {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const ended = once(this.#process, 'exit')
       this.#process.kill('SIGKILL')
       await ended

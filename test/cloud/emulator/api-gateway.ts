@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Lambda, RequestTooLarge } from './lambda.ts'
+import { type Lambda, RequestTooLarge, TooManyRequests } from './lambda.ts'
 
 const MOST_BODY = 10 * 2 ** 20
 const MOST_HEADERS = 10_240
@@ -23,15 +23,18 @@ interface Result {
   readonly isBase64Encoded?: boolean
 }
 
+/** What the API calls: a function, as far as it is called. */
+type Integration = Pick<Lambda, 'invoke'>
+
 /** An HTTP API with one route, `$default`, and the stage of that name: payload format 2.0, and the limits of the real one. */
 export class ApiGateway {
-  readonly #lambda: Lambda
+  readonly #lambda: Integration
   readonly #headLength: HeadLength
   readonly #server: Server
   /** Bytes of the bodies of requests, whatever became of them. */
   readonly bodies: number[] = []
 
-  private constructor(lambda: Lambda, headLength: HeadLength) {
+  private constructor(lambda: Integration, headLength: HeadLength) {
     this.#lambda = lambda
     this.#headLength = headLength
     this.#server = createServer({ maxHeaderSize: 64 * 1024 }, (request, response) => {
@@ -39,7 +42,7 @@ export class ApiGateway {
     })
   }
 
-  static async start(lambda: Lambda, headLength: HeadLength): Promise<ApiGateway> {
+  static async start(lambda: Integration, headLength: HeadLength = 'counted'): Promise<ApiGateway> {
     const gateway = new ApiGateway(lambda, headLength)
     gateway.#server.listen(0, '127.0.0.1')
     await once(gateway.#server, 'listening')
@@ -68,9 +71,10 @@ export class ApiGateway {
     try {
       const result = await Promise.race([this.#lambda.invoke(eventOf(request, body)), timer.promise])
       if (result === late) return say(request, response, 503, 'Service Unavailable')
-      this.#answer(request, response, result as Result)
+      this.#answer(request, response, inferred(result))
     } catch (error) {
       if (error instanceof RequestTooLarge) return say(request, response, 413, 'Request Entity Too Large')
+      if (error instanceof TooManyRequests) return say(request, response, 503, 'Service Unavailable')
       return say(request, response, 500, 'Internal Server Error')
     } finally {
       clearTimeout(timeout)
@@ -78,7 +82,7 @@ export class ApiGateway {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse, result: Result): void {
-    const { statusCode, headers = {}, body = '', isBase64Encoded } = result ?? {}
+    const { statusCode, headers = {}, cookies = [], body = '', isBase64Encoded } = result
     const values = Object.values(headers)
     const isWell = Number.isInteger(statusCode) && values.every(value => typeof value === 'string')
     const length = Object.entries(headers).join('  ').length
@@ -94,11 +98,19 @@ export class ApiGateway {
     response.writeHead(statusCode as number, {
       'content-type': 'text/plain;charset=UTF-8',
       ...others,
+      ...(cookies.length > 0 && { 'set-cookie': [...cookies] }),
       ...(hasLength && { 'content-length': told }),
       'apigw-requestid': 'emulated=',
     })
     response.end(isHead ? undefined : bytes)
   }
+}
+
+/** Without a status the whole result is the body, as JSON. */
+function inferred(result: unknown): Result {
+  if (typeof result === 'object' && result !== null && 'statusCode' in result) return result
+  const headers = { 'content-type': 'application/json' }
+  return { statusCode: 200, headers, body: JSON.stringify(result ?? null) }
 }
 
 /** In the gateway's own words, which are no OCI error document. */
@@ -132,13 +144,17 @@ export function eventOf(request: IncomingMessage, body: Buffer): unknown {
   if (body.length === 0) headers['content-type'] ??= 'text/plain; charset=utf-8'
   const sourceIp = request.socket.remoteAddress
   headers['x-forwarded-for'] = [headers['x-forwarded-for'], sourceIp].filter(Boolean).join(', ')
+  headers['x-forwarded-proto'] = 'https'
+  headers['x-forwarded-port'] = '443'
+  const rawQueryString = query.join('?')
   const isText = isTextType(headers['content-type']) && Buffer.from(body.toString()).equals(body)
   const cookies = request.headers.cookie?.split('; ')
   return {
     version: '2.0',
     routeKey: '$default',
     rawPath,
-    rawQueryString: query.join('?'),
+    rawQueryString,
+    ...(rawQueryString && { queryStringParameters: parametersOf(rawQueryString) }),
     ...(cookies && { cookies }),
     headers,
     requestContext: {
@@ -151,6 +167,12 @@ export function eventOf(request: IncomingMessage, body: Buffer): unknown {
     ...(body.length > 0 && { body: body.toString(isText ? 'utf8' : 'base64') }),
     isBase64Encoded: body.length > 0 && !isText,
   }
+}
+
+/** Decoded; what is there twice is joined by a comma. */
+function parametersOf(query: string): Record<string, string> {
+  const parameters = new URLSearchParams(query)
+  return Object.fromEntries([...parameters.keys()].map(name => [name, parameters.getAll(name).join(',')]))
 }
 
 function decode(path: string): string {

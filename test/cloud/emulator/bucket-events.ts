@@ -17,11 +17,17 @@ export interface Delivery {
   readonly delay: number
   /** How many of each: 0 loses it. */
   readonly copies: number
+  /** How long Lambda waits before it tries again what failed: really a minute, and then two. Milliseconds. */
+  readonly again?: number
 }
+
+/** Lambda tries an event that nobody waits for twice more (`retryAttempts` in infra/constructs/functions.ts). */
+const ATTEMPTS = 3
 
 /**
  * The bucket's notification: what versitygw tells by its webhook goes to the claim handler, as far as it is about objects
- * under `direct/`. S3 encodes keys in events; versitygw does not, so it is done here.
+ * under `direct/` that came in one PUT (`announceDirectUploads` in infra/constructs/storage.ts). S3 encodes keys in events and
+ * leaves `s3:` off their names; versitygw does neither, so it is done here.
  */
 export class BucketEvents {
   readonly #server: Server
@@ -66,21 +72,33 @@ export class BucketEvents {
     this.#server.closeAllConnections()
   }
 
+  async #deliver(event: S3Event, { delay: first, again = 1_000 }: Delivery): Promise<void> {
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      await delay(attempt === 1 ? first : again)
+      try {
+        return void (await this.#invoke?.(event))
+      } catch {} // as long as there are attempts
+    }
+  }
+
   #tell({ Records = [] }: S3Event): void {
     const records = Records.filter(
-      ({ eventName, s3 }) => eventName.startsWith('s3:ObjectCreated:') && s3.object.key.startsWith('direct/'),
+      ({ eventName, s3 }) => eventName === 's3:ObjectCreated:Put' && s3.object.key.startsWith('direct/'),
     ).map(record => encoded(record))
     if (records.length === 0) return
     this.told.push(...records.map(({ s3 }) => s3.object.key))
     for (let copy = 0; copy < this.delivery.copies; copy++) {
-      const under = delay(this.delivery.delay).then(() => this.#invoke?.({ Records: records }))
+      const under = this.#deliver({ Records: records }, this.delivery).then(() => {
+        this.#under.delete(under)
+      })
       this.#under.add(under)
-      under.catch(() => {}).finally(() => this.#under.delete(under))
     }
   }
 }
 
+/** As S3 writes it. */
 function encoded(record: Record_): Record_ {
   const key = encodeURIComponent(record.s3.object.key).replaceAll('%2F', '/').replaceAll('%20', '+')
-  return { ...record, s3: { ...record.s3, object: { ...record.s3.object, key } } }
+  const eventName = record.eventName.replace(/^s3:/, '')
+  return { ...record, eventName, s3: { ...record.s3, object: { ...record.s3.object, key } } }
 }

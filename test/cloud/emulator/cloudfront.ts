@@ -9,9 +9,8 @@ import {
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Credentials } from '../../../lambda/store/s3/presign.ts'
+import type { Credentials } from '../../../lambda/store/aws-signature.ts'
 import {
   bodyOf,
   type EdgeRequest,
@@ -27,8 +26,6 @@ import { signForBucket } from './origin-access.ts'
 
 const LONGEST_URL = 8_192
 const MOST_HEADERS = 20_480
-/** For the bucket to refuse a body, in milliseconds. */
-const MOMENT = 100
 const HOP_BY_HOP = ['connection', 'expect', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade']
 
 const edge = (name: string) =>
@@ -159,16 +156,37 @@ export class CloudFront {
       origin === 'bucket'
         ? await signForBucket({ method, host, path: target, headers }, credentials, region)
         : { ...headers, host, 'x-longshore-edge': header }
-    const request = send({ host: '127.0.0.1', port, method, path: target, headers: outgoing, agent: false })
+    // A bucket refuses by the head what is there already, and resets the connection on the body: Node would lose the answer.
+    const isRefused = outgoing['if-none-match'] === '*' && (await this.#isTaken(target))
+    const head = isRefused ? { ...outgoing, 'content-length': '0' } : outgoing
+    const request = send({ host: '127.0.0.1', port, method, path: target, headers: head, agent: false })
     const answered = (once(request, 'response') as Promise<[IncomingMessage]>).then(
       ([answer]) => answer,
       () => undefined,
     )
-    request.flushHeaders()
-    // A bucket refuses by the head alone, and Node would lose the answer to the reset that follows it.
-    if (origin === 'bucket' && method === 'PUT') await Promise.race([answered, delay(MOMENT)])
-    pipeline(viewer, request).catch(() => {}) // it may answer before it has read all
+    if (isRefused) {
+      viewer.resume()
+      request.end()
+    } else pipeline(viewer, request).catch(() => {}) // it may answer before it has read all
     return answered
+  }
+
+  async #isTaken(path: string): Promise<boolean> {
+    const { ports, region, credentials } = this.#distribution
+    const host = `127.0.0.1:${ports.bucket}`
+    const headers = await signForBucket({ method: 'HEAD', host, path, headers: {} }, credentials, region)
+    const request = send({
+      host: '127.0.0.1',
+      port: ports.bucket,
+      method: 'HEAD',
+      path,
+      headers,
+      agent: false,
+    })
+    request.end()
+    const [answer] = (await once(request, 'response')) as [IncomingMessage]
+    answer.resume()
+    return answer.statusCode === 200
   }
 
   async #finish(shown: EdgeRequest, answer: IncomingMessage): Promise<EdgeResponse> {

@@ -12,6 +12,11 @@ export class RequestTooLarge extends Error {
   override readonly name = 'RequestTooLarge'
 }
 
+/** As many environments are at work as there may be. */
+export class TooManyRequests extends Error {
+  override readonly name = 'TooManyRequests'
+}
+
 /** The function did not answer as it should: it threw, died, took too long, or said too much. */
 export class FunctionFailed extends Error {
   override readonly name = 'FunctionFailed'
@@ -24,11 +29,15 @@ export interface LambdaOptions {
   readonly environment: Readonly<Record<string, string>>
   /** Milliseconds. */
   readonly timeout: number
+  /** Environments at most. Real accounts begin with 10 to 1,000. */
+  readonly concurrency?: number
 }
+
+const CONCURRENCY = 50
 
 /**
  * A Lambda function: the bundle that is deployed, in processes of its own. Each takes one event at a time and is kept for
- * the next; when all are at work another one starts cold.
+ * the next; when all are at work another one starts cold, up to a number.
  */
 export class Lambda {
   readonly #options: LambdaOptions
@@ -45,10 +54,12 @@ export class Lambda {
     this.#options = options
   }
 
-  /** @throws {RequestTooLarge} @throws {FunctionFailed} */
+  /** @throws {RequestTooLarge} @throws {TooManyRequests} @throws {FunctionFailed} */
   async invoke(event: unknown): Promise<unknown> {
     const payload = Buffer.byteLength(JSON.stringify(event))
     if (payload > PAYLOAD_LIMIT) throw new RequestTooLarge(`an event of ${payload} bytes`)
+    const { concurrency = CONCURRENCY } = this.#options
+    if (this.#idle.length === 0 && this.#all.size >= concurrency) throw new TooManyRequests()
     this.payloads.push(payload)
     const environment = this.#idle.pop() ?? (await this.#start())
     const answer = await this.#ask(environment, event)

@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Scratch } from '../support/scratch.ts'
+import {
+  FunctionFailed,
+  Lambda,
+  type LambdaOptions,
+  PAYLOAD_LIMIT,
+  RequestTooLarge,
+  TooManyRequests,
+} from './emulator/lambda.ts'
+
+/** Answers with what the event asks for. */
+const FUNCTION = `
+let events = 0
+console.log('cold')
+export async function handler({ what, wait = 0, size = 0 }, context) {
+  events++
+  await new Promise(resolve => setTimeout(resolve, wait))
+  if (what === 'throw') throw new TypeError('it was asked to')
+  if (what === 'die') process.exit(1)
+  if (what === 'environment') return { ...process.env }
+  if (what === 'size') return 'x'.repeat(size)
+  return { pid: process.pid, events, left: context.getRemainingTimeInMillis() }
+}`
+
+interface Told {
+  readonly pid: number
+  readonly events: number
+  readonly left: number
+}
+
+describe('the stand-in for Lambda', () => {
+  const scratch = new Scratch()
+  let lambda: Lambda
+  const create = (options: Partial<LambdaOptions> = {}) => {
+    const bundle = scratch.write('index.mjs', FUNCTION)
+    lambda = new Lambda({ bundle, environment: { LONGSHORE_TABLE: 'registry' }, timeout: 10_000, ...options })
+  }
+  beforeEach(() => create())
+  afterEach(async () => {
+    await lambda.stop()
+    scratch.remove()
+  })
+  const invoke = async (event: object = {}) => (await lambda.invoke(event)) as Told
+
+  it('keeps a process for the next event', async () => {
+    const [first, second] = [await invoke(), await invoke()]
+
+    expect(second).toMatchObject({ pid: first.pid, events: 2 })
+    expect(lambda.coldStarts).toBe(1)
+    expect(lambda.logs).toBe('cold\n')
+  })
+
+  it('gives no process two events at once', async () => {
+    const told = await Promise.all([1, 2, 3].map(() => invoke({ wait: 50 })))
+
+    expect(new Set(told.map(({ pid }) => pid)).size).toBe(3)
+    expect(told.map(({ events }) => events)).toEqual([1, 1, 1])
+  })
+
+  it('refuses more at once than there may be', async () => {
+    create({ concurrency: 2 })
+    const first = [invoke({ wait: 300 }), invoke({ wait: 300 })]
+    const third = invoke()
+
+    await expect(third).rejects.toBeInstanceOf(TooManyRequests)
+    await Promise.all(first)
+    await expect(invoke()).resolves.toBeDefined()
+  })
+
+  it("shows the function its own environment and nothing of this machine's", async () => {
+    const told = await lambda.invoke({ what: 'environment' })
+
+    // The last two are how the process hears of its events.
+    const names = ['LONGSHORE_TABLE', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE']
+    expect(names).toEqual(expect.arrayContaining(Object.keys(told as object)))
+  })
+
+  it('tells the function how much time it has', async () => {
+    const { left } = await invoke({ wait: 100 })
+
+    expect(left).toBeGreaterThan(5_000)
+    expect(left).toBeLessThanOrEqual(9_900)
+  })
+
+  it.each([
+    ['throws', { what: 'throw' }, 'it was asked to'],
+    ['dies', { what: 'die' }, 'the environment ended in the middle'],
+  ])('fails when the function %s, and goes on after', async (_, event, message) => {
+    await expect(invoke(event)).rejects.toThrow(message)
+    await expect(invoke()).resolves.toBeDefined()
+  })
+
+  it('ends what takes too long', async () => {
+    create({ timeout: 300 })
+
+    await expect(invoke({ wait: 5_000 })).rejects.toBeInstanceOf(FunctionFailed)
+  })
+
+  it('goes on after an environment was killed, idle or at work', async () => {
+    const { pid } = await invoke()
+    process.kill(pid, 'SIGKILL')
+    await expect.poll(() => invoke().catch(() => undefined)).toBeDefined()
+    lambda.onEvent = environment => environment.kill('SIGKILL')
+    await expect(invoke()).rejects.toBeInstanceOf(FunctionFailed)
+    lambda.onEvent = () => {}
+
+    expect((await invoke()).events).toBe(1)
+  })
+
+  it('takes an event of 6,291,556 bytes and not one more', async () => {
+    const frame = JSON.stringify({ pad: '' }).length
+    const event = (size: number) => ({ pad: 'x'.repeat(size - frame) })
+
+    await expect(invoke(event(PAYLOAD_LIMIT))).resolves.toBeDefined()
+    await expect(invoke(event(PAYLOAD_LIMIT + 1))).rejects.toBeInstanceOf(RequestTooLarge)
+    expect(lambda.payloads).toEqual([PAYLOAD_LIMIT])
+  })
+
+  it('gives an answer of 6,291,556 bytes and not one more', async () => {
+    const quotes = 2
+
+    expect(await lambda.invoke({ what: 'size', size: PAYLOAD_LIMIT - quotes })).toHaveLength(
+      PAYLOAD_LIMIT - quotes,
+    )
+    await expect(invoke({ what: 'size', size: PAYLOAD_LIMIT - 1 })).rejects.toBeInstanceOf(FunctionFailed)
+  })
+})
