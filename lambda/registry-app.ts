@@ -1,3 +1,5 @@
+import type { Auth } from './auth/auth.ts'
+import { OPEN } from './auth/authorizer.ts'
 import { Collector } from './gc/collector.ts'
 import { type App, createApp } from './http/app.ts'
 import type { Dependencies } from './registry/dependencies.ts'
@@ -14,14 +16,29 @@ export interface RegistryApp {
   readonly directUploads: DirectUploads
 }
 
+interface Options extends Partial<Pick<Context, 'origin' | 'signUpload'>> {
+  /** Who may do what. Without it everybody may do everything. */
+  readonly auth?: Auth | undefined
+}
+
 /** @param options see {@link Context} */
 export function createRegistryApp(
   deps: Dependencies,
-  { origin = '', signUpload }: Partial<Pick<Context, 'origin' | 'signUpload'>> = {},
+  { origin = '', signUpload, auth }: Options = {},
 ): RegistryApp {
   const registry = createRegistry(deps)
   return {
-    app: createApp({ routes, context: { registry, origin, ...(signUpload && { signUpload }) }, explain }),
+    app: createApp({
+      routes,
+      context: {
+        registry,
+        origin,
+        ...(signUpload && { signUpload }),
+        ...(auth && { tokens: auth.tokens, accounts: auth.accounts, policies: auth.policies }),
+      },
+      authorize: auth?.authorize ?? (async () => OPEN),
+      explain,
+    }),
     collector: new Collector(deps, registry),
     directUploads: registry.directUploads,
   }

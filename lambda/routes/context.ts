@@ -1,6 +1,8 @@
 import type { RepositoryName } from '../protocol/name.ts'
 import type { UploadId } from '../protocol/reference.ts'
 import type { Access } from '../auth/access.ts'
+import type { Accounts } from '../auth/accounts.ts'
+import type { Policies } from '../auth/policies.ts'
 import type { TokenService } from '../auth/token-service.ts'
 import type { Registry } from '../registry/registry.ts'
 
@@ -11,6 +13,8 @@ export interface Context {
   readonly registry: Registry
   /** Absent where nobody logs in. */
   readonly tokens?: TokenService
+  readonly accounts?: Accounts
+  readonly policies?: Policies
   /**
    * How clients reach this registry, such as `https://registry.example`, or the empty text. It comes before every path
    * that we tell clients; without it they resolve the path against the address they used. Never taken from `Host`.

@@ -1,0 +1,38 @@
+import type { Table } from '../store/table.ts'
+import { Accounts } from './accounts.ts'
+import { type Authorize, createAuthorizer } from './authorizer.ts'
+import type { FederatedLogin } from './federated.ts'
+import type { Keyring } from './keyring.ts'
+import { LoginLimits } from './login-limits.ts'
+import { Logins } from './logins.ts'
+import { Policies } from './policies.ts'
+import { TokenService } from './token-service.ts'
+
+interface AuthParts {
+  readonly table: Table
+  /** Milliseconds since 1970. */
+  readonly clock: () => number
+  /** Asked whenever something is signed or verified, because keys are rotated. */
+  readonly keyring: () => Keyring
+  readonly federated?: readonly FederatedLogin[]
+}
+
+/** Logins and access control, in one piece. */
+export interface Auth {
+  readonly authorize: Authorize
+  readonly tokens: TokenService
+  readonly accounts: Accounts
+  readonly policies: Policies
+}
+
+export function createAuth({ table, clock, keyring, federated = [] }: AuthParts): Auth {
+  const accounts = new Accounts({ table, clock })
+  const policies = new Policies(table)
+  const logins = new Logins({ accounts, limits: new LoginLimits(table, clock), federated, clock })
+  return {
+    authorize: createAuthorizer({ logins, policies, keyring, clock }),
+    tokens: new TokenService({ table, logins, policies, keyring, clock }),
+    accounts,
+    policies,
+  }
+}
