@@ -62,6 +62,12 @@ const SETTINGS = {
     ),
   },
   origin: { value: '<url>', meaning: 'public origin, for absolute URLs in answers', schema: origin },
+  auth: {
+    value: '<mode>',
+    fallback: 'auto',
+    meaning: 'auto: logins as soon as there are accounts; open: none',
+    schema: v.picklist(['auto', 'open'], 'is neither auto nor open'),
+  },
   tlsCert: { value: '<file>', meaning: 'certificate chain in PEM; serves https', schema: v.string() },
   tlsKey: { value: '<file>', meaning: 'private key of the certificate in PEM', schema: v.string() },
   log: {

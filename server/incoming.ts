@@ -22,8 +22,21 @@ export function readRequest(incoming: IncomingMessage, body: AsyncIterable<Uint8
     query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
     // Set-Cookie is the one header that Node gives as a list. It has no meaning in a request and nothing here reads it.
     headers: headers as Record<string, string | undefined>,
+    ...originOf(incoming),
+    remote: incoming.socket.remoteAddress,
     body,
   }
+}
+
+const HOST = /^(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i
+
+/**
+ * The address that the client used. It tells nobody but this client anything, so that it can lead nobody else astray; what is
+ * no host at all is left out all the same.
+ */
+function originOf({ headers: { host = '' }, socket }: IncomingMessage): { origin?: string } {
+  if (!HOST.test(host)) return {}
+  return { origin: `${'encrypted' in socket ? 'https' : 'http'}://${host.toLowerCase()}` }
 }
 
 /** A proxy's request names scheme and host before the path (RFC 9112, 3.2.2). We answer for any of them. */

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import type { App } from '../lambda/http/app.ts'
 import { createRegistryApp } from '../lambda/registry-app.ts'
 import { FileBlobs } from '../lambda/store/file-blobs.ts'
 import { SqliteTable } from '../lambda/store/sqlite-table.ts'
+import { openAuth } from './local-auth.ts'
 import { main, type OpenOptions, type OpenRegistry } from './main.ts'
 
 /** How long an upload session may stay idle, in milliseconds. */
@@ -11,15 +13,18 @@ const UPLOAD_LIFE = 24 * 60 * 60 * 1000
 await main(openRegistry)
 
 /** The registry on one folder: a database for what is said, files for what is held. */
-async function openRegistry({ data, grace, origin }: OpenOptions): Promise<OpenRegistry> {
+async function openRegistry({ data, grace, origin, host, auth: mode }: OpenOptions): Promise<OpenRegistry> {
   const table = new SqliteTable(join(data, 'registry.sqlite'))
   const store = await FileBlobs.open(data)
   const deps = { table, store, clock: Date.now, newId: randomUUID, grace, uploadLife: UPLOAD_LIFE }
-  const { app, collector } = createRegistryApp(deps, origin ? { origin } : {})
+  const auth = await openAuth({ table, data, host, mode })
+  const { app, collector } = createRegistryApp(deps, { ...(origin && { origin }), auth })
   const collect = async () => {
     const { failures } = await collector.run()
     if (failures.length > 0)
       throw new Error(`the collector failed on ${failures.length} rows`, { cause: failures[0] })
   }
-  return { app, collect, close: () => table.close() }
+  // Where it is told how clients reach it, no header can tell it otherwise.
+  const named: App = origin ? request => app({ ...request, origin }) : app
+  return { app: named, collect, close: () => table.close() }
 }

@@ -22,7 +22,7 @@ export interface OpenRegistry {
 }
 
 /** What a registry is opened from. */
-export type OpenOptions = Pick<Config, 'data' | 'grace' | 'origin'>
+export type OpenOptions = Pick<Config, 'data' | 'grace' | 'origin' | 'host' | 'auth'>
 
 /** The whole life of a server process: from its command line to its last signal. */
 export async function main(open: (options: OpenOptions) => Promise<OpenRegistry>): Promise<void> {

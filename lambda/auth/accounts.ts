@@ -177,8 +177,7 @@ function show(row: AccountRow): Account {
 
 function checkName(name: string): string {
   if (NAME.test(name) && !RESERVED.includes(name)) return name
-  const reason =
-    `a name is 1 to 64 of a-z, 0-9 and single . _ - between them, and none of ${RESERVED.join(', ')}`
+  const reason = `a name is 1 to 64 of a-z, 0-9 and single . _ - between them, and none of ${RESERVED.join(', ')}`
   throw new RegistryError('BAD_REQUEST', { detail: { name: name.slice(0, 64), reason } })
 }
 

@@ -109,7 +109,8 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
   async function identify(request: Request, params: Need['params']): Promise<Caller> {
     const holder = proven(request, params)
     if (holder) return { subject: await logins.byHolder(holder), holder }
-    const [, scheme = '', credentials = ''] = /^(\w+) +(\S+) *$/.exec(request.headers.authorization ?? '') ?? []
+    const [, scheme = '', credentials = ''] =
+      /^(\w+) +(\S+) *$/.exec(request.headers.authorization ?? '') ?? []
     switch (scheme.toLowerCase()) {
       case 'basic': {
         const { name, password } = readBasic(credentials)
@@ -157,8 +158,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
       },
       sees: repository => decision('pull', repository).allowed,
       pullsEverywhere: scopes === undefined && everywhere(policy, subject, 'pull'),
-      proof: (repository, upload, until) =>
-        makeProof(keyring(), { repository, upload }, holder, until),
+      proof: (repository, upload, until) => makeProof(keyring(), { repository, upload }, holder, until),
     }
   }
 }

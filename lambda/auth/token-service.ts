@@ -89,7 +89,9 @@ export class TokenService {
     const { policies, keyring, clock } = this.#parts
     const { policy } = await policies.current()
     const now = clock()
-    const scopes = asked.map(scope => narrow(scope, policy, subject)).filter(({ actions }) => actions.length > 0)
+    const scopes = asked
+      .map(scope => narrow(scope, policy, subject))
+      .filter(({ actions }) => actions.length > 0)
     const token = await issueToken(keyring(), { holder, scopes }, { service: serviceOf(request), now })
     const refresh = wantsRefresh && 'account' in holder ? await this.#makeRefresh(holder) : undefined
     return { token, issued: now, life: TOKEN_LIFE, ...(refresh && { refresh }) }

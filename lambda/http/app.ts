@@ -24,7 +24,10 @@ export interface AppParts<C, A> {
   readonly routes: readonly Route<C & { readonly access: A }>[]
   readonly context: C
   /** Says what the caller may do, before any handler runs. Throws when that is not enough for the route. */
-  readonly authorize: (request: Request, need: Pick<Match<unknown>, 'params'> & { readonly action: Action }) => Promise<A>
+  readonly authorize: (
+    request: Request,
+    need: Pick<Match<unknown>, 'params'> & { readonly action: Action },
+  ) => Promise<A>
   /** Says what an error of the layers below means to a client; `undefined` for one that nobody foresaw. */
   readonly explain: (error: unknown) => RegistryError | undefined
 }

@@ -13,6 +13,8 @@ interface Parts {
   /** Names a manifest that may be: a malformed one names nothing that could exist. */
   readonly existing: Reference
   readonly upload: UploadId
+  /** Of a user or a robot, unchecked: what does not fit names nobody. */
+  readonly account: string
 }
 
 const PARSERS: { readonly [N in keyof Parts]: (text: string) => Parts[N] } = {
@@ -21,6 +23,7 @@ const PARSERS: { readonly [N in keyof Parts]: (text: string) => Parts[N] } = {
   reference: parseReference,
   existing: parseExisting,
   upload: parseUploadId,
+  account: text => text,
 }
 
 type Names<Path> = Path extends `${string}<${infer Name}>${infer Rest}` ? Name | Names<Rest> : never

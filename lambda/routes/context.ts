@@ -1,9 +1,9 @@
-import type { RepositoryName } from '../protocol/name.ts'
-import type { UploadId } from '../protocol/reference.ts'
 import type { Access } from '../auth/access.ts'
 import type { Accounts } from '../auth/accounts.ts'
 import type { Policies } from '../auth/policies.ts'
 import type { TokenService } from '../auth/token-service.ts'
+import type { RepositoryName } from '../protocol/name.ts'
+import type { UploadId } from '../protocol/reference.ts'
 import type { Registry } from '../registry/registry.ts'
 
 /** What every handler works on. */

@@ -1,4 +1,5 @@
 import type { Route } from '../http/router.ts'
+import { adminRoutes } from './admin.ts'
 import { baseRoutes } from './base.ts'
 import { blobRoutes } from './blobs.ts'
 import { catalogRoutes } from './catalog.ts'
@@ -19,4 +20,5 @@ export const routes: readonly Route<Context>[] = [
   ...referrerRoutes,
   ...catalogRoutes,
   ...tokenRoutes,
+  ...adminRoutes,
 ]

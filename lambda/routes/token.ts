@@ -41,7 +41,12 @@ function service(tokens: Context['tokens']): NonNullable<Context['tokens']> {
 }
 
 /** Some clients read `token`, some `access_token`. Neither may be kept by anything in between. */
-function answer({ token, refresh, issued, life }: Awaited<ReturnType<NonNullable<Context['tokens']>['byBasic']>>) {
+function answer({
+  token,
+  refresh,
+  issued,
+  life,
+}: Awaited<ReturnType<NonNullable<Context['tokens']>['byBasic']>>) {
   return json(
     {
       token,
@@ -54,4 +59,7 @@ function answer({ token, refresh, issued, life }: Awaited<ReturnType<NonNullable
   )
 }
 
-export const tokenRoutes = [route('GET', '/token', 'none', getToken), route('POST', '/token', 'none', postToken)]
+export const tokenRoutes = [
+  route('GET', '/token', 'none', getToken),
+  route('POST', '/token', 'none', postToken),
+]

@@ -20,6 +20,7 @@ const appThat = (handle: () => Promise<Response>) =>
   createApp({
     routes: [route('GET', '/v2/<name>/tags/list', 'pull', handle)],
     context: {},
+    authorize: async () => undefined,
     explain: error => (error instanceof Foreseen ? new RegistryError('UNAVAILABLE') : undefined),
   })
 const appThatThrows = (error: unknown) => appThat(() => Promise.reject(error))

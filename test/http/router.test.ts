@@ -10,10 +10,10 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /** The table as the distribution spec prints it ("Endpoints"), and what Docker adds. */
 const TABLE = `
-  none   GET    /v2/
-  none   HEAD   /v2/
-  none   GET    /v2
-  none   HEAD   /v2
+ping   GET    /v2/
+  ping   HEAD   /v2/
+  ping   GET    /v2
+  ping   HEAD   /v2
   pull   GET    /v2/<name>/blobs/<digest>
   pull   HEAD   /v2/<name>/blobs/<digest>
   delete DELETE /v2/<name>/blobs/<digest>
@@ -28,7 +28,22 @@ const TABLE = `
   push   DELETE /v2/<name>/blobs/uploads/<upload>
   pull   GET    /v2/<name>/tags/list
   pull   GET    /v2/<name>/referrers/<digest>
-  admin  GET    /v2/_catalog
+  list   GET    /v2/_catalog
+  none   GET    /token
+  none   POST   /token
+  self   GET    /api/me
+  self   PUT    /api/me/password
+  admin  GET    /api/users
+  admin  POST   /api/users
+  admin  PATCH  /api/users/<account>
+  admin  DELETE /api/users/<account>
+  admin  GET    /api/robots
+  admin  POST   /api/robots
+  admin  POST   /api/robots/<account>/key
+  admin  DELETE /api/robots/<account>
+  admin  GET    /api/policy
+  admin  PUT    /api/policy
+  admin  POST   /api/policy/explain
 `
 
 it('has every end-point, and what its caller must be allowed to do', () => {

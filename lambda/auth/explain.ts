@@ -1,0 +1,48 @@
+import { type Accounts, subjectOf } from './accounts.ts'
+import { ACTIONS, type Decision, decide, type Policy, type PolicyAction, PolicyError } from './policy.ts'
+import { ANONYMOUS, type Subject } from './subject.ts'
+
+/** What somebody wants to know of the policy. */
+export interface Question {
+  /** `anonymous`, `user:<name>`, `robot:<name>`, `role:<arn>`, `oidc:<issuer>`. */
+  readonly who: string
+  readonly action: string
+  readonly repository: string
+  readonly tag?: string | undefined
+  readonly claims?: Readonly<Record<string, string>> | undefined
+}
+
+export interface Explanation extends Decision {
+  /** For people: who may or may not do what, and why. */
+  readonly sentence: string
+}
+
+/** Which rule decides, for somebody who need not be there. @throws {PolicyError} for a question that makes no sense */
+export async function explainWish(
+  policy: Policy,
+  accounts: Accounts,
+  { who, action, repository, tag, claims = {} }: Question,
+): Promise<Explanation> {
+  if (!(ACTIONS as readonly string[]).includes(action))
+    throw new PolicyError(`action: is none of ${ACTIONS.join(', ')}`)
+  const subject = await subjectFor(accounts, who, claims)
+  const decision = decide(policy, subject, { action: action as PolicyAction, repository, tag })
+  const where = tag === undefined ? repository : `${repository}:${tag}`
+  const may = decision.allowed ? 'may' : 'may not'
+  return { ...decision, sentence: `${who} ${may} ${action} on ${where}, because ${decision.because}` }
+}
+
+async function subjectFor(
+  accounts: Accounts,
+  who: string,
+  claims: Readonly<Record<string, string>>,
+): Promise<Subject> {
+  if (who === 'anonymous') return ANONYMOUS
+  const [, kind = '', name = ''] = /^(user|robot|role|oidc):(.+)$/.exec(who) ?? []
+  if (kind === 'role') return { kind, arn: name, session: '' }
+  if (kind === 'oidc') return { kind, issuer: name, subject: '', claims }
+  const row = kind ? await accounts.row(name) : undefined
+  const subject = row?.kind === kind ? subjectOf(row, 0) : undefined
+  if (!subject) throw new PolicyError(`who: ${who} is nobody who could log in`)
+  return subject
+}
