@@ -9,7 +9,7 @@ import { Cache } from './cache.ts'
 import type { Keyring } from './keyring.ts'
 import { type Logins, MEMORY } from './logins.ts'
 import type { Policies } from './policies.ts'
-import { decide, everywhere, type Policy, type PolicyAction } from './policy.ts'
+import { decide, everywhere, NO_POLICY, type Policy, type PolicyAction } from './policy.ts'
 import { makeProof, readProof } from './proofs.ts'
 import { ANONYMOUS, type Subject, subjectId } from './subject.ts'
 import { type Holder, verifyToken } from './tokens.ts'
@@ -77,6 +77,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
 
   return async (request, { action, params }) => {
     const challenge = challengeFor(request, action, params.name)
+    if (action === 'none') return accessOf(NOBODY, NO_POLICY, challenge) // it looks at what is shown itself
     const caller = await identify(request, params).catch(error => {
       throw error instanceof RegistryError && error.code === 'UNAUTHORIZED'
         ? refuse(challenge, error, 'invalid_token')
@@ -85,7 +86,6 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
     const policy = await currentPolicy()
     const access = accessOf(caller, policy, challenge)
     const { subject } = caller
-    if (action === 'none') return access
     if (action === 'ping') {
       if (request.headers.authorization === undefined) throw refuse(challenge)
       return access

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
+import type { Auth } from '../../lambda/auth/auth.ts'
 import type { Exchange } from '../../lambda/http/app.ts'
 import type { Response } from '../../lambda/http/message.ts'
 import type { Algorithm } from '../../lambda/protocol/digest.ts'
@@ -48,6 +49,9 @@ interface Parts {
   readonly origin?: string
   readonly direct?: DirectRoad
   readonly signUpload?: Context['signUpload']
+  readonly auth?: Auth
+  /** By which the door says that clients know it. */
+  readonly clientOrigin?: string
 }
 
 export const GRACE = 24 * 60 * 60 * 1000
@@ -62,6 +66,8 @@ export function openRegistry({
   origin = '',
   direct,
   signUpload,
+  auth,
+  clientOrigin,
 }: Parts = {}) {
   let now = Date.UTC(2026, 0, 1)
   const deps = {
@@ -76,6 +82,7 @@ export function openRegistry({
   const { app, collector, directUploads } = createRegistryApp(deps, {
     origin,
     ...(signUpload && { signUpload }),
+    auth,
   })
 
   /** What the door would hand to the app for this request. */
@@ -94,6 +101,8 @@ export function openRegistry({
       path: decodeURIComponent(path),
       query: new URLSearchParams(query.join('?')),
       headers: { ...length, ...headers },
+      ...(clientOrigin && { origin: clientOrigin }),
+      remote: '192.0.2.1',
       body: whole ? pieces(body) : body,
     })
   }
@@ -180,6 +189,7 @@ export function openRegistry({
     pushManifest,
     pushImage,
     pages,
+    now: () => now,
     /** Lets time pass. */
     wait(milliseconds: number) {
       now += milliseconds

@@ -1,0 +1,126 @@
+import fc from 'fast-check'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
+import { digest } from '../support/content.ts'
+
+const HOUR = 60 * 60 * 1000
+const ANN = basic('ann', PASSWORD)
+const BOB = basic('bob', PASSWORD)
+const UPLOADS = '/v2/app/blobs/uploads/'
+
+let guarded: Guarded
+let location: string
+beforeEach(async () => {
+  guarded = await openGuarded()
+  for (const name of ['ann', 'bob']) await guarded.auth.accounts.addUser(name, { password: PASSWORD })
+  await guarded.setPolicy({
+    rules: [{ name: 'both', who: ['user:*'], may: ['pull', 'push', 'create-tag'], on: ['app', 'lib'] }],
+  })
+  location = (await guarded.as(ANN, 'POST', UPLOADS)).headers.location ?? ''
+})
+
+const bare = () => location.split('?')[0] ?? ''
+
+describe('a session that somebody else began', () => {
+  it.each(['GET', 'PATCH', 'PUT', 'DELETE'])(
+    'is unknown to %s, also while its owner is at work',
+    async method => {
+      const answer = await guarded.as(BOB, method, `${bare()}?digest=${digest('x')}`, { body: 'x' })
+      expect([answer.status, answer.exchange.code]).toEqual([404, 'BLOB_UPLOAD_UNKNOWN'])
+      expect((await guarded.as(ANN, 'GET', bare())).headers.range).toBe('0-0')
+    },
+  )
+
+  it('goes on for its owner', async () => {
+    expect((await guarded.as(ANN, 'PATCH', bare(), { body: 'layer' })).status).toBe(202)
+    expect((await guarded.as(ANN, 'PUT', `${bare()}?digest=${digest('layer')}`)).status).toBe(201)
+  })
+})
+
+describe('an upload URL is its own proof', () => {
+  it('when the token beside it has expired in the middle of the push', async () => {
+    const token = await guarded.tokenFor(ANN, 'repository:app:pull,push')
+    const begun = await guarded.as(bearer(token), 'POST', UPLOADS)
+    guarded.wait(2 * HOUR)
+    const patched = await guarded.as(bearer(token), 'PATCH', begun.headers.location ?? '', { body: 'layer' })
+    expect(patched.status).toBe(202)
+    const end = `${patched.headers.location}&digest=${encodeURIComponent(digest('layer'))}`
+    expect((await guarded.as(bearer(token), 'PUT', end)).status).toBe(201)
+  })
+
+  it('for a day, like the session', async () => {
+    guarded.wait(25 * HOUR)
+    expect((await guarded.request('GET', location)).status).toBe(401)
+  })
+
+  it('of its own session alone', async () => {
+    const other = (await guarded.as(ANN, 'POST', UPLOADS)).headers.location ?? ''
+    const [proof] = /proof=.*/.exec(location) ?? []
+    for (const target of [`${other.split('?')[0]}?${proof}`, `${bare().replace('/app/', '/lib/')}?${proof}`])
+      expect((await guarded.request('PATCH', target, { body: 'x' })).status).toBe(401)
+  })
+
+  it('and of nothing else', async () => {
+    const [proof] = /proof=.*/.exec(location) ?? []
+    for (const target of ['/v2/app/tags/list', `/v2/app/blobs/${digest('x')}`, UPLOADS, '/v2/'])
+      expect((await guarded.request('GET', `${target}?${proof}`)).status).not.toBe(200)
+  })
+
+  it('until the account is disabled, or may not push any more', async () => {
+    await guarded.auth.accounts.changeUser('ann', { disabled: true })
+    guarded.wait(60_000)
+    expect((await guarded.request('PATCH', location, { body: 'x' })).status).toBe(401)
+
+    const bobs = (await guarded.as(BOB, 'POST', UPLOADS)).headers.location ?? ''
+    await guarded.setPolicy({ rules: [] })
+    guarded.wait(60_000)
+    expect((await guarded.request('PATCH', bobs, { body: 'x' })).status).toBe(403)
+  })
+
+  it('unless a byte of it was altered', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.constantFrom('A', '0', '.', '-'), async (at, other) => {
+        const begin = location.indexOf('proof=') + 'proof='.length
+        const index = begin + (at % (location.length - begin))
+        // The last character of base64 carries two bits that say nothing.
+        fc.pre(location[index] !== other && index < location.length - 1)
+        const altered = location.slice(0, index) + other + location.slice(index + 1)
+        expect((await guarded.request('PATCH', altered, { body: 'x' })).status).toBe(401)
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
+
+describe('a mount', () => {
+  const mount = (login: Record<string, string>, from?: string) =>
+    guarded.as(login, 'POST', `${UPLOADS}?mount=${digest('secret')}${from ? `&from=${from}` : ''}`)
+  beforeEach(async () => {
+    await guarded.as(basic('root', PASSWORD), 'POST', `/v2/vault/blobs/uploads/?digest=${digest('secret')}`, {
+      body: 'secret',
+    })
+  })
+
+  it('takes nothing from where one may not pull, and says no more than that it must be uploaded', async () => {
+    for (const from of ['vault', 'no-such', undefined]) {
+      const { status, headers } = await mount(ANN, from)
+      expect([status, headers.location?.startsWith(UPLOADS)]).toEqual([202, true])
+    }
+    expect((await guarded.as(ANN, 'HEAD', `/v2/app/blobs/${digest('secret')}`)).status).toBe(404)
+  })
+
+  it('from anywhere is for those who may pull everywhere', async () => {
+    expect((await mount(basic('root', PASSWORD))).status).toBe(201)
+  })
+
+  it('by a token needs one for the source too', async () => {
+    await guarded.setPolicy({
+      rules: [{ name: 'all', who: ['user:ann'], may: ['pull', 'push'], on: ['**'] }],
+    })
+    guarded.wait(60_000)
+    const narrow = bearer(await guarded.tokenFor(ANN, 'repository:app:pull,push'))
+    const wide = bearer(await guarded.tokenFor(ANN, 'repository:app:pull,push', 'repository:vault:pull'))
+    expect((await mount(narrow, 'vault')).status).toBe(202)
+    expect((await mount(wide, 'vault')).status).toBe(201)
+  })
+})

@@ -1,0 +1,107 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { basic, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
+import { digest, imageOf } from '../support/content.ts'
+
+const ROOT = basic('root', PASSWORD)
+const DEV = basic('dev', PASSWORD)
+const headers = { 'content-type': 'application/vnd.oci.image.manifest.v1+json' }
+const [first, second] = [imageOf(['layer']), imageOf(['layer'], { v: '2' })]
+
+let guarded: Guarded
+beforeEach(async () => {
+  guarded = await openGuarded()
+  await guarded.auth.accounts.addUser('dev', { password: PASSWORD })
+  await guarded.setPolicy({
+    rules: [
+      { name: 'dev', who: ['user:dev'], may: ['pull', 'push'], on: ['**'] },
+      { name: 'makes', who: ['user:dev'], may: ['create-tag'], on: ['**'], tags: ['v*', 'dev-*'] },
+      {
+        name: 'moves',
+        who: ['user:dev'],
+        may: ['overwrite-tag', 'delete'],
+        on: ['**'],
+        tags: ['dev-*', 'v*'],
+      },
+    ],
+    immutable: [{ on: ['app'], tags: ['v*'] }],
+  })
+  for (const blob of ['{}', 'layer'])
+    await guarded.as(ROOT, 'POST', `/v2/app/blobs/uploads/?digest=${digest(blob)}`, { body: blob })
+})
+
+const put = (login: Record<string, string>, tag: string, body: string, query = '') =>
+  guarded.as(login, 'PUT', `/v2/app/manifests/${tag}${query}`, { headers, body })
+const remove = (login: Record<string, string>, reference: string) =>
+  guarded.as(login, 'DELETE', `/v2/app/manifests/${reference}`)
+
+describe('a tag', () => {
+  it('is made by whom a rule lets make it', async () => {
+    expect((await put(DEV, 'v1', first)).status).toBe(201)
+    const refused = await put(DEV, 'latest', first)
+    expect([refused.status, refused.detail]).toEqual([
+      403,
+      { action: 'create-tag', repository: 'app', tag: 'latest', because: 'no rule allows it' },
+    ])
+    expect((await guarded.as(DEV, 'GET', '/v2/app/tags/list')).json.tags).toEqual(['v1'])
+  })
+
+  it('is moved by whom a rule lets move it', async () => {
+    await put(ROOT, 'dev-1', first)
+    await put(ROOT, 'latest', first)
+    expect((await put(DEV, 'dev-1', second)).status).toBe(201)
+    expect((await put(DEV, 'latest', second)).detail).toMatchObject({ action: 'overwrite-tag' })
+  })
+
+  it('stays where it is when one of several in a push may not be moved', async () => {
+    await put(ROOT, 'latest', first)
+    expect((await put(DEV, 'dev-2', second, '?tag=latest')).status).toBe(403)
+    expect((await guarded.as(DEV, 'GET', '/v2/app/tags/list')).json.tags).toEqual(['latest'])
+  })
+
+  it('is deleted by whom a rule lets delete it', async () => {
+    await put(ROOT, 'dev-1', first)
+    await put(ROOT, 'latest', first)
+    expect((await remove(DEV, 'latest')).status).toBe(403)
+    expect((await remove(DEV, 'dev-1')).status).toBe(202)
+    expect((await remove(DEV, digest(first))).status).toBe(403)
+  })
+})
+
+describe('an immutable tag', () => {
+  beforeEach(async () => {
+    await put(DEV, 'v1', first)
+  })
+
+  it.each([
+    ['dev', DEV],
+    ['root', ROOT],
+  ])('is moved and deleted by nobody, not even %s', async (_, login) => {
+    for (const answer of [await put(login, 'v1', second), await remove(login, 'v1')])
+      expect([answer.status, answer.detail?.because]).toEqual([403, 'the tag v1 is immutable'])
+    expect((await guarded.as(DEV, 'HEAD', '/v2/app/manifests/v1')).headers['docker-content-digest']).toBe(
+      digest(first),
+    )
+  })
+
+  it('may be pushed again as it is', async () => {
+    expect((await put(DEV, 'v1', first)).status).toBe(201)
+  })
+
+  it('keeps its manifest from being deleted', async () => {
+    const refused = await remove(ROOT, digest(first))
+    expect([refused.status, refused.detail?.because]).toEqual([403, 'the tag v1 is immutable'])
+  })
+
+  it('goes to the first of many that want it', async () => {
+    const images = Array.from({ length: 8 }, (_, i) => imageOf(['layer'], { i: String(i) }))
+    const statuses = await Promise.all(images.map(async image => (await put(DEV, 'v2', image)).status))
+    expect(statuses.toSorted()).toEqual([201, ...Array(7).fill(403)])
+  })
+
+  it('is free where the pattern does not reach', async () => {
+    for (const blob of ['{}', 'layer'])
+      await guarded.as(ROOT, 'POST', `/v2/lib/blobs/uploads/?digest=${digest(blob)}`, { body: blob })
+    for (const body of [first, second])
+      expect((await guarded.as(DEV, 'PUT', '/v2/lib/manifests/v1', { headers, body })).status).toBe(201)
+  })
+})

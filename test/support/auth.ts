@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import { type Auth, createAuth } from '../../lambda/auth/auth.ts'
+import type { FederatedLogin } from '../../lambda/auth/federated.ts'
+import { Keyring } from '../../lambda/auth/keyring.ts'
+import { MemoryTable } from './memory-table.ts'
+import { openRegistry, type Sent } from './registry.ts'
+
+export const PASSWORD = 'correct horse'
+export const ORIGIN = 'https://registry.example'
+
+export function newKey(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+export const basic = (name: string, password: string) => ({
+  authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`,
+})
+export const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+
+/** A registry in memory with logins, an administrator `root`, and a policy that tests may replace. */
+export async function openGuarded({ federated = [] }: { federated?: readonly FederatedLogin[] } = {}) {
+  const table = new MemoryTable()
+  let keys = [newKey()]
+  let keyring = new Keyring(keys)
+  const clock = { now: () => 0 }
+  const auth: Auth = createAuth({ table, clock: () => clock.now(), keyring: () => keyring, federated })
+  const registry = openRegistry({ table, auth, clientOrigin: ORIGIN })
+  clock.now = registry.now
+  await auth.accounts.addUser('root', { password: PASSWORD, admin: true })
+
+  async function setPolicy(policy: unknown): Promise<void> {
+    await auth.policies.replace(policy, (await auth.policies.current()).version)
+  }
+
+  /** What `docker login` and everything behind it do: ask for a token for these scopes. */
+  async function tokenFor(login: Record<string, string>, ...scopes: string[]): Promise<string> {
+    const query = scopes.map(scope => `&scope=${encodeURIComponent(scope)}`).join('')
+    const { json } = await registry.expectStatus(200, 'GET', `/token?service=registry.example${query}`, {
+      headers: login,
+    })
+    return (json as { token?: string }).token ?? ''
+  }
+
+  const as = (headers: Record<string, string>, method: string, target: string, sent: Sent = {}) =>
+    registry.request(method, target, { ...sent, headers: { ...sent.headers, ...headers } })
+
+  return {
+    ...registry,
+    auth,
+    keyring: () => keyring,
+    setPolicy,
+    tokenFor,
+    as,
+    /** Puts another key in front. */
+    rotate(keep = true) {
+      keys = keep ? [newKey(), ...keys] : [newKey()]
+      keyring = new Keyring(keys)
+    },
+  }
+}
+export type Guarded = Awaited<ReturnType<typeof openGuarded>>
