@@ -62,8 +62,8 @@ describe('every route, for everybody, in public and in private', () => {
   let shown: Record<string, Record<string, string>>
   beforeAll(async () => {
     guarded = await openGuarded()
-    const { auth, as, setPolicy } = guarded
-    for (const name of NAMES.slice(0, -1)) await auth.accounts.addUser(name, { password: PASSWORD })
+    const { as, setPolicy } = guarded
+    for (const name of NAMES.slice(0, -1)) await guarded.addUser(name)
     await setPolicy(POLICY)
     for (const name of ['public/app', 'private/app']) {
       for (const blob of ['{}', 'layer'])

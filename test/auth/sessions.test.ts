@@ -12,7 +12,7 @@ let guarded: Guarded
 let location: string
 beforeEach(async () => {
   guarded = await openGuarded()
-  for (const name of ['ann', 'bob']) await guarded.auth.accounts.addUser(name, { password: PASSWORD })
+  for (const name of ['ann', 'bob']) await guarded.addUser(name)
   await guarded.setPolicy({
     rules: [{ name: 'both', who: ['user:*'], may: ['pull', 'push', 'create-tag'], on: ['app', 'lib'] }],
   })

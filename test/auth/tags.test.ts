@@ -10,7 +10,7 @@ const [first, second] = [imageOf(['layer']), imageOf(['layer'], { v: '2' })]
 let guarded: Guarded
 beforeEach(async () => {
   guarded = await openGuarded()
-  await guarded.auth.accounts.addUser('dev', { password: PASSWORD })
+  await guarded.addUser('dev')
   await guarded.setPolicy({
     rules: [
       { name: 'dev', who: ['user:dev'], may: ['pull', 'push'], on: ['**'] },

@@ -10,7 +10,7 @@ const PULL = '/v2/app/tags/list'
 let guarded: Guarded
 beforeEach(async () => {
   guarded = await openGuarded()
-  await guarded.auth.accounts.addUser('ann', { password: PASSWORD })
+  await guarded.addUser('ann')
   await guarded.setPolicy({ rules: [{ name: 'ann', who: ['user:ann'], may: ['pull'], on: ['app'] }] })
 })
 

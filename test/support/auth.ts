@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, scryptSync } from 'node:crypto'
 import { type Auth, createAuth } from '../../lambda/auth/auth.ts'
 import type { FederatedLogin } from '../../lambda/auth/federated.ts'
 import { Keyring } from '../../lambda/auth/keyring.ts'
@@ -6,6 +6,8 @@ import { MemoryTable } from './memory-table.ts'
 import { openRegistry, type Sent } from './registry.ts'
 
 export const PASSWORD = 'correct horse'
+/** The same, hashed at a hundredth of the cost that it should have. */
+const CHEAP = cheaply(PASSWORD)
 export const ORIGIN = 'https://registry.example'
 
 export function newKey(): string {
@@ -26,7 +28,9 @@ export async function openGuarded({ federated = [] }: { federated?: readonly Fed
   const auth: Auth = createAuth({ table, clock: () => clock.now(), keyring: () => keyring, federated })
   const registry = openRegistry({ table, auth, clientOrigin: ORIGIN })
   clock.now = registry.now
-  await auth.accounts.addUser('root', { password: PASSWORD, admin: true })
+  /** Whose password is {@link PASSWORD}. */
+  const addUser = (name: string, admin = false) => auth.accounts.addUser(name, { secret: CHEAP, admin })
+  await addUser('root', true)
 
   async function setPolicy(policy: unknown): Promise<void> {
     await auth.policies.replace(policy, (await auth.policies.current()).version)
@@ -47,6 +51,7 @@ export async function openGuarded({ federated = [] }: { federated?: readonly Fed
   return {
     ...registry,
     auth,
+    addUser,
     keyring: () => keyring,
     setPolicy,
     tokenFor,
@@ -59,3 +64,9 @@ export async function openGuarded({ federated = [] }: { federated?: readonly Fed
   }
 }
 export type Guarded = Awaited<ReturnType<typeof openGuarded>>
+
+function cheaply(password: string): string {
+  const salt = randomBytes(16)
+  const hash = scryptSync(password, salt, 32, { N: 256, r: 8, p: 1 })
+  return `scrypt$256$8$1$${salt.toString('base64url')}$${hash.toString('base64url')}`
+}

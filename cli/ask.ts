@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { createAuth } from '../lambda/auth/auth.ts'
+import { OPEN } from '../lambda/auth/authorizer.ts'
+import type { Request } from '../lambda/http/message.ts'
+import { createRegistryApp } from '../lambda/registry-app.ts'
+import { FileBlobs } from '../lambda/store/file-blobs.ts'
+import { SqliteTable } from '../lambda/store/sqlite-table.ts'
+import { openKeys } from '../server/keys.ts'
+import { Failure } from './failure.ts'
+
+const DAY = 24 * 60 * 60 * 1000
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** Parsed; undefined where there is no body. */
+  readonly json: unknown
+}
+
+/** Asks a registry. Whoever it is asked of, it is the same question. @throws {Failure} where nobody answers */
+export type Ask = (method: string, target: string, body?: unknown) => Promise<Answer>
+
+/**
+ * Asks the registry in a folder, whether or not a server is running on it: whoever can write the folder may do everything.
+ * @throws {Failure} where there is none
+ */
+export async function openFolder(data: string): Promise<{ ask: Ask; close(): void }> {
+  if (!existsSync(data)) throw new Failure(`there is no folder ${data}: start the server once, or say --data`)
+  const table = new SqliteTable(join(data, 'registry.sqlite'))
+  const store = await FileBlobs.open(data)
+  const keyring = openKeys(data)
+  const auth = createAuth({ table, clock: Date.now, keyring: () => keyring })
+  const deps = { table, store, clock: Date.now, newId: randomUUID, grace: DAY, uploadLife: DAY }
+  const { app } = createRegistryApp(deps, { auth: { ...auth, authorize: async () => OPEN } })
+  return {
+    close: () => table.close(),
+    ask: async (method, target, body) => {
+      const { response } = await app(requestOf(method, target, body))
+      const { status = 500, headers = {}, body: bytes } = response ?? {}
+      const text = bytes instanceof Uint8Array ? Buffer.from(bytes).toString() : ''
+      return { status, headers, json: text === '' ? undefined : JSON.parse(text) }
+    },
+  }
+}
+
+/** Asks a registry over HTTP. */
+export function openRegistry(origin: string, login?: { user: string; password: string }): Ask {
+  const basic = login && Buffer.from(`${login.user}:${login.password}`).toString('base64')
+  return async (method, target, body) => {
+    const answer = await fetch(new URL(target, origin), {
+      method,
+      headers: {
+        ...(basic && { authorization: `Basic ${basic}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      redirect: 'error',
+    }).catch(error => {
+      throw new Failure(`${origin} does not answer: ${error.cause?.message ?? error.message}`)
+    })
+    const text = await answer.text()
+    const headers = Object.fromEntries(answer.headers)
+    return { status: answer.status, headers, json: parse(text) }
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function requestOf(method: string, target: string, body: unknown): Request {
+  const [path = '', query] = target.split('?')
+  const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(body))
+  return {
+    method,
+    path: decodeURIComponent(path),
+    query: new URLSearchParams(query),
+    headers: { 'content-length': String(bytes.length) },
+    body: (async function* () {
+      if (bytes.length > 0) yield bytes
+    })(),
+  }
+}

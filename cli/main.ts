@@ -1,0 +1,113 @@
+import { resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { parseArgs } from 'node:util'
+import { type Ask, openFolder, openRegistry } from './ask.ts'
+import { COMMANDS, type Command } from './commands.ts'
+import { Failure } from './failure.ts'
+import { print } from './print.ts'
+
+const FLAGS = {
+  data: { type: 'string' },
+  registry: { type: 'string' },
+  user: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  admin: { type: 'boolean' },
+  'no-admin': { type: 'boolean' },
+  disable: { type: 'boolean' },
+  enable: { type: 'boolean' },
+  groups: { type: 'string' },
+  may: { type: 'string' },
+  on: { type: 'string' },
+  tags: { type: 'string' },
+  expires: { type: 'string' },
+  claims: { type: 'string' },
+} as const
+
+try {
+  await main()
+} catch (error) {
+  if (!(error instanceof Failure)) throw error
+  console.error(`longshore: ${error.message}`)
+  process.exitCode = error.code
+}
+
+async function main(): Promise<void> {
+  const { values: flags, positionals } = read()
+  const [name, command] = find(positionals)
+  if (flags.help || !command) {
+    console.log(command ? `Usage: longshore ${command.usage}\n\n${command.about}` : help())
+    if (!flags.help) process.exitCode = 2
+    return
+  }
+  const { ask, close } = await open(flags)
+  try {
+    const words = positionals.slice(name.split(' ').length)
+    const result = await command.run(ask, { words, flags, secret: readSecret })
+    if (result !== undefined) console.log(flags.json ? JSON.stringify(result, null, 2) : print(result))
+  } finally {
+    close()
+  }
+}
+
+function read() {
+  try {
+    return parseArgs({ options: FLAGS, allowPositionals: true })
+  } catch (error) {
+    throw new Failure(`${(error as Error).message.split('. ')[0]} (--help lists what there is)`, 2)
+  }
+}
+
+function find(positionals: readonly string[]): [string, Command | undefined] {
+  const names = [positionals.slice(0, 2).join(' '), positionals[0] ?? '']
+  const name = names.find(name => Object.hasOwn(COMMANDS, name)) ?? ''
+  if (positionals.length > 0 && name === '')
+    throw new Failure(`there is no command ${names[0]} (--help lists what there is)`, 2)
+  return [name, COMMANDS[name]]
+}
+
+/** The folder, unless a registry is named. A password is never on the command line, where others see it. */
+async function open({
+  data,
+  registry,
+  user,
+}: {
+  data?: string | undefined
+  registry?: string | undefined
+  user?: string | undefined
+}): Promise<{ ask: Ask; close(): void }> {
+  const { LONGSHORE_REGISTRY, LONGSHORE_USER, LONGSHORE_PASSWORD, LONGSHORE_DATA } = process.env
+  const origin = registry ?? (data === undefined ? LONGSHORE_REGISTRY : undefined)
+  if (!origin) return openFolder(resolve(data ?? LONGSHORE_DATA ?? './data'))
+  if (!/^https?:\/\/[^/]+\/?$/.test(origin))
+    throw new Failure('--registry is no origin such as https://registry.example', 2)
+  const name = user ?? LONGSHORE_USER
+  if (name && !LONGSHORE_PASSWORD) throw new Failure('the password is missing: set LONGSHORE_PASSWORD', 2)
+  const login = name && LONGSHORE_PASSWORD ? { user: name, password: LONGSHORE_PASSWORD } : undefined
+  return { ask: openRegistry(origin, login), close: () => {} }
+}
+
+async function readSecret(): Promise<string> {
+  if (process.stdin.isTTY) process.stderr.write('Password (it is shown; better pipe it in), then Ctrl-D: ')
+  const [secret = ''] = (await text(process.stdin)).split('\n')
+  if (secret === '') throw new Failure('no password came on standard input', 2)
+  return secret
+}
+
+function help(): string {
+  const width = Math.max(...Object.values(COMMANDS).map(({ usage }) => Math.min(usage.length, 44)))
+  const lines = Object.values(COMMANDS).map(({ usage, about }) =>
+    usage.length > width
+      ? `  ${usage}\n  ${''.padEnd(width)}  ${about}`
+      : `  ${usage.padEnd(width)}  ${about}`,
+  )
+  return `Usage: longshore <command> [flags]
+
+${lines.join('\n')}
+
+  --data <folder>        the registry in a folder, also while its server runs (./data)
+  --registry <origin>    a registry over HTTP, with --user and LONGSHORE_PASSWORD
+  --json                 prints JSON
+
+Exit code 0: done; 1: refused or not there; 2: the command line makes no sense.`
+}

@@ -1,0 +1,36 @@
+/** What a person reads: a list as lines, rows as a table, a thing as its parts. */
+export function print(value: unknown): string {
+  if (!Array.isArray(value)) return typeof value === 'object' && value ? parts(value) : String(value)
+  if (value.length === 0) return 'none'
+  if (value.every(entry => typeof entry === 'string')) return value.join('\n')
+  return table(value as Record<string, unknown>[])
+}
+
+function parts(value: object): string {
+  const entries = Object.entries(value)
+  const width = Math.max(...entries.map(([name]) => name.length))
+  return entries.map(([name, part]) => `${name.padEnd(width)}  ${cell(name, part)}`).join('\n')
+}
+
+function table(rows: readonly Record<string, unknown>[]): string {
+  const columns = [...new Set(rows.flatMap(row => Object.keys(row)))]
+  const lines = [columns, ...rows.map(row => columns.map(column => cell(column, row[column])))]
+  const widths = columns.map((_, i) => Math.max(...lines.map(line => line[i]?.length ?? 0)))
+  return lines
+    .map(line =>
+      line
+        .map((text, i) => text.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+const TIMES = ['created', 'expires', 'lastUsed']
+
+function cell(column: string, value: unknown): string {
+  if (value === undefined) return ''
+  if (TIMES.includes(column) && typeof value === 'number') return new Date(value).toISOString().slice(0, 16)
+  if (Array.isArray(value) && value.every(entry => typeof entry === 'string')) return value.join(',')
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
