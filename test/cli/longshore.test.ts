@@ -1,0 +1,132 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { attempt } from '../support/command.ts'
+import { LocalServer } from '../support/local-server.ts'
+import { Scratch } from '../support/scratch.ts'
+
+const PASSWORD = 'correct horse'
+let scratch: Scratch
+beforeEach(() => {
+  scratch = new Scratch('longshore-cli-')
+})
+afterEach(() => scratch.remove())
+
+/** Runs the command on the folder of this test. */
+async function longshore(words: string, input = '', env: Record<string, string> = {}) {
+  const args = [
+    'cli/start.js',
+    ...words.split(' '),
+    ...(env.LONGSHORE_REGISTRY ? [] : ['--data', scratch.path]),
+  ]
+  return attempt(process.execPath, args, { input, env: { LONGSHORE_REGISTRY: '', ...env } })
+}
+
+async function done(words: string, input = ''): Promise<string> {
+  const { code, stdout, stderr } = await longshore(words, input)
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  return stdout
+}
+
+describe('longshore', () => {
+  it('makes users, changes them, lists them and removes them', async () => {
+    await done('user add ann --admin', PASSWORD)
+    await done('user add bob --groups release,dev', PASSWORD)
+    await done('user change bob --disable')
+    const users = JSON.parse(await done('user list --json'))
+    expect(users).toMatchObject([
+      { name: 'ann', admin: true, disabled: false },
+      { name: 'bob', admin: false, disabled: true, groups: ['release', 'dev'] },
+    ])
+    await done('user remove bob')
+    expect(await done('user list')).toContain('ann')
+    expect(await done('user list')).not.toContain('bob')
+  })
+
+  it('shows the key of a robot once, and never keeps it', async () => {
+    const { key } = JSON.parse(await done('robot add ci --may pull,push --on team/** --expires 720h --json'))
+    expect(key).toMatch(/^lsk_[\w-]{43}$/)
+    expect(await done('robot list --json')).not.toContain(key.slice(4))
+    expect(JSON.parse(await done('robot renew ci --json')).key).not.toBe(key)
+  })
+
+  it('takes a policy and explains it', async () => {
+    const rule = { name: 'public', who: ['anonymous'], may: ['pull'], on: ['public/*'] }
+    await done(`policy set ${scratch.write('policy.json', JSON.stringify({ rules: [rule] }))}`)
+    expect(await done('policy explain anonymous pull public/app:v1')).toContain(
+      'anonymous may pull on public/app:v1, because of the rule "public"',
+    )
+    const refused = await longshore(`policy set ${scratch.write('bad.json', '{"rules":[{"name":"x"}]}')}`)
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^longshore: malformed request .*rules\.0/),
+    ])
+  })
+
+  it('imports the users of an htpasswd file', async () => {
+    const hash = '$2y$05$9Bfp.jJNnpCNrTBz2QpcPelXNj6.Wf.2Qd1rC9sM9N0jV0oI9Ckm.'
+    await done(`user import ${scratch.write('htpasswd', `# users\nann:${hash}\n\nbob:${hash}\n`)}`)
+    expect(JSON.parse(await done('user list --json'))).toHaveLength(2)
+  })
+
+  it.each([
+    ['fly away', 2, /there is no command fly away/],
+    ['user add', 2, /name is missing/],
+    ['user list --unknown', 2, /Unknown option/],
+    ['user remove nobody', 1, /no such end-point \{"user":"nobody"\}/],
+    ['robot add ci --may fly --on x', 1, /is none of pull/],
+    ['policy set missing.json', 1, /cannot read/],
+  ])('%j ends with %i and says why', async (words, code, message) => {
+    const result = await longshore(words)
+    expect([result.code, result.stderr.trim()]).toEqual([code, expect.stringMatching(message)])
+  })
+
+  it('administers a server that runs, by a login, and sees no more than that may', async () => {
+    await done('user add ann --admin', PASSWORD)
+    await done('user add bob', PASSWORD)
+    await using server = await LocalServer.start({ data: scratch.path })
+    const as = (user: string, words: string, password = PASSWORD) =>
+      longshore(words, '', {
+        LONGSHORE_REGISTRY: `http://${server.host}`,
+        LONGSHORE_USER: user,
+        LONGSHORE_PASSWORD: password,
+      })
+
+    expect((await as('ann', 'user list --json')).stdout).toContain('bob')
+    expect((await as('bob', 'whoami')).stdout).toContain('user:bob')
+    expect(await as('bob', 'user list')).toMatchObject({ code: 1, stderr: expect.stringContaining('denied') })
+    expect(await as('ann', 'user list', 'wrong password')).toMatchObject({ code: 1 })
+    expect((await as('ann', 'repo list')).stdout.trim()).toBe('none')
+  })
+})
+
+describe('the server', () => {
+  const start = (...args: string[]) =>
+    attempt(process.execPath, ['server/start.js', '--port', '0', '--data', scratch.path, ...args], {
+      timeoutMs: 15_000,
+    })
+
+  it('does not let others in while nobody can log in', async () => {
+    const { code, stderr } = await start('--host', '0.0.0.0')
+    expect([code, stderr]).toEqual([
+      64,
+      expect.stringMatching(/^longshore: --host 0\.0\.0\.0 lets others in.*user add.*--auth open\n$/),
+    ])
+  })
+
+  it('keeps its keys where nobody else reads them', async () => {
+    await using server = await LocalServer.start({ data: scratch.path })
+    expect(server.host).toBeTruthy()
+    const { stdout } = await attempt('stat', ['-c', '%a', scratch.join('keys.json')])
+    expect(stdout.trim()).toBe('600')
+  })
+
+  it('wants logins within a minute after the first account was made, and at once when it starts with one', async () => {
+    await done('user add ann --admin', PASSWORD)
+    await using server = await LocalServer.start({ data: scratch.path })
+    const { status, headers } = await fetch(`http://${server.host}/v2/`)
+    expect([status, headers.get('www-authenticate')]).toEqual([
+      401,
+      `Bearer realm="http://${server.host}/token",service="${server.host}"`,
+    ])
+  })
+})
