@@ -130,9 +130,9 @@ export class Cloud implements AsyncDisposable {
     }
     const items = { keys: this.key, ...(relay && { relay: 'on' }) }
     const { header } = this
-    this.cloudfront = this.#keep(
-      await CloudFront.start({ ports, items, header, bucket, region, credentials: keys, shows, drops }, port),
-    )
+    const pulls = pull === 'edge'
+    const distribution = { ports, items, header, bucket, pulls, region, credentials: keys, shows, drops }
+    this.cloudfront = this.#keep(await CloudFront.start(distribution, port))
   }
 
   async #startRelay(environment: Record<string, string>): Promise<number> {
