@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { readConfig } from '../lambda/handlers/config.ts'
 import { openDeployed } from '../lambda/handlers/deployed.ts'
-import { isEdge, SecretKeeper, type Secrets, secretsInSsm } from '../lambda/handlers/secrets.ts'
+import { isEdge, SecretKeeper, secretsInSsm } from '../lambda/handlers/secrets.ts'
 import { faultRecord } from '../lambda/http/access-log.ts'
 import { behindEdge } from '../lambda/http/behind-edge.ts'
 import { Log } from './log.ts'
@@ -32,10 +32,11 @@ async function main(): Promise<void> {
   const failed = (error: unknown) => log.write(faultRecord(Date.now(), error))
   process.on('exit', () => log.flush())
 
-  const keeper = new SecretKeeper(secretsInSsm(config.secret))
-  let secrets: Secrets = await keeper.current()
-  const { app } = openDeployed({ config, secrets: () => secrets, readLimit: READ_LIMIT, memory: MEMORY })
-  const guarded = behindEdge(app, header => isEdge(header, secrets))
+  const parts = { config, secrets: () => keeper.known, readLimit: READ_LIMIT, memory: MEMORY }
+  const { app, credentials } = openDeployed(parts)
+  const keeper = new SecretKeeper(secretsInSsm(config, credentials))
+  await keeper.current()
+  const guarded = behindEdge(app, async header => isEdge(header, keeper.known))
   const door = createDoor({ app: guarded, log })
   await listen(door.server, PORT, '0.0.0.0')
 
@@ -47,7 +48,7 @@ async function main(): Promise<void> {
   }, failed)
 
   async function refresh(): Promise<void> {
-    while (await waited(REFRESH, stopping.signal)) secrets = await keeper.current()
+    while (await waited(REFRESH, stopping.signal)) await keeper.current()
   }
 }
 

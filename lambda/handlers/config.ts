@@ -11,8 +11,9 @@ export interface Config {
   readonly grace: number
   /** Comes before every path that clients are told. Empty: they resolve it against the address they used. */
   readonly origin: string
-  /** Of an S3 server that is not Amazon's. The SDK reads those of the other services itself. */
+  /** Of servers that are not Amazon's. The SDK reads that of DynamoDB itself. */
   readonly s3Endpoint: string | undefined
+  readonly ssmEndpoint: string | undefined
 }
 
 const HOUR = 60 * 60 * 1000
@@ -38,6 +39,7 @@ export function readConfig(environment: Environment): Config {
     grace: hours * HOUR,
     origin,
     s3Endpoint: environment.AWS_ENDPOINT_URL_S3 || undefined,
+    ssmEndpoint: environment.AWS_ENDPOINT_URL_SSM || undefined,
   }
 }
 

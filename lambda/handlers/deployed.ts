@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { createRegistryApp, type RegistryApp } from '../registry-app.ts'
+import type { Credentials } from '../store/aws-signature.ts'
 import { DynamoTable } from '../store/dynamo-table.ts'
 import { EdgeLinks } from '../store/edge-links.ts'
 import { S3Blobs } from '../store/s3-blobs.ts'
@@ -20,17 +21,22 @@ interface Parts {
   readonly memory?: number
 }
 
+export interface Deployed extends RegistryApp {
+  /** Of the process, the same for all services. The SDK renews them in time. */
+  readonly credentials: () => Promise<Credentials>
+}
+
 /** The registry on DynamoDB and S3, as every deployed process has it. */
-export function openDeployed({ config, secrets, readLimit, memory }: Parts): RegistryApp {
+export function openDeployed({ config, secrets, readLimit, memory }: Parts): Deployed {
   const { table, bucket, region, pull, grace, origin, s3Endpoint } = config
   const dynamo = new DynamoDBClient({ region })
+  const credentials = () => dynamo.config.credentials()
   const links = () => new EdgeLinks(secrets().edgeKeys[0] ?? '')
   const store = new S3Blobs({
     bucket,
     region,
     endpoint: s3Endpoint,
-    // The same for both stores, and renewed by the SDK in time.
-    credentials: () => dynamo.config.credentials(),
+    credentials,
     ...(memory !== undefined && { memory }),
     ...(pull === 'edge' && {
       through: (key, { digest, seconds }) =>
@@ -46,8 +52,9 @@ export function openDeployed({ config, secrets, readLimit, memory }: Parts): Reg
     uploadLife: UPLOAD_LIFE,
     direct: { readLimit },
   }
-  return createRegistryApp(deps, {
+  const registry = createRegistryApp(deps, {
     origin,
     signUpload: (name, upload, until) => links().uploadQuery(upload, name, Math.floor(until / 1000)),
   })
+  return { ...registry, credentials }
 }

@@ -1,6 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
-import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import * as v from 'valibot'
+import type { Credentials } from '../store/aws-signature.ts'
+import type { Config } from './config.ts'
+import { readParameter } from './parameter.ts'
 
 /** What the edge and the registry share. The first key signs; the edge still takes what the second has signed. */
 const Secrets = v.object({
@@ -12,14 +14,16 @@ export type Secrets = v.InferOutput<typeof Secrets>
 
 /** Keys that were rotated are in use everywhere after so long. Milliseconds. */
 const FRESH = 5 * 60 * 1000
+/** So long nobody waits again for secrets that could not be had a moment ago, where there are older ones. Milliseconds. */
+const PAUSE = 30 * 1000
 
-/** The secrets of a process. They are fetched in the background of its start, and again when they have grown old. */
+/** The secrets of a process, fetched when it starts and again when they have grown old. */
 export class SecretKeeper {
   readonly #fetch: () => Promise<Secrets>
   readonly #clock: () => number
   #known: Secrets | undefined
-  #fetchedAt = Number.NEGATIVE_INFINITY
-  #fetching: Promise<Secrets> | undefined
+  #due = Number.NEGATIVE_INFINITY
+  #fetching: Promise<void> | undefined
 
   constructor(fetch: () => Promise<Secrets>, clock: () => number = Date.now) {
     this.#fetch = fetch
@@ -28,30 +32,46 @@ export class SecretKeeper {
 
   /** The newest that can be had. What is old is better than nothing: SSM may be down. @throws where there is nothing */
   async current(): Promise<Secrets> {
-    if (this.#known && this.#clock() - this.#fetchedAt < FRESH) return this.#known
-    this.#fetching ??= this.#fetch().finally(() => {
-      this.#fetching = undefined
-    })
-    try {
-      this.#known = await this.#fetching
-      this.#fetchedAt = this.#clock()
-    } catch (error) {
-      if (!this.#known) throw error
-    }
+    if (!this.#known || this.#clock() >= this.#due) await this.#renew()
+    return this.known
+  }
+
+  /** Those of the last time. @throws where there are none yet */
+  get known(): Secrets {
+    if (!this.#known) throw new Error('the secrets of the edge are not known')
     return this.#known
+  }
+
+  /** Once for all who ask at the same time. */
+  #renew(): Promise<void> {
+    this.#fetching ??= this.#fetch()
+      .then(
+        secrets => {
+          this.#known = secrets
+          this.#due = this.#clock() + FRESH
+        },
+        error => {
+          if (!this.#known) throw error
+          this.#due = this.#clock() + PAUSE
+        },
+      )
+      .finally(() => {
+        this.#fetching = undefined
+      })
+    return this.#fetching
   }
 }
 
-/** Reads them from SSM. @param parameter the name of a SecureString */
-export function secretsInSsm(parameter: string): () => Promise<Secrets> {
-  const client = new SSMClient()
+/** Reads them from SSM. */
+export function secretsInSsm(
+  { secret: name, region, ssmEndpoint: endpoint }: Config,
+  credentials: () => Promise<Credentials>,
+): () => Promise<Secrets> {
   return async () => {
-    const { Parameter } = await client.send(
-      new GetParameterCommand({ Name: parameter, WithDecryption: true }),
-    )
-    const secrets = v.safeParse(v.pipe(v.string(), v.parseJson(), Secrets), Parameter?.Value)
+    const text = await readParameter({ name, region, endpoint }, credentials)
+    const secrets = v.safeParse(v.pipe(v.string(), v.parseJson(), Secrets), text)
     // The cause would repeat what is in there.
-    if (!secrets.success) throw new Error(`the SSM parameter ${parameter} is not what it should be`)
+    if (!secrets.success) throw new Error(`the SSM parameter ${name} is not what it should be`)
     return secrets.output
   }
 }

@@ -5,6 +5,8 @@ import type { Request, Response } from './message.ts'
 
 /** An event of an HTTP API, payload format 2.0, as far as we read it. */
 export interface GatewayEvent {
+  /** `2.0`; events of another format have other fields. */
+  readonly version: string
   /** Decoded already, once. It ends at a decoded `?`. */
   readonly rawPath: string
   /** As the client sent it. */
@@ -26,7 +28,7 @@ export interface GatewayResult {
   readonly isBase64Encoded: true
 }
 
-/** The app behind an HTTP API. Never rejects. */
+/** The app behind an HTTP API. @throws {Error} only when the event is of another format */
 export type Gateway = (event: GatewayEvent) => Promise<GatewayResult>
 
 /**
@@ -34,6 +36,9 @@ export type Gateway = (event: GatewayEvent) => Promise<GatewayResult>
  * is left of them are headers, of which API Gateway takes 10,240 bytes.
  */
 export const LONGEST_BODY = 4_700_000
+
+/** Bytes of all headers of a response. With more, or with those that it adds, API Gateway answers 500 in its own words. */
+export const MOST_HEADERS = 10_000
 
 interface GatewayParts {
   readonly app: App
@@ -47,8 +52,8 @@ interface GatewayParts {
 export function createGateway({ app, log, clock }: GatewayParts): Gateway {
   return async event => {
     const startedAt = clock()
-    const { requestId, http } = event.requestContext
     const request = readEvent(event)
+    const { requestId, http } = event.requestContext
     const exchange = await app(request)
     const { result, bytesOut, fault } = await write(http.method, exchange)
     const visit = {
@@ -69,8 +74,10 @@ export function createGateway({ app, log, clock }: GatewayParts): Gateway {
   }
 }
 
-/** What API Gateway received, as the app wants it. */
+/** What API Gateway received, as the app wants it. @throws {Error} when the event is of another format */
 export function readEvent(event: GatewayEvent): Request {
+  if (event.version !== '2.0' || !event.requestContext?.http)
+    throw new Error('the event is not that of an HTTP API in payload format 2.0')
   const { rawPath, rawQueryString, body = '', isBase64Encoded, requestContext } = event
   const bytes = Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8')
   const { 'transfer-encoding': _, 'content-type': type, ...headers } = event.headers
@@ -117,11 +124,14 @@ async function write(method: string, { response }: Exchange): Promise<Written> {
 }
 
 async function writeResponse(method: string, { status, headers, body }: Response): Promise<Written> {
-  const bytes = method === 'HEAD' ? filler(headers) : await collect(body)
+  const bytes = method === 'HEAD' ? await filler(status, headers, body) : await collect(headers, body)
+  // Without a type API Gateway would call it text, no bytes included.
+  const typed = { 'content-type': 'application/octet-stream', ...headers }
+  const length = Object.entries(typed).reduce((sum, [name, value]) => sum + `${name}: ${value}\r\n`.length, 0)
+  if (length > MOST_HEADERS) throw new Error(`the response has ${length} bytes of headers`)
   const result = {
     statusCode: status,
-    // Without one API Gateway would call it text, and without a length it counts for itself.
-    headers: { 'content-type': 'application/octet-stream', ...headers },
+    headers: typed,
     body: bytes.toString('base64'),
     isBase64Encoded: true,
   } as const
@@ -132,20 +142,34 @@ async function writeResponse(method: string, { status, headers, body }: Response
  * What takes the place of the body that a HEAD must not have. API Gateway takes it off, and it is not established whether
  * it then tells the length that we said or the one that it counted. So they are the same.
  */
-function filler(headers: Response['headers']): Buffer {
-  const length = Number(headers['content-length'] ?? 0)
-  return length <= LONGEST_BODY ? Buffer.alloc(length) : Buffer.alloc(0)
+async function filler(status: number, headers: Response['headers'], body: Response['body']): Promise<Buffer> {
+  // Lets go of what was opened for nothing.
+  if (body && !(body instanceof Uint8Array)) await body[Symbol.asyncIterator]().return?.()
+  if (status === 204 || status === 304) return Buffer.alloc(0)
+  const length = Number(headers['content-length'] ?? (body instanceof Uint8Array ? body.length : 0))
+  return Buffer.alloc(within(length))
 }
 
-async function collect(body: Response['body'] = Buffer.alloc(0)): Promise<Buffer> {
+/** A body that is not as long as it said must not pass for a whole one. */
+async function collect(
+  headers: Response['headers'],
+  body: Response['body'] = Buffer.alloc(0),
+): Promise<Buffer> {
   const pieces: Buffer[] = []
   let size = 0
   for await (const piece of body instanceof Uint8Array ? [body] : body) {
-    size += piece.length
-    if (size > LONGEST_BODY) throw new Error('the response is longer than Lambda can answer with')
+    size = within(size + piece.length)
     pieces.push(Buffer.from(piece)) // a piece is only ours until the next
   }
+  const said = headers['content-length']
+  if (said !== undefined && Number(said) !== size)
+    throw new Error(`the response has ${size} bytes instead of ${said}`)
   return Buffer.concat(pieces)
+}
+
+function within(length: number): number {
+  if (length <= LONGEST_BODY) return length
+  throw new Error('the response is longer than Lambda can answer with')
 }
 
 async function* oneOf(bytes: Buffer): AsyncGenerator<Uint8Array> {

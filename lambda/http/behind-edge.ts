@@ -1,5 +1,6 @@
 import { RegistryError } from '../protocol/errors.ts'
-import { type App, errorResponse } from './app.ts'
+import { type App, type Exchange, errorResponse } from './app.ts'
+import type { Request } from './message.ts'
 
 /** What CloudFront adds to every request that it hands on. A client's own is taken off there. */
 export const EDGE_HEADER = 'x-longshore-edge'
@@ -7,11 +8,22 @@ export const EDGE_HEADER = 'x-longshore-edge'
 /**
  * The app for those who come by the edge. Everybody else is sent away before anything is looked at: what the edge checks
  * and limits could else be gone around at the address of the API.
+ * @param isEdge may fail while it is not known what the edge says: then nobody is served.
  */
-export function behindEdge(app: App, isEdge: (header: string | undefined) => boolean): App {
+export function behindEdge(app: App, isEdge: (header: string | undefined) => Promise<boolean>): App {
   return async request => {
-    if (isEdge(request.headers[EDGE_HEADER])) return app(request)
-    const error = new RegistryError('DENIED', { detail: { reason: 'ask at the address of the registry' } })
-    return { response: errorResponse(error, request.method), code: error.code }
+    try {
+      if (await isEdge(request.headers[EDGE_HEADER])) return app(request)
+    } catch (fault) {
+      return { ...refuse(new RegistryError('UNAVAILABLE'), request), fault }
+    }
+    return refuse(
+      new RegistryError('DENIED', { detail: { reason: 'ask at the address of the registry' } }),
+      request,
+    )
   }
+}
+
+function refuse(error: RegistryError, { method }: Request): Exchange {
+  return { response: errorResponse(error, method), code: error.code }
 }

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { type Algorithm, type Digest, digestOf } from '../protocol/digest.ts'
+import type { Credentials } from './aws-signature.ts'
 import type { BlobStore, ByteRange, Bytes, Draft, LinkRequest, ObjectName, Received } from './blobs.ts'
 import { checkName } from './object-name.ts'
 import { OneWriter } from './one-writer.ts'
@@ -11,7 +12,7 @@ import { cutParts } from './s3/cut-parts.ts'
 import { blobKey, commitDraft, loadTail, objectKey, place, putAside, tailKeys } from './s3/drafts.ts'
 import { checksumOf, notesOf } from './s3/notes.ts'
 import { PartSender } from './s3/part-sender.ts'
-import { type Credentials, presign } from './s3/presign.ts'
+import { presign } from './s3/presign.ts'
 import { type Hasher, ResumableHash } from './s3/resumable-hash.ts'
 
 const MOST_HASHES = 1000

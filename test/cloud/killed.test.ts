@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { digestOf, randomBytesOf } from '../support/random-bytes.ts'
 import { Cloud } from './emulator/cloud.ts'
@@ -16,12 +17,17 @@ describeInCloud({}, 'whenever a Lambda is killed', () => {
   /** Does what makes the function work, and kills its environment so many milliseconds after it has its event. */
   async function killedAfter(after: number, lambda: Cloud['api'], work: () => Promise<unknown>) {
     let timer: NodeJS.Timeout | undefined
+    let ended: Promise<unknown> = Promise.resolve()
     lambda.onEvent = environment => {
       lambda.onEvent = () => {}
-      timer = setTimeout(() => environment.kill('SIGKILL'), after)
+      timer = setTimeout(() => {
+        ended = once(environment, 'exit')
+        environment.kill('SIGKILL')
+      }, after)
     }
     await work()
     clearTimeout(timer)
+    await ended
   }
 
   /** A commit takes about 50 ms here; the first event of a process that has just started, 300. */

@@ -19,6 +19,7 @@ describe('the environment of a deployed process', () => {
       grace: 24 * 60 * 60 * 1000,
       origin: '',
       s3Endpoint: undefined,
+      ssmEndpoint: undefined,
     })
   })
 
@@ -28,12 +29,14 @@ describe('the environment of a deployed process', () => {
       LONGSHORE_GRACE_HOURS: '48',
       LONGSHORE_ORIGIN: 'https://registry.example',
       AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9000',
+      AWS_ENDPOINT_URL_SSM: 'http://127.0.0.1:9001',
     }
     expect(readConfig({ ...LEAST, ...more })).toMatchObject({
       pull: 'edge',
       grace: 48 * 60 * 60 * 1000,
       origin: 'https://registry.example',
       s3Endpoint: 'http://127.0.0.1:9000',
+      ssmEndpoint: 'http://127.0.0.1:9001',
     })
   })
 

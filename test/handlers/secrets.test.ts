@@ -43,6 +43,24 @@ describe('the secrets of a process', () => {
     expect(await keeper.current()).toEqual(secretsOf('key'))
   })
 
+  it('are not asked for by every request while no newer can be had, which would hold all of them up', async () => {
+    let now = 0
+    let asked = 0
+    const fetch = async () => {
+      if (++asked > 1) throw new Error('SSM is down')
+      return secretsOf('key')
+    }
+    const keeper = new SecretKeeper(fetch, () => now)
+    await keeper.current()
+    now = 6 * MINUTE
+    await keeper.current()
+    await keeper.current()
+    expect(asked).toBe(2)
+    now = 6.5 * MINUTE
+    await keeper.current()
+    expect(asked).toBe(3)
+  })
+
   it('are asked for again by the next who needs them when there are none', async () => {
     let tries = 0
     const keeper = new SecretKeeper(async () => {

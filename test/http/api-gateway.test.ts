@@ -4,6 +4,7 @@ import {
   createGateway,
   type GatewayEvent,
   LONGEST_BODY,
+  MOST_HEADERS,
   readEvent,
   viewerOf,
 } from '../../lambda/http/api-gateway.ts'
@@ -29,6 +30,7 @@ function eventOf({ method = 'GET', path = '/v2/', query = '', headers = {}, body
   const text = body && Buffer.from(body).toString('utf8')
   const isText = body !== undefined && Buffer.from(text ?? '').equals(Buffer.from(body))
   return {
+    version: '2.0',
     rawPath: path,
     rawQueryString: query,
     headers: { ...(body ? {} : { 'content-type': 'text/plain; charset=utf-8' }), ...headers },
@@ -142,7 +144,7 @@ describe('a response', () => {
 
   it('may be as long as Lambda lets it, in bytes of JSON', async () => {
     const body = Buffer.alloc(LONGEST_BODY)
-    const headers = { 'x-long': 'x'.repeat(10_000) }
+    const headers = { 'x-long': '"'.repeat(MOST_HEADERS - 100) }
     const { bytes, records, ...result } = await through(eventOf({}), () => ({ status: 200, headers, body }))
     expect(bytes.length).toBe(LONGEST_BODY)
     expect(JSON.stringify(result).length).toBeLessThan(LAMBDA_LIMIT)
@@ -168,6 +170,17 @@ describe('a response', () => {
     expect(JSON.parse(bytes.toString()).errors[0].code).toBe('UNAVAILABLE')
     expect(records[1]?.message).toMatch(/too long|longer|gone/)
   })
+
+  it.each([
+    ['fewer bytes than it says', { headers: { 'content-length': '5' }, body: Buffer.from('four') }],
+    ['more bytes than it says', { headers: { 'content-length': '3' }, body: Buffer.from('four') }],
+    ['more headers than API Gateway takes', { headers: { 'x-long': 'x'.repeat(MOST_HEADERS) } }],
+  ])('that has %s becomes an error document too', async (_, response) => {
+    const { statusCode, bytes, records } = await through(eventOf({}), () => ({ status: 200, ...response }))
+    expect(statusCode).toBe(503)
+    expect(JSON.parse(bytes.toString()).errors[0].code).toBe('UNAVAILABLE')
+    expect(records[1]?.message).toMatch(/^the response has \d+ bytes/)
+  })
 })
 
 describe('the answer to a HEAD', () => {
@@ -179,9 +192,36 @@ describe('the answer to a HEAD', () => {
     expect(result.records[0]?.bytesOut).toBe(0)
   })
 
+  it('says the length of the body that it leaves out', async () => {
+    const { bytes } = await through(eventOf({ method: 'HEAD' }), () => ({ ...ok, body: Buffer.from('four') }))
+    expect(bytes.length).toBe(4)
+  })
+
+  it('lets go of a body that was opened for nothing', async () => {
+    let closed = 0
+    const iterator = {
+      next: async () => ({ done: true, value: undefined }) as const,
+      return: async () => {
+        closed++
+        return { done: true, value: undefined } as const
+      },
+    }
+    const body = { [Symbol.asyncIterator]: () => iterator }
+    await through(eventOf({ method: 'HEAD' }), () => ({ ...ok, body }))
+    expect(closed).toBe(1)
+  })
+
+  it('that would be longer than Lambda can answer with is an error, rather than of a length that may not be told', async () => {
+    const headers = { 'content-length': String(LONGEST_BODY + 1) }
+    const result = await through(eventOf({ method: 'HEAD' }), () => ({ status: 200, headers }))
+    expect(result.statusCode).toBe(503)
+    expect(result.bytes.length).toBe(Number(result.headers['content-length']))
+  })
+
   it.each([
     ['leads elsewhere', { status: 307, headers: { location: '/x', 'content-length': '0' } }],
     ['says that nothing has changed', { status: 304, headers: {} }],
+    ['says so, and the length of what has not', { status: 304, headers: { 'content-length': '9' } }],
   ])('has none where it %s', async (_, response) => {
     expect((await through(eventOf({ method: 'HEAD' }), () => response)).bytes.length).toBe(0)
   })
@@ -195,6 +235,13 @@ describe('the answer to a HEAD', () => {
     expect(result.statusCode).toBe(404)
     expect(Buffer.from(result.body, 'base64').length).toBe(Number(result.headers['content-length']))
   })
+})
+
+it.each([
+  ['format 1.0', { version: '1.0', httpMethod: 'GET', path: '/v2/', requestContext: {} }],
+  ['a schedule', { source: 'aws.events' }],
+])('refuses an event of %s in one clear line', async (_, event) => {
+  await expect(through(event as unknown as GatewayEvent, () => ok)).rejects.toThrow(/payload format 2\.0$/)
 })
 
 it('logs a request as the local server does', async () => {

@@ -17,7 +17,7 @@ describe('an app behind the edge', () => {
     asked++
     return { response: { status: 200, headers: {} } }
   }
-  const guarded = behindEdge(app, header => header === 'secret')
+  const guarded = behindEdge(app, async header => header === 'secret')
 
   it('serves who comes by it', async () => {
     expect((await guarded(request({ [EDGE_HEADER]: 'secret' }))).response?.status).toBe(200)
@@ -29,5 +29,14 @@ describe('an app behind the edge', () => {
 
     expect([response?.status, code, asked]).toEqual([403, 'DENIED', 0])
     expect(JSON.parse(String(response?.body)).errors[0].code).toBe('DENIED')
+  })
+
+  it('serves nobody, and says why in the log, while it is not known what the edge says', async () => {
+    asked = 0
+    const down = behindEdge(app, () => Promise.reject(new Error('SSM is down')))
+    const { response, code, fault } = await down(request({ [EDGE_HEADER]: 'secret' }))
+
+    expect([response?.status, code, asked]).toEqual([503, 'UNAVAILABLE', 0])
+    expect(fault).toEqual(new Error('SSM is down'))
   })
 })

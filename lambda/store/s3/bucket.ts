@@ -12,10 +12,10 @@ import {
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
+import type { Credentials } from '../aws-signature.ts'
 import type { ByteRange } from '../blobs.ts'
 import type { Address } from './address.ts'
 import { inOurWords, isCalled } from './errors.ts'
-import type { Credentials } from './presign.ts'
 
 /** A SHA-256 as S3 writes it: base64. Of a multipart object it is that of the parts' checksums, and `-<parts>` follows. */
 export type Checksum = string

@@ -1,12 +1,4 @@
-import { createHash, createHmac } from 'node:crypto'
-
-export interface Credentials {
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-  readonly sessionToken?: string
-  /** When they die, and with them every link that they signed. */
-  readonly expiration?: Date
-}
+import { type Credentials, credentialOf, signatureOf, timeOf } from '../aws-signature.ts'
 
 export interface Presigning {
   readonly method: 'GET' | 'HEAD'
@@ -26,31 +18,19 @@ export interface Presigning {
  * presigner takes three times as long, and would have to be loaded with its client first.
  */
 export function presign({ method, url, query, region, credentials, now, seconds }: Presigning): URL {
-  const time = now.toISOString().replace(/[-:]|\.\d{3}/g, '')
-  const date = time.slice(0, 8)
-  const scope = `${date}/${region}/s3/aws4_request`
+  const scope = { credentials, region, service: 's3', now }
   const signed = canonical({
     ...query,
     'X-Amz-Algorithm': 'AWS4-HMAC-SHA256',
     'X-Amz-Content-Sha256': 'UNSIGNED-PAYLOAD',
-    'X-Amz-Credential': `${credentials.accessKeyId}/${scope}`,
-    'X-Amz-Date': time,
+    'X-Amz-Credential': credentialOf(scope),
+    'X-Amz-Date': timeOf(now),
     'X-Amz-Expires': String(seconds),
     ...(credentials.sessionToken && { 'X-Amz-Security-Token': credentials.sessionToken }),
     'X-Amz-SignedHeaders': 'host',
   })
   const request = `${method}\n${url.pathname}\n${signed}\nhost:${url.host}\n\nhost\nUNSIGNED-PAYLOAD`
-  const hashed = createHash('sha256').update(request).digest('hex')
-  const key = [date, region, 's3', 'aws4_request'].reduce<string | Buffer>(
-    (key, part) => hmac(key, part).digest(),
-    `AWS4${credentials.secretAccessKey}`,
-  )
-  const signature = hmac(key, `AWS4-HMAC-SHA256\n${time}\n${scope}\n${hashed}`).digest('hex')
-  return new URL(`${url.origin}${url.pathname}?${signed}&X-Amz-Signature=${signature}`)
-}
-
-function hmac(key: string | Buffer, text: string) {
-  return createHmac('sha256', key).update(text)
+  return new URL(`${url.origin}${url.pathname}?${signed}&X-Amz-Signature=${signatureOf(request, scope)}`)
 }
 
 function canonical(query: Readonly<Record<string, string>>): string {

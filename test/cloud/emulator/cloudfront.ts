@@ -9,7 +9,7 @@ import {
 import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
-import type { Credentials } from '../../../lambda/store/s3/presign.ts'
+import type { Credentials } from '../../../lambda/store/aws-signature.ts'
 import {
   bodyOf,
   type EdgeRequest,

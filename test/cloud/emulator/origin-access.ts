@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import { SignatureV4 } from '@smithy/signature-v4'
-import type { Credentials } from '../../../lambda/store/s3/presign.ts'
+import type { Credentials } from '../../../lambda/store/aws-signature.ts'
 
 type Data = string | ArrayBuffer | ArrayBufferView
 

@@ -2,9 +2,10 @@ import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Credentials } from '../../../lambda/store/aws-signature.ts'
 import { type Address, urlOf } from '../../../lambda/store/s3/address.ts'
 import { openClient } from '../../../lambda/store/s3/bucket.ts'
-import { type Credentials, presign } from '../../../lambda/store/s3/presign.ts'
+import { presign } from '../../../lambda/store/s3/presign.ts'
 
 interface Wanted {
   readonly method: 'GET' | 'HEAD'
