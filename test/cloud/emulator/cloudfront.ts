@@ -75,6 +75,8 @@ export class CloudFront {
   readonly #viewerRequest = edge('viewer-request')
   readonly #viewerResponse = edge('viewer-response')
   readonly passages: Passage[] = []
+  /** Called when one more has passed. */
+  onPassage: (passage: Passage) => void = () => {}
 
   private constructor(distribution: Distribution) {
     this.#distribution = distribution
@@ -102,8 +104,11 @@ export class CloudFront {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = 'GET', url = '/' } = request
     const passed = { bytesIn: 0, bytesOut: 0 }
-    const note = (origin: Passage['origin'], status: number) =>
-      this.passages.push({ origin, method, path: url.split('?')[0] ?? '', status, ...passed })
+    const note = (origin: Passage['origin'], status: number) => {
+      const passage = { origin, method, path: url.split('?')[0] ?? '', status, ...passed }
+      this.passages.push(passage)
+      this.onPassage(passage)
+    }
     request.on('data', (piece: Buffer) => {
       passed.bytesIn += piece.length
     })
