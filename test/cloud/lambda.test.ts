@@ -52,10 +52,12 @@ describe('the stand-in for Lambda', () => {
   })
 
   it('gives no process two events at once', async () => {
-    const told = await Promise.all([1, 2, 3].map(() => invoke({ wait: 50 })))
+    const crowd = () => Promise.all([1, 2, 3].map(() => invoke({ wait: 50 })))
+    const [cold, warm] = [await crowd(), await crowd()]
 
-    expect(new Set(told.map(({ pid }) => pid)).size).toBe(3)
-    expect(told.map(({ events }) => events)).toEqual([1, 1, 1])
+    for (const told of [cold, warm]) expect(new Set(told.map(({ pid }) => pid)).size).toBe(3)
+    expect(cold.map(({ events }) => events)).toEqual([1, 1, 1])
+    expect(warm.map(({ events }) => events)).toEqual([2, 2, 2])
   })
 
   it('refuses more at once than there may be', async () => {

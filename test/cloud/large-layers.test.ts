@@ -10,18 +10,14 @@ import { findTool } from '../support/requirements.ts'
 import { Scratch } from '../support/scratch.ts'
 import { writeTar } from '../support/tar.ts'
 import { Cloud } from './emulator/cloud.ts'
+import { trafficOf } from './emulator/traffic.ts'
 import { describeInCloud } from './requirements.ts'
 
 const MiB = 2 ** 20
 /** What may pass through our compute in one request. */
 const MOST = 4 * MiB
 
-/** How many bytes each way took, in the requests that are kept by `which`. */
-function bytesBy(cloud: Cloud, direction: 'bytesIn' | 'bytesOut') {
-  const sum = { api: 0, bucket: 0, relay: 0, edge: 0 }
-  for (const passage of cloud.cloudfront.passages) sum[passage.origin] += passage[direction]
-  return sum
-}
+const traffic = (cloud: Cloud) => trafficOf(cloud.cloudfront.passages)
 
 describeInCloud({}, 'a layer that no Lambda could take', () => {
   let scratch: Scratch
@@ -58,13 +54,15 @@ describeInCloud({}, 'a layer that no Lambda could take', () => {
 
         expect(await containerd.content('ls', '-q')).toContain(layer.digest)
         await containerd.images('rm', '--sync', name)
-        expect(bytesBy(cloud, 'bytesIn').bucket).toBe(layer.size)
-        const pulled = bytesBy(cloud, 'bytesOut').bucket
-        if (pull === 'edge') expect(pulled).toBeGreaterThanOrEqual(layer.size)
-        else expect(pulled).toBe(0)
+        const { api, bucket, relay } = traffic(cloud)
+        expect(bucket.bytesIn).toBe(layer.size)
+        if (pull === 'edge') expect(bucket.bytesOut).toBeGreaterThanOrEqual(layer.size)
+        else expect(bucket.bytesOut).toBe(0)
         expect(Math.max(...cloud.gateway.bodies)).toBeLessThan(MOST)
-        expect(bytesBy(cloud, 'bytesIn').api).toBeLessThan(MOST)
-        expect(bytesBy(cloud, 'bytesOut').api).toBeLessThan(MOST)
+        expect(Math.max(...cloud.api.payloads, ...cloud.claim.payloads)).toBeLessThan(MOST)
+        expect(api.bytesIn).toBeLessThan(MOST)
+        expect(api.bytesOut).toBeLessThan(MOST)
+        expect(relay.requests).toBe(0)
         expect(cloud.events.told).toHaveLength(1)
       },
     )
@@ -77,7 +75,7 @@ describeInCloud({}, 'a layer that no Lambda could take', () => {
     })
 
     function expectByRelay(): void {
-      expect(bytesBy(cloud, 'bytesIn').relay).toBeGreaterThanOrEqual(SIZE)
+      expect(traffic(cloud).relay.bytesIn).toBeGreaterThanOrEqual(SIZE)
       expect(Math.max(...cloud.gateway.bodies)).toBeLessThan(MOST)
     }
 
@@ -166,7 +164,7 @@ describeInCloud({}, 'a layer that no Lambda could take', () => {
       ])
       expect(`sha256:${blob.trim()}`).toBe(layer.digest)
       expect(cloud.gateway.bodies.filter(size => size === MOST).length).toBe(Math.floor(layer.size / MOST))
-      expect(bytesBy(cloud, 'bytesIn')).toMatchObject({ bucket: 0, relay: 0 })
+      expect(traffic(cloud)).toMatchObject({ bucket: { bytesIn: 0 }, relay: { requests: 0 } })
     })
   })
 })

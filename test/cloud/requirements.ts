@@ -3,6 +3,6 @@ import { describeWith, type Requirements } from '../support/requirements.ts'
 
 /** A `describe` that needs the emulated cloud, and skips visibly where its servers are not built. */
 export function describeInCloud(needs: Requirements, name: string, body: () => void): void {
-  const tools = ['versitygw', ...(hasDynamoDBLocal ? [] : ['DynamoDB Local']), ...(needs.tools ?? [])]
-  describeWith({ ...needs, tools }, name, body)
+  const servers = ['versitygw', 'java', ...(hasDynamoDBLocal ? [] : ['DynamoDB Local'])]
+  describeWith({ ...needs, tools: [...servers, ...(needs.tools ?? [])] }, name, body)
 }

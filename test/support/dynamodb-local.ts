@@ -42,7 +42,7 @@ export class DynamoDBLocal implements AsyncDisposable {
     )
     const local = new DynamoDBLocal(java, port)
     for (let tries = 0; tries < 300; tries++) {
-      if (java.exitCode !== null) throw new Error(`DynamoDB Local ended with ${java.exitCode}`)
+      if (local.#hasEnded) break
       const up = await local.client.send(new ListTablesCommand({})).then(
         () => true,
         () => false,
@@ -50,8 +50,9 @@ export class DynamoDBLocal implements AsyncDisposable {
       if (up) return local
       await delay(100)
     }
+    const ended = local.#hasEnded && ` and ended with ${java.exitCode ?? java.signalCode}`
     await local.stop()
-    throw new Error('DynamoDB Local does not answer')
+    throw new Error(`DynamoDB Local does not answer${ended || ''}`)
   }
 
   async makeTable(name: string): Promise<void> {
@@ -71,9 +72,13 @@ export class DynamoDBLocal implements AsyncDisposable {
     )
   }
 
+  get #hasEnded(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null
+  }
+
   async stop(): Promise<void> {
     this.client.destroy()
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    if (this.#hasEnded) return
     const ended = once(this.#process, 'exit')
     this.#process.kill('SIGKILL')
     await ended

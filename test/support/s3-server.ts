@@ -45,7 +45,7 @@ export class S3Server implements AsyncDisposable {
     })
     const started = new S3Server(server, scratch, port)
     for (let tries = 0; tries < 100; tries++) {
-      if (server.exitCode !== null) throw new Error(`versitygw ended with ${server.exitCode}`)
+      if (started.#hasEnded) break
       const up = await started.client.send(new CreateBucketCommand({ Bucket: BUCKET })).then(
         () => true,
         () => false,
@@ -53,13 +53,18 @@ export class S3Server implements AsyncDisposable {
       if (up) return started
       await delay(100)
     }
+    const ended = started.#hasEnded && ` and ended with ${server.exitCode ?? server.signalCode}`
     await started.stop()
-    throw new Error('versitygw does not answer')
+    throw new Error(`versitygw does not answer${ended || ''}`)
+  }
+
+  get #hasEnded(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null
   }
 
   async stop(): Promise<void> {
     this.client.destroy()
-    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+    if (!this.#hasEnded) {
       const ended = once(this.#process, 'exit')
       this.#process.kill('SIGKILL')
       await ended

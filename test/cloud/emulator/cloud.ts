@@ -91,10 +91,10 @@ export class Cloud implements AsyncDisposable {
   }: CloudOptions) {
     const scratch = this.#undo.adopt(new Scratch('longshore-cloud-'), scratch => scratch.remove())
     this.events = this.#keep(await BucketEvents.start())
-    ;[this.dynamo, this.s3] = await Promise.all([
-      DynamoDBLocal.start().then(dynamo => this.#keep(dynamo)),
-      S3Server.start(this.events.url).then(s3 => this.#keep(s3)),
-    ])
+    const [dynamo, s3] = [DynamoDBLocal.start(), S3Server.start(this.events.url)]
+    // When one of them does not start the other must have, so that it is stopped.
+    await Promise.allSettled([dynamo.then(it => this.#keep(it)), s3.then(it => this.#keep(it))])
+    ;[this.dynamo, this.s3] = await Promise.all([dynamo, s3])
     await this.dynamo.makeTable(TABLE)
     const secrets = JSON.stringify({ edgeKeys: [this.key], header: this.header })
     const parameters = this.#keep(await ParameterStore.start(secrets))
@@ -130,9 +130,9 @@ export class Cloud implements AsyncDisposable {
     }
     const items = { keys: this.key, ...(relay && { relay: 'on' }) }
     const { header } = this
-    this.cloudfront = this.#keep(
-      await CloudFront.start({ ports, items, header, bucket, region, credentials: keys, shows, drops }, port),
-    )
+    const pulls = pull === 'edge'
+    const distribution = { ports, items, header, bucket, pulls, region, credentials: keys, shows, drops }
+    this.cloudfront = this.#keep(await CloudFront.start(distribution, port))
   }
 
   async #startRelay(environment: Record<string, string>): Promise<number> {

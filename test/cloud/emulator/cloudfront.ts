@@ -5,7 +5,6 @@ import {
   type IncomingMessage,
   type Server,
   type ServerResponse,
-  request as send,
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
@@ -23,10 +22,13 @@ import {
 } from '../../support/edge-event.ts'
 import { EdgeFunction, EdgeViolation } from '../../support/edge-function.ts'
 import { signForBucket } from './origin-access.ts'
+import { forwarded, HOP_BY_HOP, hearRefusal, sendOn } from './origin-request.ts'
 
 const LONGEST_URL = 8_192
+/** Of the URL and the headers together. */
 const MOST_HEADERS = 20_480
-const HOP_BY_HOP = ['connection', 'expect', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade']
+const METHODS = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE']
+const METHODS_OF_PULL = ['GET', 'HEAD']
 
 const edge = (name: string) =>
   new EdgeFunction(fileURLToPath(new URL(`../../../infra/edge/${name}.js`, import.meta.url)))
@@ -53,6 +55,8 @@ export interface Distribution {
   readonly header: string
   /** How the bucket is reached: in path style, by this name. */
   readonly bucket: string
+  /** Whether there is a behavior for `/pull/*`. */
+  readonly pulls: boolean
   readonly region: string
   readonly credentials: Credentials
   /** Which request the viewer-response function is shown, which is not established. */
@@ -71,6 +75,8 @@ export class CloudFront {
   readonly #viewerRequest = edge('viewer-request')
   readonly #viewerResponse = edge('viewer-response')
   readonly passages: Passage[] = []
+  /** Called when one more has passed. */
+  onPassage: (passage: Passage) => void = () => {}
 
   private constructor(distribution: Distribution) {
     this.#distribution = distribution
@@ -97,26 +103,34 @@ export class CloudFront {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = 'GET', url = '/' } = request
-    if (url.length > LONGEST_URL) return say(request, response, 414, 'The URL is too long')
-    const headers = pairsOf(request.rawHeaders)
-    if (headers.flat().join('').length > MOST_HEADERS)
-      return say(request, response, 494, 'The headers are too long')
     const passed = { bytesIn: 0, bytesOut: 0 }
+    const note = (origin: Passage['origin'], status: number) => {
+      const passage = { origin, method, path: url.split('?')[0] ?? '', status, ...passed }
+      this.passages.push(passage)
+      this.onPassage(passage)
+    }
     request.on('data', (piece: Buffer) => {
       passed.bytesIn += piece.length
     })
     request.pause()
-    const note = (origin: Passage['origin'], status: number) =>
-      this.passages.push({ origin, method, path: url.split('?')[0] ?? '', status, ...passed })
-    const { items } = this.#distribution
+    const say = (status: number, why: string) => {
+      request.resume()
+      response.writeHead(status, { 'content-type': 'text/html', server: 'CloudFront' })
+      // CloudFront's own pages are HTML.
+      response.end(method === 'HEAD' ? undefined : `<h1>${status} ERROR</h1>${why}`)
+      note('edge', status)
+    }
+
+    const headers = pairsOf(request.rawHeaders)
+    if (url.length > LONGEST_URL) return say(414, 'The URL is too long')
+    if (url.length + headers.flat().join('').length > MOST_HEADERS)
+      return say(494, 'The headers are too long')
+    const isPull = this.#distribution.pulls && url.startsWith('/pull/')
+    if (!(isPull ? METHODS_OF_PULL : METHODS).includes(method)) return say(403, 'The method is not allowed')
+    const { items, shows } = this.#distribution
     const viewer = toEdgeRequest(method, url, headers)
-    const decision = await this.#viewerRequest
-      .viewerRequest(structuredClone(viewer), { items })
-      .catch((error: unknown) => {
-        if (error instanceof EdgeViolation) return undefined
-        throw error
-      })
-    if (!decision) return say(request, response, 502, 'The function did what it may not do')
+    const decision = await orFailure(this.#viewerRequest.viewerRequest(structuredClone(viewer), { items }))
+    if (typeof decision === 'number') return say(decision, 'The function did what it may not do')
     if ('response' in decision) {
       const { statusCode } = decision.response
       request.resume()
@@ -128,18 +142,16 @@ export class CloudFront {
       return
     }
 
-    const origin = (decision.origin ?? (url.startsWith('/pull/') ? 'bucket' : 'api')) as OriginId
+    const origin = (decision.origin ?? (isPull ? 'bucket' : 'api')) as OriginId
     const answer = await this.#ask(origin, decision.request, request)
-    if (!answer) return say(request, response, 502, 'The origin does not answer')
-    const status = answer.statusCode ?? 502
-    const shown = this.#distribution.shows === 'viewer' ? viewer : decision.request
-    const out = await this.#finish(shown, answer)
+    if (!answer) return say(502, 'The origin does not answer')
+    const out = await orFailure(this.#finish(shows === 'viewer' ? viewer : decision.request, answer))
+    if (typeof out === 'number') return say(out, 'The function did what it may not do')
     writeHead(response, out.statusCode, headersOf(out))
     answer.on('data', (piece: Buffer) => {
       passed.bytesOut += piece.length
     })
-    await pipeline(answer, response)
-    note(origin, status)
+    await pipeline(answer, response).finally(() => note(origin, answer.statusCode ?? 0))
   }
 
   /** The origin's answer, once its head is there. The viewer's body goes on as it comes. */
@@ -148,45 +160,18 @@ export class CloudFront {
     const port = ports[origin]
     if (port === undefined) return undefined
     const host = `127.0.0.1:${port}`
-    const target = origin === 'bucket' ? `/${bucket}${targetOf(rewritten)}` : targetOf(rewritten)
-    const headers = forwarded(headersOf(rewritten), viewer)
-    for (const name of drops) delete headers[name]
+    const path = origin === 'bucket' ? `/${bucket}${targetOf(rewritten)}` : targetOf(rewritten)
+    const plain = forwarded(headersOf(rewritten), viewer)
+    for (const name of drops) delete plain[name]
     const { method } = rewritten
-    const outgoing =
+    const headers =
       origin === 'bucket'
-        ? await signForBucket({ method, host, path: target, headers }, credentials, region)
-        : { ...headers, host, 'x-longshore-edge': header }
-    // A bucket refuses by the head what is there already, and resets the connection on the body: Node would lose the answer.
-    const isRefused = outgoing['if-none-match'] === '*' && (await this.#isTaken(target))
-    const head = isRefused ? { ...outgoing, 'content-length': '0' } : outgoing
-    const request = send({ host: '127.0.0.1', port, method, path: target, headers: head, agent: false })
-    const answered = (once(request, 'response') as Promise<[IncomingMessage]>).then(
-      ([answer]) => answer,
-      () => undefined,
-    )
-    if (isRefused) {
-      viewer.resume()
-      request.end()
-    } else pipeline(viewer, request).catch(() => {}) // it may answer before it has read all
-    return answered
-  }
-
-  async #isTaken(path: string): Promise<boolean> {
-    const { ports, region, credentials } = this.#distribution
-    const host = `127.0.0.1:${ports.bucket}`
-    const headers = await signForBucket({ method: 'HEAD', host, path, headers: {} }, credentials, region)
-    const request = send({
-      host: '127.0.0.1',
-      port: ports.bucket,
-      method: 'HEAD',
-      path,
-      headers,
-      agent: false,
-    })
-    request.end()
-    const [answer] = (await once(request, 'response')) as [IncomingMessage]
-    answer.resume()
-    return answer.statusCode === 200
+        ? await signForBucket({ method, host, path, headers: plain }, credentials, region)
+        : { ...plain, host, 'x-longshore-edge': header }
+    const outgoing = { host: '127.0.0.1', port, method, path, headers }
+    const answer = await sendOn(outgoing, viewer)
+    if (answer || origin !== 'bucket' || viewer.destroyed) return answer
+    return hearRefusal(outgoing)
   }
 
   async #finish(shown: EdgeRequest, answer: IncomingMessage): Promise<EdgeResponse> {
@@ -200,15 +185,9 @@ export class CloudFront {
   }
 }
 
-/** What goes to an origin: all viewer headers but Host, and who asked. */
-function forwarded(headers: HeaderList, viewer: IncomingMessage): Record<string, string> {
-  const kept: Record<string, string> = {}
-  for (const [name, value] of headers) {
-    if (name === 'host' || HOP_BY_HOP.includes(name)) continue
-    kept[name] = kept[name] === undefined ? value : `${kept[name]}, ${value}`
-  }
-  const hops = [kept['x-forwarded-for'], viewer.socket.remoteAddress].filter(Boolean).join(', ')
-  return { ...kept, 'x-forwarded-for': hops, via: '1.1 emulated.cloudfront.net (CloudFront)' }
+/** What a function decided; or the status that CloudFront has for one that broke a rule (502), or broke (503). */
+function orFailure<T>(decision: Promise<T>): Promise<T | 502 | 503> {
+  return decision.catch(error => (error instanceof EdgeViolation ? 502 : 503))
 }
 
 function pairsOf(raw: readonly string[]): [string, string][] {
@@ -220,11 +199,4 @@ function writeHead(response: ServerResponse, status: number, headers: HeaderList
   for (const [name, value] of headers)
     joined[name] = joined[name] === undefined ? value : `${joined[name]}, ${value}`
   response.writeHead(status, { ...joined, 'x-cache': 'Miss from cloudfront' })
-}
-
-/** CloudFront's own pages are HTML. */
-function say(request: IncomingMessage, response: ServerResponse, status: number, why: string): void {
-  request.resume()
-  response.writeHead(status, { 'content-type': 'text/html', server: 'CloudFront' })
-  response.end(request.method === 'HEAD' ? undefined : `<h1>${status} ERROR</h1>${why}`)
 }

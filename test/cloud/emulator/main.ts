@@ -2,36 +2,95 @@ import { parseArgs } from 'node:util'
 import { hasDynamoDBLocal } from '../../support/dynamodb-local.ts'
 import { findTool } from '../../support/requirements.ts'
 import { Cloud } from './cloud.ts'
+import { passageLine, trafficTable } from './traffic.ts'
 
-const HELP = `npm run cloud -- [--pull s3|edge] [--relay] [--port 5001]
+const HELP = `npm run cloud -- [options]
+
+  --pull s3|edge       where clients fetch blobs (s3)
+  --relay              with a relay, for clients that send a layer in one PATCH
+  --port <number>      of the registry (5001; 0 for any)
+  --head counted|said  the length that API Gateway tells of a HEAD (counted)
+  --event-delay <ms>   how late S3 tells of a direct upload (1000)
+  --event-copies <n>   how often it does (2; 0 loses every event)
+  --log                a line for each request, with the way it took
 
 Starts the deployed registry on this machine, without AWS: docs/emulated-cloud.md`
 
-const { values } = parseArgs({
-  options: {
-    pull: { type: 'string', default: 's3' },
-    relay: { type: 'boolean', default: false },
-    port: { type: 'string', default: '5001' },
-    help: { type: 'boolean', default: false },
-  },
-})
-const { pull, relay, port, help } = values
-if (help) end(HELP, 0)
-if (pull !== 's3' && pull !== 'edge') end(`--pull is s3 or edge\n\n${HELP}`, 2)
+/** As in infra/constructs/functions.ts, in milliseconds. */
+const COLLECTION = 5 * 60_000
+
+const options = readOptions()
 if (!hasDynamoDBLocal) end('DynamoDB Local is not there: run .ci/dynamodb/build (needs Maven and Java)', 1)
 if (!findTool('versitygw')) end('versitygw is not there: run .ci/s3/build (needs Go)', 1)
 
-const cloud = await Cloud.start({ pull, relay, port: Number(port) })
-console.log(`Longshore, as deployed: http://${cloud.host}/v2/
+const starting = Cloud.start(options)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
+const cloud = await starting.catch(error => end(`The cloud does not start: ${error.message}`, 1))
+cloud.events.delivery = options.delivery
+if (options.log) cloud.cloudfront.onPassage = passage => console.log(passageLine(passage))
+// What it could not do it does the next time, as on AWS.
+setInterval(() => cloud.collector.invoke({}).catch(() => {}), COLLECTION)
+console.log(`Longshore, as deployed: ${cloud.origin}/v2/
 
   docker push ${cloud.host}/<repository>:<tag>
 
-  pulls   ${pull === 'edge' ? 'through CloudFront' : 'from S3, by presigned URLs'}
-  relay   ${relay ? 'on' : 'off: layers above 4 MiB need a client that sends them in one PUT, or in chunks'}
+  pulls   ${options.pull === 'edge' ? 'through CloudFront' : 'from S3, by presigned URLs'}
+  relay   ${options.relay ? 'on' : 'off: layers above 4 MiB need a client that sends them in one PUT, or in chunks'}
+  events  ${options.delivery.copies} of each direct upload, after ${options.delivery.delay} ms
+  API     http://127.0.0.1:${cloud.gateway.port} (for npm run smoke -- ${cloud.origin} --api …)
 
 Ctrl-C ends it, and everything that was pushed is gone.`)
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => void cloud.stop().then(() => process.exit(0)))
+
+/** Also while it is still starting. Whatever was started ends. */
+async function stop(): Promise<never> {
+  const started = await starting.catch(() => undefined)
+  if (started) console.log(`\n${trafficTable(started.cloudfront.passages)}`)
+  await started?.stop()
+  process.exit(0)
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        pull: { type: 'string', default: 's3' },
+        relay: { type: 'boolean', default: false },
+        port: { type: 'string', default: '5001' },
+        head: { type: 'string', default: 'counted' },
+        'event-delay': { type: 'string', default: '1000' },
+        'event-copies': { type: 'string', default: '2' },
+        log: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) end(HELP, 0)
+    return {
+      pull: oneOf('pull', values.pull, ['s3', 'edge']),
+      headLength: oneOf('head', values.head, ['counted', 'said']),
+      relay: values.relay,
+      log: values.log,
+      port: numberIn('port', values.port, 65_535),
+      delivery: {
+        delay: numberIn('event-delay', values['event-delay'], 3_600_000),
+        copies: numberIn('event-copies', values['event-copies'], 10),
+      },
+    }
+  } catch (error) {
+    end(`${(error as Error).message}\n\n${HELP}`, 2)
+  }
+}
+
+function oneOf<T extends string>(name: string, value: string, choices: readonly T[]): T {
+  const chosen = choices.find(choice => choice === value)
+  if (chosen === undefined) throw new Error(`--${name} is one of ${choices.join(', ')}`)
+  return chosen
+}
+
+function numberIn(name: string, value: string, most: number): number {
+  const number = Number(value)
+  if (!/^\d+$/.test(value) || number > most) throw new Error(`--${name} is a number up to ${most}`)
+  return number
+}
 
 function end(message: string, code: number): never {
   console[code === 0 ? 'log' : 'error'](message)

@@ -1,0 +1,310 @@
+import { once } from 'node:events'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type RequestListener,
+  request,
+  type Server,
+} from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseDigest } from '../../lambda/protocol/digest.ts'
+import { parseRepositoryName } from '../../lambda/protocol/name.ts'
+import { parseUploadId } from '../../lambda/protocol/reference.ts'
+import { EdgeLinks } from '../../lambda/store/edge-links.ts'
+import { CloudFront, type Distribution } from './emulator/cloudfront.ts'
+
+const MiB = 2 ** 20
+const KEY = 'k'.repeat(43)
+const ID = '00000000-0000-4000-8000-000000000000'
+const DIGEST = parseDigest(`sha256:${'ab'.repeat(32)}`)
+const IN_A_MINUTE = Math.floor(Date.now() / 1000) + 60
+const links = new EdgeLinks(KEY)
+const SESSION = `/v2/app/blobs/uploads/${ID}`
+const UPLOAD = `${SESSION}?${links.uploadQuery(parseUploadId(ID), parseRepositoryName('app'), IN_A_MINUTE)}&digest=${DIGEST}`
+const PULL = links.pullPath(DIGEST, `blobs/${ID}`, IN_A_MINUTE)
+
+interface Heard {
+  readonly origin: string
+  readonly method: string | undefined
+  readonly url: string | undefined
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+/** With the two functions as they are, and origins that only say what they heard. */
+describe('the stand-in for CloudFront', () => {
+  let servers: Server[]
+  let cloudfront: CloudFront
+  let heard: Heard[]
+  /** In place of taking the body and answering 200. */
+  let answer: RequestListener | undefined
+
+  const origin = async (name: string): Promise<number> => {
+    const server = createServer(async (incoming, response) => {
+      if (answer) return answer(incoming, response)
+      const { method, url, headers } = incoming
+      const pieces: Buffer[] = []
+      for await (const piece of incoming) pieces.push(piece)
+      heard.push({ origin: name, method, url, headers, body: Buffer.concat(pieces).toString('latin1') })
+      response.end()
+    })
+    servers.push(server.listen(0, '127.0.0.1'))
+    await once(server, 'listening')
+    return (server.address() as AddressInfo).port
+  }
+  const start = async (different: Partial<Distribution> = {}) => {
+    cloudfront = await CloudFront.start({
+      ports: { api: await origin('api'), bucket: await origin('bucket'), relay: await origin('relay') },
+      items: { keys: KEY, relay: 'on' },
+      header: 'the secret of the edge',
+      ...{ bucket: 'registry', pulls: true, region: 'eu-central-1', shows: 'viewer', drops: [] },
+      credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
+      ...different,
+    })
+  }
+  beforeEach(async () => {
+    servers = []
+    heard = []
+    answer = undefined
+    await start()
+  })
+  afterEach(() => {
+    cloudfront.stop()
+    for (const server of servers) {
+      server.close()
+      server.closeAllConnections()
+    }
+  })
+
+  const open = (method: string, path: string, headers: Record<string, string> = {}) =>
+    request({ host: '127.0.0.1', port: cloudfront.port, method, path, headers, agent: false })
+  const ask = async (
+    method: string,
+    path: string,
+    { headers = {}, body }: { headers?: Record<string, string>; body?: Buffer } = {},
+  ) => {
+    const sent = open(method, path, { ...headers, ...(body && { 'content-length': `${body.length}` }) })
+    sent.end(body)
+    const [reply] = (await once(sent, 'response')) as [IncomingMessage]
+    const pieces: Buffer[] = []
+    for await (const piece of reply) pieces.push(piece)
+    return {
+      status: reply.statusCode,
+      headers: reply.headers,
+      text: Buffer.concat(pieces).toString(),
+    }
+  }
+  const hear = async (...asked: Parameters<typeof ask>) => {
+    await ask(...asked)
+    const [one] = heard
+    if (!one) throw new Error('no origin was asked')
+    return one
+  }
+
+  it.each([
+    ['a manifest is asked for at the API', 'GET', '/v2/app/manifests/v1', 0, 'api', '/v2/app/manifests/v1'],
+    ['a PATCH goes to the relay', 'PATCH', SESSION, 10, 'relay', SESSION],
+    ['a whole blob goes to the bucket', 'PUT', UPLOAD, 2 * MiB, 'bucket', `/registry/direct/${ID}/app`],
+    ['a blob is fetched from the bucket', 'GET', PULL, 0, 'bucket', `/registry/blobs/${ID}`],
+  ])('%s', async (_, method, path, size, name, url) => {
+    const one = await hear(method, path, size ? { body: Buffer.alloc(size) } : {})
+
+    expect(one).toMatchObject({ origin: name, method, url })
+    expect(one.body).toHaveLength(size)
+  })
+
+  describe('tells API and relay', () => {
+    it('the secret of the edge, whatever the viewer says it is', async () => {
+      const { headers } = await hear('GET', '/v2/', { headers: { 'X-Longshore-Edge': 'guess' } })
+
+      expect(headers['x-longshore-edge']).toBe('the secret of the edge')
+    })
+
+    it('all that the viewer said but Host and what is between neighbours', async () => {
+      const said = {
+        ...{
+          accept: 'a/b',
+          authorization: 'Basic eA==',
+          'user-agent': 'crane/1',
+          cookie: 'a=1',
+          te: 'trailers',
+        },
+        ...{ 'keep-alive': '9', expect: '100-continue', 'content-range': '0-9', 'proxy-connection': 'close' },
+      }
+      const { headers } = await hear('GET', '/v2/', { headers: { ...said, host: 'registry.example' } })
+
+      expect(headers).toMatchObject({
+        ...{ accept: 'a/b', authorization: 'Basic eA==', 'user-agent': 'crane/1', cookie: 'a=1' },
+        'content-range': '0-9',
+      })
+      expect(headers.host).toMatch(/^127\.0\.0\.1:\d+$/)
+      for (const name of ['te', 'keep-alive', 'expect', 'proxy-connection'])
+        expect(headers).not.toHaveProperty(name)
+    })
+
+    it('whom the request comes from, behind what the viewer says of that', async () => {
+      const { headers } = await hear('GET', '/v2/', { headers: { 'x-forwarded-for': '192.0.2.1' } })
+
+      expect(headers['x-forwarded-for']).toBe('192.0.2.1, 127.0.0.1')
+    })
+
+    it('the length of a body, or none where the viewer told none', async () => {
+      const { headers } = await hear('PATCH', SESSION, { body: Buffer.from('bytes') })
+      expect([headers['content-length'], headers['transfer-encoding']]).toEqual(['5', undefined])
+      heard = []
+
+      const chunked = open('PATCH', SESSION, { 'transfer-encoding': 'chunked' })
+      chunked.write('by')
+      chunked.end('tes')
+      await once(chunked, 'response')
+      const [other] = heard
+      expect([other?.headers['content-length'], other?.headers['transfer-encoding']]).toEqual([
+        undefined,
+        'chunked',
+      ])
+      expect(other?.body).toBe('bytes')
+    })
+  })
+
+  describe('signs for the bucket', () => {
+    it('in place of the viewer, with the headers that the edge added and without the body', async () => {
+      const { headers } = await hear('PUT', UPLOAD, {
+        headers: { authorization: 'Basic eA==', 'x-amz-acl': 'public-read', cookie: 'a=1' },
+        body: Buffer.alloc(2 * MiB),
+      })
+
+      expect(headers.authorization).toMatch(
+        /^AWS4-HMAC-SHA256 Credential=id\/\d{8}\/eu-central-1\/s3\/aws4_request, SignedHeaders=host;x-amz-checksum-sha256;x-amz-content-sha256;x-amz-date, /,
+      )
+      expect(headers).toMatchObject({
+        'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
+        'x-amz-checksum-sha256': Buffer.from('ab'.repeat(32), 'hex').toString('base64'),
+        'if-none-match': '*',
+        'content-length': String(2 * MiB),
+      })
+      for (const name of ['x-amz-acl', 'cookie', 'x-longshore-edge']) expect(headers).not.toHaveProperty(name)
+    })
+  })
+
+  describe('streams', () => {
+    it.each([
+      ['the API', '/v2/app/manifests/v1', 100],
+      ['the relay', `${SESSION}?digest=${DIGEST}`, 2 * MiB],
+      ['the bucket', UPLOAD, 2 * MiB],
+    ])('a body to %s, which has the first byte before the last is sent', async (_, path, size) => {
+      const first = Promise.withResolvers<void>()
+      const whole = Promise.withResolvers<number>()
+      answer = async (incoming, response) => {
+        let received = 0
+        for await (const piece of incoming) {
+          received += piece.length
+          first.resolve()
+        }
+        whole.resolve(received)
+        response.end()
+      }
+      const sent = open('PUT', path, { 'content-length': String(size) })
+      sent.write(Buffer.alloc(10))
+      await first.promise
+      sent.end(Buffer.alloc(size - 10))
+
+      expect(await whole.promise).toBe(size)
+      await once(sent, 'response')
+    })
+
+    it('an answer, of which the viewer has the first byte before the last is there', async () => {
+      const read = Promise.withResolvers<void>()
+      answer = async (_, response) => {
+        response.writeHead(200, { 'content-length': '2' }).write('a')
+        await read.promise
+        response.end('b')
+      }
+      const sent = open('GET', PULL)
+      sent.end()
+      const [reply] = (await once(sent, 'response')) as [IncomingMessage]
+      const [piece] = await once(reply, 'data')
+      read.resolve()
+
+      expect(piece.toString()).toBe('a')
+      await once(reply.resume(), 'end')
+    })
+
+    it('no more once the viewer is gone', async () => {
+      const gone = Promise.withResolvers<boolean>()
+      answer = incoming => {
+        incoming.resume().on('error', () => {})
+        incoming.once('close', () => gone.resolve(incoming.complete))
+      }
+      const sent = open('PUT', UPLOAD, { 'content-length': String(2 * MiB) })
+      sent.on('error', () => {})
+      sent.write('some', () => setTimeout(() => sent.destroy(), 50))
+
+      expect(await gone.promise).toBe(false)
+    })
+  })
+
+  describe('asks the viewer-response function', () => {
+    it.each([200, 206, 304])('about an answer of %i', async status => {
+      answer = (_, response) => response.writeHead(status).end()
+
+      expect((await ask('GET', PULL)).headers['docker-content-digest']).toBe(DIGEST)
+    })
+
+    it.each([400, 403, 412, 503])('not about an answer of %i, which goes on as it is', async status => {
+      answer = (_, response) => response.writeHead(status, { server: 'AmazonS3' }).end('<Error/>')
+      const reply = await ask('GET', PULL)
+
+      expect([reply.status, reply.text, reply.headers.server]).toEqual([status, '<Error/>', 'AmazonS3'])
+      expect(reply.headers).not.toHaveProperty('docker-content-digest')
+    })
+  })
+
+  describe('refuses by itself', () => {
+    it.each([
+      ['a URL of more than 8,192 bytes', 'GET', `/${'x'.repeat(8_192)}`, {}, 414],
+      ['headers of more than 20,480 bytes', 'GET', '/v2/', { a: 'x'.repeat(20_480) }, 494],
+      [
+        'both, when they are too much together',
+        'GET',
+        `/v2/${'x'.repeat(8_000)}`,
+        { a: 'x'.repeat(13_000) },
+        494,
+      ],
+      ['a method that it does not know', 'PURGE', '/v2/', {}, 403],
+      ['to write under /pull/', 'PUT', PULL, {}, 403],
+    ])('%s', async (_, method, path, headers, status) => {
+      expect((await ask(method, path, { headers })).status).toBe(status)
+      expect(heard).toEqual([])
+    })
+
+    it('what an origin leaves without an answer', async () => {
+      answer = incoming => incoming.socket.destroy()
+
+      expect((await ask('GET', '/v2/')).status).toBe(502)
+    })
+  })
+
+  it('has no behavior for /pull/* where blobs come from S3: the function alone decides there', async () => {
+    cloudfront.stop()
+    await start({ pulls: false })
+
+    expect(await ask('PUT', PULL)).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } })
+  })
+
+  it('counts what passed, also of what was broken off', async () => {
+    await ask('PATCH', SESSION, { body: Buffer.alloc(5) })
+    answer = (_, response) => {
+      response.writeHead(200, { 'content-length': '10' }).write('abc', () => response.destroy())
+    }
+    await ask('GET', PULL).catch(() => {})
+
+    await expect
+      .poll(() => cloudfront.passages)
+      .toMatchObject([
+        { origin: 'relay', method: 'PATCH', bytesIn: 5, bytesOut: 0, status: 200 },
+        { origin: 'bucket', method: 'GET', bytesIn: 0, bytesOut: 3, status: 200 },
+      ])
+  })
+})
