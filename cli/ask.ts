@@ -1,13 +1,15 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createAuth } from '../lambda/auth/auth.ts'
 import { OPEN } from '../lambda/auth/authorizer.ts'
+import { Keyring } from '../lambda/auth/keyring.ts'
 import type { Request } from '../lambda/http/message.ts'
 import { createRegistryApp } from '../lambda/registry-app.ts'
+import type { BlobStore } from '../lambda/store/blobs.ts'
 import { FileBlobs } from '../lambda/store/file-blobs.ts'
 import { SqliteTable } from '../lambda/store/sqlite-table.ts'
-import { openKeys } from '../server/keys.ts'
+import type { Table } from '../lambda/store/table.ts'
 import { Failure } from './failure.ts'
 
 const DAY = 24 * 60 * 60 * 1000
@@ -30,19 +32,38 @@ export async function openFolder(data: string): Promise<{ ask: Ask; close(): voi
   if (!existsSync(data)) throw new Failure(`there is no folder ${data}: start the server once, or say --data`)
   const table = new SqliteTable(join(data, 'registry.sqlite'))
   const store = await FileBlobs.open(data)
-  const keyring = openKeys(data)
+  return { ask: askHere(table, store), close: () => table.close() }
+}
+
+/** Asks in this process, as one who may do everything. */
+function askHere(table: Table, store: BlobStore): Ask {
+  const keyring = new Keyring([randomBytes(32).toString('base64url')]) // nobody gets a token from here
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring })
   const deps = { table, store, clock: Date.now, newId: randomUUID, grace: DAY, uploadLife: DAY }
   const { app } = createRegistryApp(deps, { auth: { ...auth, authorize: async () => OPEN } })
-  return {
-    close: () => table.close(),
-    ask: async (method, target, body) => {
-      const { response } = await app(requestOf(method, target, body))
-      const { status = 500, headers = {}, body: bytes } = response ?? {}
-      const text = bytes instanceof Uint8Array ? Buffer.from(bytes).toString() : ''
-      return { status, headers, json: text === '' ? undefined : JSON.parse(text) }
-    },
+  return async (method, target, body) => {
+    const { response } = await app(requestOf(method, target, body))
+    const { status = 500, headers = {}, body: bytes } = response ?? {}
+    const text = bytes instanceof Uint8Array ? Buffer.from(bytes).toString() : ''
+    return { status, headers, json: text === '' ? undefined : JSON.parse(text) }
   }
+}
+
+/**
+ * Asks the registry in a table of DynamoDB, by one's own credentials of AWS: whoever may write the table may do everything. Of what
+ * needs the bucket it knows nothing.
+ */
+export async function openTable(name: string): Promise<{ ask: Ask; close(): void }> {
+  const [{ DynamoDBClient }, { DynamoTable }, { S3Blobs }] = await Promise.all([
+    import('@aws-sdk/client-dynamodb'),
+    import('../lambda/store/dynamo-table.ts'),
+    import('../lambda/store/s3-blobs.ts'),
+  ])
+  const client = new DynamoDBClient()
+  const region = await client.config.region()
+  const credentials = () => client.config.credentials()
+  const store = new S3Blobs({ bucket: 'none', region, credentials })
+  return { ask: askHere(new DynamoTable(client, name), store), close: () => client.destroy() }
 }
 
 /** Asks a registry over HTTP. */

@@ -177,7 +177,7 @@ async function pages(ask: Ask, target: string, name: string): Promise<string[]> 
     const { json, headers }: Answer = await well(ask('GET', next))
     all.push(...((json as Record<string, string[]>)[name] ?? []))
     const link = /^<([^>]+)>/.exec(headers.link ?? '')?.[1]
-    next = link && link.slice(link.indexOf('/v2/'))
+    next = link?.slice(link.indexOf('/v2/'))
   }
   return all
 }

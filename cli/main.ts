@@ -1,13 +1,14 @@
 import { resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
-import { type Ask, openFolder, openRegistry } from './ask.ts'
+import { type Ask, openFolder, openRegistry, openTable } from './ask.ts'
 import { COMMANDS, type Command } from './commands.ts'
 import { Failure } from './failure.ts'
 import { print } from './print.ts'
 
 const FLAGS = {
   data: { type: 'string' },
+  table: { type: 'string' },
   registry: { type: 'string' },
   user: { type: 'string' },
   json: { type: 'boolean' },
@@ -69,13 +70,16 @@ function find(positionals: readonly string[]): [string, Command | undefined] {
 /** The folder, unless a registry is named. A password is never on the command line, where others see it. */
 async function open({
   data,
+  table,
   registry,
   user,
 }: {
   data?: string | undefined
+  table?: string | undefined
   registry?: string | undefined
   user?: string | undefined
 }): Promise<{ ask: Ask; close(): void }> {
+  if (table) return openTable(table)
   const { LONGSHORE_REGISTRY, LONGSHORE_USER, LONGSHORE_PASSWORD, LONGSHORE_DATA } = process.env
   const origin = registry ?? (data === undefined ? LONGSHORE_REGISTRY : undefined)
   if (!origin) return openFolder(resolve(data ?? LONGSHORE_DATA ?? './data'))
@@ -106,6 +110,7 @@ function help(): string {
 ${lines.join('\n')}
 
   --data <folder>        the registry in a folder, also while its server runs (./data)
+  --table <name>         accounts and policy of a deployment, by your credentials of AWS
   --registry <origin>    a registry over HTTP, with --user and LONGSHORE_PASSWORD
   --json                 prints JSON
 

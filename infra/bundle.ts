@@ -4,6 +4,11 @@ import { buildSync, type Metafile } from 'esbuild'
 /** For what is CommonJS inside: a module has no `require` of its own. */
 const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
 
+/** Ways to credentials that a function on Lambda never takes: there they are in the environment. The SDK asks for these only without. */
+const NEVER_ASKED = ['ini', 'login', 'process', 'sso', 'web-identity'].map(
+  way => `@aws-sdk/credential-provider-${way}`,
+)
+
 const TOP = join(import.meta.dirname, '..')
 
 /** A file of a bundle. */
@@ -32,6 +37,7 @@ export function bundle(entry: string, folder: string, { splitting = true } = {})
     chunkNames: '[name]-[hash]',
     bundle: true,
     splitting,
+    external: NEVER_ASKED,
     platform: 'node',
     target: 'node24',
     format: 'esm',

@@ -39,6 +39,11 @@ const FIELDS = {
   pull: v.optional(oneOf('s3', 'edge'), 's3'),
 
   /**
+   * Whether anybody must log in. `off`: whoever reaches the registry may push, pull and delete.
+   */
+  auth: v.optional(oneOf('on', 'off'), 'on'),
+
+  /**
    * Whether clients may stream a whole layer in one PATCH, as Docker's graph drivers, podman, skopeo, buildah, crane,
    * kaniko and jib do. Without it what they push must fit into a Lambda request, 4 MiB. The one part that costs while idle.
    */

@@ -85,6 +85,12 @@ export class RegistryStack extends Stack {
     const host = domain ?? distribution.attrDomainName
     this.#tell('Registry', `https://${host}`, "The registry's address")
     this.#tell('Login', `docker login ${host}`, 'What to say to begin with')
+    if (settings.auth === 'on')
+      this.#tell(
+        'FirstAdministrator',
+        `npx longshore user add <name> --admin --table ${storage.table.tableName}`,
+        'Makes the first account, by your own credentials of AWS',
+      )
     this.#tell(
       'EdgeHost',
       distribution.attrDomainName,
@@ -107,6 +113,7 @@ function environmentOf(settings: Settings, storage: Storage, parameter: string):
     LONGSHORE_TABLE: storage.table.tableName,
     LONGSHORE_BUCKET: storage.bucketName,
     LONGSHORE_PULL: settings.pull,
+    LONGSHORE_AUTH: settings.auth,
     LONGSHORE_SECRET: parameter,
     LONGSHORE_GRACE_HOURS: String(settings.graceHours),
     ...(settings.domain && { LONGSHORE_ORIGIN: `https://${settings.domain}` }),

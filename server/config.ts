@@ -65,7 +65,7 @@ const SETTINGS = {
   auth: {
     value: '<mode>',
     fallback: 'auto',
-    meaning: 'auto: logins as soon as there are accounts; open: none',
+    meaning: 'open, or auto: logins once there are accounts',
     schema: v.picklist(['auto', 'open'], 'is neither auto nor open'),
   },
   tlsCert: { value: '<file>', meaning: 'certificate chain in PEM; serves https', schema: v.string() },

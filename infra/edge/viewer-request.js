@@ -58,6 +58,8 @@ async function handler(event) {
 async function route(request) {
   // The origin adds its own: what a viewer says here would pass for the edge's secret.
   delete request.headers['x-longshore-edge']
+  // API and relay are asked by names of their own.
+  request.headers['x-longshore-host'] = request.headers.host
 
   const malformed = malformedPath(request.uri)
   if (malformed) return refuse(request, malformed)

@@ -5,6 +5,8 @@ export interface Config {
   readonly region: string
   /** Where clients fetch blobs: from S3 by presigned URLs, or through CloudFront under the registry's own domain. */
   readonly pull: 's3' | 'edge'
+  /** Whether anybody must log in. */
+  readonly auth: 'on' | 'off'
   /** The SSM parameter that holds what edge and registry share. */
   readonly secret: string
   /** How long what nothing needs is kept, in milliseconds. */
@@ -25,6 +27,8 @@ export function readConfig(environment: Environment): Config {
   const required = (name: string) => environment[name] || wrong(name, 'is not set')
   const pull = environment.LONGSHORE_PULL || 's3'
   if (pull !== 's3' && pull !== 'edge') wrong('LONGSHORE_PULL', 'is neither s3 nor edge')
+  const auth = environment.LONGSHORE_AUTH || 'on'
+  if (auth !== 'on' && auth !== 'off') wrong('LONGSHORE_AUTH', 'is neither on nor off')
   const hours = Number(environment.LONGSHORE_GRACE_HOURS || 24)
   if (!(hours >= 1 && hours <= 8760)) wrong('LONGSHORE_GRACE_HOURS', 'is not a number from 1 to 8760')
   const origin = environment.LONGSHORE_ORIGIN ?? ''
@@ -35,6 +39,7 @@ export function readConfig(environment: Environment): Config {
     bucket: required('LONGSHORE_BUCKET'),
     region: required('AWS_REGION'),
     pull,
+    auth,
     secret: required('LONGSHORE_SECRET'),
     grace: hours * HOUR,
     origin,

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { createAuth } from '../auth/auth.ts'
+import { Keyring } from '../auth/keyring.ts'
+import type { App } from '../http/app.ts'
 import { createRegistryApp, type RegistryApp } from '../registry-app.ts'
 import type { Credentials } from '../store/aws-signature.ts'
 import { DynamoTable } from '../store/dynamo-table.ts'
@@ -52,9 +55,25 @@ export function openDeployed({ config, secrets, readLimit, memory }: Parts): Dep
     uploadLife: UPLOAD_LIFE,
     direct: { readLimit },
   }
+  const { auth: mode } = config
+  const auth = mode === 'on' ? createAuth({ ...deps, keyring: keyringOf(secrets) }) : undefined
   const registry = createRegistryApp(deps, {
     origin,
+    auth,
     signUpload: (name, upload, until) => links().uploadQuery(upload, name, Math.floor(until / 1000)),
   })
-  return { ...registry, credentials }
+  // Where it is told how clients reach it, no header can tell it otherwise.
+  const app: App = origin ? request => registry.app({ ...request, origin }) : registry.app
+  return { ...registry, app, credentials }
+}
+
+/** The keys of now. They are read again when they have changed. */
+function keyringOf(secrets: () => Secrets): () => Keyring {
+  let known: { readonly keys: string; readonly keyring: Keyring } | undefined
+  return () => {
+    const { tokenKeys } = secrets()
+    const keys = tokenKeys.join()
+    if (known?.keys !== keys) known = { keys, keyring: new Keyring(tokenKeys) }
+    return known.keyring
+  }
 }

@@ -7,6 +7,8 @@ import { readParameter } from './parameter.ts'
 /** What the edge and the registry share. The first key signs; the edge still takes what the second has signed. */
 const Secrets = v.object({
   edgeKeys: v.pipe(v.array(v.string()), v.minLength(1)),
+  /** Sign tokens and the proofs in upload URLs. */
+  tokenKeys: v.pipe(v.array(v.string()), v.minLength(1)),
   /** What CloudFront says in `x-longshore-edge`. */
   header: v.pipe(v.string(), v.minLength(16)),
 })

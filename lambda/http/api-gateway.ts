@@ -91,6 +91,7 @@ export function readEvent(event: GatewayEvent): Request {
       'content-length': String(bytes.length),
       ...(bytes.length > 0 && { 'content-type': type }),
     },
+    remote: viewerOf(event),
     body: oneOf(bytes),
   }
 }

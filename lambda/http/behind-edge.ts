@@ -4,6 +4,8 @@ import type { Request } from './message.ts'
 
 /** What CloudFront adds to every request that it hands on. A client's own is taken off there. */
 export const EDGE_HEADER = 'x-longshore-edge'
+/** By what name CloudFront was asked: the edge function says it, since API and relay are asked by names of their own. */
+const HOST_HEADER = 'x-longshore-host'
 
 /**
  * The app for those who come by the edge. Everybody else is sent away before anything is looked at: what the edge checks
@@ -13,7 +15,7 @@ export const EDGE_HEADER = 'x-longshore-edge'
 export function behindEdge(app: App, isEdge: (header: string | undefined) => Promise<boolean>): App {
   return async request => {
     try {
-      if (await isEdge(request.headers[EDGE_HEADER])) return app(request)
+      if (await isEdge(request.headers[EDGE_HEADER])) return app(asAsked(request))
     } catch (fault) {
       return { ...refuse(new RegistryError('UNAVAILABLE'), request), fault }
     }
@@ -22,6 +24,16 @@ export function behindEdge(app: App, isEdge: (header: string | undefined) => Pro
       request,
     )
   }
+}
+
+/**
+ * What the edge knows of the client. Behind whatever a client says of those before it stand its own address, which CloudFront adds, and
+ * CloudFront's, which the next one adds.
+ */
+function asAsked(request: Request): Request {
+  const { [HOST_HEADER]: host, 'x-forwarded-for': hops = '' } = request.headers
+  const viewer = hops.split(',').at(-2)?.trim()
+  return { ...request, ...(host && { origin: `https://${host}` }), ...(viewer && { remote: viewer }) }
 }
 
 function refuse(error: RegistryError, { method }: Request): Exchange {

@@ -48,7 +48,9 @@ describeWith({ linux: true }, 'logging in', () => {
 
     test('pushes and pulls what its key grants, and is told when it does not', async () => {
       const layout = writeLayout(scratch.join('crane'), { 1: image('login-crane') })
-      expect((await crane('push', layout, `${server.host}/team/crane:1`)).stderr).toContain('401 Unauthorized')
+      expect((await crane('push', layout, `${server.host}/team/crane:1`)).stderr).toContain(
+        '401 Unauthorized',
+      )
       await crane('auth', 'login', server.host, '-u', 'ci', '-p', key)
       expect((await crane('push', layout, `${server.host}/team/crane:1`)).code).toBe(0)
       expect((await crane('validate', '--remote', `${server.host}/team/crane:1`)).code).toBe(0)

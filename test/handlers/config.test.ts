@@ -16,6 +16,7 @@ describe('the environment of a deployed process', () => {
       region: 'eu-central-1',
       secret: '/longshore/secret',
       pull: 's3',
+      auth: 'on',
       grace: 24 * 60 * 60 * 1000,
       origin: '',
       s3Endpoint: undefined,
@@ -46,6 +47,7 @@ describe('the environment of a deployed process', () => {
 
   it.each([
     ['LONGSHORE_PULL', 'cdn'],
+    ['LONGSHORE_AUTH', 'maybe'],
     ['LONGSHORE_GRACE_HOURS', '0'],
     ['LONGSHORE_GRACE_HOURS', 'soon'],
     ['LONGSHORE_ORIGIN', 'registry.example'],

@@ -3,7 +3,7 @@ import { isEdge, SecretKeeper, type Secrets } from '../../lambda/handlers/secret
 
 const MINUTE = 60_000
 const HEADER = 'what only the edge can say'
-const secretsOf = (key: string): Secrets => ({ edgeKeys: [key], header: HEADER })
+const secretsOf = (key: string): Secrets => ({ edgeKeys: [key], tokenKeys: ['t'], header: HEADER })
 
 describe('the secrets of a process', () => {
   it('are fetched once for all who ask at once', async () => {

@@ -40,3 +40,27 @@ describe('an app behind the edge', () => {
     expect(fault).toEqual(new Error('SSM is down'))
   })
 })
+
+describe('what the edge knows of a client', () => {
+  const asked = async (headers: Record<string, string>) => {
+    let seen: Request | undefined
+    const app: App = async request => {
+      seen = request
+      return { response: { status: 200, headers: {} } }
+    }
+    await behindEdge(app, async () => true)({ ...request(headers), remote: '10.0.0.1' })
+    return { origin: seen?.origin, remote: seen?.remote }
+  }
+
+  it('is the name by which it was asked', async () => {
+    expect((await asked({ 'x-longshore-host': 'registry.example' })).origin).toBe('https://registry.example')
+  })
+
+  it.each([
+    ['203.0.113.7, 130.176.1.1', '203.0.113.7'],
+    ['6.6.6.6, 203.0.113.7, 130.176.1.1', '203.0.113.7'],
+    ['', '10.0.0.1'],
+  ])('is its address, whatever it says of those before it (%j)', async (hops, remote) => {
+    expect((await asked({ 'x-forwarded-for': hops })).remote).toBe(remote)
+  })
+})

@@ -9,6 +9,7 @@ describe('Settings', () => {
     expect(readSettings({})).toEqual({
       name: 'longshore',
       pull: 's3',
+      auth: 'on',
       relay: 'off',
       relayCpu: 512,
       relayMemory: 1024,
@@ -54,7 +55,7 @@ describe('Settings', () => {
 
 describe('A setting that is not allowed is refused in one line that names it and what is:', () => {
   it.each<[Record<string, unknown>, RegExp]>([
-    [{ pul: 'edge' }, /^there is no setting pul; there are name, pull, relay, /],
+    [{ pul: 'edge' }, /^there is no setting pul; there are name, pull, auth, relay, /],
     [{ longshore: { relays: 'on' } }, /^there is no setting relays; there are /],
     [{ longshore: 'on' }, /^the block `longshore` of the context must be an object$/],
     [{ name: 'My_Registry' }, /^setting name is "My_Registry"; allowed: at most 28 of a-z, 0-9 and -/],

@@ -146,6 +146,7 @@ describe('The functions', () => {
         LONGSHORE_TABLE: { Ref: expect.stringMatching(/^StorageTable/) },
         LONGSHORE_BUCKET: synthesize().one(BUCKET).BucketName,
         LONGSHORE_PULL: 's3',
+        LONGSHORE_AUTH: 'on',
         LONGSHORE_SECRET: '/longshore/edge-secret',
         LONGSHORE_GRACE_HOURS: '24',
       },

@@ -16,6 +16,7 @@ describe('settings', () => {
     expect(read([])).toEqual({
       port: 5000,
       host: '127.0.0.1',
+      auth: 'auto',
       data: resolve('data'),
       log: 'auto',
       grace: 86_400_000,
@@ -40,6 +41,7 @@ describe('settings', () => {
     ).toEqual({
       port: 0,
       host: '::1',
+      auth: 'auto',
       data: '/x',
       origin: 'https://r.example.com',
       tlsCert: 'c',

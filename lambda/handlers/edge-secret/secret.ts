@@ -6,6 +6,8 @@ const KEY = v.pipe(v.string(), v.regex(/^[\w-]{43}$/))
 const SCHEMA = v.object({
   /** Sign the links of uploads and pulls: the current key, and the one before it while links of its time are out. */
   edgeKeys: v.pipe(v.array(KEY), v.minLength(1), v.maxLength(2)),
+  /** Sign tokens, and the proofs in upload URLs: the edge does not have them. In the same order. */
+  tokenKeys: v.pipe(v.array(KEY), v.minLength(1), v.maxLength(2)),
   /** What each of the keys was made for, in the same order. */
   generations: v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(2)),
   /** By this the API knows that a request comes from the edge. */
@@ -27,13 +29,15 @@ export function parseSecret(text: string): Secret {
  * a new one, so that a deployment which is rolled back, or told twice, ends with what it began with.
  */
 export function withGeneration(secret: Secret | undefined, generation: string, random: () => string): Secret {
-  if (!secret) return { edgeKeys: [random()], generations: [generation], header: random() }
+  if (!secret)
+    return { edgeKeys: [random()], tokenKeys: [random()], generations: [generation], header: random() }
   const at = secret.generations.indexOf(generation)
   if (at === 0) return secret
-  const [key, generationOfKey] = [secret.edgeKeys[0] ?? '', secret.generations[0] ?? '']
+  const { edgeKeys, tokenKeys, generations } = secret
   return {
     ...secret,
-    edgeKeys: [secret.edgeKeys[at] ?? random(), key],
-    generations: [generation, generationOfKey],
+    edgeKeys: [edgeKeys[at] ?? random(), edgeKeys[0] ?? ''],
+    tokenKeys: [tokenKeys[at] ?? random(), tokenKeys[0] ?? ''],
+    generations: [generation, generations[0] ?? ''],
   }
 }

@@ -21,6 +21,8 @@ const MINUTE = 60_000
 export interface CloudOptions {
   readonly pull?: 's3' | 'edge'
   readonly relay?: boolean
+  /** Off unless it is what a test is about. */
+  readonly auth?: 'on' | 'off'
   /** Of a HEAD through API Gateway. */
   readonly headLength?: HeadLength
   /** Which request CloudFront shows to the viewer-response function. */
@@ -84,11 +86,14 @@ export class Cloud implements AsyncDisposable {
   async #start({
     pull = 's3',
     relay,
+    auth = 'off',
     headLength = 'counted',
     shows = 'viewer',
     drops = [],
-    port,
+    port: wanted = 0,
   }: CloudOptions) {
+    // Clients are told by what name to log in, so that must be known first.
+    const port = wanted === 0 && auth === 'on' ? await freePort() : wanted
     const scratch = this.#undo.adopt(new Scratch('longshore-cloud-'), scratch => scratch.remove())
     this.events = this.#keep(await BucketEvents.start())
     const [dynamo, s3] = [DynamoDBLocal.start(), S3Server.start(this.events.url)]
@@ -96,7 +101,11 @@ export class Cloud implements AsyncDisposable {
     await Promise.allSettled([dynamo.then(it => this.#keep(it)), s3.then(it => this.#keep(it))])
     ;[this.dynamo, this.s3] = await Promise.all([dynamo, s3])
     await this.dynamo.makeTable(TABLE)
-    const secrets = JSON.stringify({ edgeKeys: [this.key], header: this.header })
+    const secrets = JSON.stringify({
+      edgeKeys: [this.key],
+      tokenKeys: [randomBytes(32).toString('base64url')],
+      header: this.header,
+    })
     const parameters = this.#keep(await ParameterStore.start(secrets))
     const { endpoint, bucket, region, credentials } = this.s3.settings
     const keys = await credentials()
@@ -111,6 +120,8 @@ export class Cloud implements AsyncDisposable {
       LONGSHORE_BUCKET: bucket,
       LONGSHORE_SECRET: '/longshore/secret',
       LONGSHORE_PULL: pull,
+      LONGSHORE_AUTH: auth,
+      ...(auth === 'on' && { LONGSHORE_ORIGIN: `http://127.0.0.1:${port}` }),
     }
     const lambda = (handler: string, timeout: number) => {
       const folder = scratch.folder(handler)
