@@ -87,7 +87,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
     const access = accessOf(caller, policy, challenge)
     const { subject } = caller
     if (action === 'ping') {
-      if (request.headers.authorization === undefined) throw refuse(challenge)
+      if (!request.headers.authorization) throw refuse(challenge)
       return access
     }
     if (action === 'self' || action === 'admin') {
@@ -96,7 +96,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
       return access
     }
     if (action === 'list') {
-      const mayNothing = subject.kind === 'anonymous' && request.headers.authorization === undefined
+      const mayNothing = subject.kind === 'anonymous' && !request.headers.authorization
       if (mayNothing) throw refuse(challenge)
       return access
     }

@@ -48,7 +48,7 @@ export class TokenService {
   /** By the Authorization header; without one the token is anybody's. @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS */
   async byBasic(request: Request, scopes: readonly Scope[], wantsRefresh: boolean): Promise<Issued> {
     const { authorization } = request.headers
-    if (authorization === undefined) return this.#issue(request, nobody(), scopes, false)
+    if (!authorization) return this.#issue(request, nobody(), scopes, false)
     const [, credentials] = /^basic +(\S+) *$/i.exec(authorization) ?? []
     if (!credentials) throw wrong(new RegistryError('UNAUTHORIZED'), request)
     try {
