@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { type Bench, CHECKS, Differs } from './checks.ts'
+import { type Bench, Differs } from './bench.ts'
+import { CHECKS } from './checks.ts'
 import { Client } from './client.ts'
 
 const HELP = `npm run smoke -- https://registry.example [options]
