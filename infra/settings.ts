@@ -82,8 +82,6 @@ const FIELDS = {
   graceHours: v.optional(wholeNumber(1, 720), 24),
   /** Days for which logs are kept. */
   logRetentionDays: v.optional(oneNumberOf(...RETENTION), 30),
-  /** Whether CloudFront and S3 log each request into a bucket of their own. The API logs its requests anyway. */
-  accessLogs: v.optional(oneOf('off', 'on'), 'off'),
   /** MiB of the API function. More is also a faster processor. */
   memory: v.optional(wholeNumber(256, 10240), 1024),
   /** Requests in a second that the API lets through, and twice as many in a burst. What is above gets 429. */

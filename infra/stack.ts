@@ -1,5 +1,4 @@
 import { type App, CfnOutput, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib'
-import { AccessLogs } from './constructs/access-logs.ts'
 import { Api } from './constructs/api.ts'
 import { Domain } from './constructs/domain.ts'
 import { Edge } from './constructs/edge.ts'
@@ -12,8 +11,6 @@ import type { Settings } from './settings.ts'
 
 /** Ways of the CDK that it keeps to itself unless it is asked, so as not to change older stacks. */
 const CHOICES = [
-  // S3 delivers its logs by a policy of their bucket, not by an access control list.
-  '@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy',
   // How many tasks there are is for autoscaling to say, also when the stack is changed.
   '@aws-cdk/aws-ecs:removeDefaultDesiredCount',
 ]
@@ -37,12 +34,7 @@ export class RegistryStack extends Stack {
     const { name } = settings
     const removal = settings.retain === 'on' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY
     const logs = new Logs(this, 'Logs', { name, days: settings.logRetentionDays })
-    const accessLogs =
-      settings.accessLogs === 'on'
-        ? new AccessLogs(this, 'AccessLogs', { days: settings.logRetentionDays, removal })
-        : undefined
-
-    const storage = new Storage(this, 'Storage', { name, removal, logs: accessLogs?.bucket })
+    const storage = new Storage(this, 'Storage', { name, removal })
     const parameter = `/${name}/edge-secret`
     const secret = new EdgeSecret(this, 'EdgeSecret', {
       parameter,
@@ -75,7 +67,6 @@ export class RegistryStack extends Stack {
       apiHost: api.host,
       secretHeader: secret.header,
       relay,
-      logs: accessLogs,
     })
     if (relay) secret.announceRelay(distribution)
     const { domain, zone } = settings

@@ -17,7 +17,6 @@ import {
 import { Construct } from 'constructs'
 import type { Settings } from '../settings.ts'
 import { accept } from './accepted.ts'
-import type { AccessLogs } from './access-logs.ts'
 import { distributionReads, distributionWrites } from './bucket-policy.ts'
 import type { Storage } from './storage.ts'
 
@@ -36,7 +35,6 @@ export interface EdgeProps {
   /** What the origins know the edge by. A reference to be resolved on deployment, never the value itself. */
   readonly secretHeader: string
   readonly relay: { readonly host: string; readonly vpcOriginId: string } | undefined
-  readonly logs: AccessLogs | undefined
 }
 
 /**
@@ -49,7 +47,7 @@ export class Edge extends Construct {
 
   constructor(scope: Construct, id: string, props: EdgeProps) {
     super(scope, id)
-    const { settings, storage, logs } = props
+    const { settings, storage } = props
     // CloudFront's names hold for the whole account, whatever the region.
     const nameOf = (part: string) => `${settings.name}-${part}-${Aws.REGION}`
     const functions = functionsOf(this, props.store, nameOf)
@@ -94,9 +92,6 @@ export class Edge extends Construct {
             }
           : { viewerCertificate: { cloudFrontDefaultCertificate: true } }),
         ...(settings.webAcl && { webAclId: settings.webAcl }),
-        ...(logs && {
-          logging: { bucket: logs.bucket.bucketRegionalDomainName, prefix: 'edge/', includeCookies: false },
-        }),
       },
     })
     distributionWrites(storage, this.distribution)
@@ -183,7 +178,7 @@ function blobCache(scope: Construct, cachePolicyName: string): CachePolicy {
   })
 }
 
-function acceptWhatIsNotSet(distribution: CfnDistribution, { webAcl, accessLogs, domain }: Settings): void {
+function acceptWhatIsNotSet(distribution: CfnDistribution, { webAcl, domain }: Settings): void {
   const open =
     'A registry is asked by machines, wherever they run: who may do what is for its own authorization to say.'
   accept(distribution, 'AwsSolutions-CFR1', open)
@@ -193,12 +188,11 @@ function acceptWhatIsNotSet(distribution: CfnDistribution, { webAcl, accessLogs,
       'AwsSolutions-CFR2',
       'A web ACL is a choice (setting webAcl), because it costs while idle. API Gateway throttles anyway.',
     )
-  if (accessLogs === 'off')
-    accept(
-      distribution,
-      'AwsSolutions-CFR3',
-      'A log at the edge is a choice (setting accessLogs). What reaches the API is logged there in any case.',
-    )
+  accept(
+    distribution,
+    'AwsSolutions-CFR3',
+    'CloudFront would write down the signatures of upload and pull links. What reaches the API is logged there, without them.',
+  )
   if (!domain)
     accept(
       distribution,

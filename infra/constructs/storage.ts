@@ -7,7 +7,6 @@ import {
   Bucket,
   BucketEncryption,
   type CfnBucket,
-  type IBucket,
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
@@ -18,8 +17,6 @@ interface StorageProps {
   readonly name: string
   /** What becomes of the data when the stack goes. */
   readonly removal: RemovalPolicy
-  /** Where S3 writes down each request. */
-  readonly logs: Bucket | undefined
 }
 
 /** Where the registry keeps what it is given: bytes in S3, everything said about them in DynamoDB. */
@@ -33,7 +30,7 @@ export class Storage extends Construct {
   readonly bucketArn: string
   readonly table: TableV2
 
-  constructor(scope: Construct, id: string, { name, removal, logs }: StorageProps) {
+  constructor(scope: Construct, id: string, { name, removal }: StorageProps) {
     super(scope, id)
     const stackId = Fn.select(2, Fn.split('/', Aws.STACK_ID))
     this.bucketName = `${name}-${Aws.ACCOUNT_ID}-${Fn.select(0, Fn.split('-', stackId))}`
@@ -52,15 +49,13 @@ export class Storage extends Construct {
         { id: 'unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(7) },
         { id: 'forgotten-tails', prefix: 'tails/', expiration: Duration.days(7) },
       ],
-      ...(logs && { serverAccessLogsBucket: logs as IBucket, serverAccessLogsPrefix: 'bucket/' }),
       removalPolicy: removal,
     })
-    if (!logs)
-      accept(
-        this.bucket,
-        'AwsSolutions-S1',
-        'A log of the bucket is a choice (setting accessLogs), because it costs with every pull. The API logs each request for a link to a blob.',
-      )
+    accept(
+      this.bucket,
+      'AwsSolutions-S1',
+      'S3 would write down the signatures of presigned links with every request. The API logs each request for such a link, without them.',
+    )
 
     this.table = new TableV2(this, 'Table', {
       partitionKey: { name: 'partition', type: AttributeType.STRING },

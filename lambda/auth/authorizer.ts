@@ -92,6 +92,8 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
     }
     if (action === 'self' || action === 'admin') {
       if (subject.kind === 'anonymous') throw refuse(challenge)
+      // A token lies about in many places. What it was not given for it does not open: accounts want the password.
+      if (caller.scopes) throw refuse(challenge, undefined, 'insufficient_scope')
       if (action === 'admin' && !everywhere(policy, subject, 'administer')) throw denied('administer')
       return access
     }

@@ -78,7 +78,8 @@ export class Logins {
     const { accounts, clock } = this.#parts
     const row = await accounts.row(name)
     const isRight =
-      row?.kind === 'robot' ? isKey(password, row.secret) : await isPassword(password, row?.secret ?? NOBODY)
+      (row?.kind === 'robot' && isKey(password, row.secret)) ||
+      (await isPassword(password, row?.kind === 'user' ? row.secret : NOBODY))
     const subject = row && isRight && subjectOf(row, clock())
     if (!subject) throw refused('name or password is wrong')
     await accounts.noteUse(row)

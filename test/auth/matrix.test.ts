@@ -140,6 +140,21 @@ describe('every route, for everybody, in public and in private', () => {
     ])
   })
 
+  it('by a token does not reach accounts and policy, whoever holds it', async () => {
+    const token = await guarded.tokenFor(
+      basic('root', PASSWORD),
+      'repository:private/app:*',
+      'registry:catalog:*',
+    )
+    for (const path of ['/api/me', '/api/users', '/api/policy']) {
+      const answer = await guarded.as(bearer(token), 'GET', path)
+      expect([answer.status, answer.headers['www-authenticate']]).toEqual([
+        401,
+        expect.stringContaining('insufficient_scope'),
+      ])
+    }
+  })
+
   it('says the same of a repository that is there and of one that is not, to whoever may not see it', async () => {
     for (const login of [{}, basic('other', PASSWORD), basic('other', 'wrong')])
       for (const method of ['GET', 'HEAD', 'PUT', 'DELETE']) {

@@ -27,7 +27,7 @@ async function done(words: string, input = ''): Promise<string> {
   return stdout
 }
 
-describe('longshore', () => {
+describe('longshore', { timeout: 60_000 }, () => {
   it('makes users, changes them, lists them and removes them', async () => {
     await done('user add ann --admin', PASSWORD)
     await done('user add bob --groups release,dev', PASSWORD)
@@ -99,7 +99,7 @@ describe('longshore', () => {
   })
 })
 
-describe('the server', () => {
+describe('the server', { timeout: 60_000 }, () => {
   const start = (...args: string[]) =>
     attempt(process.execPath, ['server/start.js', '--port', '0', '--data', scratch.path, ...args], {
       timeoutMs: 15_000,

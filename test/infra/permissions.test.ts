@@ -12,7 +12,6 @@ interface Statement {
 /** The wildcards that there are, and why there is no way without them. */
 const WILDCARDS: [resource: RegExp, why: string][] = [
   [/^arn:<AWS::Partition>:s3:::[^*]+\/(blobs|tails|direct)\/\*$/, 'objects of one folder have random names'],
-  [/^<AccessLogsBucket\w+\.Arn>\/bucket\/\*$/, 'S3 names the files of its log itself'],
 ]
 
 /** Actions that AWS does not restrict to a resource. */

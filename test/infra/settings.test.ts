@@ -18,7 +18,6 @@ describe('Settings', () => {
       retain: 'on',
       graceHours: 24,
       logRetentionDays: 30,
-      accessLogs: 'off',
       memory: 1024,
       requestsPerSecond: 1000,
       reserveCollector: 'off',

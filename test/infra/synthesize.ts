@@ -19,7 +19,6 @@ export const EVERYTHING = {
   relayMin: 2,
   relayZones: 'eu-west-1a,eu-west-1b,eu-west-1c',
   relayPrefixList: 'pl-0123abcd',
-  accessLogs: 'on',
   priceClass: '100',
   webAcl: 'arn:aws:wafv2:us-east-1:123456789012:global/webacl/guard/0a1b',
   secretGeneration: 'spring',
