@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { type Issuer, parseIssuers } from '../lambda/auth/federated/issuers.ts'
 
 /** Fargate's sizes for one task: MiB that go with each number of CPU units. 1,024 units are one vCPU. */
 const TASK_MEMORY: Record<number, readonly number[]> = {
@@ -42,6 +43,19 @@ const FIELDS = {
    * Whether anybody must log in. `off`: whoever reaches the registry may push, pull and delete.
    */
   auth: v.optional(oneOf('on', 'off'), 'on'),
+
+  /**
+   * Ids of the AWS accounts whose roles and users may log in by IAM, with commas; `own`: the account of the deployment; `off`:
+   * nobody. What they may do then is for the policy to say, and a rule for `authenticated` is for all of them.
+   */
+  awsAccounts: v.optional(
+    matching(/^(own|off|\d{12}(,\d{12})*)$/, 'own, off, or ids of accounts with commas'),
+    'own',
+  ),
+  /**
+   * Whose ID tokens may log in by OpenID Connect, e.g. GitHub Actions: a list as docs/access.md has it, in cdk.json or as JSON text.
+   */
+  issuers: v.optional(issuers(), []),
 
   /**
    * Whether clients may stream a whole layer in one PATCH, as Docker's graph drivers, podman, skopeo, buildah, crane,
@@ -185,6 +199,26 @@ function list(pattern: RegExp, allowed: string) {
   const split = (value: unknown) => (typeof value === 'string' ? value.split(',') : value)
   const items = v.array(v.pipe(v.string(allowed), v.regex(pattern, allowed)), allowed)
   return v.pipe(v.unknown(), v.transform(split), items, v.minLength(2, allowed), v.maxLength(3, allowed))
+}
+
+/** All that a function is told by its environment must fit into 4 KB. */
+const LONGEST_ISSUERS = 2_500
+
+function issuers() {
+  const read = (value: unknown) => (typeof value === 'string' ? JSON.parse(value) : value)
+  return v.pipe(
+    v.unknown(),
+    v.rawTransform<unknown, Issuer[]>(({ dataset, addIssue, NEVER }) => {
+      try {
+        const issuers = parseIssuers(read(dataset.value))
+        if (JSON.stringify(issuers).length <= LONGEST_ISSUERS) return issuers
+        addIssue({ message: `at most ${LONGEST_ISSUERS} characters of JSON` })
+      } catch (error) {
+        addIssue({ message: `a list of issuers; ${(error as Error).message}` })
+      }
+      return NEVER
+    }),
+  )
 }
 
 /** Amazon's rules: 50 tags, keys of 128 characters that do not begin with `aws:`, values of 256. */

@@ -1,4 +1,4 @@
-import { type App, CfnOutput, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib'
+import { type App, Aws, CfnOutput, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib'
 import { Api } from './constructs/api.ts'
 import { Domain } from './constructs/domain.ts'
 import { Edge } from './constructs/edge.ts'
@@ -105,6 +105,10 @@ function environmentOf(settings: Settings, storage: Storage, parameter: string):
     LONGSHORE_BUCKET: storage.bucketName,
     LONGSHORE_PULL: settings.pull,
     LONGSHORE_AUTH: settings.auth,
+    ...(settings.awsAccounts !== 'off' && {
+      LONGSHORE_AWS_ACCOUNTS: settings.awsAccounts === 'own' ? Aws.ACCOUNT_ID : settings.awsAccounts,
+    }),
+    ...(settings.issuers.length > 0 && { LONGSHORE_ISSUERS: JSON.stringify(settings.issuers) }),
     LONGSHORE_SECRET: parameter,
     LONGSHORE_GRACE_HOURS: String(settings.graceHours),
     ...(settings.domain && { LONGSHORE_ORIGIN: `https://${settings.domain}` }),

@@ -68,6 +68,21 @@ const SETTINGS = {
     meaning: 'open, or auto: logins once there are accounts',
     schema: v.picklist(['auto', 'open'], 'is neither auto nor open'),
   },
+  awsAccounts: {
+    value: '<ids>',
+    meaning: 'AWS accounts that may log in, with commas',
+    schema: v.pipe(
+      v.string(),
+      v.regex(/^\d{12}(,\d{12})*$/, 'is no list of account ids with commas'),
+      v.transform(text => text.split(',')),
+    ),
+  },
+  issuers: {
+    value: '<file>',
+    meaning: 'whose ID tokens may log in (docs/access.md)',
+    schema: v.string(),
+  },
+  stsEndpoint: { value: '<url>', meaning: 'another STS than that of AWS, for tests', schema: origin },
   tlsCert: { value: '<file>', meaning: 'certificate chain in PEM; serves https', schema: v.string() },
   tlsKey: { value: '<file>', meaning: 'private key of the certificate in PEM', schema: v.string() },
   log: {
@@ -127,6 +142,11 @@ export function readCommand(
   }
   if ((config.tlsCert === undefined) !== (config.tlsKey === undefined))
     throw new StartError('usage', 'TLS needs both --tls-cert and --tls-key')
+  if ((config.awsAccounts ?? config.issuers) !== undefined && config.origin === undefined)
+    throw new StartError(
+      'usage',
+      '--aws-accounts and --issuers need --origin: those logins are for one registry, and must know which it is',
+    )
   return { serve: config as Config }
 }
 

@@ -1,38 +1,48 @@
+import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { type Auth, createAuth } from '../lambda/auth/auth.ts'
 import { OPEN } from '../lambda/auth/authorizer.ts'
 import { Cache } from '../lambda/auth/cache.ts'
+import { federatedLogins } from '../lambda/auth/federated/federated.ts'
+import { type Issuer, parseIssuers } from '../lambda/auth/federated/issuers.ts'
 import { MEMORY } from '../lambda/auth/logins.ts'
 import type { Table } from '../lambda/store/table.ts'
+import type { Config } from './config.ts'
 import { openKeys } from './keys.ts'
-import { StartError } from './start-error.ts'
+import { reason, StartError } from './start-error.ts'
 
-interface LocalAuth {
-  readonly table: Table
-  readonly data: string
-  readonly host: string
-  /** `auto`: whoever has made an account wants logins. `open`: everybody may do everything. */
-  readonly mode: 'auto' | 'open'
-}
+type LocalAuth = Pick<Config, 'data' | 'host' | 'auth' | 'awsAccounts' | 'issuers' | 'stsEndpoint'>
 
 /**
- * Logins on one machine: there are none as long as there are no accounts, which is for those who reach the machine alone.
+ * Logins on one machine: there are none as long as nobody could log in, by an account or otherwise, which is for those who reach the
+ * machine alone.
  * @throws {StartError} when others could reach it and nobody could log in
  */
-export async function openAuth({ table, data, host, mode }: LocalAuth): Promise<Auth | undefined> {
+export async function openAuth(table: Table, options: LocalAuth): Promise<Auth | undefined> {
+  const { data, host, auth: mode, awsAccounts = [], issuers, stsEndpoint } = options
   if (mode === 'open') return undefined
   const keyring = openKeys(data)
-  const auth = createAuth({ table, clock: Date.now, keyring: () => keyring })
-  if (!isLoopback(host) && !(await auth.accounts.some()))
+  const believed = { awsAccounts, issuers: issuers ? readIssuers(issuers) : [], stsEndpoint }
+  const federated = federatedLogins({ ...believed, clock: Date.now })
+  const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, federated })
+  const remembered = new Cache<boolean>(Date.now, { life: MEMORY, most: 1 })
+  const canLogIn = () => remembered.get('', async () => federated.length > 0 || auth.accounts.some())
+  if (!isLoopback(host) && !(await canLogIn()))
     throw new StartError(
       'usage',
       `--host ${host} lets others in, and there are no accounts: make one with "npx longshore user add <name> --admin", or say --auth open`,
     )
-  const remembered = new Cache<boolean>(Date.now, { life: MEMORY, most: 1 })
-  const hasAccounts = () => remembered.get('', () => auth.accounts.some())
   return {
     ...auth,
-    authorize: async (request, need) => ((await hasAccounts()) ? auth.authorize(request, need) : OPEN),
+    authorize: async (request, need) => ((await canLogIn()) ? auth.authorize(request, need) : OPEN),
+  }
+}
+
+function readIssuers(path: string): Issuer[] {
+  try {
+    return parseIssuers(JSON.parse(readFileSync(path, 'utf8')))
+  } catch (error) {
+    throw new StartError('usage', `--issuers ${path}: ${reason(error)}`)
   }
 }
 

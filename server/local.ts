@@ -13,11 +13,12 @@ const UPLOAD_LIFE = 24 * 60 * 60 * 1000
 await main(openRegistry)
 
 /** The registry on one folder: a database for what is said, files for what is held. */
-async function openRegistry({ data, grace, origin, host, auth: mode }: OpenOptions): Promise<OpenRegistry> {
+async function openRegistry(options: OpenOptions): Promise<OpenRegistry> {
+  const { data, grace, origin } = options
   const table = new SqliteTable(join(data, 'registry.sqlite'))
   const store = await FileBlobs.open(data)
   const deps = { table, store, clock: Date.now, newId: randomUUID, grace, uploadLife: UPLOAD_LIFE }
-  const auth = await openAuth({ table, data, host, mode })
+  const auth = await openAuth(table, options)
   const { app, collector } = createRegistryApp(deps, { ...(origin && { origin }), auth })
   const collect = async () => {
     const { failures } = await collector.run()

@@ -22,7 +22,10 @@ export interface OpenRegistry {
 }
 
 /** What a registry is opened from. */
-export type OpenOptions = Pick<Config, 'data' | 'grace' | 'origin' | 'host' | 'auth'>
+export type OpenOptions = Pick<
+  Config,
+  'data' | 'grace' | 'origin' | 'host' | 'auth' | 'awsAccounts' | 'issuers' | 'stsEndpoint'
+>
 
 /** The whole life of a server process: from its command line to its last signal. */
 export async function main(open: (options: OpenOptions) => Promise<OpenRegistry>): Promise<void> {

@@ -46,6 +46,7 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
   [
     'infra/',
     'infra/*',
+    'auth/federated/issuers.ts',
     'aws-cdk-lib',
     'aws-cdk-lib/*',
     'cdk-nag',

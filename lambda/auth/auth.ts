@@ -1,7 +1,7 @@
 import type { Table } from '../store/table.ts'
 import { Accounts } from './accounts.ts'
 import { type Authorize, createAuthorizer } from './authorizer.ts'
-import type { FederatedLogin } from './federated.ts'
+import type { FederatedLogin } from './federated/login.ts'
 import type { Keyring } from './keyring.ts'
 import { LoginLimits } from './login-limits.ts'
 import { Logins } from './logins.ts'

@@ -7,7 +7,7 @@ import { formatScope, type Scope } from '../protocol/scope.ts'
 import type { Access } from './access.ts'
 import { Cache } from './cache.ts'
 import type { Keyring } from './keyring.ts'
-import { type Logins, MEMORY } from './logins.ts'
+import { type Door, type Logins, MEMORY, type NameAndPassword } from './logins.ts'
 import type { Policies } from './policies.ts'
 import { decide, everywhere, NO_POLICY, type Policy, type PolicyAction } from './policy.ts'
 import { makeProof, readProof } from './proofs.ts'
@@ -114,10 +114,8 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
     const [, scheme = '', credentials = ''] =
       /^(\w+) +(\S+) *$/.exec(request.headers.authorization ?? '') ?? []
     switch (scheme.toLowerCase()) {
-      case 'basic': {
-        const { name, password } = readBasic(credentials)
-        return logins.byPassword(name, password, request.remote ?? '')
-      }
+      case 'basic':
+        return logins.byPassword(readBasic(credentials), doorOf(request))
       case 'bearer': {
         const names = { service: serviceOf(request), now: clock() }
         const { holder, scopes } = await verifyToken(keyring(), credentials, names)
@@ -176,6 +174,11 @@ export function serviceOf({ origin = '' }: Request): string {
   return origin.replace(/^https?:\/\//, '') || 'longshore'
 }
 
+/** Where a login by this request arrives. */
+export function doorOf(request: Request): Door {
+  return { address: request.remote ?? '', registry: serviceOf(request) }
+}
+
 function challengeFor(request: Request, action: Action, name?: RepositoryName): Challenge {
   const actions = action === 'push' ? ['pull', 'push'] : action === 'delete' ? ['pull', 'delete'] : ['pull']
   const scope = name && formatScope({ type: 'repository', name, actions })
@@ -204,7 +207,7 @@ function denied(action: PolicyAction, about: object = {}): RegistryError {
 }
 
 /** @throws {RegistryError} UNAUTHORIZED */
-export function readBasic(credentials: string): { readonly name: string; readonly password: string } {
+export function readBasic(credentials: string): NameAndPassword {
   const text = Buffer.from(credentials, 'base64').toString('utf8')
   const colon = text.indexOf(':')
   if (colon < 1) throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'no name and password' } })

@@ -39,7 +39,8 @@ async function subjectFor(
 ): Promise<Subject> {
   if (who === 'anonymous') return ANONYMOUS
   const [, kind = '', name = ''] = /^(user|robot|role|oidc):(.+)$/.exec(who) ?? []
-  if (kind === 'role') return { kind, arn: name, session: '' }
+  if (kind === 'role')
+    return { kind, arn: name, account: name.split(':')[4] ?? '', session: claims.session ?? '' }
   if (kind === 'oidc') return { kind, issuer: name, subject: '', claims }
   const row = kind ? await accounts.row(name) : undefined
   const subject = row?.kind === kind ? subjectOf(row, 0) : undefined

@@ -3,7 +3,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import type { AccountRow } from '../store/records.ts'
 import { type Accounts, subjectOf } from './accounts.ts'
 import { Cache } from './cache.ts'
-import type { FederatedLogin } from './federated.ts'
+import type { FederatedLogin } from './federated/login.ts'
 import type { LoginLimits } from './login-limits.ts'
 import { isKey, isPassword } from './passwords.ts'
 import type { Subject } from './subject.ts'
@@ -19,6 +19,19 @@ const NOBODY = 'scrypt$32768$8$3$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAA
 export interface Proven {
   readonly subject: Subject
   readonly holder: Holder
+}
+
+/** Where a login arrives. */
+export interface Door {
+  /** The client's. */
+  readonly address: string
+  /** The host by which the client knows the registry. */
+  readonly registry: string
+}
+
+export interface NameAndPassword {
+  readonly name: string
+  readonly password: string
 }
 
 interface LoginsParts {
@@ -44,12 +57,13 @@ export class Logins {
 
   /**
    * By name and password. Remembered for a minute, for clients that send both with every request.
-   * @param address of the client
    * @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS; UNAVAILABLE where somebody else must say and does not answer
    */
-  byPassword(name: string, password: string, address: string): Promise<Proven> {
-    const digest = createHmac('sha256', this.#pepper).update(`${name}\0${password}`).digest('base64')
-    return this.#proven.get(digest, () => this.#prove(name, password, address))
+  byPassword({ name, password }: NameAndPassword, door: Door): Promise<Proven> {
+    const digest = createHmac('sha256', this.#pepper)
+      .update(`${door.registry}\0${name}\0${password}`)
+      .digest('base64')
+    return this.#proven.get(digest, () => this.#prove(name, password, door))
   }
 
   /** The one that a token names, as he is by now. @throws {RegistryError} UNAUTHORIZED when the account is gone or was revoked */
@@ -61,12 +75,14 @@ export class Logins {
     return subject
   }
 
-  async #prove(name: string, password: string, address: string): Promise<Proven> {
+  async #prove(name: string, password: string, { address, registry }: Door): Promise<Proven> {
     const { limits, federated } = this.#parts
     await limits.check(name, address)
     try {
       const other = federated.find(({ username }) => username === name)
-      return other ? await proveBy(other, password) : await this.#proveAccount(name, password)
+      if (!other) return await this.#proveAccount(name, password)
+      const subject = await other.login(password, registry)
+      return { subject, holder: { subject } }
     } catch (error) {
       if (error instanceof RegistryError && error.code === 'UNAUTHORIZED')
         await limits.noteFailure(name, address)
@@ -85,13 +101,6 @@ export class Logins {
     await accounts.noteUse(row)
     return { subject, holder: { account: name, generation: row.generation } }
   }
-}
-
-async function proveBy(login: FederatedLogin, password: string): Promise<Proven> {
-  const subject = await login.login(password)
-  if (subject.kind === 'user' || subject.kind === 'robot')
-    throw new TypeError(`${login.username} says that somebody is an account`)
-  return { subject, holder: { subject } }
 }
 
 function refused(reason: string): RegistryError {

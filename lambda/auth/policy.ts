@@ -36,7 +36,9 @@ export type Grant = v.InferOutput<typeof Grant>
 const Rule = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[ -~]{1,100}$/, 'is no name of 1 to 100 characters')),
   who: v.pipe(v.array(who), v.minLength(1, 'must name at least one'), v.maxLength(100)),
-  /** For `oidc:`: claims of the token, and the patterns that all of them must fit. */
+  /**
+   * Claims, and the patterns that all of them must fit: those of the token for `oidc:`, and `account` and `session` for `role:`.
+   */
   claims: v.optional(v.record(v.string(), pattern)),
   ...GRANT,
 })
@@ -144,12 +146,24 @@ function names(who: string, subject: Subject): boolean {
   }
 }
 
-/** A rule that asks for claims is for tokens alone, lest it open to someone who cannot have any. */
+/** A rule that asks for claims is for those alone who have some, lest it open to someone who cannot have any. */
 function claimsFit(wanted: Rule['claims'], subject: Subject): boolean {
   if (wanted === undefined) return true
-  if (subject.kind !== 'oidc') return false
+  const claims = claimsOf(subject)
+  return claims !== undefined && fitClaims(wanted, claims)
+}
+
+function claimsOf(subject: Subject): Claims | undefined {
+  if (subject.kind === 'oidc') return { ...subject.claims, sub: subject.subject }
+  return subject.kind === 'role' ? { account: subject.account, session: subject.session } : undefined
+}
+
+type Claims = Readonly<Record<string, string>>
+
+/** Whether there are all the claims that are wanted, each as its pattern says. */
+export function fitClaims(wanted: Claims, claims: Claims): boolean {
   return Object.entries(wanted).every(([claim, pattern]) => {
-    const said = Object.hasOwn(subject.claims, claim) ? subject.claims[claim] : undefined
+    const said = Object.hasOwn(claims, claim) ? claims[claim] : undefined
     return said !== undefined && matches(pattern, said)
   })
 }

@@ -11,8 +11,8 @@ export type Subject =
       readonly admin: boolean
     }
   | { readonly kind: 'robot'; readonly name: string; readonly grants: readonly Grant[] }
-  /** An AWS role, by its IAM ARN (`arn:aws:iam::123456789012:role/deploy`), and the name of the session. */
-  | { readonly kind: 'role'; readonly arn: string; readonly session: string }
+  /** An AWS role or user, by its IAM ARN (`arn:aws:iam::123456789012:role/deploy`), and the name of a role's session. */
+  | { readonly kind: 'role'; readonly arn: string; readonly account: string; readonly session: string }
   /** A workload that showed the token of an issuer, under the name that the issuer has in our settings. */
   | {
       readonly kind: 'oidc'

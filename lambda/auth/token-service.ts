@@ -5,9 +5,9 @@ import type { Scope } from '../protocol/scope.ts'
 import { keys } from '../store/keys.ts'
 import type { RefreshRow } from '../store/records.ts'
 import type { Table } from '../store/table.ts'
-import { readBasic, serviceOf } from './authorizer.ts'
+import { doorOf, readBasic, serviceOf } from './authorizer.ts'
 import type { Keyring } from './keyring.ts'
-import type { Logins, Proven } from './logins.ts'
+import type { Logins, NameAndPassword, Proven } from './logins.ts'
 import { hashKey } from './passwords.ts'
 import type { Policies } from './policies.ts'
 import { decide, type Policy, type PolicyAction } from './policy.ts'
@@ -61,11 +61,11 @@ export class TokenService {
   /** @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS */
   async byPassword(
     request: Request,
-    { name, password }: { readonly name: string; readonly password: string },
+    login: NameAndPassword,
     scopes: readonly Scope[],
     wantsRefresh: boolean,
   ): Promise<Issued> {
-    const proven = await this.#parts.logins.byPassword(name, password, request.remote ?? '')
+    const proven = await this.#parts.logins.byPassword(login, doorOf(request))
     return this.#issue(request, proven, scopes, wantsRefresh)
   }
 

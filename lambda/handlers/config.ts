@@ -1,3 +1,5 @@
+import { type Issuer, parseIssuers } from '../auth/federated/issuers.ts'
+
 /** What a deployed process is told by its environment. */
 export interface Config {
   readonly table: string
@@ -7,6 +9,10 @@ export interface Config {
   readonly pull: 's3' | 'edge'
   /** Whether anybody must log in. */
   readonly auth: 'on' | 'off'
+  /** Ids of the AWS accounts whose roles and users may log in. */
+  readonly awsAccounts: readonly string[]
+  /** Whose ID tokens are believed. */
+  readonly issuers: readonly Issuer[]
   /** The SSM parameter that holds what edge and registry share. */
   readonly secret: string
   /** How long what nothing needs is kept, in milliseconds. */
@@ -16,6 +22,7 @@ export interface Config {
   /** Of servers that are not Amazon's. The SDK reads that of DynamoDB itself. */
   readonly s3Endpoint: string | undefined
   readonly ssmEndpoint: string | undefined
+  readonly stsEndpoint: string | undefined
 }
 
 const HOUR = 60 * 60 * 1000
@@ -34,17 +41,31 @@ export function readConfig(environment: Environment): Config {
   const origin = environment.LONGSHORE_ORIGIN ?? ''
   if (origin !== '' && !/^https?:\/\/[^/?#@\s]+$/.test(origin))
     wrong('LONGSHORE_ORIGIN', 'is not an origin such as https://registry.example')
+  const awsAccounts = (environment.LONGSHORE_AWS_ACCOUNTS ?? '').split(',').filter(Boolean)
+  if (!awsAccounts.every(account => /^\d{12}$/.test(account)))
+    wrong('LONGSHORE_AWS_ACCOUNTS', 'is not a list of account ids with commas')
   return {
     table: required('LONGSHORE_TABLE'),
     bucket: required('LONGSHORE_BUCKET'),
     region: required('AWS_REGION'),
     pull,
     auth,
+    awsAccounts,
+    issuers: issuersFrom(environment.LONGSHORE_ISSUERS || '[]'),
     secret: required('LONGSHORE_SECRET'),
     grace: hours * HOUR,
     origin,
     s3Endpoint: environment.AWS_ENDPOINT_URL_S3 || undefined,
     ssmEndpoint: environment.AWS_ENDPOINT_URL_SSM || undefined,
+    stsEndpoint: environment.AWS_ENDPOINT_URL_STS || undefined,
+  }
+}
+
+function issuersFrom(text: string): Issuer[] {
+  try {
+    return parseIssuers(JSON.parse(text))
+  } catch (error) {
+    return wrong('LONGSHORE_ISSUERS', `does not read: ${(error as Error).message}`)
   }
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { createAuth } from '../auth/auth.ts'
+import { federatedLogins } from '../auth/federated/federated.ts'
 import { Keyring } from '../auth/keyring.ts'
 import type { App } from '../http/app.ts'
 import { createRegistryApp, type RegistryApp } from '../registry-app.ts'
@@ -55,8 +56,9 @@ export function openDeployed({ config, secrets, readLimit, memory }: Parts): Dep
     uploadLife: UPLOAD_LIFE,
     direct: { readLimit },
   }
-  const { auth: mode } = config
-  const auth = mode === 'on' ? createAuth({ ...deps, keyring: keyringOf(secrets) }) : undefined
+  const federated = federatedLogins({ ...config, clock: Date.now })
+  const auth =
+    config.auth === 'on' ? createAuth({ ...deps, keyring: keyringOf(secrets), federated }) : undefined
   const registry = createRegistryApp(deps, {
     origin,
     auth,

@@ -57,6 +57,8 @@ async function whoAmI(_: Request, __: object, { access }: Context): Promise<Resp
     kind,
     ...(kind === 'user' && { groups: subject.groups, admin: subject.admin }),
     ...(kind === 'robot' && { grants: subject.grants }),
+    ...(kind === 'role' && { account: subject.account, session: subject.session }),
+    ...(kind === 'oidc' && { claims: subject.claims }),
   })
 }
 

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { type Algorithm, type Digest, digestOf } from '../protocol/digest.ts'
+import { presign } from './aws-presign.ts'
 import type { Credentials } from './aws-signature.ts'
 import type { BlobStore, ByteRange, Bytes, Draft, LinkRequest, ObjectName, Received } from './blobs.ts'
 import { checkName } from './object-name.ts'
@@ -12,11 +13,12 @@ import { cutParts } from './s3/cut-parts.ts'
 import { blobKey, commitDraft, loadTail, objectKey, place, putAside, tailKeys } from './s3/drafts.ts'
 import { checksumOf, notesOf } from './s3/notes.ts'
 import { PartSender } from './s3/part-sender.ts'
-import { presign } from './s3/presign.ts'
 import { type Hasher, ResumableHash } from './s3/resumable-hash.ts'
 
 const MOST_HASHES = 1000
 /** Of a multipart object, `-<parts>` follows. */
+/** What S3 takes instead of a checksum, in links. */
+const NO_BODY = 'UNSIGNED-PAYLOAD'
 const WHOLE_CHECKSUM = /^[A-Za-z0-9+/]{43}=$/
 const MEMORY = 64 * 2 ** 20
 
@@ -136,7 +138,9 @@ export class S3Blobs implements BlobStore {
     return presign({
       method,
       url: urlOf(this.#settings, objectKey(object)),
-      query: { 'response-content-type': mediaType },
+      query: { 'response-content-type': mediaType, 'X-Amz-Content-Sha256': NO_BODY },
+      payload: NO_BODY,
+      service: 's3',
       region: this.#settings.region,
       credentials,
       now,

@@ -52,7 +52,7 @@ describe('the policy', () => {
     ['a user of that name does not', user('ci-1'), 'overwrite-tag', 'app/a', 'nightly', false],
     [
       'a role',
-      { kind: 'role', arn: 'arn:aws:iam::1:role/deploy-x', session: 's' },
+      { kind: 'role', arn: 'arn:aws:iam::1:role/deploy-x', account: '1', session: 's' },
       'delete',
       'old/a',
       undefined,
@@ -60,7 +60,7 @@ describe('the policy', () => {
     ],
     [
       'another role',
-      { kind: 'role', arn: 'arn:aws:iam::1:role/other', session: 's' },
+      { kind: 'role', arn: 'arn:aws:iam::1:role/other', account: '1', session: 's' },
       'delete',
       'old/a',
       undefined,

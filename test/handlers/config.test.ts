@@ -8,6 +8,8 @@ const LEAST = {
   LONGSHORE_SECRET: '/longshore/secret',
 }
 
+const ISSUER = { name: 'ci', issuer: 'https://ci.example', claims: { repository: 'acme/*' } }
+
 describe('the environment of a deployed process', () => {
   it('needs to say where things are, and no more', () => {
     expect(readConfig(LEAST)).toEqual({
@@ -17,10 +19,13 @@ describe('the environment of a deployed process', () => {
       secret: '/longshore/secret',
       pull: 's3',
       auth: 'on',
+      awsAccounts: [],
+      issuers: [],
       grace: 24 * 60 * 60 * 1000,
       origin: '',
       s3Endpoint: undefined,
       ssmEndpoint: undefined,
+      stsEndpoint: undefined,
     })
   })
 
@@ -31,6 +36,8 @@ describe('the environment of a deployed process', () => {
       LONGSHORE_ORIGIN: 'https://registry.example',
       AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9000',
       AWS_ENDPOINT_URL_SSM: 'http://127.0.0.1:9001',
+      LONGSHORE_AWS_ACCOUNTS: '123456789012,210987654321',
+      LONGSHORE_ISSUERS: JSON.stringify([ISSUER]),
     }
     expect(readConfig({ ...LEAST, ...more })).toMatchObject({
       pull: 'edge',
@@ -38,6 +45,8 @@ describe('the environment of a deployed process', () => {
       origin: 'https://registry.example',
       s3Endpoint: 'http://127.0.0.1:9000',
       ssmEndpoint: 'http://127.0.0.1:9001',
+      awsAccounts: ['123456789012', '210987654321'],
+      issuers: [ISSUER],
     })
   })
 
@@ -48,6 +57,7 @@ describe('the environment of a deployed process', () => {
   it.each([
     ['LONGSHORE_PULL', 'cdn'],
     ['LONGSHORE_AUTH', 'maybe'],
+    ['LONGSHORE_AWS_ACCOUNTS', '1234'],
     ['LONGSHORE_GRACE_HOURS', '0'],
     ['LONGSHORE_GRACE_HOURS', 'soon'],
     ['LONGSHORE_ORIGIN', 'registry.example'],
@@ -55,5 +65,11 @@ describe('the environment of a deployed process', () => {
     ['LONGSHORE_ORIGIN', 'https://user@registry.example'],
   ])('is refused with %s=%s, in one line that names it', (name, value) => {
     expect(() => readConfig({ ...LEAST, [name]: value })).toThrow(new RegExp(`^${name} is .*$`))
+  })
+
+  it('is refused with a list of issuers that does not read', () => {
+    const of = (issuers: string) => () => readConfig({ ...LEAST, LONGSHORE_ISSUERS: issuers })
+    expect(of('[{"name":"ci"}]')).toThrow('LONGSHORE_ISSUERS does not read: 0.issuer')
+    expect(of('ci')).toThrow(/^LONGSHORE_ISSUERS does not read: .*$/)
   })
 })

@@ -10,6 +10,8 @@ describe('Settings', () => {
       name: 'longshore',
       pull: 's3',
       auth: 'on',
+      awsAccounts: 'own',
+      issuers: [],
       relay: 'off',
       relayCpu: 512,
       relayMemory: 1024,
@@ -54,7 +56,13 @@ describe('Settings', () => {
 
 describe('A setting that is not allowed is refused in one line that names it and what is:', () => {
   it.each<[Record<string, unknown>, RegExp]>([
-    [{ pul: 'edge' }, /^there is no setting pul; there are name, pull, auth, relay, /],
+    [{ pul: 'edge' }, /^there is no setting pul; there are name, pull, auth, awsAccounts, issuers, relay, /],
+    [
+      { awsAccounts: '1234' },
+      /^setting awsAccounts is "1234"; allowed: own, off, or ids of accounts with commas$/,
+    ],
+    [{ issuers: '[{}]' }, /^setting issuers is "\[{}\]"; allowed: a list of issuers; 0.name: /],
+    [{ issuers: 'ci' }, /^setting issuers is "ci"; allowed: a list of issuers; /],
     [{ longshore: { relays: 'on' } }, /^there is no setting relays; there are /],
     [{ longshore: 'on' }, /^the block `longshore` of the context must be an object$/],
     [{ name: 'My_Registry' }, /^setting name is "My_Registry"; allowed: at most 28 of a-z, 0-9 and -/],

@@ -147,18 +147,23 @@ describe('The functions', () => {
         LONGSHORE_BUCKET: synthesize().one(BUCKET).BucketName,
         LONGSHORE_PULL: 's3',
         LONGSHORE_AUTH: 'on',
+        LONGSHORE_AWS_ACCOUNTS: { Ref: 'AWS::AccountId' },
         LONGSHORE_SECRET: '/longshore/edge-secret',
         LONGSHORE_GRACE_HOURS: '24',
       },
     })
-    const said = { pull: 'edge', graceHours: 48, name: 'images' }
+    const issuers = [{ name: 'ci', issuer: 'https://ci.example', claims: { repository: 'acme/*' } }]
+    const said = { pull: 'edge', graceHours: 48, name: 'images', awsAccounts: '123456789012', issuers }
     expect(of(said)).toMatchObject({
       Variables: {
         LONGSHORE_PULL: 'edge',
         LONGSHORE_SECRET: '/images/edge-secret',
         LONGSHORE_GRACE_HOURS: '48',
+        LONGSHORE_AWS_ACCOUNTS: '123456789012',
+        LONGSHORE_ISSUERS: JSON.stringify(issuers),
       },
     })
+    expect(of({ awsAccounts: 'off' })).not.toHaveProperty('Variables.LONGSHORE_AWS_ACCOUNTS')
   })
 
   it('that collect are called every hour, and one is set apart where that is wanted', () => {

@@ -1,6 +1,6 @@
 import { randomBytes, scryptSync } from 'node:crypto'
 import { type Auth, createAuth } from '../../lambda/auth/auth.ts'
-import type { FederatedLogin } from '../../lambda/auth/federated.ts'
+import type { FederatedLogin } from '../../lambda/auth/federated/login.ts'
 import { Keyring } from '../../lambda/auth/keyring.ts'
 import { MemoryTable } from './memory-table.ts'
 import { openRegistry, type Sent } from './registry.ts'

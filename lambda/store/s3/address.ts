@@ -1,4 +1,4 @@
-import { encode } from './presign.ts'
+import { encode } from '../aws-presign.ts'
 
 /** Where a bucket is. */
 export interface Address {

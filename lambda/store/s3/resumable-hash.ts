@@ -1,4 +1,4 @@
-import { createSHA256, createSHA512, type IHasher } from 'hash-wasm'
+import type { IHasher } from 'hash-wasm'
 import type { Algorithm } from '../../protocol/digest.ts'
 
 /** What can be hashed with: node:crypto's is of this shape too. */
@@ -20,6 +20,8 @@ export class ResumableHash implements Hasher {
 
   /** @param state what {@link save} gave; without it the hash of no bytes */
   static async resume(algorithm: Algorithm, state?: string): Promise<ResumableHash> {
+    // Pulls need none of it, so a cold start does not read it.
+    const { createSHA256, createSHA512 } = await import('./hash-wasm.ts')
     const hasher = await (algorithm === 'sha256' ? createSHA256() : createSHA512())
     hasher.init()
     if (state !== undefined) {

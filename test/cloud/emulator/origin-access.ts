@@ -1,30 +1,6 @@
-import { createHash, createHmac } from 'node:crypto'
 import { SignatureV4 } from '@smithy/signature-v4'
 import type { Credentials } from '../../../lambda/store/aws-signature.ts'
-
-type Data = string | ArrayBuffer | ArrayBufferView
-
-/** The hash that a signature is made with, as the signer wants it. */
-class Sha256 {
-  readonly #hash
-  constructor(secret?: Data) {
-    this.#hash = secret ? createHmac('sha256', bytesOf(secret)) : createHash('sha256')
-  }
-  update(data: Data): void {
-    this.#hash.update(bytesOf(data))
-  }
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest()
-  }
-  reset(): void {}
-}
-
-function bytesOf(data: Data): string | Uint8Array {
-  if (typeof data === 'string') return data
-  return ArrayBuffer.isView(data)
-    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    : new Uint8Array(data)
-}
+import { Sha256 } from '../../support/sha256.ts'
 
 interface Unsigned {
   readonly method: string

@@ -2,10 +2,10 @@ import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Credentials } from '../../../lambda/store/aws-signature.ts'
-import { type Address, urlOf } from '../../../lambda/store/s3/address.ts'
-import { openClient } from '../../../lambda/store/s3/bucket.ts'
-import { presign } from '../../../lambda/store/s3/presign.ts'
+import { presign } from '../../lambda/store/aws-presign.ts'
+import type { Credentials } from '../../lambda/store/aws-signature.ts'
+import { type Address, urlOf } from '../../lambda/store/s3/address.ts'
+import { openClient } from '../../lambda/store/s3/bucket.ts'
 
 interface Wanted {
   readonly method: 'GET' | 'HEAD'
@@ -50,8 +50,14 @@ function byHand({ address, key, mediaType, ...wanted }: Wanted): URL {
     ...wanted,
     url: urlOf(address, key),
     region: address.region,
-    // The SDK also says which of its commands made the link.
-    query: { 'response-content-type': mediaType, ...(wanted.method === 'GET' && { 'x-id': 'GetObject' }) },
+    query: {
+      'response-content-type': mediaType,
+      'X-Amz-Content-Sha256': 'UNSIGNED-PAYLOAD',
+      // The SDK also says which of its commands made the link.
+      ...(wanted.method === 'GET' && { 'x-id': 'GetObject' }),
+    },
+    payload: 'UNSIGNED-PAYLOAD',
+    service: 's3',
   })
 }
 

@@ -1,10 +1,16 @@
-import { type Credentials, credentialOf, signatureOf, timeOf } from '../aws-signature.ts'
+import { type Credentials, credentialOf, signatureOf, timeOf } from './aws-signature.ts'
 
 export interface Presigning {
   readonly method: 'GET' | 'HEAD'
-  /** Of the object, its path already encoded. */
+  /** Of what is asked for, its path already encoded. */
   readonly url: URL
   readonly query: Readonly<Record<string, string>>
+  /** What must be sent besides `host`: names in lower case, in their order. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** SHA-256 of the body in hexadecimal, or what S3 takes instead. */
+  readonly payload: string
+  /** As it is called in the scope: `s3`, `sts`. */
+  readonly service: string
   readonly region: string
   readonly credentials: Credentials
   readonly now: Date
@@ -13,23 +19,33 @@ export interface Presigning {
 }
 
 /**
- * A link that S3 answers without any header of the client's (Signature Version 4, in the query). Method, path, query
- * and host are signed: changed in anything it is refused. By hand, because it is all that a pull needs of S3: the SDK's
+ * A link that AWS answers without an Authorization header (Signature Version 4, in the query). Method, path, query, host
+ * and the headers named are signed: changed in anything it is refused. By hand, because it is all that a pull needs of S3: the SDK's
  * presigner takes three times as long, and would have to be loaded with its client first.
  */
-export function presign({ method, url, query, region, credentials, now, seconds }: Presigning): URL {
-  const scope = { credentials, region, service: 's3', now }
+export function presign({
+  method,
+  url,
+  query,
+  headers = {},
+  payload,
+  credentials,
+  seconds,
+  ...where
+}: Presigning): URL {
+  const scope = { credentials, ...where }
+  const lines = Object.entries({ host: url.host, ...headers }).map(([name, value]) => `${name}:${value}\n`)
+  const names = ['host', ...Object.keys(headers)].join(';')
   const signed = canonical({
     ...query,
     'X-Amz-Algorithm': 'AWS4-HMAC-SHA256',
-    'X-Amz-Content-Sha256': 'UNSIGNED-PAYLOAD',
     'X-Amz-Credential': credentialOf(scope),
-    'X-Amz-Date': timeOf(now),
+    'X-Amz-Date': timeOf(scope.now),
     'X-Amz-Expires': String(seconds),
     ...(credentials.sessionToken && { 'X-Amz-Security-Token': credentials.sessionToken }),
-    'X-Amz-SignedHeaders': 'host',
+    'X-Amz-SignedHeaders': names,
   })
-  const request = `${method}\n${url.pathname}\n${signed}\nhost:${url.host}\n\nhost\nUNSIGNED-PAYLOAD`
+  const request = `${method}\n${url.pathname}\n${signed}\n${lines.join('')}\n${names}\n${payload}`
   return new URL(`${url.origin}${url.pathname}?${signed}&X-Amz-Signature=${signatureOf(request, scope)}`)
 }
 
