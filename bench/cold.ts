@@ -5,12 +5,14 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import { type BundleFile, bundle } from '../infra/bundle.ts'
+import { Keyring } from '../lambda/auth/keyring.ts'
+import { issueToken } from '../lambda/auth/tokens.ts'
 import type { GatewayEvent } from '../lambda/http/api-gateway.ts'
 import { digestOf } from '../lambda/protocol/digest.ts'
 import type { RepositoryName } from '../lambda/protocol/name.ts'
 import type { Tag } from '../lambda/protocol/reference.ts'
 import { keys } from '../lambda/store/keys.ts'
-import type { LinkRow, ManifestRow, TagRow } from '../lambda/store/records.ts'
+import type { AccountRow, LinkRow, ManifestRow, TagRow } from '../lambda/store/records.ts'
 import { Aws } from './aws.ts'
 import { median, table } from './report.ts'
 
@@ -42,10 +44,21 @@ const link: LinkRow = {
   touched: Date.now(),
   touches: 0,
 }
-const secrets = {
-  edgeKeys: [randomBytes(32).toString('base64url')],
-  header: randomBytes(32).toString('base64url'),
+const account: AccountRow = {
+  ...keys.account('ann'),
+  ...{ kind: 'user', secret: '', admin: true, created: 0, generation: 0 },
 }
+const random = () => randomBytes(32).toString('base64url')
+const secrets = { edgeKeys: [random()], tokenKeys: [random()], header: random() }
+const host = 'registry.example'
+const token = await issueToken(
+  new Keyring(secrets.tokenKeys),
+  {
+    holder: { account: 'ann', generation: 0 },
+    scopes: [{ type: 'repository', name, actions: ['pull'] }],
+  },
+  { service: host, now: Date.now() },
+)
 
 const requests = {
   'HEAD of a manifest, by tag': requestOf('HEAD', '/v2/app/manifests/v1'),
@@ -69,7 +82,11 @@ const cases: readonly Case[] = [
 ]
 
 const folder = mkdtempSync(join(tmpdir(), 'longshore-cold-'))
-const aws = await Aws.start({ rows: [tag, manifest, link], object, secrets: JSON.stringify(secrets) })
+const aws = await Aws.start({
+  rows: [tag, manifest, link, account],
+  object,
+  secrets: JSON.stringify(secrets),
+})
 try {
   const names = ['api', 'claim', 'collector', 'edge-secret']
   const sizes = [...names.map(handler => pack(handler, true)), pack('api', false)]
@@ -134,7 +151,12 @@ function requestOf(method: string, rawPath: string): GatewayEvent {
     version: '2.0',
     rawPath,
     rawQueryString: '',
-    headers: { 'x-longshore-edge': secrets.header, 'x-forwarded-for': '203.0.113.7, 130.176.1.1' },
+    headers: {
+      'x-longshore-edge': secrets.header,
+      'x-longshore-host': host,
+      'x-forwarded-for': '203.0.113.7, 130.176.1.1',
+      authorization: `Bearer ${token}`,
+    },
     isBase64Encoded: false,
     requestContext: { requestId: randomUUID(), http: { method } },
   }

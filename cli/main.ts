@@ -2,8 +2,11 @@ import { resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import { type Ask, openFolder, openRegistry, openTable } from './ask.ts'
-import { COMMANDS, type Command } from './commands.ts'
+import { COMMANDS, type Command, type Input } from './commands.ts'
+import { DockerConfig } from './docker-config.ts'
 import { Failure } from './failure.ts'
+import { LOGINS, type LoginCommand } from './logins.ts'
+import { hostOf, originOf } from './origin.ts'
 import { print } from './print.ts'
 
 const FLAGS = {
@@ -11,6 +14,7 @@ const FLAGS = {
   table: { type: 'string' },
   registry: { type: 'string' },
   user: { type: 'string' },
+  aws: { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   admin: { type: 'boolean' },
@@ -24,6 +28,8 @@ const FLAGS = {
   expires: { type: 'string' },
   claims: { type: 'string' },
 } as const
+
+const ALL: Readonly<Record<string, Command | LoginCommand>> = { ...LOGINS, ...COMMANDS }
 
 try {
   await main()
@@ -41,15 +47,22 @@ async function main(): Promise<void> {
     if (!flags.help) process.exitCode = 2
     return
   }
-  const { ask, close } = await open(flags)
+  const words = positionals.slice(name.split(' ').length)
+  const result = await carryOut(command, { words, flags, secret: readSecret })
+  if (result !== undefined) console.log(flags.json ? JSON.stringify(result, null, 2) : print(result))
+}
+
+async function carryOut(command: Command | LoginCommand, input: Input & { flags: Flags }): Promise<unknown> {
+  if ('login' in command) return command.login(input)
+  const { ask, close } = await open(input.flags)
   try {
-    const words = positionals.slice(name.split(' ').length)
-    const result = await command.run(ask, { words, flags, secret: readSecret })
-    if (result !== undefined) console.log(flags.json ? JSON.stringify(result, null, 2) : print(result))
+    return await command.run(ask, input)
   } finally {
     close()
   }
 }
+
+type Flags = ReturnType<typeof read>['values']
 
 function read() {
   try {
@@ -59,36 +72,27 @@ function read() {
   }
 }
 
-function find(positionals: readonly string[]): [string, Command | undefined] {
+function find(positionals: readonly string[]): [string, Command | LoginCommand | undefined] {
   const names = [positionals.slice(0, 2).join(' '), positionals[0] ?? '']
-  const name = names.find(name => Object.hasOwn(COMMANDS, name)) ?? ''
+  const name = names.find(name => Object.hasOwn(ALL, name)) ?? ''
   if (positionals.length > 0 && name === '')
     throw new Failure(`there is no command ${names[0]} (--help lists what there is)`, 2)
-  return [name, COMMANDS[name]]
+  return [name, ALL[name]]
 }
 
 /** The folder, unless a registry is named. A password is never on the command line, where others see it. */
-async function open({
-  data,
-  table,
-  registry,
-  user,
-}: {
-  data?: string | undefined
-  table?: string | undefined
-  registry?: string | undefined
-  user?: string | undefined
-}): Promise<{ ask: Ask; close(): void }> {
+async function open({ data, table, registry, user }: Flags): Promise<{ ask: Ask; close(): void }> {
   if (table) return openTable(table)
   const { LONGSHORE_REGISTRY, LONGSHORE_USER, LONGSHORE_PASSWORD, LONGSHORE_DATA } = process.env
-  const origin = registry ?? (data === undefined ? LONGSHORE_REGISTRY : undefined)
-  if (!origin) return openFolder(resolve(data ?? LONGSHORE_DATA ?? './data'))
-  if (!/^https?:\/\/[^/]+\/?$/.test(origin))
-    throw new Failure('--registry is no origin such as https://registry.example', 2)
+  const named = registry ?? (data === undefined ? LONGSHORE_REGISTRY : undefined)
+  if (!named) return openFolder(resolve(data ?? LONGSHORE_DATA ?? './data'))
   const name = user ?? LONGSHORE_USER
   if (name && !LONGSHORE_PASSWORD) throw new Failure('the password is missing: set LONGSHORE_PASSWORD', 2)
-  const login = name && LONGSHORE_PASSWORD ? { user: name, password: LONGSHORE_PASSWORD } : undefined
-  return { ask: openRegistry(origin, login), close: () => {} }
+  const login =
+    name && LONGSHORE_PASSWORD
+      ? { user: name, password: LONGSHORE_PASSWORD }
+      : await new DockerConfig().find(hostOf(named))
+  return { ask: openRegistry(originOf(named), login), close: () => {} }
 }
 
 async function readSecret(): Promise<string> {
@@ -99,8 +103,8 @@ async function readSecret(): Promise<string> {
 }
 
 function help(): string {
-  const width = Math.max(...Object.values(COMMANDS).map(({ usage }) => Math.min(usage.length, 44)))
-  const lines = Object.values(COMMANDS).map(({ usage, about }) =>
+  const width = Math.max(...Object.values(ALL).map(({ usage }) => Math.min(usage.length, 44)))
+  const lines = Object.values(ALL).map(({ usage, about }) =>
     usage.length > width
       ? `  ${usage}\n  ${''.padEnd(width)}  ${about}`
       : `  ${usage.padEnd(width)}  ${about}`,
@@ -111,7 +115,7 @@ ${lines.join('\n')}
 
   --data <folder>        the registry in a folder, also while its server runs (./data)
   --table <name>         accounts and policy of a deployment, by your credentials of AWS
-  --registry <origin>    a registry over HTTP, with --user and LONGSHORE_PASSWORD
+  --registry <registry>  a registry over HTTP: by a login that was kept, or --user and LONGSHORE_PASSWORD
   --json                 prints JSON
 
 Exit code 0: done; 1: refused or not there; 2: the command line makes no sense.`

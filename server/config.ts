@@ -65,7 +65,7 @@ const SETTINGS = {
   auth: {
     value: '<mode>',
     fallback: 'auto',
-    meaning: 'open, or auto: logins once there are accounts',
+    meaning: 'auto: logins once there are accounts; open',
     schema: v.picklist(['auto', 'open'], 'is neither auto nor open'),
   },
   awsAccounts: {
@@ -79,7 +79,7 @@ const SETTINGS = {
   },
   issuers: {
     value: '<file>',
-    meaning: 'whose ID tokens may log in (docs/access.md)',
+    meaning: 'whose ID tokens are good (docs/access.md)',
     schema: v.string(),
   },
   stsEndpoint: { value: '<url>', meaning: 'another STS than that of AWS, for tests', schema: origin },
