@@ -88,7 +88,7 @@ const aws = await Aws.start({
   secrets: JSON.stringify(secrets),
 })
 try {
-  const names = ['api', 'claim', 'collector', 'edge-secret']
+  const names = ['api', 'claim', 'collector', 'edge-secret', 'first-administrator']
   const sizes = [...names.map(handler => pack(handler, true)), pack('api', false)]
   const times = await inTurn()
   console.log(

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { type Issuer, parseIssuers } from '../lambda/auth/federated/issuers.ts'
+import { issuers, list, matching, oneNumberOf, oneOf, tags, wholeNumber } from './setting-kinds.ts'
 
 /** Fargate's sizes for one task: MiB that go with each number of CPU units. 1,024 units are one vCPU. */
 const TASK_MEMORY: Record<number, readonly number[]> = {
@@ -44,6 +44,11 @@ const FIELDS = {
    */
   auth: v.optional(oneOf('on', 'off'), 'on'),
 
+  /**
+   * Whether there is a user `admin` with a generated password in Secrets Manager, which costs 0.40 dollars a month. Turned `off` when it
+   * has served, the secret goes and the user stays. Without it the first account is made by `longshore user add --table`.
+   */
+  firstAdministrator: v.optional(oneOf('on', 'off'), 'on'),
   /**
    * Ids of the AWS accounts whose roles and users may log in by IAM, with commas; `own`: the account of the deployment; `off`:
    * nobody. What they may do then is for the policy to say, and a rule for `authenticated` is for all of them.
@@ -172,78 +177,4 @@ function checkTogether({ domain, certificate, zone, ...relay }: Settings): void 
 
 function steps(least: number, most: number): number[] {
   return Array.from({ length: (most - least) / 1024 + 1 }, (_, i) => least + i * 1024)
-}
-
-function oneOf<const T extends string>(...allowed: T[]) {
-  return v.pipe(v.unknown(), v.transform(plain), v.picklist(allowed, allowed.join(', ')))
-}
-
-function oneNumberOf(...allowed: number[]) {
-  return v.pipe(v.unknown(), v.transform(number), v.picklist(allowed, allowed.join(', ')))
-}
-
-function wholeNumber(least: number, most: number) {
-  const check = (value: unknown) => Number.isInteger(value) && Number(value) >= least && Number(value) <= most
-  return v.pipe(
-    v.unknown(),
-    v.transform(number),
-    v.custom<number>(check, `a whole number from ${least} to ${most}`),
-  )
-}
-
-function matching(pattern: RegExp, allowed: string) {
-  return v.pipe(v.unknown(), v.transform(plain), v.string(allowed), v.regex(pattern, allowed))
-}
-
-function list(pattern: RegExp, allowed: string) {
-  const split = (value: unknown) => (typeof value === 'string' ? value.split(',') : value)
-  const items = v.array(v.pipe(v.string(allowed), v.regex(pattern, allowed)), allowed)
-  return v.pipe(v.unknown(), v.transform(split), items, v.minLength(2, allowed), v.maxLength(3, allowed))
-}
-
-/** All that a function is told by its environment must fit into 4 KB. */
-const LONGEST_ISSUERS = 2_500
-
-function issuers() {
-  const read = (value: unknown) => (typeof value === 'string' ? JSON.parse(value) : value)
-  return v.pipe(
-    v.unknown(),
-    v.rawTransform<unknown, Issuer[]>(({ dataset, addIssue, NEVER }) => {
-      try {
-        const issuers = parseIssuers(read(dataset.value))
-        if (JSON.stringify(issuers).length <= LONGEST_ISSUERS) return issuers
-        addIssue({ message: `at most ${LONGEST_ISSUERS} characters of JSON` })
-      } catch (error) {
-        addIssue({ message: `a list of issuers; ${(error as Error).message}` })
-      }
-      return NEVER
-    }),
-  )
-}
-
-/** Amazon's rules: 50 tags, keys of 128 characters that do not begin with `aws:`, values of 256. */
-function tags() {
-  const allowed = 'tags as key=value,key=value, with at most 40 of them'
-  const key = v.pipe(v.string(), v.regex(/^(?!aws:)[\w .:/+@-]{1,128}$/i, allowed))
-  const value = v.pipe(v.string(allowed), v.regex(/^[\w .:/=+@-]{0,256}$/, allowed))
-  const split = (text: unknown) => (typeof text === 'string' ? pairsOf(text) : text)
-  const pairs = v.pipe(v.record(key, value, allowed), v.maxEntries(40, allowed))
-  return v.pipe(v.unknown(), v.transform(split), pairs)
-}
-
-/** A pair without `=` stays out of shape, and is refused. */
-function pairsOf(text: string): unknown {
-  const pairs = text
-    .split(',')
-    .map(pair => [pair.split('=', 1)[0], pair.split('=').slice(1).join('=')] as const)
-  return text.split(',').every(pair => pair.includes('=')) ? Object.fromEntries(pairs) : text
-}
-
-/** cdk.json may hold 100 where the command line can only say "100". */
-function plain(value: unknown): unknown {
-  return typeof value === 'number' ? String(value) : value
-}
-
-function number(value: unknown): unknown {
-  return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
 }

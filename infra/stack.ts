@@ -3,6 +3,7 @@ import { Api } from './constructs/api.ts'
 import { Domain } from './constructs/domain.ts'
 import { Edge } from './constructs/edge.ts'
 import { EdgeSecret } from './constructs/edge-secret.ts'
+import { FirstAdministrator } from './constructs/first-administrator.ts'
 import { Functions } from './constructs/functions.ts'
 import { Logs } from './constructs/logs.ts'
 import { Relay } from './constructs/relay.ts'
@@ -76,12 +77,11 @@ export class RegistryStack extends Stack {
     const host = domain ?? distribution.attrDomainName
     this.#tell('Registry', `https://${host}`, "The registry's address")
     this.#tell('Login', `docker login ${host}`, 'What to say to begin with')
-    if (settings.auth === 'on')
-      this.#tell(
-        'FirstAdministrator',
-        `npx longshore user add <name> --admin --table ${storage.table.tableName}`,
-        'Makes the first account, by your own credentials of AWS',
-      )
+    if (settings.auth === 'on' && settings.firstAdministrator === 'on') {
+      const parts = { host, storage, log: logs.of('first-administrator') }
+      const { login } = new FirstAdministrator(this, 'FirstAdministrator', parts)
+      this.#tell('FirstLogin', login, 'Logs in the first administrator, whose password was generated')
+    }
     this.#tell(
       'EdgeHost',
       distribution.attrDomainName,

@@ -3,13 +3,7 @@ import { CloudFrontKeyValueStoreClient } from '@aws-sdk/client-cloudfront-keyval
 import { SSMClient } from '@aws-sdk/client-ssm'
 // The KeyValueStore is in no region. It wants another kind of signature, which its client finds when this is loaded.
 import '@aws-sdk/signature-v4a'
-import {
-  type Answer,
-  fulfil,
-  type Outcome,
-  putAnswer,
-  type ResourceEvent,
-} from './edge-secret/custom-resource.ts'
+import { type Answer, fulfil, type Outcome, putAnswer, type ResourceEvent } from './custom-resource.ts'
 import { keepSecret } from './edge-secret/keep-secret.ts'
 import { KeyValueItems, ParameterSecret } from './edge-secret/stores.ts'
 

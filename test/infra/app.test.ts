@@ -54,8 +54,8 @@ describe.skipIf(!cutOff)('Without network (needs unshare -rn) and account', () =
       ({ Type }) => Type === 'AWS::Lambda::Function',
     )
     const folders = codes.map(({ Properties }) => `asset.${Properties.Code.S3Key.replace('.zip', '')}`)
-    expect(folders).toHaveLength(4)
-    expect(new Set(folders).size).toBe(4)
+    expect(folders).toHaveLength(5)
+    expect(new Set(folders).size).toBe(5)
     for (const code of folders)
       expect(statSync(join(folder, 'whole', code, 'index.mjs')).size).toBeGreaterThan(0)
   })

@@ -10,6 +10,7 @@ describe('Settings', () => {
       name: 'longshore',
       pull: 's3',
       auth: 'on',
+      firstAdministrator: 'on',
       awsAccounts: 'own',
       issuers: [],
       relay: 'off',
@@ -56,7 +57,10 @@ describe('Settings', () => {
 
 describe('A setting that is not allowed is refused in one line that names it and what is:', () => {
   it.each<[Record<string, unknown>, RegExp]>([
-    [{ pul: 'edge' }, /^there is no setting pul; there are name, pull, auth, awsAccounts, issuers, relay, /],
+    [
+      { pul: 'edge' },
+      /^there is no setting pul; there are name, pull, auth, firstAdministrator, awsAccounts, issuers, relay, /,
+    ],
     [
       { awsAccounts: '1234' },
       /^setting awsAccounts is "1234"; allowed: own, off, or ids of accounts with commas$/,

@@ -120,7 +120,7 @@ describe('The functions', () => {
 
   it('run on Node 24 and arm64, with their own log', () => {
     const all = synthesize().all(FUNCTION)
-    expect(all).toHaveLength(4)
+    expect(all).toHaveLength(5)
     for (const { Properties } of all)
       expect(Properties).toMatchObject({
         Runtime: 'nodejs24.x',
@@ -135,6 +135,7 @@ describe('The functions', () => {
     ['FunctionsClaim', 900, 1769],
     ['FunctionsCollector', 900, 512],
     ['EdgeSecretMaker', 60, 256],
+    ['FirstAdministratorMaker', 60, 512],
   ])('%s has %i seconds and %i MiB', (part, Timeout, MemorySize) => {
     expect(functionOf(part)).toMatchObject({ Timeout, MemorySize })
   })
@@ -187,6 +188,11 @@ describe('The functions', () => {
     const groups = synthesize({ logRetentionDays: 7 }).all('AWS::Logs::LogGroup')
     expect(
       groups.map(({ Properties = {} }) => [Properties.LogGroupName, Properties.RetentionInDays]),
-    ).toEqual(['edge-secret', 'api', 'claim', 'collector', 'requests'].map(part => [`/longshore/${part}`, 7]))
+    ).toEqual(
+      ['edge-secret', 'api', 'claim', 'collector', 'requests', 'first-administrator'].map(part => [
+        `/longshore/${part}`,
+        7,
+      ]),
+    )
   })
 })

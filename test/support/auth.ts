@@ -20,8 +20,13 @@ export const basic = (name: string, password: string) => ({
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 /** A registry in memory with logins, an administrator `root`, and a policy that tests may replace. */
-export async function openGuarded({ federated = [] }: { federated?: readonly FederatedLogin[] } = {}) {
-  const table = new MemoryTable()
+export async function openGuarded({
+  federated = [],
+  table = new MemoryTable(),
+}: {
+  federated?: readonly FederatedLogin[]
+  table?: MemoryTable
+} = {}) {
   let keys = [newKey()]
   let keyring = new Keyring(keys)
   const clock = { now: () => 0 }

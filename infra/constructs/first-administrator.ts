@@ -1,0 +1,59 @@
+import { Aws, CustomResource, Duration, RemovalPolicy } from 'aws-cdk-lib'
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { Construct } from 'constructs'
+import { accept } from './accepted.ts'
+import { Handler } from './handler.ts'
+import { allow } from './permissions.ts'
+import type { Storage } from './storage.ts'
+
+interface FirstAdministratorProps {
+  /** The registry's, for the line by which to log in. */
+  readonly host: string
+  readonly storage: Storage
+  readonly log: ILogGroup
+}
+
+/**
+ * The account `admin`, whose password is generated when the stack is deployed and is in Secrets Manager alone. It is made in a registry
+ * without accounts, and never touched again. Secrets Manager takes 0.40 dollars a month: once there are other administrators,
+ * the setting `firstAdministrator=off` removes the secret.
+ */
+export class FirstAdministrator extends Construct {
+  /** Logs in without showing the password to anybody. */
+  readonly login: string
+
+  constructor(scope: Construct, id: string, { host, storage, log }: FirstAdministratorProps) {
+    super(scope, id)
+    const secret = new Secret(this, 'Password', {
+      description: 'Longshore: the password of the user admin, as it was when the registry was made',
+      generateSecretString: { passwordLength: 32, excludePunctuation: true },
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
+    accept(
+      secret,
+      'AwsSolutions-SMG4',
+      'It is for the first login alone: to change it here would not change the password that the registry knows.',
+    )
+    const maker = new Handler(this, 'Maker', {
+      file: 'first-administrator',
+      description: 'Longshore: makes the first account when the registry is made',
+      memory: 512,
+      timeout: Duration.minutes(1),
+      environment: {
+        LONGSHORE_TABLE: storage.table.tableName,
+        LONGSHORE_PASSWORD_SECRET: secret.secretArn,
+      },
+      log,
+    })
+    allow(maker.role, 'dynamodb', ['Query', 'PutItem'], storage.table.tableArn)
+    allow(maker.role, 'secretsmanager', ['GetSecretValue'], secret.secretArn)
+    new CustomResource(this, 'Account', {
+      resourceType: 'Custom::FirstAdministrator',
+      serviceToken: maker.function.functionArn,
+      serviceTimeout: Duration.minutes(10),
+    })
+    const read = `aws secretsmanager get-secret-value --region ${Aws.REGION} --secret-id ${secret.secretArn} --query SecretString --output text`
+    this.login = `${read} | docker login --username admin --password-stdin ${host}`
+  }
+}

@@ -1,0 +1,44 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { Accounts } from '../auth/accounts.ts'
+import { DynamoTable } from '../store/dynamo-table.ts'
+import type { Table } from '../store/table.ts'
+import { type Answer, fulfil, type Outcome, putAnswer, type ResourceEvent } from './custom-resource.ts'
+
+/** Whom the password that the deployment has generated is for. */
+const NAME = 'admin'
+
+interface Wiring {
+  readonly table: Table
+  /** The password, asked for when an account is made with it. */
+  readonly password: () => Promise<string>
+  readonly answer: Answer
+}
+
+/** Called by CloudFormation when the registry is made: see infra/constructs/first-administrator.ts. */
+export const handler = createHandler({
+  table: new DynamoTable(new DynamoDBClient(), process.env.LONGSHORE_TABLE ?? ''),
+  password: fromSecretsManager(process.env.LONGSHORE_PASSWORD_SECRET ?? ''),
+  answer: putAnswer,
+})
+
+/** Makes an account where there is none yet. A table that outlived its stack keeps those that it has. */
+export function createHandler({ table, password, answer }: Wiring): (event: ResourceEvent) => Promise<void> {
+  const accounts = new Accounts({ table, clock: Date.now })
+  return event => fulfil(event, { work, nameOf: () => NAME, answer })
+
+  async function work({ RequestType }: ResourceEvent): Promise<Outcome> {
+    if (RequestType === 'Create' && !(await accounts.some()))
+      await accounts.addUser(NAME, { password: await password(), admin: true })
+    return { id: NAME }
+  }
+}
+
+function fromSecretsManager(SecretId: string): () => Promise<string> {
+  const client = new SecretsManagerClient()
+  return async () => {
+    const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId }))
+    if (!SecretString) throw new Error('the secret of the first administrator is empty')
+    return SecretString
+  }
+}
