@@ -143,6 +143,18 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     about: 'the repositories that you may pull from',
     run: async ask => pages(ask, '/v2/_catalog', 'repositories'),
   },
+  'repo remove': {
+    usage: 'repo remove <repository>',
+    about: 'removes a repository with all its tags and manifests',
+    run: async (ask, { words: [name = ''] }) => {
+      const target = `/api/repositories/${needed(name, 'repository')}`
+      for (let removed = 0; ; ) {
+        const part = (await send(ask, 'DELETE', target)) as { removed: number; more: boolean }
+        removed += part.removed
+        if (!part.more) return { repository: name, removed }
+      }
+    },
+  },
   'tag list': {
     usage: 'tag list <repository>',
     about: 'the tags of a repository',

@@ -24,12 +24,13 @@ export function createRegistry(deps: Dependencies): Registry {
   const links = new Links(deps)
   const tags = new Tags(deps)
   const directUploads = new DirectUploads(deps, links)
+  const manifests = new Manifests(deps, links, directUploads, tags)
   return {
-    repositories: new Repositories(deps.table),
+    repositories: new Repositories(deps.table, manifests),
     blobs: new Blobs(deps, links, directUploads),
     uploads: new Uploads(deps, links),
     directUploads,
-    manifests: new Manifests(deps, links, directUploads, tags),
+    manifests,
     tags,
     referrers: new Referrers(deps),
     links,

@@ -1,16 +1,52 @@
+import type { Digest } from '../protocol/digest.ts'
+import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Page } from '../protocol/pagination.ts'
-import { keys, REPOSITORIES } from '../store/keys.ts'
+import { keys, REPOSITORIES, stretches } from '../store/keys.ts'
 import type { RepositoryRow } from '../store/records.ts'
 import type { Table, Write } from '../store/table.ts'
+import type { Manifests } from './manifests.ts'
+import type { TagGuard } from './tags.ts'
 
 const UPDATE_EVERY = 60 * 60 * 1000
+/** How many manifests one call removes: no function may run for longer than half a minute. */
+const AT_ONCE = 50
+/**
+ * The last push of a repository that was removed. The next push finds the row to be old, and writes the time of now. One that had read the
+ * row before writes nothing; so whether such a repository is there, its manifests must say.
+ */
+const REMOVED = 0
 
 /** The repositories there are. A repository begins with its first manifest. */
 export class Repositories {
   readonly #table: Table
-  constructor(table: Table) {
+  readonly #manifests: Manifests
+  constructor(table: Table, manifests: Manifests) {
     this.#table = table
+    this.#manifests = manifests
+  }
+
+  /**
+   * Removes manifests and tags, some at a time. The blobs are the collector's.
+   * @returns how many manifests went, and whether to ask again because there are more
+   * @throws {RegistryError} NAME_UNKNOWN; whatever the guard says of a tag, with what came before it removed
+   */
+  async remove(name: RepositoryName, guard: TagGuard): Promise<{ removed: number; more: boolean }> {
+    const row = await this.#table.get<RepositoryRow>(keys.repository(name))
+    if (!row || !(await isThere(this.#table, row)))
+      throw new RegistryError('NAME_UNKNOWN', { detail: { name } })
+    const { partition, prefix } = stretches.manifests(name)
+    const rows = await this.#table.query(partition, { prefix, limit: AT_ONCE + 1 })
+    const more = rows.length > AT_ONCE
+    for (const { sort } of rows.slice(0, AT_ONCE))
+      await this.#manifests.delete(name, sort.slice(prefix.length) as Digest, guard).catch(unlessGone)
+    if (!more)
+      await this.#table.transact({
+        update: keys.repository(name),
+        change: { set: { updated: REMOVED } },
+        if: 'present',
+      })
+    return { removed: rows.length - Number(more), more }
   }
 
   /**
@@ -23,8 +59,10 @@ export class Repositories {
   ): Promise<{ names: string[]; more: boolean }> {
     const names: string[] = []
     for (let after = last, more = true; more && names.length <= limit; ) {
-      const rows = await this.#table.query(REPOSITORIES, { ...(after && { after }), limit: limit + 1 })
-      names.push(...rows.map(row => row.sort).filter(name => isShown(name as RepositoryName)))
+      const page = { ...(after && { after }), limit: limit + 1 }
+      const rows = await this.#table.query<RepositoryRow>(REPOSITORIES, page)
+      for (const row of rows)
+        if (isShown(row.sort as RepositoryName) && (await isThere(this.#table, row))) names.push(row.sort)
       more = rows.length > limit
       after = rows.at(-1)?.sort
     }
@@ -37,4 +75,16 @@ export function noteRepository(name: RepositoryName, row: RepositoryRow | undefi
   if (!row) return [{ put: { ...keys.repository(name), created: now, updated: now }, if: 'absent' }]
   if (row.updated > now - UPDATE_EVERY) return []
   return [{ update: keys.repository(name), change: { set: { updated: now } }, if: 'present' }]
+}
+
+/** Whether a repository is there, of which there is a row. */
+export async function isThere(table: Table, { sort, updated }: RepositoryRow): Promise<boolean> {
+  if (updated !== REMOVED) return true
+  const { partition, prefix } = stretches.manifests(sort as RepositoryName)
+  return (await table.query(partition, { prefix, limit: 1 })).length > 0
+}
+
+/** Somebody else removed it between two looks. */
+function unlessGone(error: unknown): void {
+  if (!(error instanceof RegistryError) || error.code !== 'MANIFEST_UNKNOWN') throw error
 }

@@ -2,10 +2,10 @@ import type { Route } from '../http/router.ts'
 import { adminRoutes } from './admin.ts'
 import { baseRoutes } from './base.ts'
 import { blobRoutes } from './blobs.ts'
-import { catalogRoutes } from './catalog.ts'
 import type { Context } from './context.ts'
 import { manifestRoutes } from './manifests.ts'
 import { referrerRoutes } from './referrers.ts'
+import { repositoryRoutes } from './repositories.ts'
 import { tagRoutes } from './tags.ts'
 import { tokenRoutes } from './token.ts'
 import { uploadRoutes } from './uploads.ts'
@@ -18,7 +18,7 @@ export const routes: readonly Route<Context>[] = [
   ...uploadRoutes,
   ...tagRoutes,
   ...referrerRoutes,
-  ...catalogRoutes,
+  ...repositoryRoutes,
   ...tokenRoutes,
   ...adminRoutes,
 ]

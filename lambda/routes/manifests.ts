@@ -1,4 +1,3 @@
-import type { Access } from '../auth/access.ts'
 import { readBody } from '../http/body.ts'
 import type { Request, Response } from '../http/message.ts'
 import { type Params, route } from '../http/router.ts'
@@ -6,13 +5,12 @@ import { accepts } from '../protocol/accept.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import { MANIFEST_LIMIT } from '../protocol/manifest.ts'
 import { essence } from '../protocol/media-types.ts'
-import type { RepositoryName } from '../protocol/name.ts'
 import { manifestPath } from '../protocol/paths.ts'
 import { parseTag, type Reference, type Tag } from '../protocol/reference.ts'
 import type { ManifestInfo } from '../registry/manifests.ts'
-import type { TagGuard } from '../registry/tags.ts'
 import { contentHeaders, empty, etag, isFresh } from './answers.ts'
 import type { Context } from './context.ts'
+import { guardOf } from './guard.ts'
 
 const EXISTING = '/v2/<name>/manifests/<existing>'
 const REFERENCE = '/v2/<name>/manifests/<reference>'
@@ -92,10 +90,6 @@ function describe(
       detail: { mediaType, reason: 'not among the types in Accept' },
     })
   return isFresh(headers['if-none-match'], digest) ? empty(304, { etag: etag(digest) }) : undefined
-}
-
-function guardOf(name: RepositoryName, access: Access): TagGuard {
-  return (tag, change) => access.demand(change, name, tag)
 }
 
 function tagsIn(query: URLSearchParams): Tag[] {

@@ -68,6 +68,7 @@ export const keys = {
 /** Stretches of a repository's partition, for queries. */
 export const stretches = {
   tags: (name: RepositoryName) => ({ partition: repository(name), prefix: 'tag#' }),
+  manifests: (name: RepositoryName) => ({ partition: repository(name), prefix: 'manifest#' }),
   tagged: (name: RepositoryName, digest: Digest) => ({
     partition: repository(name),
     prefix: `tagged#${digest}#`,

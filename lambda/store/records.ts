@@ -11,7 +11,7 @@ import type { Json, Key } from './table.ts'
 
 export type RepositoryRow = Key & {
   readonly created: number
-  /** The last push, to within an hour: rewriting it with every push would make all of them meet on one row. */
+  /** The last push, to within an hour: rewriting it with every push would make all of them meet on one row. 0: was removed. */
   readonly updated: number
 }
 

@@ -114,7 +114,12 @@ describe('every route, for everybody, in public and in private', () => {
       part === 'name' ? `${kind}/app` : (FILLED[part] ?? ''),
     )
     // Deletes are asked about what is not there, so that every case meets the same registry.
-    const asked = method === 'DELETE' ? target.replace('v1', 'gone').replace(LAYER, digest('gone')) : target
+    const gone = (there: string) =>
+      there
+        .replace('v1', 'gone')
+        .replace(LAYER, digest('gone'))
+        .replace(/(repositories\/\w+\/)app/, '$1gone')
+    const asked = method === 'DELETE' ? gone(target) : target
     if (who === 'wrong password' || who === 'nobody') guarded.wait(SLOWED) // so often, it would have to wait
     const answer = await guarded.as(shown[who] ?? {}, method, asked)
 

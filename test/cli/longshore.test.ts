@@ -4,6 +4,7 @@ import { LocalServer } from '../support/local-server.ts'
 import { Scratch } from '../support/scratch.ts'
 
 const PASSWORD = 'correct horse'
+const OCI_INDEX = 'application/vnd.oci.image.index.v1+json'
 let scratch: Scratch
 beforeEach(() => {
   scratch = new Scratch('longshore-cli-')
@@ -15,7 +16,7 @@ async function longshore(words: string, input = '', env: Record<string, string> 
   const args = [
     'cli/start.js',
     ...words.split(' '),
-    ...(env.LONGSHORE_REGISTRY ? [] : ['--data', scratch.path]),
+    ...(env.LONGSHORE_REGISTRY || words.includes('--registry') ? [] : ['--data', scratch.path]),
   ]
   return attempt(process.execPath, args, { input, env: { LONGSHORE_REGISTRY: '', ...env } })
 }
@@ -96,6 +97,33 @@ describe('longshore', { timeout: 60_000 }, () => {
     expect(await as('bob', 'user list')).toMatchObject({ code: 1, stderr: expect.stringContaining('denied') })
     expect(await as('ann', 'user list', 'wrong password')).toMatchObject({ code: 1 })
     expect((await as('ann', 'repo list')).stdout.trim()).toBe('none')
+  })
+
+  it.each([
+    ['in a folder', () => []],
+    ['over HTTP', (server: LocalServer) => ['--registry', server.host]],
+  ])('lists and removes tags and repositories %s', async (_, where) => {
+    await using server = await LocalServer.start({ data: scratch.path })
+    const index = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] })
+    const headers = { 'content-type': OCI_INDEX }
+    for (const name of ['app/v1', 'app/v2', 'other/v1'])
+      await fetch(`${server.url}/v2/${name.replace('/', '/manifests/')}`, {
+        method: 'PUT',
+        body: index,
+        headers,
+      })
+
+    const command = (words: string) => done([words, ...where(server)].join(' '))
+    expect(await command('repo list')).toBe('app\nother\n')
+    expect(await command('tag list app')).toBe('v1\nv2\n')
+    await command('tag remove app:v1')
+    expect(await command('tag list app')).toBe('v2\n')
+    expect(JSON.parse(await command('repo remove app --json'))).toEqual({ repository: 'app', removed: 1 })
+    expect(await command('repo list')).toBe('other\n')
+    expect(await longshore('repo remove app')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('not known'),
+    })
   })
 })
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { repositoryName } from '../support/arbitraries.ts'
-import { digest, indexOf } from '../support/content.ts'
+import { digest, imageOf, indexOf } from '../support/content.ts'
+import { MemoryTable } from '../support/memory-table.ts'
 import { openRegistry, type TestRegistry } from '../support/registry.ts'
 
 const CATALOG = '/v2/_catalog'
@@ -89,4 +90,77 @@ it('has pages that, followed to the end, hold every repository once and in order
     ),
     { numRuns: 50 },
   )
+})
+
+describe('removing a repository', () => {
+  const remove = (name: string) => registry.request('DELETE', `/api/repositories/${name}`)
+  const catalog = async () => (await registry.get(CATALOG)).json.repositories
+  const push = (name: string, tag: string, content = imageOf(['layer'])) =>
+    registry.pushManifest(name, tag, content)
+  beforeEach(async () => {
+    for (const name of ['a', 'a/b']) for (const blob of ['{}', 'layer']) await registry.pushBlob(name, blob)
+  })
+
+  it('takes its tags and manifests, and leaves its neighbours', async () => {
+    for (const name of ['a', 'a/b']) await push(name, 'v1')
+    expect((await remove('a')).json).toEqual({ removed: 1, more: false })
+    expect(await catalog()).toEqual(['a/b'])
+    await registry.expectStatus(404, 'GET', '/v2/a/manifests/v1')
+    await registry.expectStatus(404, 'GET', `/v2/a/manifests/${digest(imageOf(['layer']))}`)
+    expect((await registry.expectStatus(404, 'GET', '/v2/a/tags/list')).exchange.code).toBe('NAME_UNKNOWN')
+    await registry.expectStatus(200, 'GET', '/v2/a/b/manifests/v1')
+    await registry.expectStatus(200, 'GET', `/v2/a/b/blobs/${digest('layer')}`)
+  })
+
+  it('goes on where it was too much for once', async () => {
+    for (let i = 0; i < 60; i++) await push('a', `v${i}`, indexOf([], { annotations: { number: String(i) } }))
+    expect((await remove('a')).json).toEqual({ removed: 50, more: true })
+    expect(await catalog()).toEqual(['a'])
+    expect((await remove('a')).json).toEqual({ removed: 10, more: false })
+    expect(await catalog()).toEqual([])
+  })
+
+  it('is not there to be removed again, nor if it never was', async () => {
+    await push('a', 'v1')
+    await remove('a')
+    for (const name of ['a', 'never'])
+      expect((await registry.expectStatus(404, 'DELETE', `/api/repositories/${name}`)).exchange.code).toBe(
+        'NAME_UNKNOWN',
+      )
+  })
+
+  it('is undone by the next push', async () => {
+    await push('a', 'v1')
+    await remove('a')
+    await push('a', 'v2')
+    expect(await catalog()).toEqual(['a'])
+    expect((await registry.get('/v2/a/tags/list')).json.tags).toEqual(['v2'])
+  })
+
+  it('hides nothing of a push that has read before what it writes after', async () => {
+    const table = new MemoryTable()
+    const held = Promise.withResolvers<void>()
+    const reached = Promise.withResolvers<void>()
+    let holds = false
+    const transact = table.transact.bind(table)
+    table.transact = async (...writes) => {
+      if (holds) {
+        holds = false
+        reached.resolve()
+        await held.promise
+      }
+      return transact(...writes)
+    }
+    registry = openRegistry({ table })
+    await push('a', 'v1', indexOf([]))
+
+    holds = true
+    const pushed = push('a', 'v2', indexOf([], { annotations: { second: 'yes' } }))
+    await reached.promise
+    await remove('a')
+    expect(await catalog()).toEqual([])
+    held.resolve()
+    await pushed
+    expect(await catalog()).toEqual(['a'])
+  })
 })
