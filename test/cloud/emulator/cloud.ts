@@ -23,6 +23,8 @@ export interface CloudOptions {
   readonly relay?: boolean
   /** Off unless it is what a test is about. */
   readonly auth?: 'on' | 'off'
+  /** What else the processes are told. */
+  readonly environment?: Readonly<Record<string, string>>
   /** Of a HEAD through API Gateway. */
   readonly headLength?: HeadLength
   /** Which request CloudFront shows to the viewer-response function. */
@@ -87,6 +89,7 @@ export class Cloud implements AsyncDisposable {
     pull = 's3',
     relay,
     auth = 'off',
+    environment: more = {},
     headLength = 'counted',
     shows = 'viewer',
     drops = [],
@@ -122,6 +125,7 @@ export class Cloud implements AsyncDisposable {
       LONGSHORE_PULL: pull,
       LONGSHORE_AUTH: auth,
       ...(auth === 'on' && { LONGSHORE_ORIGIN: `http://127.0.0.1:${port}` }),
+      ...more,
     }
     const lambda = (handler: string, timeout: number) => {
       const folder = scratch.folder(handler)

@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { awsPassword } from '../../cli/aws-password.ts'
+import { run } from '../support/command.ts'
+import { Issuer } from '../support/issuer.ts'
+import { Scratch } from '../support/scratch.ts'
+import { Sts } from '../support/sts.ts'
+import { Cloud } from './emulator/cloud.ts'
+import { ask, layerOf } from './fixture.ts'
+import { describeInCloud } from './requirements.ts'
+
+const KEYS = { accessKeyId: 'ASIAEXAMPLEEXAMPLE00', secretAccessKey: 'key', sessionToken: 'session' }
+const RULES = [
+  { name: 'role', who: ['role:arn:aws:iam::123456789012:role/deploy'], may: ['pull', 'push'], on: ['app'] },
+  { name: 'ci', who: ['oidc:ci'], claims: { ref: 'refs/heads/main' }, may: ['pull', 'push'], on: ['app'] },
+]
+
+describeInCloud({}, 'those for whom others vouch, through the deployed path', () => {
+  const scratch = new Scratch('longshore-federated-')
+  let sts: Sts
+  let issuer: Issuer
+  let cloud: Cloud
+  beforeAll(async () => {
+    sts = await Sts.start()
+    sts.know({ credentials: KEYS, arn: 'arn:aws:sts::123456789012:assumed-role/deploy/build' })
+    issuer = await Issuer.start()
+    const issuers = [{ name: 'ci', issuer: issuer.url, claims: { repository: 'acme/*' } }]
+    cloud = await Cloud.start({
+      auth: 'on',
+      relay: true,
+      environment: {
+        AWS_ENDPOINT_URL_STS: sts.endpoint,
+        LONGSHORE_AWS_ACCOUNTS: '123456789012',
+        LONGSHORE_ISSUERS: JSON.stringify(issuers),
+      },
+    })
+    const env = {
+      AWS_REGION: 'eu-central-1',
+      AWS_ACCESS_KEY_ID: 'id',
+      AWS_SECRET_ACCESS_KEY: 'key',
+      AWS_ENDPOINT_URL_DYNAMODB: cloud.dynamo.endpoint,
+    }
+    const policy = scratch.write('policy.json', JSON.stringify({ rules: RULES }))
+    await run(process.execPath, ['cli/start.js', 'policy', 'set', policy, '--table', 'registry'], { env })
+  })
+  afterAll(async () => {
+    await cloud?.stop()
+    await sts?.stop()
+    await issuer?.stop()
+    scratch.remove()
+  })
+
+  const basic = (name: string, password: string) => ({
+    authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`,
+  })
+  const byAws = (registry = cloud.host) =>
+    basic('aws', awsPassword({ registry, region: 'eu-central-1', credentials: KEYS, now: new Date() }))
+  const byToken = async (audience = cloud.host) =>
+    basic('oidc', await issuer.mint({ audience, claims: { ref: 'refs/heads/main' } }))
+
+  it.each([
+    ['AWS IAM', async () => byAws()],
+    ['an ID token', () => byToken()],
+  ])('push by %s, a small layer by the API and a whole stream by the relay', async (_, login) => {
+    const headers = await login()
+    const small = layerOf()
+    const target = `/v2/app/blobs/uploads/?digest=${small.digest}`
+    expect((await ask(cloud, 'POST', target, { body: small.bytes, headers })).status).toBe(201)
+
+    const { text } = await ask(cloud, 'GET', '/token?scope=repository:app:pull,push', { headers })
+    const bearer = { authorization: `Bearer ${JSON.parse(text).token}` }
+    const begun = await ask(cloud, 'POST', '/v2/app/blobs/uploads/', { headers: bearer })
+    const location = begun.headers.location?.replace(cloud.origin, '') ?? ''
+    expect(location.length).toBeLessThan(4_000) // of 8,192 that CloudFront takes
+    const layer = layerOf()
+    expect((await ask(cloud, 'PATCH', location, { body: layer.bytes, headers: bearer })).status).toBe(202)
+    const elsewhere = await ask(cloud, 'POST', '/v2/other/blobs/uploads/', { headers })
+    expect(elsewhere.status).toBe(403)
+  })
+
+  it('are refused what they signed for another registry', async () => {
+    expect((await ask(cloud, 'GET', '/v2/', { headers: byAws('registry.example') })).status).toBe(401)
+    expect((await ask(cloud, 'GET', '/v2/', { headers: await byToken('registry.example') })).status).toBe(401)
+  })
+
+  it('leave no secret in any log', () => {
+    for (const secret of ['X-Amz-Signature', 'eyJhbGciOi', 'proof=']) expect(cloud.logs).not.toContain(secret)
+  })
+})
