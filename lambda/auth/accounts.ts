@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { RegistryError } from '../protocol/errors.ts'
 import { ACCOUNTS, keys } from '../store/keys.ts'
 import type { AccountRow } from '../store/records.ts'
@@ -11,6 +12,7 @@ const NAME = /^(?=.{1,64}$)[a-z0-9]+(?:[._-][a-z0-9]+)*$/
 const RESERVED = ['anonymous', 'authenticated', 'aws', 'oidc', 'token']
 const LEAST_PASSWORD = 8
 const MOST_PASSWORD = 256
+const MOST_GENERATIONS = 2 ** 48 - 1
 const HOUR = 60 * 60 * 1000
 
 /** An account as it may be shown. Times are milliseconds since 1970. */
@@ -130,7 +132,9 @@ export class Accounts {
   }
 
   async #add(row: Omit<AccountRow, 'created' | 'generation'>): Promise<Account> {
-    const account = { ...row, created: this.#clock(), generation: 0 } as AccountRow
+    // Anywhere, so that what was given to an account of the same name, which is gone, is worth nothing to this one.
+    const generation = randomInt(MOST_GENERATIONS)
+    const account = { ...row, created: this.#clock(), generation } as AccountRow
     try {
       await this.#table.transact({ put: account, if: 'absent' })
     } catch (error) {

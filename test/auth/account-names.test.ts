@@ -1,0 +1,43 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
+
+const MINUTE = 60_000
+const ANN = basic('ann', PASSWORD)
+
+let guarded: Guarded
+beforeEach(async () => {
+  guarded = await openGuarded()
+  await guarded.addUser('ann')
+  await guarded.setPolicy({ rules: [{ name: 'ann', who: ['user:ann'], may: ['pull', 'push'], on: ['app'] }] })
+})
+
+/** Somebody else comes to have the name. */
+async function succeed(): Promise<void> {
+  await guarded.auth.accounts.remove('ann', 'user')
+  await guarded.addUser('ann')
+  guarded.wait(MINUTE)
+}
+
+describe('an account of the same name as one that is gone', () => {
+  it('is not who an old token names', async () => {
+    const token = await guarded.tokenFor(ANN, 'repository:app:pull')
+    await succeed()
+    expect((await guarded.as(bearer(token), 'GET', '/v2/app/tags/list')).status).toBe(401)
+    expect((await guarded.as(ANN, 'GET', '/v2/app/tags/list')).status).toBe(404)
+  })
+
+  it('is not who an old login can be renewed as', async () => {
+    const { text } = await guarded.as(ANN, 'GET', '/token?offline_token=true')
+    const { refresh_token } = JSON.parse(text)
+    await succeed()
+    const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token }).toString()
+    expect((await guarded.request('POST', '/token', { body })).status).toBe(401)
+  })
+
+  it('is not who an old upload URL is the proof of', async () => {
+    const { headers } = await guarded.as(ANN, 'POST', '/v2/app/blobs/uploads/')
+    await succeed()
+    const location = headers.location?.replace('https://registry.example', '') ?? ''
+    expect((await guarded.request('PATCH', location, { body: 'x' })).status).toBe(401)
+  })
+})
