@@ -1,0 +1,169 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { OCI_INDEX } from '../../../lambda/protocol/media-types.ts'
+import { routes } from '../../../lambda/routes/index.ts'
+import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../../support/auth.ts'
+import { digest, indexOf } from '../../support/content.ts'
+import { openRegistry } from '../../support/registry.ts'
+
+/*
+ * What other registries were broken by, tried on this one: who reaches what. One name for each kind of hole and for where it was known.
+ */
+
+const MINUTE = 60_000
+const SECRET = 'secret layer'
+const BLOB = digest(SECRET)
+const ROOT = basic('root', PASSWORD)
+const ANN = basic('ann', PASSWORD)
+const BOB = basic('bob', PASSWORD)
+
+let guarded: Guarded
+const rule = (who: string, may: string[], on: string[], tags?: string[]) => ({
+  name: `${who} ${may}`,
+  ...{ who: [who], may, on, ...(tags && { tags }) },
+})
+const push = (login: Record<string, string>, target: string, number = 1) =>
+  guarded.as(login, 'PUT', `/v2/${target}`, {
+    body: indexOf([], { annotations: { number: String(number) } }),
+    headers: { 'content-type': OCI_INDEX },
+  })
+
+/** From now on, which for a process that remembers is in a minute. */
+async function allow(...rules: unknown[]): Promise<void> {
+  await guarded.setPolicy({ rules })
+  guarded.wait(MINUTE)
+}
+
+beforeEach(async () => {
+  guarded = await openGuarded()
+  for (const name of ['ann', 'bob']) await guarded.addUser(name)
+  await allow(rule('user:ann', ['pull', 'push', 'create-tag', 'overwrite-tag', 'delete'], ['ann/*']))
+  await guarded.as(ROOT, 'POST', `/v2/ann/app/blobs/uploads/?digest=${BLOB}`, { body: SECRET })
+  await push(ROOT, 'ann/app/manifests/v1')
+})
+
+describe('a path that nobody guards (CVE-2026-27771)', () => {
+  const open = ['/token']
+  it.each(
+    routes.filter(({ path }) => !open.includes(path)).map(({ method, path }) => [method, path] as const),
+  )('is not %s %s', async (method, path) => {
+    const parts = {
+      name: 'ann/app',
+      digest: BLOB,
+      reference: 'v1',
+      existing: 'v1',
+      upload: crypto.randomUUID(),
+    }
+    const target = path.replace(/<(\w+)>/g, (_, part) => (parts as Record<string, string>)[part] ?? 'root')
+    expect((await guarded.request(method, target)).status).toBe(401)
+  })
+})
+
+describe('a blob that is kept once for all (CVE-2024-39897)', () => {
+  it.each(['', '&from=ann/app', '&from=bob/app'])('is not had by a mount%s', async from => {
+    await allow(rule('user:bob', ['pull', 'push'], ['bob/*']))
+    const mounted = await guarded.as(BOB, 'POST', `/v2/bob/app/blobs/uploads/?mount=${BLOB}${from}`)
+    expect(mounted.status).toBe(202)
+    expect((await guarded.as(BOB, 'GET', `/v2/bob/app/blobs/${BLOB}`)).status).toBe(404)
+  })
+})
+
+describe('an upload of somebody else (CVE-2026-32589)', () => {
+  it.each(['GET', 'PATCH', 'PUT', 'DELETE'])('is nothing to %s', async method => {
+    await allow(rule('user:*', ['pull', 'push'], ['**']))
+    const begun = await guarded.as(ANN, 'POST', '/v2/ann/app/blobs/uploads/')
+    const [path = ''] = begun.headers.location?.replace('https://registry.example', '').split('?') ?? []
+    for (const target of [path, path.replace('/ann/app/', '/bob/app/')]) {
+      const answer = await guarded.as(BOB, method, `${target}?digest=${digest('x')}`, { body: 'x' })
+      expect([answer.status, answer.code]).toEqual([404, 'BLOB_UPLOAD_UNKNOWN'])
+    }
+    expect((await guarded.as(ANN, 'GET', path)).status).toBe(204)
+  })
+})
+
+describe('state of an upload that a client hands back (CVE-2026-32590)', () => {
+  it.each([
+    '',
+    'x',
+    '1.e30.x',
+    `9999999999.${Buffer.from('{"account":"root","generation":0}').toString('base64url')}.${'A'.repeat(43)}`,
+    `9999999999.${Buffer.from('{"__proto__":{"admin":true}}').toString('base64url')}.${'A'.repeat(43)}`,
+    '%00%ff',
+  ])('is believed only if we signed it: %j', async proof => {
+    const begun = await guarded.as(ANN, 'POST', '/v2/ann/app/blobs/uploads/')
+    const [path = ''] = begun.headers.location?.replace('https://registry.example', '').split('?') ?? []
+    expect((await guarded.request('PATCH', `${path}?proof=${proof}`, { body: 'x' })).status).toBe(401)
+  })
+})
+
+describe('an action that is taken for another', () => {
+  it.each(['latest', 'v1'])(
+    'does not move the tag %s for who may only make tags (CVE-2026-31801)',
+    async tag => {
+      await allow(rule('user:bob', ['pull', 'push', 'create-tag'], ['bob/*']))
+      expect((await push(BOB, `bob/app/manifests/${tag}`, 1)).status).toBe(201)
+      const moved = await push(BOB, `bob/app/manifests/${tag}`, 2)
+      expect([moved.status, moved.detail]).toEqual([
+        403,
+        expect.objectContaining({ action: 'overwrite-tag' }),
+      ])
+    },
+  )
+
+  it('does not delete a tag for who may not delete (CVE-2026-41888)', async () => {
+    await allow(rule('user:ann', ['pull', 'push', 'create-tag', 'overwrite-tag'], ['ann/*']))
+    for (const reference of ['v1', digest(indexOf([], { annotations: { number: '1' } }))]) {
+      const { status } = await guarded.as(ANN, 'DELETE', `/v2/ann/app/manifests/${reference}`)
+      expect(status).toBe(403)
+    }
+    expect((await guarded.as(ANN, 'GET', '/v2/ann/app/manifests/v1')).status).toBe(200)
+  })
+})
+
+describe('a right that was taken away (CVE-2025-23208)', () => {
+  it('with a group is gone, for old tokens and for new ones', async () => {
+    await guarded.auth.accounts.changeUser('bob', { groups: ['release'] })
+    await allow(rule('group:release', ['pull'], ['ann/*']))
+    const token = await guarded.tokenFor(BOB, 'repository:ann/app:pull')
+    const pull = (login: Record<string, string>) => guarded.as(login, 'GET', '/v2/ann/app/manifests/v1')
+    expect((await pull(bearer(token))).status).toBe(200)
+    await guarded.auth.accounts.changeUser('bob', { groups: [] })
+    guarded.wait(MINUTE)
+    expect((await pull(bearer(token))).status).toBe(403)
+    expect((await pull(bearer(await guarded.tokenFor(BOB, 'repository:ann/app:pull')))).status).toBe(403)
+    expect((await pull(BOB)).status).toBe(403)
+  })
+})
+
+describe('a memory of what is gone (CVE-2026-35172)', () => {
+  it('is in no other process: what one deletes, none has', async () => {
+    const [one, other] = [guarded, openRegistry({ table: guarded.table, store: guarded.store })]
+    await other.expectStatus(200, 'HEAD', `/v2/ann/app/blobs/${BLOB}`)
+    expect((await one.as(ANN, 'DELETE', `/v2/ann/app/blobs/${BLOB}`)).status).toBe(202)
+    for (const method of ['HEAD', 'GET']) await other.expectStatus(404, method, `/v2/ann/app/blobs/${BLOB}`)
+    await other.expectStatus(202, 'POST', `/v2/b/blobs/uploads/?mount=${BLOB}&from=ann/app`)
+  })
+})
+
+describe('accounts of others (CVE-2022-31666 to 31671, CVE-2024-22278)', () => {
+  it.each([
+    ['PATCH', '/api/users/root', '{"password":"bob is root now"}'],
+    ['PATCH', '/api/users/bob', '{"admin":true}'],
+    ['DELETE', '/api/users/root', ''],
+    ['POST', '/api/users', '{"name":"eve","password":"correct horse","admin":true}'],
+    ['POST', '/api/robots', '{"name":"r","grants":[{"may":["pull"],"on":["**"]}]}'],
+    ['POST', '/api/robots/ci/key', ''],
+    ['DELETE', '/api/robots/ci', ''],
+    ['GET', '/api/users', ''],
+    ['PUT', '/api/policy', '{"policy":{"rules":[]},"version":1}'],
+  ])('are not reached by a user: %s %s', async (method, target, body) => {
+    await guarded.auth.accounts.addRobot('ci', { grants: [{ may: ['pull'], on: ['**'] }] })
+    for (const login of [ANN, BOB])
+      expect((await guarded.as(login, method, target, { body })).status).toBe(403)
+  })
+
+  it('are not reached by changing one’s own password', async () => {
+    const body = JSON.stringify({ password: 'another horse', name: 'root', admin: true })
+    expect((await guarded.as(BOB, 'PUT', '/api/me/password', { body })).status).toBe(400)
+    expect((await guarded.as(ROOT, 'GET', '/api/users')).status).toBe(200)
+  })
+})

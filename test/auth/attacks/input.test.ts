@@ -1,0 +1,167 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { matches } from '../../../lambda/auth/glob.ts'
+import { parsePolicy } from '../../../lambda/auth/policy.ts'
+import { OCI_IMAGE, OCI_INDEX } from '../../../lambda/protocol/media-types.ts'
+import { basic, type Guarded, openGuarded, PASSWORD } from '../../support/auth.ts'
+import { digest, imageOf, indexOf } from '../../support/content.ts'
+
+/*
+ * What other registries were broken by, tried on this one: what a client may say. There is no user interface yet, no webhook and no
+ * upstream registry: what broke those of others has nothing to break here but what is tried below.
+ */
+
+const ROOT = basic('root', PASSWORD)
+
+let guarded: Guarded
+beforeEach(async () => {
+  guarded = await openGuarded()
+})
+const ask = (method: string, target: string, body = '', headers: Record<string, string> = {}) =>
+  guarded.as(ROOT, method, target, { body, headers })
+
+describe('a page made of what a client says (CVE-2025-32019, CVE-2024-22244, CVE-2023-4956)', () => {
+  const SCRIPT = '<script>alert(1)</script>'
+  it.each([
+    ['GET', `/v2/${SCRIPT}/tags/list`],
+    ['GET', `/v2/app/manifests/${SCRIPT}`],
+    ['GET', `/v2/app/blobs/${SCRIPT}`],
+    ['GET', `/${SCRIPT}`],
+    ['DELETE', `/api/users/${encodeURIComponent(SCRIPT)}`],
+    ['GET', `/token?scope=${SCRIPT}&service=${SCRIPT}`],
+  ])('is none: %s %s', async (method, target) => {
+    const { headers } = await ask(method, target)
+    expect(headers).toMatchObject({ 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
+  })
+
+  it('is no blob either, whatever is in it', async () => {
+    const html = `<html>${SCRIPT}</html>`
+    await ask('POST', `/v2/app/blobs/uploads/?digest=${digest(html)}`, html)
+    const { headers } = await ask('GET', `/v2/app/blobs/${digest(html)}`)
+    expect(headers).toMatchObject({
+      'content-type': 'application/octet-stream',
+      'x-content-type-options': 'nosniff',
+    })
+  })
+})
+
+describe('a redirect to wherever a client likes (CVE-2023-3384)', () => {
+  it.each(['//evil.example/', '/\\evil.example', '/v2//evil.example/', '/v2/?next=//evil.example'])(
+    'is not made of %s',
+    async target => {
+      expect((await ask('GET', target)).headers.location ?? '').not.toContain('evil')
+    },
+  )
+})
+
+describe('more than there is room for (CVE-2023-2253)', () => {
+  it.each(['99999999999999999999', '1e9', '-1', 'NaN', '0x7fffffff'])('is not listed for n=%s', async n => {
+    for (const target of ['/v2/_catalog', '/v2/app/tags/list'])
+      expect((await ask('GET', `${target}?n=${n}`)).status).toBeLessThan(500)
+  })
+
+  it.each([
+    ['POST', '/token', 64 * 1024],
+    ['PUT', '/api/policy', 512 * 1024],
+    ['POST', '/api/users', 512 * 1024],
+    ['PUT', '/v2/app/manifests/v1', 4 * 1024 * 1024],
+  ])('is not read by %s %s', async (method, target, most) => {
+    const { status, code } = await ask(method, target, 'x'.repeat(most + 1), { 'content-type': OCI_IMAGE })
+    expect([status, code]).toEqual([413, 'CONTENT_TOO_LARGE'])
+  })
+
+  it('is not what an index of indexes makes of itself', async () => {
+    let inner = indexOf([])
+    const put = (document: string) =>
+      ask('PUT', `/v2/app/manifests/${digest(document)}`, document, { 'content-type': OCI_INDEX })
+    await put(inner)
+    for (let depth = 0; depth < 30; depth++) {
+      inner = indexOf([inner, inner])
+      expect((await put(inner)).status).toBe(201)
+    }
+    expect((await ask('DELETE', `/v2/app/manifests/${digest(inner)}`)).status).toBe(202)
+  })
+
+  it('is not made by a pattern, however many ways there are through it', () => {
+    const began = performance.now()
+    expect(matches(`${'**a'.repeat(80)}b`, 'a'.repeat(255))).toBe(false)
+    expect(matches(`${'*'.repeat(255)}b`, 'a'.repeat(255))).toBe(false)
+    expect(performance.now() - began).toBeLessThan(1_000)
+  })
+
+  it('is not made by a document that is deep', async () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+    for (const [method, target] of [
+      ['POST', '/api/users'],
+      ['PUT', '/api/policy'],
+      ['PUT', '/v2/app/manifests/v1'],
+    ] as const)
+      expect((await ask(method, target, deep, { 'content-type': OCI_IMAGE })).status).toBe(400)
+  })
+})
+
+describe('a manifest that is two things at once (CVE-2021-41190, CVE-2025-24882)', () => {
+  it.each([
+    ['layers and manifests', imageOf([], { manifests: [] }), OCI_IMAGE],
+    ['another type than it is sent as', imageOf([]), OCI_INDEX],
+    ['a field twice', imageOf([]).replace('"layers":[]', '"layers":[],"Layers":[]'), OCI_IMAGE],
+    ['bytes behind its end', `${imageOf([])}{}`, OCI_IMAGE],
+  ])('is refused: %s', async (_, document, type) => {
+    await ask('POST', `/v2/app/blobs/uploads/?digest=${digest('{}')}`, '{}')
+    expect((await ask('PUT', '/v2/app/manifests/v1', document, { 'content-type': type })).status).toBe(400)
+  })
+
+  it('is not kept under the digest of another (CVE-2024-3727)', async () => {
+    const named = digest(indexOf([], { annotations: { other: 'yes' } }))
+    for (const reference of [named, `sha256:${'A'.repeat(64)}`, 'sha256:../../../../etc/passwd']) {
+      const put = await ask('PUT', `/v2/app/manifests/${reference}`, indexOf([]), {
+        'content-type': OCI_INDEX,
+      })
+      expect([400, 404]).toContain(put.status)
+    }
+  })
+})
+
+describe('a name that is a path (CVE-2024-4956)', () => {
+  it.each([
+    '..',
+    '../..',
+    'a/../b',
+    '%2e%2e/b',
+    'a/%2e%2e/%2e%2e/etc',
+    'a//b',
+    '/a',
+    'a%00b',
+    'a\\b',
+    '_catalog',
+    'A',
+    'a#tag',
+    'repository#a',
+  ])('names no repository: %s', async name => {
+    for (const target of [
+      `/v2/${name}/tags/list`,
+      `/v2/${name}/blobs/${digest('x')}`,
+      `/api/repositories/${name}`,
+    ])
+      for (const method of ['GET', 'DELETE']) {
+        const { status } = await ask(method, target)
+        expect([400, 404, 405]).toContain(status)
+      }
+    expect((await ask('POST', `/v2/${name}/blobs/uploads/`)).status).toBe(400)
+  })
+})
+
+describe('a policy that is more than a policy', () => {
+  it('gives nobody what every object has', () => {
+    const document = JSON.parse(
+      '{"rules":[{"name":"x","who":["user:a"],"may":["pull"],"on":["a"],"claims":{"__proto__":"*","constructor":"*"}}],"__proto__":{"rules":[]}}',
+    )
+    expect(() => parsePolicy(document)).toThrow()
+    expect(({} as Record<string, unknown>).rules).toBeUndefined()
+  })
+
+  it('is no regular expression', () => {
+    expect(matches('(a+)+$', 'aaaa')).toBe(false)
+    expect(matches('[a-z]', 'b')).toBe(false)
+    expect(matches('.', 'b')).toBe(false)
+  })
+})
