@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import { type Ask, openFolder, openRegistry, openTable } from './ask.ts'
 import { COMMANDS, type Command, type Input } from './commands.ts'
@@ -8,6 +7,7 @@ import { Failure } from './failure.ts'
 import { LOGINS, type LoginCommand } from './logins.ts'
 import { hostOf, originOf } from './origin.ts'
 import { print } from './print.ts'
+import { readSecret } from './secret.ts'
 
 const FLAGS = {
   data: { type: 'string' },
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
   const { values: flags, positionals } = read()
   const [name, command] = find(positionals)
   if (flags.help || !command) {
-    console.log(command ? `Usage: longshore ${command.usage}\n\n${command.about}` : help())
+    console.log(command ? `Usage: longshore ${command.usage}\n\n${command.about}` : help(positionals[0]))
     if (!flags.help) process.exitCode = 2
     return
   }
@@ -75,7 +75,8 @@ function read() {
 function find(positionals: readonly string[]): [string, Command | LoginCommand | undefined] {
   const names = [positionals.slice(0, 2).join(' '), positionals[0] ?? '']
   const name = names.find(name => Object.hasOwn(ALL, name)) ?? ''
-  if (positionals.length > 0 && name === '')
+  const isNoun = positionals.length === 1 && commandsOf(positionals[0]).length > 0
+  if (positionals.length > 0 && name === '' && !isNoun)
     throw new Failure(`there is no command ${names[0]} (--help lists what there is)`, 2)
   return [name, ALL[name]]
 }
@@ -95,16 +96,17 @@ async function open({ data, table, registry, user }: Flags): Promise<{ ask: Ask;
   return { ask: openRegistry(originOf(named), login), close: () => {} }
 }
 
-async function readSecret(): Promise<string> {
-  if (process.stdin.isTTY) process.stderr.write('Password (it is shown; better pipe it in), then Ctrl-D: ')
-  const [secret = ''] = (await text(process.stdin)).split('\n')
-  if (secret === '') throw new Failure('no password came on standard input', 2)
-  return secret
+/** All, or those of one noun such as `user`. */
+function commandsOf(noun?: string): (Command | LoginCommand)[] {
+  return Object.entries(ALL).flatMap(([name, command]) =>
+    noun === undefined || name.startsWith(`${noun} `) ? [command] : [],
+  )
 }
 
-function help(): string {
-  const width = Math.max(...Object.values(ALL).map(({ usage }) => Math.min(usage.length, 44)))
-  const lines = Object.values(ALL).map(({ usage, about }) =>
+function help(noun?: string): string {
+  const commands = commandsOf(noun)
+  const width = Math.max(...commands.map(({ usage }) => Math.min(usage.length, 44)))
+  const lines = commands.map(({ usage, about }) =>
     usage.length > width
       ? `  ${usage}\n  ${''.padEnd(width)}  ${about}`
       : `  ${usage.padEnd(width)}  ${about}`,

@@ -61,7 +61,7 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
 const TOOLS = /^(aws-cdk|cdk-nag|constructs|esbuild|infra\/)/
 
 /** The composition roots, which alone know where they run. */
-const ROOTS = ['server/', 'lambda/handlers/']
+const ROOTS = ['server/', 'lambda/handlers/', 'infra/smoke/main.ts']
 
 interface SourceFile {
   readonly path: string

@@ -9,9 +9,9 @@ const HELP = `npm run smoke -- https://registry.example [options]
 Checks on a deployed registry what its design leans on and no document of AWS says.
 Pushes about 30 MiB into a repository of its own, and deletes it again.
 
-  --user <name>  --password <text>   a login that may push and delete, where one is needed
-  --relay                            the deployment has a relay
-  --api <url>                        the address of the API itself, https://….execute-api.….amazonaws.com
+  --user <name>   a login that may push and delete, where one is needed; its password is in LONGSHORE_PASSWORD
+  --relay         the deployment has a relay
+  --api <url>     the address of the API itself, https://….execute-api.….amazonaws.com
 
 Exit code 0: all as it should be; 1: something differs; 2: wrong arguments.`
 
@@ -20,7 +20,9 @@ const [origin = ''] = positionals
 if (values.help) end(HELP, 0)
 if (!/^https?:\/\/[^/]+\/?$/.test(origin)) end(HELP, 2)
 
-const { user, password, relay = false, api } = values
+const { user, relay = false, api } = values
+const { LONGSHORE_PASSWORD: password } = process.env
+if (user && !password) end('the password is missing: set LONGSHORE_PASSWORD', 2)
 const client = new Client(origin, user && password ? { user, password } : undefined)
 const bench: Bench = { client, path: `/v2/smoke/${randomUUID()}`, api, relay, blobs: [] }
 
@@ -52,7 +54,6 @@ function read() {
       allowPositionals: true,
       options: {
         user: { type: 'string' },
-        password: { type: 'string' },
         relay: { type: 'boolean' },
         api: { type: 'string' },
         help: { type: 'boolean' },

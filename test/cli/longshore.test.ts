@@ -69,6 +69,14 @@ describe('longshore', { timeout: 60_000 }, () => {
     expect(JSON.parse(await done('user list --json'))).toHaveLength(2)
   })
 
+  it('lists the commands of a noun, and says how one is used', async () => {
+    const nouns = await longshore('robot --help')
+    expect([nouns.code, nouns.stdout]).toEqual([0, expect.stringMatching(/robot list.*robot renew/s)])
+    expect(nouns.stdout).not.toContain('user add')
+    expect((await longshore('robot add --help')).stdout).toMatch(/^Usage: longshore robot add <name>/)
+    expect((await longshore('robot')).code).toBe(2)
+  })
+
   it.each([
     ['fly away', 2, /there is no command fly away/],
     ['user add', 2, /name is missing/],
