@@ -1,6 +1,6 @@
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Tag, UploadId } from '../protocol/reference.ts'
-import type { PolicyAction } from './policy.ts'
+import type { PolicyAction } from './grant.ts'
 import type { Subject } from './subject.ts'
 
 /** What the one who asks may do. */

@@ -3,8 +3,9 @@ import { RegistryError } from '../protocol/errors.ts'
 import { ACCOUNTS, keys } from '../store/keys.ts'
 import type { AccountRow } from '../store/records.ts'
 import { ConditionFailed, type Json, type Table } from '../store/table.ts'
+import type { Grant } from './grant.ts'
 import { hashPassword, makeKey } from './passwords.ts'
-import { type Grant, parseGrants } from './policy.ts'
+import { parseGrants } from './policy.ts'
 import type { Subject } from './subject.ts'
 
 const NAME = /^(?=.{1,64}$)[a-z0-9]+(?:[._-][a-z0-9]+)*$/

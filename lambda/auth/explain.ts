@@ -1,5 +1,6 @@
 import { type Accounts, subjectOf } from './accounts.ts'
-import { ACTIONS, type Decision, decide, type Policy, type PolicyAction, PolicyError } from './policy.ts'
+import { ACTIONS, type PolicyAction } from './grant.ts'
+import { type Decision, decide, type Policy, PolicyError } from './policy.ts'
 import { ANONYMOUS, type Subject } from './subject.ts'
 
 /** What somebody wants to know of the policy. */

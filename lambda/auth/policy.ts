@@ -1,16 +1,8 @@
 import * as v from 'valibot'
 import { matches } from './glob.ts'
+import { GRANT, Grant, type PolicyAction, pattern, patterns } from './grant.ts'
 import type { Subject } from './subject.ts'
 
-/**
- * What a rule can let someone do. `push` is for blobs and for manifests by digest; a tag needs `create-tag` or `overwrite-tag` besides.
- * `delete` is for manifests, blobs and tags.
- */
-export const ACTIONS = ['pull', 'push', 'create-tag', 'overwrite-tag', 'delete', 'administer'] as const
-export type PolicyAction = (typeof ACTIONS)[number]
-
-const pattern = v.pipe(v.string(), v.regex(/^[ -~]{1,255}$/, 'is no pattern of 1 to 255 characters'))
-const patterns = v.pipe(v.array(pattern), v.minLength(1, 'must name at least one'), v.maxLength(100))
 const who = v.pipe(
   v.string(),
   v.regex(
@@ -18,20 +10,6 @@ const who = v.pipe(
     'is none of anonymous, authenticated, user:…, robot:…, group:…, role:…, oidc:…',
   ),
 )
-
-const GRANT = {
-  may: v.pipe(
-    v.array(v.picklist(ACTIONS, `is none of ${ACTIONS.join(', ')}`)),
-    v.minLength(1, 'must name at least one'),
-  ),
-  /** Repositories: `*` is any part of one segment of a name, `**` any part of a name. */
-  on: patterns,
-  /** Without them, all tags. */
-  tags: v.optional(patterns),
-}
-const Grant = v.strictObject(GRANT)
-/** What a rule allows, to whomever it applies. */
-export type Grant = v.InferOutput<typeof Grant>
 
 const Rule = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[ -~]{1,100}$/, 'is no name of 1 to 100 characters')),

@@ -1,4 +1,4 @@
-import type { Grant } from './policy.ts'
+import type { Grant } from './grant.ts'
 
 /** Who a request is from, once that is proven. */
 export type Subject =

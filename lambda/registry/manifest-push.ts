@@ -12,7 +12,7 @@ import type { DirectUploads } from './direct-uploads.ts'
 import type { Links } from './links.ts'
 import { noteReferrer } from './referrers.ts'
 import type { PushGarbage } from './release.ts'
-import { noteRepository } from './repositories.ts'
+import { noteRepository } from './repository-row.ts'
 import { moveTag, type TagGuard, WRITES_PER_TAG } from './tags.ts'
 import { chunked, getAll, untilItHolds } from './transactions.ts'
 

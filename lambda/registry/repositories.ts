@@ -4,19 +4,13 @@ import type { RepositoryName } from '../protocol/name.ts'
 import type { Page } from '../protocol/pagination.ts'
 import { keys, REPOSITORIES, stretches } from '../store/keys.ts'
 import type { RepositoryRow } from '../store/records.ts'
-import type { Table, Write } from '../store/table.ts'
+import type { Table } from '../store/table.ts'
 import type { Manifests } from './manifests.ts'
+import { isThere, REMOVED } from './repository-row.ts'
 import type { TagGuard } from './tags.ts'
 
-const UPDATE_EVERY = 60 * 60 * 1000
 /** How many manifests one call removes: no function may run for longer than half a minute. */
 const AT_ONCE = 50
-/**
- * The last push of a repository that was removed. The next push finds the row to be old, and writes the time of now. One that had read the
- * row before writes nothing; so whether such a repository is there, its manifests must say.
- */
-const REMOVED = 0
-
 /** The repositories there are. A repository begins with its first manifest. */
 export class Repositories {
   readonly #table: Table
@@ -68,20 +62,6 @@ export class Repositories {
     }
     return { names: names.slice(0, limit), more: limit > 0 && names.length > limit }
   }
-}
-
-/** The writes, if any, by which a push makes its repository known. `row` is what was read of it. */
-export function noteRepository(name: RepositoryName, row: RepositoryRow | undefined, now: number): Write[] {
-  if (!row) return [{ put: { ...keys.repository(name), created: now, updated: now }, if: 'absent' }]
-  if (row.updated > now - UPDATE_EVERY) return []
-  return [{ update: keys.repository(name), change: { set: { updated: now } }, if: 'present' }]
-}
-
-/** Whether a repository is there, of which there is a row. */
-export async function isThere(table: Table, { sort, updated }: RepositoryRow): Promise<boolean> {
-  if (updated !== REMOVED) return true
-  const { partition, prefix } = stretches.manifests(sort as RepositoryName)
-  return (await table.query(partition, { prefix, limit: 1 })).length > 0
 }
 
 /** Somebody else removed it between two looks. */

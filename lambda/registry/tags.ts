@@ -6,7 +6,7 @@ import { keys, stretches } from '../store/keys.ts'
 import type { RepositoryRow, TagRow } from '../store/records.ts'
 import type { Key, Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
-import { isThere } from './repositories.ts'
+import { isThere } from './repository-row.ts'
 import { untilItHolds } from './transactions.ts'
 
 /** The most writes that {@link moveTag} makes. */

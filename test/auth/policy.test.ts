@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { decide, type PolicyAction, parseGrants, parsePolicy } from '../../lambda/auth/policy.ts'
+import type { PolicyAction } from '../../lambda/auth/grant.ts'
+import { decide, parseGrants, parsePolicy } from '../../lambda/auth/policy.ts'
 import { ANONYMOUS, type Subject } from '../../lambda/auth/subject.ts'
 
 const POLICY = parsePolicy({

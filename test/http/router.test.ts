@@ -29,6 +29,7 @@ ping   GET    /v2/
   pull   GET    /v2/<name>/tags/list
   pull   GET    /v2/<name>/referrers/<digest>
   list   GET    /v2/_catalog
+  delete DELETE /api/repositories/<name>
   none   GET    /token
   none   POST   /token
   self   GET    /api/me

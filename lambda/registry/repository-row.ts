@@ -1,0 +1,26 @@
+import type { RepositoryName } from '../protocol/name.ts'
+import { keys, stretches } from '../store/keys.ts'
+import type { RepositoryRow } from '../store/records.ts'
+import type { Table, Write } from '../store/table.ts'
+
+/** How far behind the last push the row may be: written with every push, all of them would meet there. Milliseconds. */
+const UPDATE_EVERY = 60 * 60 * 1000
+/**
+ * The last push of a repository that was removed. The next push finds the row to be old, and writes the time of now. One that had read the
+ * row before writes nothing; so whether such a repository is there, its manifests must say.
+ */
+export const REMOVED = 0
+
+/** The writes, if any, by which a push makes its repository known. `row` is what was read of it. */
+export function noteRepository(name: RepositoryName, row: RepositoryRow | undefined, now: number): Write[] {
+  if (!row) return [{ put: { ...keys.repository(name), created: now, updated: now }, if: 'absent' }]
+  if (row.updated > now - UPDATE_EVERY) return []
+  return [{ update: keys.repository(name), change: { set: { updated: now } }, if: 'present' }]
+}
+
+/** Whether a repository is there, of which there is a row. */
+export async function isThere(table: Table, { sort, updated }: RepositoryRow): Promise<boolean> {
+  if (updated !== REMOVED) return true
+  const { partition, prefix } = stretches.manifests(sort as RepositoryName)
+  return (await table.query(partition, { prefix, limit: 1 })).length > 0
+}
