@@ -1,0 +1,24 @@
+/** What no log may hold, by what it looks like. */
+const PATTERNS: Readonly<Record<string, RegExp>> = {
+  'a token': /\beyJ[\w-]{8,}/,
+  'a key or a refresh token': /\bls[kr]_[\w-]{16,}/,
+  'the proof of an upload': /proof=/,
+  'the pass of the direct road': /\bdirect=\d/,
+  'the signature of a pull': /\/pull\/\d{9,}\./,
+  'an Authorization header': /\b(?:basic|bearer) +[\w.~+/=-]{8,}/i,
+  'a signature of AWS': /X-Amz-(?:Signature|Credential|Security-Token)=/i,
+  'a password of the tests': /correct horse|Y29ycmVjdCBob3JzZ|NvcnJlY3QgaG9yc2|jb3JyZWN0IGhvcnNl/,
+}
+
+/** The kinds of secrets that a log holds. @param known secrets that only this caller knows, by what they are */
+export function secretsIn(log: string, known: Readonly<Record<string, string>> = {}): string[] {
+  const looks = Object.entries(PATTERNS).filter(([, pattern]) => pattern.test(log))
+  const are = Object.entries(known).filter(([, secret]) => secret !== '' && log.includes(secret))
+  return [...looks, ...are].map(([what]) => what)
+}
+
+/** @throws {Error} that names what is in the log, and shows none of it */
+export function expectNoSecrets(log: string, known?: Readonly<Record<string, string>>): void {
+  const found = secretsIn(log, known)
+  if (found.length > 0) throw new Error(`a log holds ${found.join(', ')}`)
+}
