@@ -8,6 +8,10 @@ import { findTool, type Requirements } from './requirements.ts'
 import { Scratch } from './scratch.ts'
 import { tar, tarFile } from './tar.ts'
 
+/** What one of them says that was not let in. */
+export const REFUSED =
+  /unauthorized|401|authentication required|authorization failed|invalid username|denied|403|forbidden/i
+
 /** How a command ended, and all that it said. */
 export interface Outcome {
   readonly ok: boolean
@@ -30,6 +34,10 @@ export interface LoginClientKind {
   readonly needs: Requirements
   /** Whether a wrong password is found out at the login, rather than at the first push. */
   readonly asksAtLogin: boolean
+  /** What it does with a token that is refused before its time: another one, in the middle of a push, or when it is run again. */
+  readonly whenRefused: 'asks again' | 'gives up'
+  /** Whether it asks for another token when one has had its time. containerd 1.6 keeps it until it is refused, and longer. */
+  readonly minds: boolean
   start(): Promise<LoginClient>
 }
 
@@ -97,16 +105,20 @@ class Oras extends Command {
 
 class Regctl extends Command {
   async login(host: string, name: string, password: string) {
-    await this.run(['registry', 'set', host, '--tls', 'disabled', '--skip-check'])
+    await this.#withoutTls(host)
     return this.run(['registry', 'login', host, '-u', name, '--pass-stdin'], password)
   }
   async push(host: string, repository: string) {
-    await this.run(['registry', 'set', host, '--tls', 'disabled', '--skip-check'])
+    await this.#withoutTls(host)
     return this.run(['image', 'copy', `ocidir://${this.layout(repository)}:1`, `${host}/${repository}:1`])
   }
-  pull(host: string, repository: string) {
+  async pull(host: string, repository: string) {
+    await this.#withoutTls(host)
     const back = `ocidir://${this.scratch.folder(`back/${repository}`)}:1`
     return this.run(['image', 'copy', `${host}/${repository}:1`, back])
+  }
+  #withoutTls(host: string) {
+    return this.run(['registry', 'set', host, '--tls', 'disabled', '--skip-check'])
   }
 }
 
@@ -152,21 +164,35 @@ export function outcomeOf({ code, stdout, stderr }: CommandResult): Outcome {
 
 /** Every client that these machines may have. */
 export const LOGIN_CLIENTS: readonly LoginClientKind[] = [
-  kind('crane', ['crane'], async () => new Crane('crane'), { asksAtLogin: false }),
-  kind('oras', ['oras'], async () => new Oras('oras')),
+  kind('crane', ['crane'], async () => new Crane('crane'), { asksAtLogin: false, whenRefused: 'asks again' }),
+  kind('oras', ['oras'], async () => new Oras('oras'), { whenRefused: 'asks again' }),
   kind('regctl', ['regctl'], async () => new Regctl('regctl')),
-  kind('helm', ['helm'], async () => new Helm('helm')),
+  kind('helm', ['helm'], async () => new Helm('helm'), { whenRefused: 'asks again' }),
   kind('skopeo', ['skopeo'], async () => new Skopeo('skopeo')),
-  kind('podman', ['podman'], async () => new Containers(), { root: true }),
-  kind('Docker Engine', ['docker', 'dockerd'], Docker.start, { root: true }),
-  kind("containerd's ctr", ['containerd', 'ctr'], Ctr.start, { root: true, asksAtLogin: false }),
+  daemon('podman', ['podman'], async () => new Containers()),
+  daemon('Docker Engine', ['docker', 'dockerd'], Docker.start),
+  daemon("containerd's ctr", ['containerd', 'ctr'], Ctr.start, { asksAtLogin: false, minds: false }),
 ]
+
+type Manners = Partial<Pick<LoginClientKind, 'asksAtLogin' | 'whenRefused' | 'minds'>>
 
 function kind(
   name: string,
   tools: string[],
   start: LoginClientKind['start'],
-  { root = false, asksAtLogin = true } = {},
+  manners: Manners = {},
 ): LoginClientKind {
-  return { name, needs: { tools, ...(root && { root, linux: true }) }, asksAtLogin, start }
+  return {
+    name,
+    needs: { tools },
+    start,
+    asksAtLogin: true,
+    whenRefused: 'gives up',
+    minds: true,
+    ...manners,
+  }
+}
+
+function daemon(...[name, tools, start, manners]: Parameters<typeof kind>): LoginClientKind {
+  return { ...kind(name, tools, start, manners), needs: { tools, root: true, linux: true } }
 }

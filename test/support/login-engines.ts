@@ -12,6 +12,7 @@ import { tar, tarFile } from './tar.ts'
 /** Podman, which shares its code for registries with Buildah and CRI-O. */
 export class Containers implements LoginClient {
   readonly #scratch = new Scratch('longshore-client-')
+  readonly #logins = this.#scratch.write('auth.json', '{}')
   readonly #podman = new ContainersStorage('podman')
 
   login(host: string, name: string, password: string): Promise<Outcome> {
@@ -36,7 +37,7 @@ export class Containers implements LoginClient {
   }
 
   get #flags(): string[] {
-    return ['--tls-verify=false', '--authfile', this.#scratch.join('auth.json')]
+    return ['--tls-verify=false', '--authfile', this.#logins]
   }
 }
 
