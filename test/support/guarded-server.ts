@@ -20,12 +20,12 @@ type Served = string
 
 /** The registry with logins behind a real socket, in this process, so that a test can let time pass under a real client. */
 export class GuardedServer implements AsyncDisposable {
-  /** Milliseconds by which its clock is ahead of the client's. */
-  ahead = 0
   /** Called when the app has an answer, before the client gets it. It is given how many requests came before in {@link served}. */
   between: (before: number) => void | Promise<void> = () => {}
   readonly served: Served[] = []
   readonly auth: Auth
+  /** Milliseconds by which its clock is ahead of the client's. */
+  #ahead = 0
   #log = ''
   readonly #door: Door
 
@@ -39,7 +39,7 @@ export class GuardedServer implements AsyncDisposable {
 
   private constructor(tokensLeft: number) {
     const table = new MemoryTable()
-    const clock = () => Date.now() + this.ahead
+    const clock = () => Date.now() + this.#ahead
     const keyring = new Keyring([newKey()])
     const parts = { table, keyring: () => keyring }
     // A token that was given out so long ago has no more than that left, for us and for every client that reads `issued_at`.
@@ -59,6 +59,12 @@ export class GuardedServer implements AsyncDisposable {
     return `127.0.0.1:${(this.#door.server.address() as AddressInfo).port}`
   }
 
+  /** Lets time pass here, and not for clients. */
+  async wait(milliseconds: number): Promise<void> {
+    this.#ahead += milliseconds
+  }
+
+  /** @throws {Error} when its log holds a secret */
   async stop(): Promise<void> {
     this.#door.closeAll()
     this.#door.server.close()

@@ -22,3 +22,26 @@ export function expectNoSecrets(log: string, known?: Readonly<Record<string, str
   const found = secretsIn(log, known)
   if (found.length > 0) throw new Error(`a log holds ${found.join(', ')}`)
 }
+
+/** What a request carries that is nobody else's business, by what it is. @param target path and query */
+export function secretsOf(
+  target: string,
+  headers: Readonly<Record<string, string | undefined>>,
+  body: unknown,
+): Record<string, string> {
+  const credentials = headers.authorization?.replace(/^\S+ +/, '') ?? ''
+  const text = typeof body === 'string' ? body : ''
+  const form = new URLSearchParams(headers['content-type']?.includes('form') ? text : '')
+  const all = {
+    'what Authorization says': credentials,
+    'a password': Buffer.from(credentials, 'base64')
+      .toString()
+      .replace(/^[^:]*:/, ''),
+    'a proof': new URLSearchParams(target.split('?')[1]).get('proof') ?? '',
+    'the password of a form': form.get('password') ?? '',
+    'the refresh token of a form': form.get('refresh_token') ?? '',
+    'the password of an account': /"password":"([^"]+)"/.exec(text)?.[1] ?? '',
+  }
+  // What is as short as that stands in every text.
+  return Object.fromEntries(Object.entries(all).filter(([, secret]) => secret.length > 6))
+}

@@ -69,9 +69,7 @@ for (const { name, needs, minds, whenRefused, start } of LOGIN_CLIENTS)
       'whose token is refused before its time asks again, or says so and pushes when it is run again',
       async () => {
         await using client = await start()
-        const forget = (server: GuardedServer) => {
-          server.ahead = 2 * HOUR
-        }
+        const forget = (server: GuardedServer) => server.wait(2 * HOUR)
         const ends = await pushes(
           client,
           undefined,

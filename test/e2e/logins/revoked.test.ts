@@ -12,8 +12,8 @@ const GRANTS = [{ may: ['pull', 'push', 'create-tag'], on: ['team/**'] }]
 
 for (const { name, needs, asksAtLogin, start } of LOGIN_CLIENTS)
   describeWith(needs, name, () => {
-    test.each<[string, (server: GuardedServer) => void | Promise<unknown>]>([
-      ['has expired', server => void (server.ahead += 2 * DAY)],
+    test.each<[string, (server: GuardedServer) => Promise<unknown>]>([
+      ['has expired', server => server.wait(2 * DAY)],
       ['was renewed', server => server.auth.accounts.renewKey('ci')],
       ['was removed', server => server.auth.accounts.remove('ci', 'robot')],
     ])('whose key %s is refused, and logs in again with another', async (what, happens) => {
@@ -26,7 +26,7 @@ for (const { name, needs, asksAtLogin, start } of LOGIN_CLIENTS)
       expect(await client.push(server.host, 'team/before')).toMatchObject({ ok: true })
 
       await happens(server)
-      server.ahead += MEMORY
+      await server.wait(MEMORY)
       const refused = { ok: false, said: expect.stringMatching(REFUSED) }
       expect(await client.push(server.host, 'team/after')).toEqual(refused)
       expect(await client.pull(server.host, 'team/before')).toEqual(refused)
@@ -35,7 +35,7 @@ for (const { name, needs, asksAtLogin, start } of LOGIN_CLIENTS)
 
       if (what !== 'was removed') await accounts.remove('ci', 'robot')
       const { key: fresh } = await accounts.addRobot('ci', { grants: GRANTS })
-      server.ahead += SLOWED
+      await server.wait(SLOWED)
       expect(await client.login(server.host, 'ci', fresh)).toMatchObject({ ok: true })
       expect(await client.push(server.host, 'team/after')).toMatchObject({ ok: true })
       expect(await client.pull(server.host, 'team/before')).toMatchObject({ ok: true })
