@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
+import { basic, bearer, PASSWORD } from '../support/auth.ts'
 import { digest } from '../support/content.ts'
+import { challengeOf, type Dialogue, openDialogue, SERVICE } from '../support/dialogue.ts'
 
-const SERVICE = 'registry.example'
 const HOUR = 60 * 60 * 1000
 const PULL = 'repository:team/app:pull'
 const PUSH = 'repository:team/app:pull,push'
@@ -12,61 +12,11 @@ const MANIFEST = '/v2/team/app/manifests/1'
 const EMPTY = digest('{}')
 const ANN = basic('ann', PASSWORD)
 
-let guarded: Guarded
+let guarded: Dialogue['guarded']
+let { expectToken, get, post, ping, beginUpload } = {} as Dialogue
 beforeEach(async () => {
-  guarded = await openGuarded()
-  await guarded.addUser('ann')
-  await guarded.setPolicy({
-    rules: [
-      { name: 'team', who: ['user:ann'], may: ['pull', 'push', 'create-tag'], on: ['team/**', 'base'] },
-      { name: 'public', who: ['anonymous'], may: ['pull'], on: ['public/**'] },
-    ],
-  })
+  ;({ guarded, expectToken, get, post, ping, beginUpload } = await openDialogue())
 })
-
-/** What a token endpoint answers, as far as some client reads it. */
-interface Told {
-  readonly token: string
-  readonly access_token: string
-  readonly expires_in: number
-  readonly issued_at: string
-  readonly refresh_token?: string
-}
-type Answer = Awaited<ReturnType<Guarded['request']>>
-
-/** The challenge of an answer, by its parameters. */
-function challengeOf({ status, headers }: Answer): Record<string, string> {
-  const text = headers['www-authenticate'] ?? ''
-  expect([status, text.slice(0, 7)]).toEqual([401, 'Bearer '])
-  return Object.fromEntries(
-    [...text.matchAll(/(\w+)="([^"]*)"/g)].map(([, name = '', value = '']) => [name, value]),
-  )
-}
-
-/** A token as every client wants it, whichever of its members it reads. */
-function expectToken(answer: Answer): Told {
-  expect(answer.status, answer.text).toBe(200)
-  const told = answer.json as unknown as Told
-  expect(told.token).toBe(told.access_token)
-  expect(told.expires_in).toBeGreaterThanOrEqual(60) // less is raised to that by Docker, containers/image, regclient
-  const issued = Date.parse(told.issued_at)
-  expect(Math.abs(issued - guarded.now())).toBeLessThan(1000) // later than now, regclient thinks that it has expired
-  return told
-}
-
-function get(headers: Record<string, string>, ...query: [string, string][]): Promise<Answer> {
-  return guarded.as(headers, 'GET', `/token?${new URLSearchParams([...query, ['service', SERVICE]])}`)
-}
-
-function post(fields: Record<string, string>): Promise<Answer> {
-  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-  const body = new URLSearchParams({ service: SERVICE, ...fields }).toString()
-  return guarded.request('POST', '/token', { headers, body })
-}
-
-const ping = (headers: Record<string, string> = {}) => guarded.as(headers, 'GET', '/v2/')
-const beginUpload = (token: string, query = '') =>
-  guarded.as(bearer(token), 'POST', `/v2/team/app/blobs/uploads/${query}`)
 
 describe('Docker Engine', () => {
   it('logs in by a ping, a token without a scope, and the ping again, which must be exactly 200', async () => {

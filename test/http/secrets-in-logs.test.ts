@@ -74,7 +74,7 @@ it('the message of a failure shows nothing of the secret', () => {
 it('of a request it is known what is secret', () => {
   const form = 'grant_type=password&username=ann&password=hunter22&refresh_token=refreshed'
   const headers = { ...basic('ann', 'hunter2-1'), 'content-type': 'application/x-www-form-urlencoded' }
-  expect(Object.values(secretsOf('/v2/app?proof=9.proof.x', headers, form))).toEqual([
+  expect(Object.values(secretsOf({ target: '/v2/app?proof=9.proof.x', headers, body: form }))).toEqual([
     headers.authorization.slice('Basic '.length),
     'hunter2-1',
     '9.proof.x',

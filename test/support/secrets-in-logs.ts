@@ -1,3 +1,6 @@
+import { accessRecord, faultRecord } from '../../lambda/http/access-log.ts'
+import type { Exchange } from '../../lambda/http/app.ts'
+
 /** What no log may hold, by what it looks like. */
 const PATTERNS: Readonly<Record<string, RegExp>> = {
   'a token': /\beyJ[\w-]{8,}/,
@@ -23,12 +26,26 @@ export function expectNoSecrets(log: string, known?: Readonly<Record<string, str
   if (found.length > 0) throw new Error(`a log holds ${found.join(', ')}`)
 }
 
-/** What a request carries that is nobody else's business, by what it is. @param target path and query */
-export function secretsOf(
-  target: string,
-  headers: Readonly<Record<string, string | undefined>>,
-  body: unknown,
-): Record<string, string> {
+/** A request as a test sends it. */
+interface Sent {
+  readonly method: string
+  /** Path and query. */
+  readonly target: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: unknown
+}
+
+/** @throws {Error} when what the log says of a request holds a secret that came with it, or looks like one */
+export function expectKept(sent: Sent, done: Exchange): void {
+  const visit = { requestId: 'id', startedAt: 0, durationMs: 0, bytesIn: 0, bytesOut: 0 }
+  const { method, headers } = sent
+  const about = { ...visit, method, agent: headers['user-agent'], status: done.response?.status ?? 499 }
+  const faults = done.fault === undefined ? [] : [faultRecord(0, done.fault)]
+  expectNoSecrets(JSON.stringify([accessRecord(about, done), ...faults]), secretsOf(sent))
+}
+
+/** What a request carries that is nobody else's business, by what it is. */
+export function secretsOf({ target, headers, body }: Omit<Sent, 'method'>): Record<string, string> {
   const credentials = headers.authorization?.replace(/^\S+ +/, '') ?? ''
   const text = typeof body === 'string' ? body : ''
   const form = new URLSearchParams(headers['content-type']?.includes('form') ? text : '')
