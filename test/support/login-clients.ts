@@ -36,7 +36,10 @@ export interface LoginClientKind {
   readonly asksAtLogin: boolean
   /** What it does with a token that is refused before its time: another one, in the middle of a push, or when it is run again. */
   readonly whenRefused: 'asks again' | 'gives up'
-  /** Whether it asks for another token when one has had its time. containerd 1.6 keeps it until it is refused, and longer. */
+  /**
+   * Whether it asks for another token when one has had its time. containerd 1.6 keeps it until it has been refused twice, and
+   * what it then sends again may be a manifest of which nothing is left to send: it waits for ever.
+   */
   readonly minds: boolean
   start(): Promise<LoginClient>
 }
