@@ -50,39 +50,28 @@ async function pushes<T>(
 
 const isToken = (request: string) => request.includes(' /token ')
 
-for (const { name, needs, minds, whenRefused, start } of LOGIN_CLIENTS)
+for (const { name, needs, whenRefused, start } of LOGIN_CLIENTS.filter(({ minds }) => minds))
   describeWith(needs, name, () => {
-    test.runIf(minds)(
-      'pushes, whichever of its requests takes until after its tokens have expired',
-      async () => {
-        await using client = await start()
-        const held = () => delay(LEFT + 500)
-        const ends = await pushes(client, { tokensLeft: LEFT }, held, ({ ok, said }, { served }, behind) =>
-          // Nobody can use a token that is too old when it arrives.
-          ok || isToken(behind) ? 'pushed' : [behind, said, served],
-        )
-        expect(ends).toEqual(ends.map(() => 'pushed'))
-      },
-    )
+    test('pushes, whichever of its requests takes until after its tokens have expired', async () => {
+      await using client = await start()
+      const held = () => delay(LEFT + 500)
+      const ends = await pushes(client, { tokensLeft: LEFT }, held, ({ ok, said }, { served }, behind) =>
+        // Nobody can use a token that is too old when it arrives.
+        ok || isToken(behind) ? 'pushed' : [behind, said, served],
+      )
+      expect(ends).toEqual(ends.map(() => 'pushed'))
+    })
 
-    test.runIf(minds)(
-      'whose token is refused before its time asks again, or says so and pushes when it is run again',
-      async () => {
-        await using client = await start()
-        const forget = (server: GuardedServer) => server.wait(2 * HOUR)
-        const ends = await pushes(
-          client,
-          undefined,
-          forget,
-          async ({ ok, said }, { served, host }, behind) => {
-            if (ok) return 'pushed'
-            if (!REFUSED.test(said) || (whenRefused === 'asks again' && !isToken(behind)))
-              return [behind, said, served]
-            const again = await client.push(host, `team/again-${host.split(':')[1]}`)
-            return again.ok ? 'pushed' : [behind, again.said]
-          },
-        )
-        expect(ends).toEqual(ends.map(() => 'pushed'))
-      },
-    )
+    test('whose token is refused before its time asks again, or says so and pushes when it is run again', async () => {
+      await using client = await start()
+      const forget = (server: GuardedServer) => server.wait(2 * HOUR)
+      const ends = await pushes(client, undefined, forget, async ({ ok, said }, { served, host }, behind) => {
+        if (ok) return 'pushed'
+        if (!REFUSED.test(said) || (whenRefused === 'asks again' && !isToken(behind)))
+          return [behind, said, served]
+        const again = await client.push(host, `team/again-${host.split(':')[1]}`)
+        return again.ok ? 'pushed' : [behind, again.said]
+      })
+      expect(ends).toEqual(ends.map(() => 'pushed'))
+    })
   })
