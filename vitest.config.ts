@@ -6,6 +6,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          setupFiles: ['test/support/printed-secrets.ts'],
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**', 'test/conformance/**', 'test/cloud/**', 'test/infra/**'],
         },
@@ -22,6 +23,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          setupFiles: ['test/support/printed-secrets.ts'],
           include: ['test/e2e/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 300_000,
@@ -31,6 +33,7 @@ export default defineConfig({
       {
         test: {
           name: 'cloud',
+          setupFiles: ['test/support/printed-secrets.ts'],
           include: ['test/cloud/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 300_000,

@@ -189,6 +189,9 @@ function challengeFor(request: Request, action: Action, name?: RepositoryName): 
   return { realm, service, ...(scope && { scope }) }
 }
 
+const NO_LOGIN = 'nobody is logged in'
+const NOT_IN_TOKEN = 'the token was not given for this'
+
 /** How to log in, as Docker's token specification has it. Every client understands this one; it may send Basic all the same. */
 function refuse({ realm, service, scope }: Challenge, cause?: RegistryError, error?: string): RegistryError {
   const parts = [
@@ -199,7 +202,9 @@ function refuse({ realm, service, scope }: Challenge, cause?: RegistryError, err
   ]
   return new RegistryError('UNAUTHORIZED', {
     headers: { 'www-authenticate': `Bearer ${parts.join(',')}` },
-    ...(cause && { cause, detail: cause.detail }),
+    // Docker takes an error of this code without a detail for one that may pass, and tries for 50 s.
+    detail: cause?.detail ?? { reason: error === 'insufficient_scope' ? NOT_IN_TOKEN : NO_LOGIN },
+    ...(cause && { cause }),
   })
 }
 

@@ -32,7 +32,8 @@ export class LoginLimits {
     if (full.length === 0) return
     const until = Math.max(...full.map(row => (row?.since ?? 0) + WINDOW))
     const wait = String(Math.max(1, Math.ceil((until - now) / 1000)))
-    throw new RegistryError('TOOMANYREQUESTS', { headers: { 'retry-after': wait } })
+    const detail = { reason: 'too many wrong passwords', seconds: Number(wait) }
+    throw new RegistryError('TOOMANYREQUESTS', { detail, headers: { 'retry-after': wait } })
   }
 
   async noteFailure(name: string, address: string): Promise<void> {

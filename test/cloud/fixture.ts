@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
+import { run } from '../support/command.ts'
 import { content, descriptor, IMAGE } from '../support/images.ts'
 import { digestOf, randomBytesOf } from '../support/random-bytes.ts'
 import type { Cloud } from './emulator/cloud.ts'
@@ -64,4 +65,18 @@ export async function putManifest(cloud: Cloud, name: string, tag: string, layer
 export async function pull(cloud: Cloud, name: string, digest: string): Promise<Buffer> {
   const answer = await fetch(`${cloud.origin}/v2/${name}/blobs/${digest}`)
   return Buffer.from(await answer.arrayBuffer())
+}
+
+/** The `longshore` command, as the first administrator is made on AWS: by credentials of AWS, on the table. */
+export function commandLine({ dynamo }: Cloud): (words: string, input?: string) => Promise<string> {
+  const env = {
+    AWS_REGION: 'eu-central-1',
+    AWS_ACCESS_KEY_ID: 'id',
+    AWS_SECRET_ACCESS_KEY: 'key',
+    AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
+  }
+  return (words, input = '') => {
+    const args = ['cli/start.js', ...words.split(' '), '--table', 'registry']
+    return run(process.execPath, args, { env, input })
+  }
 }

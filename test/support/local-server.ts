@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { BackgroundProcess, eventually } from './command.ts'
 import { Scratch } from './scratch.ts'
+import { expectNoSecrets } from './secrets-in-logs.ts'
 
 const START = fileURLToPath(new URL('../../server/start.js', import.meta.url))
 
@@ -86,9 +87,11 @@ export class LocalServer implements AsyncDisposable {
     await this.#process?.end(signal)
   }
 
+  /** @throws {Error} when its log holds a secret */
   async stop(): Promise<void> {
     await this.kill('SIGTERM')
     this.#scratch.remove()
+    expectNoSecrets(this.logs)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

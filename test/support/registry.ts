@@ -12,6 +12,7 @@ import type { Table } from '../../lambda/store/table.ts'
 import { type Descriptor, digest, imageOf, typeOf } from './content.ts'
 import { MemoryBlobs } from './memory-blobs.ts'
 import { MemoryTable } from './memory-table.ts'
+import { expectKept } from './secrets-in-logs.ts'
 
 /** Whatever JSON the registry answers with. */
 export interface Document {
@@ -85,8 +86,8 @@ export function openRegistry({
     auth,
   })
 
-  /** What the door would hand to the app for this request. */
-  function exchange(
+  /** What the door would hand to the app for this request. Of the answer every door writes a line, which holds no secret. */
+  async function exchange(
     method: string,
     target: string,
     { headers = {}, body = '' }: Sent = {},
@@ -96,7 +97,7 @@ export function openRegistry({
     const length: Record<string, string> = whole
       ? { 'content-length': String(Buffer.byteLength(body)) }
       : { 'transfer-encoding': 'chunked' }
-    return app({
+    const done = await app({
       method,
       path: decodeURIComponent(path),
       query: new URLSearchParams(query.join('?')),
@@ -105,6 +106,8 @@ export function openRegistry({
       remote: '192.0.2.1',
       body: whole ? pieces(body) : body,
     })
+    expectKept({ method, target, headers, body }, done)
+    return done
   }
 
   async function request(method: string, target: string, sent?: Sent): Promise<Answer> {

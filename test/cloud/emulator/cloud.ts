@@ -7,6 +7,7 @@ import { DynamoDBLocal } from '../../support/dynamodb-local.ts'
 import { freePort } from '../../support/free-port.ts'
 import { S3Server } from '../../support/s3-server.ts'
 import { Scratch } from '../../support/scratch.ts'
+import { expectNoSecrets } from '../../support/secrets-in-logs.ts'
 import { ApiGateway, type HeadLength } from './api-gateway.ts'
 import { BucketEvents } from './bucket-events.ts'
 import { CloudFront } from './cloudfront.ts'
@@ -49,6 +50,8 @@ export class Cloud implements AsyncDisposable {
   /** What the edge verifies links with. */
   readonly key = randomBytes(32).toString('base64url')
   readonly header = randomBytes(32).toString('base64url')
+  readonly tokenKey = randomBytes(32).toString('base64url')
+  #awsSecret = ''
   #relay: BackgroundProcess | undefined
 
   static async start(options: CloudOptions = {}): Promise<Cloud> {
@@ -74,11 +77,19 @@ export class Cloud implements AsyncDisposable {
   /** All that the pieces of ours have logged. */
   get logs(): string {
     const { api, claim, collector } = this
-    return [api.logs, claim.logs, collector.logs, this.#relay?.stdout ?? ''].join('')
+    return [api?.logs, claim?.logs, collector?.logs, this.#relay?.logs].join('')
   }
 
-  stop(): Promise<void> {
-    return this.#undo.disposeAsync()
+  /** @throws {Error} when any of its logs holds a secret */
+  async stop(): Promise<void> {
+    await this.#undo.disposeAsync()
+    const { key, tokenKey, header } = this
+    expectNoSecrets(this.logs, {
+      'the key of the edge': key,
+      'the key of the tokens': tokenKey,
+      "the edge's header": header,
+      'a credential of AWS': this.#awsSecret,
+    })
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -106,12 +117,13 @@ export class Cloud implements AsyncDisposable {
     await this.dynamo.makeTable(TABLE)
     const secrets = JSON.stringify({
       edgeKeys: [this.key],
-      tokenKeys: [randomBytes(32).toString('base64url')],
+      tokenKeys: [this.tokenKey],
       header: this.header,
     })
     const parameters = this.#keep(await ParameterStore.start(secrets))
     const { endpoint, bucket, region, credentials } = this.s3.settings
     const keys = await credentials()
+    this.#awsSecret = keys.secretAccessKey
     const environment = {
       AWS_REGION: region,
       AWS_ACCESS_KEY_ID: keys.accessKeyId,
