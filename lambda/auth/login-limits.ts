@@ -9,7 +9,7 @@ const MOST = { same: 10, any: 100 }
 const WINDOW = 5 * 60 * 1000
 
 /**
- * Slows down whoever guesses: ten wrong passwords for one name from one address, a hundred from one address for any names, in
+ * Slows down whoever guesses: ten different wrong passwords for one name from one address, a hundred from one address for any names, in
  * five minutes. Nobody can lock an account for others, because the address counts. All processes share the counts; they are
  * kept in as many rows as four hex digits can name, so guessing fills no table. Two that share a row share their bad luck.
  */

@@ -52,11 +52,12 @@ export class Logins {
   constructor(parts: LoginsParts) {
     this.#parts = parts
     this.#rows = new Cache(parts.clock, { life: MEMORY, most: MOST_REMEMBERED })
-    this.#proven = new Cache(parts.clock, { life: MEMORY, most: MOST_REMEMBERED })
+    this.#proven = new Cache(parts.clock, { life: MEMORY, most: MOST_REMEMBERED, keeps: isRefusal })
   }
 
   /**
-   * By name and password. Remembered for a minute, for clients that send both with every request.
+   * By name and password. Remembered for a minute, for clients that send both with every request; also when they are wrong, lest a
+   * client that goes on with an old key locks out those who have the new one.
    * @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS; UNAVAILABLE where somebody else must say and does not answer
    */
   byPassword({ name, password }: NameAndPassword, door: Door): Promise<Proven> {
@@ -69,8 +70,12 @@ export class Logins {
   /** The one that a token names, as he is by now. @throws {RegistryError} UNAUTHORIZED when the account is gone or was revoked */
   async byHolder(holder: Holder): Promise<Subject> {
     if ('subject' in holder) return holder.subject
-    const row = await this.#rows.get(holder.account, () => this.#parts.accounts.row(holder.account))
-    const subject = row?.generation === holder.generation && subjectOf(row, this.#parts.clock())
+    const { account, generation } = holder
+    const read = () => this.#parts.accounts.row(account)
+    const known = await this.#rows.get(account, read)
+    // Who logs in again after a change has a newer token than what is remembered.
+    const row = known?.generation === generation ? known : await this.#rows.renew(account, read)
+    const subject = row?.generation === generation && subjectOf(row, this.#parts.clock())
     if (!subject) throw refused('the account is not what it was')
     return subject
   }
@@ -84,8 +89,7 @@ export class Logins {
       const subject = await other.login(password, registry)
       return { subject, holder: { subject } }
     } catch (error) {
-      if (error instanceof RegistryError && error.code === 'UNAUTHORIZED')
-        await limits.noteFailure(name, address)
+      if (isRefusal(error)) await limits.noteFailure(name, address)
       throw error
     }
   }
@@ -101,6 +105,10 @@ export class Logins {
     await accounts.noteUse(row)
     return { subject, holder: { account: name, generation: row.generation } }
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof RegistryError && error.code === 'UNAUTHORIZED'
 }
 
 function refused(reason: string): RegistryError {

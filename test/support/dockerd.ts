@@ -1,4 +1,4 @@
-import { attempt, BackgroundProcess, eventually, run } from './command.ts'
+import { attempt, BackgroundProcess, type CommandOptions, eventually, run } from './command.ts'
 import { findTool } from './requirements.ts'
 import { Scratch } from './scratch.ts'
 
@@ -22,9 +22,14 @@ export class Dockerd implements AsyncDisposable {
 
   /** Runs the `docker` command against this engine. */
   docker(...args: string[]): Promise<string> {
+    return this.dockerAs({}, ...args)
+  }
+
+  /** The same for somebody else, who has an environment of his own, or something to say. */
+  dockerAs({ env, input }: Pick<CommandOptions, 'env' | 'input'>, ...args: string[]): Promise<string> {
     // Neither the credentials nor the context of whoever runs the tests are used.
-    const env = { DOCKER_HOST: this.#host, DOCKER_CONFIG: this.#scratch.join('config'), DOCKER_CONTEXT: '' }
-    return run('docker', args, { env })
+    const here = { DOCKER_HOST: this.#host, DOCKER_CONFIG: this.#scratch.join('config'), DOCKER_CONTEXT: '' }
+    return run('docker', args, { env: { ...here, ...env }, ...(input !== undefined && { input }) })
   }
 
   async stop(): Promise<void> {

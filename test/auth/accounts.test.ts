@@ -18,6 +18,16 @@ async function succeed(): Promise<void> {
   guarded.wait(MINUTE)
 }
 
+it('logs in by a new password at once, also where the old one is remembered', async () => {
+  const token = await guarded.tokenFor(ANN, 'repository:app:pull')
+  const pull = (token: string) => guarded.as(bearer(token), 'GET', '/v2/app/tags/list')
+  expect((await pull(token)).status).toBe(404)
+  await guarded.auth.accounts.changeUser('ann', { password: 'another horse' })
+  const fresh = await guarded.tokenFor(basic('ann', 'another horse'), 'repository:app:pull')
+  expect((await pull(fresh)).status).toBe(404)
+  expect((await pull(token)).status).toBe(401)
+})
+
 describe('an account of the same name as one that is gone', () => {
   it('is not who an old token names', async () => {
     const token = await guarded.tokenFor(ANN, 'repository:app:pull')
