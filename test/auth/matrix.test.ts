@@ -25,6 +25,7 @@ const POLICY = {
 }
 
 const SLOWED = 5 * 60_000
+const TWO_HOURS = 2 * 60 * 60_000
 
 type Verdict = 'in' | 'challenged' | 'denied'
 const NAMES = ['reader', 'writer', 'sweeper', 'other', 'root']
@@ -74,10 +75,13 @@ describe('every route, for everybody, in public and in private', () => {
       const sent = { headers, body: imageOf(['layer']) }
       expect((await as(basic('root', PASSWORD), 'PUT', `/v2/${name}/manifests/v1`, sent)).status).toBe(201)
     }
+    const expired = bearer(await guarded.tokenFor(basic('root', PASSWORD), 'repository:private/app:*'))
+    guarded.wait(TWO_HOURS)
     shown = {
       anonymous: {},
       'wrong password': basic('writer', 'wrong password'),
       nobody: basic('who', PASSWORD),
+      expired,
       'no token': bearer('eyJhbGciOiJub25lIn0.e30.'),
       garbage: { authorization: 'Basic !!!' },
       'another scheme': { authorization: 'Digest x' },
@@ -103,9 +107,16 @@ describe('every route, for everybody, in public and in private', () => {
   const guardedRoutes = routes.filter(({ action }) => action !== 'none')
   const cases = guardedRoutes.flatMap(({ method, path, action }) =>
     (['public', 'private'] as const).flatMap(kind =>
-      ['anonymous', 'wrong password', 'nobody', 'no token', 'garbage', 'another scheme', ...NAMES].map(
-        who => ({ method, path, action, kind, who }),
-      ),
+      [
+        'anonymous',
+        'wrong password',
+        'nobody',
+        'expired',
+        'no token',
+        'garbage',
+        'another scheme',
+        ...NAMES,
+      ].map(who => ({ method, path, action, kind, who })),
     ),
   )
 

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { awsPassword } from '../../cli/aws-password.ts'
-import { run } from '../support/command.ts'
 import { Issuer } from '../support/issuer.ts'
 import { Scratch } from '../support/scratch.ts'
 import { Sts } from '../support/sts.ts'
 import { Cloud } from './emulator/cloud.ts'
-import { ask, layerOf } from './fixture.ts'
+import { ask, commandLine, layerOf } from './fixture.ts'
 import { describeInCloud } from './requirements.ts'
 
 const KEYS = { accessKeyId: 'ASIAEXAMPLEEXAMPLE00', secretAccessKey: 'key', sessionToken: 'session' }
@@ -33,14 +32,8 @@ describeInCloud({}, 'those for whom others vouch, through the deployed path', ()
         LONGSHORE_ISSUERS: JSON.stringify(issuers),
       },
     })
-    const env = {
-      AWS_REGION: 'eu-central-1',
-      AWS_ACCESS_KEY_ID: 'id',
-      AWS_SECRET_ACCESS_KEY: 'key',
-      AWS_ENDPOINT_URL_DYNAMODB: cloud.dynamo.endpoint,
-    }
     const policy = scratch.write('policy.json', JSON.stringify({ rules: RULES }))
-    await run(process.execPath, ['cli/start.js', 'policy', 'set', policy, '--table', 'registry'], { env })
+    await commandLine(cloud)(`policy set ${policy}`)
   })
   afterAll(async () => {
     await cloud?.stop()

@@ -1,16 +1,17 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Cloud } from './emulator/cloud.ts'
-import { ask, commandLine, layerOf } from './fixture.ts'
+import { makeAdministrator } from './emulator/first-administrator.ts'
+import { ask, layerOf } from './fixture.ts'
 import { describeInCloud } from './requirements.ts'
-
-const PASSWORD = 'correct horse'
-const basic = { authorization: `Basic ${Buffer.from(`ann:${PASSWORD}`).toString('base64')}` }
 
 describeInCloud({}, 'logins through the deployed path', () => {
   let cloud: Cloud
+  /** Of the first administrator. */
+  let basic: { authorization: string }
   beforeAll(async () => {
     cloud = await Cloud.start({ auth: 'on', pull: 'edge', relay: true })
-    await commandLine(cloud)('user add ann --admin', PASSWORD)
+    const password = await makeAdministrator(cloud)
+    basic = { authorization: `Basic ${Buffer.from(`admin:${password}`).toString('base64')}` }
   })
   afterAll(() => cloud?.stop())
 
@@ -24,7 +25,7 @@ describeInCloud({}, 'logins through the deployed path', () => {
 
   it('let in who has one', async () => {
     expect((await ask(cloud, 'GET', '/v2/', { headers: basic })).status).toBe(200)
-    expect((await ask(cloud, 'GET', '/api/me', { headers: basic })).text).toContain('user:ann')
+    expect((await ask(cloud, 'GET', '/api/me', { headers: basic })).text).toContain('user:admin')
   })
 
   it('are in the URL of an upload, on the direct road and by the relay alike', async () => {

@@ -47,6 +47,8 @@ export class Cloud implements AsyncDisposable {
   events!: BucketEvents
   s3!: S3Server
   dynamo!: DynamoDBLocal
+  /** The name of the table. */
+  readonly table = TABLE
   /** What the edge verifies links with. */
   readonly key = randomBytes(32).toString('base64url')
   readonly header = randomBytes(32).toString('base64url')

@@ -2,12 +2,14 @@ import { parseArgs } from 'node:util'
 import { hasDynamoDBLocal } from '../../support/dynamodb-local.ts'
 import { findTool } from '../../support/requirements.ts'
 import { Cloud } from './cloud.ts'
+import { makeAdministrator } from './first-administrator.ts'
 import { passageLine, trafficTable } from './traffic.ts'
 
 const HELP = `npm run cloud -- [options]
 
   --pull s3|edge       where clients fetch blobs (s3)
   --relay              with a relay, for clients that send a layer in one PATCH
+  --auth               with logins, and a first administrator as a deployment makes it
   --port <number>      of the registry (5001; 0 for any)
   --head counted|said  the length that API Gateway tells of a HEAD (counted)
   --event-delay <ms>   how late S3 tells of a direct upload (1000)
@@ -30,9 +32,13 @@ cloud.events.delivery = options.delivery
 if (options.log) cloud.cloudfront.onPassage = passage => console.log(passageLine(passage))
 // What it could not do it does the next time, as on AWS.
 setInterval(() => cloud.collector.invoke({}).catch(() => {}), COLLECTION)
+const login =
+  options.auth === 'on'
+    ? `  echo ${await makeAdministrator(cloud)} | docker login --username admin --password-stdin ${cloud.host}\n`
+    : ''
 console.log(`Longshore, as deployed: ${cloud.origin}/v2/
 
-  docker push ${cloud.host}/<repository>:<tag>
+${login}  docker push ${cloud.host}/<repository>:<tag>
 
   pulls   ${options.pull === 'edge' ? 'through CloudFront' : 'from S3, by presigned URLs'}
   relay   ${options.relay ? 'on' : 'off: layers above 4 MiB need a client that sends them in one PUT, or in chunks'}
@@ -55,6 +61,7 @@ function readOptions() {
       options: {
         pull: { type: 'string', default: 's3' },
         relay: { type: 'boolean', default: false },
+        auth: { type: 'boolean', default: false },
         port: { type: 'string', default: '5001' },
         head: { type: 'string', default: 'counted' },
         'event-delay': { type: 'string', default: '1000' },
@@ -68,6 +75,7 @@ function readOptions() {
       pull: oneOf('pull', values.pull, ['s3', 'edge']),
       headLength: oneOf('head', values.head, ['counted', 'said']),
       relay: values.relay,
+      auth: oneOf('auth', values.auth ? 'on' : 'off', ['on', 'off']),
       log: values.log,
       port: numberIn('port', values.port, 65_535),
       delivery: {
