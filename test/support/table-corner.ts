@@ -47,10 +47,10 @@ export function plain(item: Item | undefined): unknown {
   return (
     item &&
     Object.entries(item)
+      .sort(([one], [other]) => (one < other ? -1 : 1))
       .map(([name, value]) => [
         name,
         value instanceof Uint8Array ? { hex: Buffer.from(value).toString('hex') } : value,
       ])
-      .sort()
   )
 }
