@@ -24,10 +24,12 @@ export const LOGINS: Readonly<Record<string, LoginCommand>> = {
         : { user: String(flags.user), password: await secret() }
       const { status, json } = await openRegistry(origin, login)('GET', '/api/me')
       if (status !== 200) throw new Failure(`${host} does not let you in${reasonIn(json)}`)
+      const { id } = json as { id: string }
+      if (id === 'anonymous') throw new Failure(`nobody logs in to ${host}: it is open to all`)
       const config = new DockerConfig()
       if (flags.aws) config.useHelper(host, 'longshore')
       else await config.save(host, login)
-      return { registry: host, as: (json as { id: string }).id, kept: config.path }
+      return { registry: host, as: id, kept: config.path }
     },
   },
   logout: {

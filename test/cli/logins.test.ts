@@ -98,6 +98,12 @@ describe('logging in by the command', { timeout: 60_000 }, () => {
     expect(() => config()).toThrow('ENOENT')
   })
 
+  it('has no use where everybody may do everything', async () => {
+    await using open = await LocalServer.start()
+    const { code, stderr } = await longshore(`login ${open.host} --user ann`, PASSWORD)
+    expect([code, stderr]).toEqual([1, `longshore: nobody logs in to ${open.host}: it is open to all\n`])
+  })
+
   it('hands a password to the program that keeps them, where there is one', async () => {
     const program = docker.write(
       'docker-credential-vault',
