@@ -79,12 +79,12 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
   return async (request, { action, params }) => {
     const challenge = challengeFor(request, action, params.name)
     if (action === 'none') return accessOf(NOBODY, NO_POLICY, challenge) // it looks at what is shown itself
-    const caller = await identify(request, params).catch(error => {
+    const identified = identify(request, params).catch(error => {
       throw error instanceof RegistryError && error.code === 'UNAUTHORIZED'
         ? refuse(challenge, error, 'invalid_token')
         : error
     })
-    const policy = await currentPolicy()
+    const [caller, policy] = await Promise.all([identified, currentPolicy()])
     const access = accessOf(caller, policy, challenge)
     const { subject } = caller
     if (action === 'ping') {
