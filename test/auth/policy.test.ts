@@ -99,6 +99,15 @@ describe('the policy', () => {
     expect(decide(POLICY, subject, { action, repository, tag }).allowed).toBe(allowed)
   })
 
+  it('opens no rule that asks for claims to somebody who cannot have any', () => {
+    const rule = { name: 'x', who: ['anonymous', 'authenticated'], may: ['pull'], on: ['**'] }
+    const policy = parsePolicy({ rules: [{ ...rule, claims: { sub: '**' } }] })
+    const wish = { action: 'pull', repository: 'a' } as const
+    for (const subject of [ANONYMOUS, user('ann'), robot('ci')])
+      expect(decide(policy, subject, wish).allowed).toBe(false)
+    expect(decide(policy, github({}), wish).allowed).toBe(true)
+  })
+
   it('names the rule that decided', () => {
     const wish = { action: 'pull', repository: 'public/a' } as const
     expect(decide(POLICY, ANONYMOUS, wish).because).toBe('of the rule "public images"')

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { awsPassword } from '../../../cli/aws-password.ts'
 import { awsLogin } from '../../../lambda/auth/federated/aws.ts'
+import { QUESTION } from '../../../lambda/auth/federated/aws-question.ts'
 import { getAt } from '../../../lambda/auth/federated/get.ts'
+import { presign } from '../../../lambda/store/aws-presign.ts'
+import { sha256 } from '../../../lambda/store/aws-signature.ts'
 import { basic, type Guarded, openGuarded } from '../../support/auth.ts'
 import { Sts } from '../../support/sts.ts'
 
@@ -159,6 +162,24 @@ describe('a login by AWS IAM', () => {
     expect([answer.status, answer.exchange.code, sts.asked.length]).toEqual([401, 'UNAUTHORIZED', 0])
   })
 
+  it('never reaches anybody when it was signed for longer than a quarter of an hour', async () => {
+    const secret = presign({
+      method: 'GET',
+      url: new URL('https://sts.eu-central-1.amazonaws.com/'),
+      query: QUESTION,
+      headers: { 'x-longshore-registry': 'registry.example' },
+      payload: sha256(''),
+      ...{ service: 'sts', region: 'eu-central-1', credentials: KEYS, now: new Date(guarded.now()) },
+      seconds: 901,
+    })
+    expect([(await logIn(secret.href)).status, sts.asked.length]).toEqual([401, 0])
+  })
+
+  it('believes nothing that STS says beside a refusal', async () => {
+    sts.fault = { status: 403, body: identity('123456789012', 'arn:aws:iam::123456789012:root') }
+    expect((await logIn(password())).status).toBe(401)
+  })
+
   it('waits for STS, but says so when it does not answer', async () => {
     sts.fault = { status: 503, body: '' }
     const { status, headers } = await logIn(password())
@@ -174,6 +195,7 @@ describe('a login by AWS IAM', () => {
     'no JSON',
     '{}',
     identity('123456789012', 'arn:aws:sts::999999999999:assumed-role/deploy/x'),
+    identity('999999999999', 'arn:aws:iam::123456789012:root'),
     identity('123456789012', 'arn:aws:sts::123456789012:assumed-role/a/b/c'),
     identity('123456789012', 'arn:aws:sts::123456789012:assumed-role/deploy'),
     identity('123456789012', 'arn:evil:iam::123456789012:role/deploy'),

@@ -196,6 +196,13 @@ describe('a login by OpenID Connect', () => {
     },
   )
 
+  it('fetches no keys without TLS from anybody but the issuer', async () => {
+    other.asked.length = 0
+    issuer.discovery = { jwks_uri: `${other.url}/keys` }
+    expect((await logIn(await mint({ key: other.key }))).status).toBe(503)
+    expect(other.asked).toEqual([])
+  })
+
   it('takes keys from the settings, and then asks nobody', async () => {
     await open({ jwks: { keys: [issuer.key.jwk as { kty: string }] } })
     expect((await logIn(await mint())).status).toBe(200)

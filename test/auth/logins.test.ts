@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest'
+import { Accounts } from '../../lambda/auth/accounts.ts'
+import { LoginLimits } from '../../lambda/auth/login-limits.ts'
+import { Logins } from '../../lambda/auth/logins.ts'
+import { RegistryError } from '../../lambda/protocol/errors.ts'
+import { MemoryTable } from '../support/memory-table.ts'
+
+it('remembers what a password was worth for the registry alone that it was shown to', async () => {
+  const table = new MemoryTable()
+  const clock = () => 0
+  const subject = { kind: 'role', arn: 'arn:aws:iam::1:role/a', account: '1', session: 's' } as const
+  const logins = new Logins({
+    accounts: new Accounts({ table, clock }),
+    limits: new LoginLimits(table, clock),
+    clock,
+    federated: [
+      {
+        username: 'aws',
+        async login(_, registry) {
+          if (registry === 'one.example') return subject
+          throw new RegistryError('UNAUTHORIZED')
+        },
+      },
+    ],
+  })
+  const show = (registry: string) =>
+    logins.byPassword({ name: 'aws', password: 'signed' }, { registry, address: '192.0.2.1' })
+  expect((await show('one.example')).subject).toEqual(subject)
+  await expect(show('two.example')).rejects.toThrow(RegistryError)
+  expect((await show('one.example')).subject).toEqual(subject)
+})
