@@ -15,6 +15,8 @@ export interface Command {
   readonly usage: string
   readonly about: string
   readonly run: (ask: Ask, input: Input) => Promise<unknown>
+  /** What a person is shown of the result. Absent: its parts, one by one. */
+  readonly say?: (result: unknown) => string
 }
 
 interface Row {
@@ -112,8 +114,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   'policy show': {
     usage: 'policy show',
-    about: 'the policy and its version',
-    run: ask => get(ask, '/api/policy'),
+    about: 'the policy, as policy set takes it',
+    run: async ask => ((await get(ask, '/api/policy')) as { policy: unknown }).policy,
+    say: policy => JSON.stringify(policy, null, 2),
   },
   'policy set': {
     usage: 'policy set <file>',
@@ -122,10 +125,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const { version } = (await get(ask, '/api/policy')) as { version: number }
       return send(ask, 'PUT', '/api/policy', { policy: json(needed(file, 'file')), version })
     },
+    say: result => `the policy is now of version ${(result as { version: number }).version}`,
   },
   'policy explain': {
     usage: 'policy explain <who> <action> <repository>[:<tag>] [--claims a=b,c=d]',
     about: 'which rule decides, for anonymous, user:…, robot:…, role:… or oidc:…',
+    say: result => (result as { sentence: string }).sentence,
     run: (ask, { words: [who = '', action = '', what = ''], flags }) => {
       const [repository, tag] = needed(what, 'repository').split(':')
       const claims = Object.fromEntries(list(flags.claims ?? '').map(pair => pair.split(/=(.*)/s)))
@@ -199,10 +204,21 @@ async function well(asked: Promise<Answer>): Promise<Answer> {
   const answer = await asked
   if (answer.status < 400) return answer
   const { errors: [error] = [] } = (answer.json ?? {}) as {
-    errors?: { code: string; message: string; detail?: object }[]
+    errors?: ErrorPart[]
   }
-  const detail = error?.detail ? ` ${JSON.stringify(error.detail)}` : ''
-  throw new Failure(error ? `${error.message}${detail}` : `the registry answers ${answer.status}`)
+  throw new Failure(error ? sayError(error) : `the registry answers ${answer.status}`)
+}
+
+interface ErrorPart {
+  readonly message: string
+  readonly detail?: Readonly<Record<string, unknown>>
+}
+
+/** What is to be done about it, where the detail says that. */
+function sayError({ message, detail = {} }: ErrorPart): string {
+  const { reason, ...rest } = detail
+  const about = Object.values(rest).length > 0 ? ` ${JSON.stringify(rest)}` : ''
+  return `${typeof reason === 'string' ? reason : message}${about}`
 }
 
 function rows(json: unknown, name: string): Row[] {

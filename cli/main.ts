@@ -49,7 +49,9 @@ async function main(): Promise<void> {
   }
   const words = positionals.slice(name.split(' ').length)
   const result = await carryOut(command, { words, flags, secret: readSecret })
-  if (result !== undefined) console.log(flags.json ? JSON.stringify(result, null, 2) : print(result))
+  if (result === undefined) return
+  const say = ('say' in command && command.say) || print
+  console.log(flags.json ? JSON.stringify(result, null, 2) : say(result))
 }
 
 async function carryOut(command: Command | LoginCommand, input: Input & { flags: Flags }): Promise<unknown> {

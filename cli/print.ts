@@ -32,5 +32,11 @@ function cell(column: string, value: unknown): string {
   if (value === undefined) return ''
   if (TIMES.includes(column) && typeof value === 'number') return new Date(value).toISOString().slice(0, 16)
   if (Array.isArray(value) && value.every(entry => typeof entry === 'string')) return value.join(',')
+  if (column === 'grants' && Array.isArray(value)) return value.map(grant).join('; ')
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
+/** As it was said to `robot add`. */
+function grant({ may, on, tags }: { may: string[]; on: string[]; tags?: string[] }): string {
+  return `${may.join(',')} on ${on.join(',')}${tags ? ` tags ${tags.join(',')}` : ''}`
 }

@@ -20,9 +20,11 @@ const HOUR = 60 * 60 * 1000
 export interface Account {
   readonly name: string
   readonly kind: 'user' | 'robot'
-  readonly groups: readonly string[]
-  readonly admin: boolean
-  readonly grants: readonly Grant[]
+  /** Of users. */
+  readonly groups?: readonly string[]
+  readonly admin?: boolean
+  /** Of robots. */
+  readonly grants?: readonly Grant[]
   readonly created: number
   readonly expires?: number
   readonly disabled: boolean
@@ -173,7 +175,9 @@ export function subjectOf(row: AccountRow, now: number): Subject | undefined {
 function show(row: AccountRow): Account {
   const { sort: name, kind, groups = [], admin = false, grants = [], created, expires, lastUsed } = row
   return {
-    ...{ name, kind, groups, admin, grants: grants as unknown as Grant[], created },
+    ...{ name, kind },
+    ...(kind === 'user' ? { groups, admin } : { grants: grants as unknown as Grant[] }),
+    created,
     ...(expires !== undefined && { expires }),
     disabled: row.disabled ?? false,
     ...(lastUsed !== undefined && { lastUsed }),

@@ -25,7 +25,7 @@ const ERRORS = {
   UNKNOWN: [500, 'unknown error'],
 
   BAD_REQUEST: [400, 'malformed request'],
-  NOT_FOUND: [404, 'no such end-point'],
+  NOT_FOUND: [404, 'not found'],
   REQUEST_TIMEOUT: [408, 'the request took too long to arrive'],
   CONTENT_TOO_LARGE: [413, 'request body too large'],
   URI_TOO_LONG: [414, 'request target too long'],

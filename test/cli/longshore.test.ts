@@ -56,11 +56,9 @@ describe('longshore', { timeout: 60_000 }, () => {
     expect(await done('policy explain anonymous pull public/app:v1')).toContain(
       'anonymous may pull on public/app:v1, because of the rule "public"',
     )
+    expect(JSON.parse(await done('policy show'))).toMatchObject({ rules: [rule] })
     const refused = await longshore(`policy set ${scratch.write('bad.json', '{"rules":[{"name":"x"}]}')}`)
-    expect([refused.code, refused.stderr]).toEqual([
-      1,
-      expect.stringMatching(/^longshore: malformed request .*rules\.0/),
-    ])
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^longshore: rules\.0/)])
   })
 
   it('imports the users of an htpasswd file', async () => {
@@ -81,7 +79,7 @@ describe('longshore', { timeout: 60_000 }, () => {
     ['fly away', 2, /there is no command fly away/],
     ['user add', 2, /name is missing/],
     ['user list --unknown', 2, /Unknown option/],
-    ['user remove nobody', 1, /no such end-point \{"user":"nobody"\}/],
+    ['user remove nobody', 1, /longshore: not found \{"user":"nobody"\}/],
     ['robot add ci --may fly --on x', 1, /is none of pull/],
     ['policy set missing.json', 1, /cannot read/],
   ])('%j ends with %i and says why', async (words, code, message) => {
