@@ -64,7 +64,7 @@ const FIELDS = {
 
   /**
    * Whether clients may stream a whole layer in one PATCH, as Docker's graph drivers, podman, skopeo, buildah, crane,
-   * kaniko and jib do. Without it what they push must fit into a Lambda request, 4 MiB. The one part that costs while idle.
+   * kaniko and jib do. Without it what they push must fit into a Lambda request, 4 MiB. The one part that costs much while idle.
    */
   relay: v.optional(oneOf('off', 'on'), 'off'),
   /** CPU units of one relay task; 1,024 are one vCPU. */
