@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseDuration } from '../server/duration.ts'
-import type { Answer, Ask } from './ask.ts'
+import { get, pages, rows, send } from './answers.ts'
+import type { Ask } from './ask.ts'
 import { Failure } from './failure.ts'
 
 /** What stands behind a command: words, and what flags there were. */
@@ -17,10 +18,6 @@ export interface Command {
   readonly run: (ask: Ask, input: Input) => Promise<unknown>
   /** What a person is shown of the result. Absent: its parts, one by one. */
   readonly say?: (result: unknown) => string
-}
-
-interface Row {
-  readonly [column: string]: unknown
 }
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -178,52 +175,6 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 
 const user = (name: string) => `/api/users/${encodeURIComponent(needed(name, 'name'))}`
 const robot = (name: string) => `/api/robots/${encodeURIComponent(needed(name, 'name'))}`
-
-async function get(ask: Ask, target: string): Promise<unknown> {
-  return (await well(ask('GET', target))).json
-}
-
-async function send(ask: Ask, method: string, target: string, body?: unknown): Promise<unknown> {
-  return (await well(ask(method, target, body))).json
-}
-
-/** All pages of a list, in one. */
-async function pages(ask: Ask, target: string, name: string): Promise<string[]> {
-  const all: string[] = []
-  for (let next: string | undefined = target; next; ) {
-    const { json, headers }: Answer = await well(ask('GET', next))
-    all.push(...((json as Record<string, string[]>)[name] ?? []))
-    const link = /^<([^>]+)>/.exec(headers.link ?? '')?.[1]
-    next = link?.slice(link.indexOf('/v2/'))
-  }
-  return all
-}
-
-/** @throws {Failure} with what the registry says, when it refuses */
-async function well(asked: Promise<Answer>): Promise<Answer> {
-  const answer = await asked
-  if (answer.status < 400) return answer
-  const { errors: [error] = [] } = (answer.json ?? {}) as {
-    errors?: ErrorPart[]
-  }
-  throw new Failure(error ? sayError(error) : `the registry answers ${answer.status}`)
-}
-
-interface ErrorPart {
-  readonly message: string
-  readonly detail?: Readonly<Record<string, unknown>>
-}
-
-/** What is to be done about it, where the detail says that. */
-function sayError({ message, detail = {} }: ErrorPart): string {
-  const { reason, ...rest } = detail
-  const about = Object.values(rest).length > 0 ? ` ${JSON.stringify(rest)}` : ''
-  return `${typeof reason === 'string' ? reason : message}${about}`
-}
-
-function rows(json: unknown, name: string): Row[] {
-  return (json as Record<string, Row[]>)[name] ?? []
-}
 
 function needed(value: string | boolean | undefined, name: string): string {
   if (typeof value === 'string' && value !== '') return value

@@ -29,6 +29,9 @@ const FLAGS = {
   claims: { type: 'string' },
 } as const
 
+/** What every command takes. All else must be in its usage. */
+const COMMON = ['data', 'table', 'registry', 'user', 'json', 'help']
+
 const ALL: Readonly<Record<string, Command | LoginCommand>> = { ...LOGINS, ...COMMANDS }
 
 try {
@@ -47,6 +50,10 @@ async function main(): Promise<void> {
     if (!flags.help) process.exitCode = 2
     return
   }
+  const strange = Object.keys(flags).find(
+    flag => !COMMON.includes(flag) && !command.usage.split(/[^\w-]/).includes(`--${flag}`),
+  )
+  if (strange) throw new Failure(`${name} has no --${strange}: longshore ${command.usage}`, 2)
   const words = positionals.slice(name.split(' ').length)
   const result = await carryOut(command, { words, flags, secret: readSecret })
   if (result === undefined) return

@@ -79,6 +79,8 @@ describe('longshore', { timeout: 60_000 }, () => {
     ['fly away', 2, /there is no command fly away/],
     ['user add', 2, /name is missing/],
     ['user list --unknown', 2, /Unknown option/],
+    ['user list --admin', 2, /user list has no --admin: longshore user list/],
+    ['robot add ci --no-admin', 2, /robot add has no --no-admin/],
     ['user remove nobody', 1, /longshore: not found \{"user":"nobody"\}/],
     ['robot add ci --may fly --on x', 1, /is none of pull/],
     ['policy set missing.json', 1, /cannot read/],
