@@ -3,7 +3,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import type { UploadId } from '../../lambda/protocol/reference.ts'
-import { type Draft, DraftBusy } from '../../lambda/store/blobs.ts'
+import { type Draft, DraftBusy, ObjectMissing } from '../../lambda/store/blobs.ts'
 import { directObject, parseDirectObject } from '../../lambda/store/direct-object.ts'
 import { Bucket } from '../../lambda/store/s3/bucket.ts'
 import { checksumOf } from '../../lambda/store/s3/notes.ts'
@@ -131,6 +131,13 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
       await open().commit(draft)
 
       expect(await open().stat(draft.object)).toEqual({ size })
+    })
+
+    it.each(['committed', 'discarded'])('finds no draft to go on with that another has %s', async done => {
+      const draft = await append(open(), begin(open()), madeBytes(PART))
+      await (done === 'committed' ? open().commit(draft) : open().discard(draft))
+
+      await expect(append(open(), draft, madeBytes(PART, 1))).rejects.toBeInstanceOf(ObjectMissing)
     })
 
     it('lets one of two closing requests with different bytes succeed', async () => {

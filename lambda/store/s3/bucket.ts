@@ -13,7 +13,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import type { Credentials } from '../aws-signature.ts'
-import type { ByteRange } from '../blobs.ts'
+import { type ByteRange, ObjectMissing } from '../blobs.ts'
 import type { Address } from './address.ts'
 import { inOurWords, isCalled } from './errors.ts'
 
@@ -117,6 +117,7 @@ export class Bucket {
     return UploadId
   }
 
+  /** @throws {ObjectMissing} where the upload was completed or aborted, or is being completed */
   async uploadPart(
     key: string,
     upload: string,
@@ -133,7 +134,7 @@ export class Bucket {
     await inOurWords(this.#client.send(command, { ...(abortSignal && { abortSignal }) }))
   }
 
-  /** A thousand parts with numbers above `after`; fewer are the last. */
+  /** A thousand parts with numbers above `after`; fewer are the last. @throws {ObjectMissing} as {@link uploadPart} */
   async listParts(key: string, upload: string, after: number): Promise<{ parts: Part[]; more: boolean }> {
     const command = new ListPartsCommand({
       ...this.#at(key),
@@ -149,7 +150,10 @@ export class Bucket {
     return { parts, more: IsTruncated }
   }
 
-  /** Makes an object of exactly these parts. @throws PreconditionFailed where there is one already */
+  /**
+   * Makes an object of exactly these parts.
+   * @throws PreconditionFailed where there is one already; {@link ObjectMissing} as {@link uploadPart}
+   */
   async complete(key: string, upload: string, parts: readonly Part[]): Promise<void> {
     const Parts = parts.map(({ number, etag, checksum }) => ({
       PartNumber: number,
@@ -171,7 +175,7 @@ export class Bucket {
     try {
       await inOurWords(this.#client.send(command))
     } catch (error) {
-      if (!isCalled(error, 'NoSuchUpload')) throw error
+      if (!(error instanceof ObjectMissing)) throw error
     }
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Draft, DraftBusy, ObjectMissing, type ObjectName } from '../blobs.ts'
 import { parseDirectObject } from '../direct-object.ts'
 import { checkName } from '../object-name.ts'
@@ -5,6 +6,9 @@ import type { Bucket, Part } from './bucket.ts'
 import { isCalled } from './errors.ts'
 import { checksumOf, checksumOfParts, type Notes, notesOf, outcomeOf } from './notes.ts'
 import { planParts } from './plan-parts.ts'
+
+/** How long to wait for what another process may be putting together, in milliseconds: three seconds in all. */
+const PAUSES = [100, 200, 400, 800, 1_600]
 
 /** The key of a draft, and of the object that it becomes. */
 export function blobKey(object: ObjectName): string {
@@ -64,8 +68,8 @@ export async function commitDraft(bucket: Bucket, draft: Draft): Promise<void> {
   const { object, size } = draft
   const { rest, slots } = notesOf(draft)
   const { parts } = planParts(size)
-  const isThere = parts === 0 && rest?.slot === null
-  if (!isThere)
+  const isPlaced = parts === 0 && rest?.slot === null
+  if (!isPlaced)
     await orThere(bucket, draft, () => (parts === 0 ? putWhole(bucket, draft) : completeParts(bucket, draft)))
   await Promise.all(
     tailKeys(object)
@@ -103,19 +107,33 @@ async function completeParts(bucket: Bucket, draft: Draft): Promise<void> {
 
 /**
  * Does a step that can be done once only. Where it fails because something is gone or there already, an earlier attempt
- * may have done it and lost the answer: then the object is what the draft says.
+ * may have done it and lost the answer: then the object is what the draft says. Or another process is just doing it, and
+ * neither the upload nor the object is to be found meanwhile: then it is tried again.
  */
 async function orThere(bucket: Bucket, draft: Draft, step: () => Promise<void>): Promise<void> {
-  try {
-    await step()
-  } catch (error) {
-    const gone = error instanceof ObjectMissing || isCalled(error, 'NoSuchUpload')
-    const taken = isCalled(error, 'PreconditionFailed', 'ConditionalRequestConflict', 'InvalidPart')
-    if (!gone && !taken && !(error instanceof DraftBusy)) throw error
-    const found = await bucket.head(blobKey(draft.object))
-    if (!found && gone) throw new ObjectMissing(`the bytes of ${draft.object} are gone`, { cause: error })
-    const { size, checksum } = await outcomeOf(draft)
-    if (found?.size !== size || found.checksum !== checksum)
-      throw new DraftBusy(`${draft.object} is another process's`, { cause: error })
+  for (const pause of [...PAUSES, undefined]) {
+    try {
+      await step()
+      return
+    } catch (error) {
+      const busy = error instanceof DraftBusy
+      const gone = error instanceof ObjectMissing
+      const taken = isCalled(error, 'PreconditionFailed', 'ConditionalRequestConflict', 'InvalidPart')
+      if (!busy && !gone && !taken) throw error
+      if (await isThere(bucket, draft)) return
+      if (pause !== undefined && !busy) await sleep(pause)
+      else if (gone) throw new ObjectMissing(`the bytes of ${draft.object} are gone`, { cause: error })
+      else throw new DraftBusy(`${draft.object} is another process's`, { cause: error })
+    }
   }
+}
+
+/** @throws {DraftBusy} when there is another in its place */
+async function isThere(bucket: Bucket, draft: Draft): Promise<boolean> {
+  const found = await bucket.head(blobKey(draft.object))
+  if (!found) return false
+  const { size, checksum } = await outcomeOf(draft)
+  if (found.size !== size || found.checksum !== checksum)
+    throw new DraftBusy(`${draft.object} is another process's`)
+  return true
 }

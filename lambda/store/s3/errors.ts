@@ -19,7 +19,8 @@ export async function inOurWords<T>(request: Promise<T>): Promise<T> {
   try {
     return await request
   } catch (error) {
-    if (isCalled(error, 'NoSuchKey')) throw new ObjectMissing('S3 has no such object', { cause: error })
+    if (isCalled(error, 'NoSuchKey', 'NoSuchUpload'))
+      throw new ObjectMissing('S3 has no such object or upload', { cause: error })
     if (isBusy(error)) throw new StoreBusy('S3 does not answer', { cause: error })
     throw error
   }

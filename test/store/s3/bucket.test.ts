@@ -76,6 +76,15 @@ describe('a bucket', () => {
     expect(await bucket.head('a')).toBeUndefined()
   })
 
+  it('says that a multipart upload is missing', async () => {
+    const { bucket } = await answering(404, 'NoSuchUpload')
+    const part = { number: 1, body: Buffer.from('x'), checksum: 'eA==' }
+
+    await expect(bucket.uploadPart('a', 'upload', part)).rejects.toBeInstanceOf(ObjectMissing)
+    await expect(bucket.listParts('a', 'upload', 0)).rejects.toBeInstanceOf(ObjectMissing)
+    await expect(bucket.complete('a', 'upload', [])).rejects.toBeInstanceOf(ObjectMissing)
+  })
+
   it('aborts what is not there', async () => {
     const { bucket } = await answering(404, 'NoSuchUpload')
 

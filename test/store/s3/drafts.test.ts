@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { type Draft, DraftBusy } from '../../../lambda/store/blobs.ts'
+import { type Draft, DraftBusy, ObjectMissing } from '../../../lambda/store/blobs.ts'
 import type { Bucket, Part } from '../../../lambda/store/s3/bucket.ts'
 import { commitDraft } from '../../../lambda/store/s3/drafts.ts'
-import { checksumOf } from '../../../lambda/store/s3/notes.ts'
+import { checksumOf, checksumOfParts } from '../../../lambda/store/s3/notes.ts'
 import { ResumableHash } from '../../../lambda/store/s3/resumable-hash.ts'
 
 const PART = 8 * 2 ** 20
@@ -64,5 +64,41 @@ describe('committing a draft of thousands of parts', () => {
 
     await expect(commitDraft(bucket, await draftOf(parts))).rejects.toBeInstanceOf(DraftBusy)
     expect(completed).toEqual([])
+  })
+})
+
+describe('committing a draft that is not to be found', () => {
+  const parts = partsOf(2)
+  const missing = async () => {
+    throw new ObjectMissing('no such upload')
+  }
+  const made = { size: 2 * PART, checksum: checksumOfParts(parts.map(part => part.checksum)) }
+
+  it('waits for another process that is putting it together', async () => {
+    const { bucket } = uploadOf(parts)
+    const found = [undefined, undefined, made]
+    Object.assign(bucket, { complete: missing, head: async () => found.shift() })
+
+    await expect(commitDraft(bucket, await draftOf(parts))).resolves.toBeUndefined()
+    expect(found).toEqual([])
+  })
+
+  it('does it where the other process failed', async () => {
+    const { bucket, completed } = uploadOf(parts)
+    const { listParts } = bucket
+    let asked = 0
+    Object.assign(bucket, {
+      listParts: (...args: Parameters<Bucket['listParts']>) => (asked++ < 2 ? missing() : listParts(...args)),
+    })
+    await commitDraft(bucket, await draftOf(parts))
+
+    expect(completed).toEqual([parts])
+  })
+
+  it('says so when nobody is', async () => {
+    const { bucket } = uploadOf(parts)
+    Object.assign(bucket, { listParts: missing })
+
+    await expect(commitDraft(bucket, await draftOf(parts))).rejects.toBeInstanceOf(ObjectMissing)
   })
 })
