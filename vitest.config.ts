@@ -9,6 +9,9 @@ export default defineConfig({
           setupFiles: ['test/support/printed-secrets.ts'],
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**', 'test/conformance/**', 'test/cloud/**', 'test/infra/**'],
+          // Some hash passwords by the dozen, and CI's machines are slow and busy.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -4,6 +4,7 @@ import { match } from '../../lambda/http/router.ts'
 import { routes } from '../../lambda/routes/index.ts'
 import { anyDigest, anyText, repositoryName, tag, uploadId } from '../support/arbitraries.ts'
 import { codeOf, errorOf } from '../support/errors.ts'
+import { processorTime } from '../support/processor-time.ts'
 
 const DIGEST = `sha256:${'a'.repeat(64)}`
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
@@ -225,9 +226,10 @@ it('answers any path with a row or a registry error, and every part of the row i
   )
 })
 
-it('decides at once about a path that is made to take long', () => {
-  const began = performance.now()
-  for (const unit of ['/blobs', '/blobs/uploads', '/a', '/manifests/', '/tags/list'])
-    codeOf(() => match(routes, 'GET', `/v2${unit.repeat(1000)}`))
-  expect(performance.now() - began).toBeLessThan(1000)
+it('decides at once about a path that is made to take long', async () => {
+  const time = await processorTime(() => {
+    for (const unit of ['/blobs', '/blobs/uploads', '/a', '/manifests/', '/tags/list'])
+      codeOf(() => match(routes, 'GET', `/v2${unit.repeat(1000)}`))
+  })
+  expect(time).toBeLessThan(1000)
 })

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { parseRepositoryName } from '../../lambda/protocol/name.ts'
 import { anyText, repositoryName } from '../support/arbitraries.ts'
 import { codeOf } from '../support/errors.ts'
+import { processorTime } from '../support/processor-time.ts'
 
 /** The expression of the distribution spec ("Pulling manifests"), as it is written there. */
 const OF_THE_SPEC = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/
@@ -66,8 +67,10 @@ it('agrees with the spec about any text', () => {
   )
 })
 
-it('decides at once about a name that is made to take long', () => {
-  const began = performance.now()
-  for (const unit of ['a-', 'a_', '-', 'a/', 'a__']) codeOf(() => parseRepositoryName(`${unit.repeat(127)}!`))
-  expect(performance.now() - began).toBeLessThan(1000)
+it('decides at once about a name that is made to take long', async () => {
+  const time = await processorTime(() => {
+    for (const unit of ['a-', 'a_', '-', 'a/', 'a__'])
+      codeOf(() => parseRepositoryName(`${unit.repeat(127)}!`))
+  })
+  expect(time).toBeLessThan(1000)
 })

@@ -5,6 +5,7 @@ import { oidcLogin } from '../../../lambda/auth/federated/oidc.ts'
 import { accessRecord, faultRecord } from '../../../lambda/http/access-log.ts'
 import { basic, bearer, type Guarded, newKey, ORIGIN, openGuarded, PASSWORD } from '../../support/auth.ts'
 import { makeKey } from '../../support/issuer.ts'
+import { processorTime } from '../../support/processor-time.ts'
 
 /*
  * What other registries were broken by, tried on this one: what proves who somebody is, and where that gets to.
@@ -180,12 +181,9 @@ describe('a name that time tells (CVE-2023-20902)', () => {
     await guarded.auth.accounts.addUser('ann', { password: PASSWORD })
     const time = async (name: string) => {
       const times: number[] = []
-      for (let i = 0; i < 5; i++) {
-        const began = performance.now()
-        await guarded.as(basic(name, `wrong ${i}`), 'GET', '/v2/')
-        times.push(performance.now() - began)
-      }
-      return times.sort((a, b) => a - b)[0] ?? 0
+      for (let i = 0; i < 5; i++)
+        times.push(await processorTime(() => guarded.as(basic(name, `wrong ${i}`), 'GET', '/v2/')))
+      return Math.min(...times)
     }
     const [known, unknown] = [await time('ann'), await time('nobody')]
     // A look into the table takes less than a hundredth of a password's hash.

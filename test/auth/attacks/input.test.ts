@@ -4,6 +4,7 @@ import { parsePolicy } from '../../../lambda/auth/policy.ts'
 import { OCI_IMAGE, OCI_INDEX } from '../../../lambda/protocol/media-types.ts'
 import { basic, type Guarded, openGuarded, PASSWORD } from '../../support/auth.ts'
 import { digest, imageOf, indexOf } from '../../support/content.ts'
+import { processorTime } from '../../support/processor-time.ts'
 
 /*
  * What other registries were broken by, tried on this one: what a client may say. There is no user interface yet, no webhook and no
@@ -81,11 +82,12 @@ describe('more than there is room for (CVE-2023-2253)', () => {
     expect((await ask('DELETE', `/v2/app/manifests/${digest(inner)}`)).status).toBe(202)
   })
 
-  it('is not made by a pattern, however many ways there are through it', () => {
-    const began = performance.now()
-    expect(matches(`${'**a'.repeat(80)}b`, 'a'.repeat(255))).toBe(false)
-    expect(matches(`${'*'.repeat(255)}b`, 'a'.repeat(255))).toBe(false)
-    expect(performance.now() - began).toBeLessThan(1_000)
+  it('is not made by a pattern, however many ways there are through it', async () => {
+    const time = await processorTime(() => {
+      expect(matches(`${'**a'.repeat(80)}b`, 'a'.repeat(255))).toBe(false)
+      expect(matches(`${'*'.repeat(255)}b`, 'a'.repeat(255))).toBe(false)
+    })
+    expect(time).toBeLessThan(1_000)
   })
 
   it('is not made by a document that is deep', async () => {

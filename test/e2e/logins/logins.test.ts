@@ -45,7 +45,7 @@ describeWith({ linux: true }, 'with logins', () => {
       async function expectRefused(attempt: Promise<{ ok: boolean; said: string }>): Promise<void> {
         const began = performance.now()
         expect(await attempt).toEqual({ ok: false, said: expect.stringMatching(REFUSED) })
-        expect(performance.now() - began).toBeLessThan(10_000)
+        expect(performance.now() - began).toBeLessThan(30_000) // Docker, where it tries again: 50 s
       }
 
       test('is refused without a login', async () => {
