@@ -4,6 +4,7 @@ import { main } from '../../server/main.ts'
 /** A server process with everything but the registry: the tests start it and send it signals. */
 await main(async ({ data, grace, origin }) => ({
   async app({ query }) {
+    console.log('asked')
     if (query.has('fault')) throw new Error('as asked')
     await delay(Number(query.get('ms')))
     return {

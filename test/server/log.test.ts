@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { type AccessRecord, faultRecord } from '../../lambda/http/access-log.ts'
 import { chooseFormat, Log, textLine } from '../../server/log.ts'
+import { until } from './support.ts'
 
 const record: AccessRecord = {
   time: '2026-11-20T10:11:12.345Z',
@@ -45,7 +46,7 @@ describe('the log', () => {
     log.write(record)
     log.write(record)
     expect(chunks).toHaveLength(0)
-    await new Promise(resolve => setTimeout(resolve, 100))
+    await until(() => chunks.length > 0)
     expect(chunks).toHaveLength(1)
     expect(chunks[0]?.split('\n')).toHaveLength(3)
   })

@@ -189,14 +189,19 @@ describe('what the client is answered', () => {
 
 describe('a client that goes away', () => {
   it('ends the reading of its body with ClientGone', async () => {
+    const began = Promise.withResolvers<void>()
     const ended = Promise.withResolvers<unknown>()
-    await using door = await openDoor(async request => {
-      await collect(request.body).catch(ended.resolve)
+    await using door = await openDoor(async ({ body }) => {
+      try {
+        for await (const _ of body) began.resolve()
+      } catch (error) {
+        ended.resolve(error)
+      }
       return {}
     })
     const socket = await dial(door.port)
     socket.write('PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc')
-    await new Promise(resolve => setTimeout(resolve, 20))
+    await began.promise
     socket.destroy()
     expect(await ended.promise).toBeInstanceOf(ClientGone)
     expect(await door.logged(1)).toMatchObject([{ status: 499, bytesIn: 3 }])
@@ -270,12 +275,21 @@ describe('requests that do not wait for each other', () => {
   })
 
   it('are forgotten with the client', async () => {
-    await using door = await openDoor(slowFirst)
+    const [asked, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const first = answering(async () => {
+      asked.resolve()
+      await gone.promise
+      return ok('too late')
+    })
+    await using door = await openDoor(first)
+    const connection = once(door.door.server, 'connection')
     const socket = await dial(door.port)
+    const [peer] = await connection
     socket.write(get('/1') + get('/2') + get('/3'))
-    await new Promise(resolve => setTimeout(resolve, 10))
+    await asked.promise
     socket.resetAndDestroy()
-    await new Promise(resolve => setTimeout(resolve, 10))
+    await new Promise(resolve => peer.once('close', resolve))
+    gone.resolve()
     await door.door.settled()
     expect(door.records()).toMatchObject([{ status: 499 }])
   })
@@ -485,9 +499,9 @@ describe('a client that stalls', () => {
   })
 
   it('is not confused with one that is slow', async () => {
-    await using door = await openDoor(echo, { bounds: { stall: { window: 120, bytes: 4 } } })
+    await using door = await openDoor(echo, { bounds: { stall: { window: 600, bytes: 4 } } })
     const request = httpRequest(door.url, { method: 'PUT' })
-    for (let n = 0; n < 20; n++) {
+    for (let n = 0; n < 60; n++) {
       request.write('a')
       await new Promise(resolve => setTimeout(resolve, 20))
     }

@@ -1,8 +1,22 @@
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { freshFolder, ServerProcess } from './process.ts'
 import { dial } from './support.ts'
+
+/** Resolves when the port takes no new connection any more. */
+async function refusal(port: number): Promise<void> {
+  for (let refused = false; !refused; ) {
+    const socket = connect(port, '127.0.0.1')
+    refused = await once(socket, 'connect').then(
+      () => false,
+      () => true,
+    )
+    socket.destroy()
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+}
 
 describe('a server that is asked to stop', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('by %s closes its store and exits 0', async signal => {
@@ -17,7 +31,7 @@ describe('a server that is asked to stop', () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path)
     const answer = fetch(`${server.url}/?ms=400`)
-    await new Promise(resolve => setTimeout(resolve, 100))
+    await server.says('asked')
     server.signal('SIGTERM')
     const response = await answer
     expect(response.status).toBe(200)
@@ -28,11 +42,14 @@ describe('a server that is asked to stop', () => {
   it('takes no new connection meanwhile', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path)
-    const answer = fetch(`${server.url}/?ms=400`)
-    await new Promise(resolve => setTimeout(resolve, 100))
+    let answered = false
+    const answer = fetch(`${server.url}/?ms=3000`).finally(() => {
+      answered = true
+    })
+    await server.says('asked')
     server.signal('SIGTERM')
-    await new Promise(resolve => setTimeout(resolve, 100))
-    await expect(fetch(server.url)).rejects.toThrow()
+    await refusal(server.port)
+    expect(answered).toBe(false)
     expect((await answer).status).toBe(200)
   })
 
@@ -55,8 +72,8 @@ describe('a server that is asked to stop', () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path, '--shutdown', '200ms', '--log', 'json')
     const socket = await dial(server.port)
-    socket.write('GET /?ms=600 HTTP/1.1\r\nhost: a\r\n\r\n')
-    await new Promise(resolve => setTimeout(resolve, 100))
+    socket.write('GET /?ms=1500 HTTP/1.1\r\nhost: a\r\n\r\n')
+    await server.says('asked')
     server.signal('SIGTERM')
     expect(await text(socket)).toBe('')
     expect(await server.ended()).toBe(0)
@@ -66,10 +83,10 @@ describe('a server that is asked to stop', () => {
   it('twice exits at once', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path)
-    const cut = fetch(`${server.url}/?ms=5000`).catch(() => 'cut')
-    await new Promise(resolve => setTimeout(resolve, 100))
+    const cut = fetch(`${server.url}/?ms=600000`).catch(() => 'cut')
+    await server.says('asked')
     server.signal('SIGINT')
-    await new Promise(resolve => setTimeout(resolve, 100))
+    await refusal(server.port)
     server.signal('SIGINT')
     expect(await server.ended()).toBe(1)
     expect(await cut).toBe('cut')

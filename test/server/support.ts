@@ -97,7 +97,7 @@ export async function dial(port: number): Promise<Socket> {
 /** Waits for something that is bound to become true soon. */
 export async function until(condition: () => boolean): Promise<void> {
   for (let tries = 0; !condition(); tries++) {
-    if (tries > 1_000) throw new Error('it did not become true')
+    if (tries > 6_000) throw new Error('it did not become true')
     await new Promise(resolve => setTimeout(resolve, 5))
   }
 }
