@@ -1,5 +1,6 @@
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
+import { isCrossSite } from './cross-site.ts'
 import { ClientGone, type Request, type Response } from './message.ts'
 import { type Action, type Match, match, type Route } from './router.ts'
 
@@ -42,6 +43,8 @@ export function createApp<C, A>({ routes, context, authorize, explain }: AppPart
     try {
       const { route, params } = match(routes, request.method, request.path)
       about = { route: route.path, action: route.action, ...(params.name && { repository: params.name }) }
+      if (isCrossSite(request))
+        throw new RegistryError('DENIED', { detail: { reason: 'a browser sends this for another site' } })
       const access = await authorize(request, { action: route.action, params })
       const response = await route.handle(request, params, { ...context, access })
       return { ...about, response: { ...response, headers: { ...COMMON, ...response.headers } } }

@@ -5,6 +5,7 @@ import { OCI_IMAGE, OCI_INDEX } from '../../../lambda/protocol/media-types.ts'
 import { basic, type Guarded, openGuarded, PASSWORD } from '../../support/auth.ts'
 import { digest, imageOf, indexOf } from '../../support/content.ts'
 import { processorTime } from '../../support/processor-time.ts'
+import { openRegistry } from '../../support/registry.ts'
 
 /*
  * What other registries were broken by, tried on this one: what a client may say. There is no user interface yet, no webhook and no
@@ -43,6 +44,36 @@ describe('a page made of what a client says (CVE-2025-32019, CVE-2024-22244, CVE
       'x-content-type-options': 'nosniff',
     })
   })
+})
+
+describe('a page of another site that uses the login a browser remembers (CVE-2019-19025)', () => {
+  const USER = '{"name":"eve","password":"a=bcdefgh","admin":true}'
+  const sent = (headers: Record<string, string>) =>
+    ask('POST', '/api/users', USER, { 'content-type': 'text/plain', ...headers })
+
+  it.each([
+    { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' },
+    { 'sec-fetch-site': 'same-site', origin: 'https://evil.registry.example' },
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+    { origin: 'https://registry.example.evil.example' },
+  ])('makes no account: %j', async headers => {
+    const { status, code } = await sent(headers)
+    expect([status, code]).toEqual([403, 'DENIED'])
+    expect((await ask('GET', '/api/users')).text).not.toContain('eve')
+  })
+
+  it('makes none where nobody logs in either', async () => {
+    const headers = { 'sec-fetch-site': 'cross-site' }
+    expect((await openRegistry().request('POST', '/api/users', { body: USER, headers })).status).toBe(403)
+  })
+
+  it.each([{}, { 'sec-fetch-site': 'same-origin' }, { origin: 'https://registry.example' }])(
+    'is none of ours, nor a program: %j',
+    async headers => {
+      expect((await sent(headers)).status).toBe(201)
+    },
+  )
 })
 
 describe('a redirect to wherever a client likes (CVE-2023-3384)', () => {
