@@ -28,7 +28,8 @@ export interface Auth {
 export function createAuth({ table, clock, keyring, federated = [] }: AuthParts): Auth {
   const accounts = new Accounts({ table, clock })
   const policies = new Policies(table)
-  const logins = new Logins({ accounts, limits: new LoginLimits(table, clock), federated, clock })
+  const limits = new LoginLimits({ table, keyring, clock })
+  const logins = new Logins({ accounts, limits, federated, clock })
   return {
     authorize: createAuthorizer({ logins, policies, keyring, clock }),
     tokens: new TokenService({ table, logins, policies, keyring, clock }),

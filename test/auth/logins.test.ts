@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest'
 import { Accounts } from '../../lambda/auth/accounts.ts'
+import { Keyring } from '../../lambda/auth/keyring.ts'
 import { LoginLimits } from '../../lambda/auth/login-limits.ts'
 import { Logins } from '../../lambda/auth/logins.ts'
 import { RegistryError } from '../../lambda/protocol/errors.ts'
+import { newKey } from '../support/auth.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 
 it('remembers what a password was worth for the registry alone that it was shown to', async () => {
@@ -11,7 +13,7 @@ it('remembers what a password was worth for the registry alone that it was shown
   const subject = { kind: 'role', arn: 'arn:aws:iam::1:role/a', account: '1', session: 's' } as const
   const logins = new Logins({
     accounts: new Accounts({ table, clock }),
-    limits: new LoginLimits(table, clock),
+    limits: new LoginLimits({ table, keyring: () => new Keyring([newKey()]), clock }),
     clock,
     federated: [
       {
