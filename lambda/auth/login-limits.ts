@@ -74,8 +74,12 @@ export class LoginLimits {
   }
 }
 
-/** Whoever has an IPv6 address has 2⁶⁴ of them. */
+/** Whoever has an IPv6 address has 2⁶⁴ of them: those of the same first four groups, of which `::` may leave some out. */
 function networkOf(address: string): string {
-  const plain = address.replace(/^::ffff:/, '')
-  return plain.includes(':') ? plain.split(':').slice(0, 4).join(':') : plain
+  const plain = address.replace(/^::ffff:(?=.*[.])/i, '')
+  if (!plain.includes(':')) return plain
+  const [front = [], back = []] = plain.split('::').map(part => part.split(':').filter(Boolean))
+  const zeros = Array(Math.max(0, 8 - front.length - back.length)).fill('0')
+  const groups = [...front, ...zeros, ...back].slice(0, 4)
+  return groups.map(group => Number.parseInt(group, 16)).join(':')
 }

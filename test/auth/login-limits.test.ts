@@ -21,3 +21,24 @@ it('lets nobody work out whose count is kept in the same row as his', async () =
   for (let failed = 0; failed < 10; failed++) await limits.noteFailure(`x${i}`, ELSEWHERE)
   await expect(limits.check('ann', HERE)).resolves.toBeUndefined()
 })
+
+it.each([
+  ['2001:db8::1', '2001:db8::2'],
+  ['2001:db8::1:2:3:4', '2001:db8::ffff:2:3:5'],
+  ['2001:db8:1::1', '2001:db8:1:0:a::'],
+  ['2001:db8:1:2::1', '2001:0DB8:0001:0002:a:b:c:d'],
+  ['::1', '::2'],
+  ['::ffff:192.0.2.1', '192.0.2.1'],
+])('takes %s and %s for one', async (one, other) => {
+  for (let failed = 0; failed < 10; failed++) await limits.noteFailure('ann', one)
+  await expect(limits.check('ann', other)).rejects.toThrow('too many requests')
+})
+
+it.each([
+  ['2001:db8::1', '2001:db8:0:1::1'],
+  ['2001:db8:1:2::1', '2001:db8:1:3::1'],
+  ['192.0.2.1', '192.0.2.2'],
+])('takes %s and %s for two', async (one, other) => {
+  for (let failed = 0; failed < 10; failed++) await limits.noteFailure('ann', one)
+  await expect(limits.check('ann', other)).resolves.toBeUndefined()
+})
