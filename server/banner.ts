@@ -8,12 +8,14 @@ interface BannerParts {
   readonly address: AddressInfo
   readonly secure: boolean
   readonly data: string
+  /** Whether nobody has to log in, ever. */
+  readonly open: boolean
   /** The public origin, when one was given. */
   readonly origin?: string | undefined
 }
 
 /** What a person who started the server reads: where it is, where the data is, what to type next. */
-export function banner({ address, secure, data, origin }: BannerParts): string {
+export function banner({ address, secure, data, open, origin }: BannerParts): string {
   const here = `${secure ? 'https' : 'http'}://${hostOf(address.address)}:${address.port}`
   const registry = new URL(origin ?? here).host
   const lines = [
@@ -23,8 +25,10 @@ export function banner({ address, secure, data, origin }: BannerParts): string {
     `         docker push ${registry}/alpine`,
     `         docker pull ${registry}/alpine`,
   ]
-  if (!LOOPBACK.test(address.address))
-    lines.push('  NOTE   There are no logins yet: anyone who reaches this port can push, pull and delete.')
+  if (open && !LOOPBACK.test(address.address))
+    lines.push(
+      '  NOTE   Nobody has to log in (--auth open): anyone who reaches this port can push, pull and delete.',
+    )
   return lines.join('\n')
 }
 

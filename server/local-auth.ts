@@ -27,11 +27,13 @@ export async function openAuth(table: Table, options: LocalAuth): Promise<Auth |
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, federated })
   const remembered = new Cache<boolean>(Date.now, { life: MEMORY, most: 1 })
   const canLogIn = () => remembered.get('', async () => federated.length > 0 || auth.accounts.some())
-  if (!isLoopback(host) && !(await canLogIn()))
+  const reachable = !isLoopback(host)
+  if (reachable && !(await canLogIn()))
     throw new StartError(
       'usage',
       `--host ${host} lets others in, and there are no accounts: make one with "npx longshore user add <name> --admin", or say --auth open`,
     )
+  if (reachable) return auth // whatever becomes of the accounts: the last one that goes lets nobody in
   return {
     ...auth,
     authorize: async (request, need) => ((await canLogIn()) ? auth.authorize(request, need) : OPEN),

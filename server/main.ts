@@ -65,7 +65,8 @@ async function start(config: Config, open: (options: OpenOptions) => Promise<Ope
   }, failed)
 
   const address = door.server.address() as AddressInfo
-  console.log(banner({ address, secure: tls !== undefined, data, origin: config.origin }))
+  const { auth, origin } = config
+  console.log(banner({ address, secure: tls !== undefined, data, open: auth === 'open', origin }))
 }
 
 /** Often enough that garbage outlives its grace by a tenth at most, and at least once a minute. */

@@ -20,10 +20,17 @@ describe('a server that starts', () => {
     expect(server.stderr).toBe('')
   })
 
-  it('warns when others can reach it', async () => {
+  it('warns when others can reach it and nobody has to log in', async () => {
+    using folder = freshFolder()
+    await using server = await ServerProcess.listening(folder.path, '--host', '0.0.0.0', '--auth', 'open')
+    await server.says('anyone who reaches this port can push')
+  })
+
+  it('does not warn of others who have to log in', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path, '--host', '0.0.0.0')
-    await server.says('anyone who reaches this port can push')
+    await server.says('docker pull')
+    expect(server.stdout).not.toContain('NOTE')
   })
 
   it('hands its settings to the registry', async () => {
