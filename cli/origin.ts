@@ -8,14 +8,15 @@ const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/
  */
 export function originOf(registry: string): string {
   const given = /^https?:\/\//.test(registry) ? registry : `${schemeFor(registry)}://${registry}`
-  if (!/^https?:\/\/[^/?#@\s]+\/?$/.test(given) || !URL.canParse(given))
+  if (!/^https?:\/\/[^/?#@\s]*[^/?#@\s:]\/?$/.test(given) || !URL.canParse(given))
     throw new Failure(`"${registry}" is no registry such as registry.example or https://registry.example`, 2)
   return new URL(given).origin
 }
 
-/** The host of a registry, as it is in the names of images. @throws {Failure} */
+/** The host of a registry, as it is in the names of images; a path behind it, as Docker's helpers are given, does not count. @throws {Failure} */
 export function hostOf(registry: string): string {
-  return new URL(originOf(registry.replace(/^(https?:\/\/[^/]+|[^/]+)\/.*$/, '$1'))).host
+  const [, withoutPath = ''] = /^((?:https?:\/\/)?[^/]*)/.exec(registry) ?? []
+  return new URL(originOf(withoutPath)).host
 }
 
 function schemeFor(host: string): 'http' | 'https' {

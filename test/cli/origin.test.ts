@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest'
+import { Failure } from '../../cli/failure.ts'
+import { hostOf, originOf } from '../../cli/origin.ts'
+
+describe('a registry that is named', () => {
+  it.each([
+    ['registry.example', 'https://registry.example', 'registry.example'],
+    ['registry.example:8443', 'https://registry.example:8443', 'registry.example:8443'],
+    ['https://registry.example', 'https://registry.example', 'registry.example'],
+    ['https://registry.example/', 'https://registry.example', 'registry.example'],
+    ['http://registry.example:5000', 'http://registry.example:5000', 'registry.example:5000'],
+    ['localhost:5000', 'http://localhost:5000', 'localhost:5000'],
+    ['https://localhost:5000', 'https://localhost:5000', 'localhost:5000'],
+    ['[::1]:5000', 'http://[::1]:5000', '[::1]:5000'],
+  ])('%s is asked at %s and known as %s', (registry, origin, host) => {
+    expect([originOf(registry), hostOf(registry)]).toEqual([origin, host])
+  })
+
+  it.each(['https://registry.example/v1/', 'registry.example/v1/', 'registry.example/team/app'])(
+    '%s, with the path that helpers are given, is known by its host',
+    registry => expect(hostOf(registry)).toBe('registry.example'),
+  )
+
+  it.each(['', 'not a host', 'https://', 'https:', 'ftp://registry.example', 'ann@registry.example'])(
+    '%j is none',
+    registry => expect(() => hostOf(registry)).toThrow(Failure),
+  )
+})
