@@ -27,8 +27,10 @@ import {
   keyOf,
   type Range,
   type Table,
+  TableBusy,
   type Write,
 } from './table.ts'
+import { isUnreachable } from './unreachable.ts'
 
 /** Six attempts take about a second, well within what clients wait for an answer. */
 const PATIENCE: Patience = { attempts: 6, sleep: ms => sleep(ms), random: Math.random }
@@ -38,7 +40,7 @@ const PATIENCE: Patience = { attempts: 6, sleep: ms => sleep(ms), random: Math.r
  * consistent. A lone write is a plain one, at half the price of a transaction.
  *
  * The client's own retries look after lost connections and throttling; ours, behind them, after conflicts of
- * transactions, which the SDK does not repeat.
+ * transactions, which the SDK does not repeat. When no connection is to be had even so, the table is busy.
  */
 export class DynamoTable implements Table {
   readonly #client: DynamoDBClient
@@ -175,6 +177,7 @@ export class DynamoTable implements Table {
         return await attempt()
       } catch (error) {
         if (error instanceof Error && passes(error.name)) return WAIT
+        if (isUnreachable(error)) throw new TableBusy('DynamoDB does not answer', { cause: error })
         throw error
       }
     })

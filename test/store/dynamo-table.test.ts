@@ -103,6 +103,29 @@ describe('a transaction', () => {
   })
 })
 
+describe('a table that cannot be reached', () => {
+  const failed = (httpStatusCode: number) => ({ $metadata: { httpStatusCode } })
+
+  it.each([
+    ['the connection is refused', Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })],
+    ['the connection is lost', Object.assign(new Error('reset'), { code: 'ECONNRESET' })],
+    ['its name is not to be had', Object.assign(new Error('name'), { code: 'EAI_AGAIN' })],
+    ['no answer comes in time', named('TimeoutError')],
+    ['it is down', Object.assign(named('ServiceUnavailable'), failed(503))],
+    ['what is in front of it is', Object.assign(named('UnknownError'), failed(502))],
+  ])('is busy: %s', async (_, error) => {
+    const { table, calls } = scripted(error)
+    const busy = { name: 'TableBusy', cause: error }
+
+    await expect(table.get(item)).rejects.toMatchObject(busy)
+    await expect(table.getMany([item])).rejects.toMatchObject(busy)
+    await expect(table.query(item.partition)).rejects.toMatchObject(busy)
+    await expect(table.transact({ put: item })).rejects.toMatchObject(busy)
+    await expect(table.transact({ put: item }, { put: other })).rejects.toMatchObject(busy)
+    expect(calls).toHaveLength(5) // the SDK has asked again already
+  })
+})
+
 describe('a lone write', () => {
   it.each([
     ['put', { put: item, if: 'absent' }, 'PutItemCommand'],

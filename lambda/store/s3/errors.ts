@@ -1,18 +1,8 @@
 import { ObjectMissing, StoreBusy } from '../blobs.ts'
+import { isUnreachable } from '../unreachable.ts'
 
-/** What Node calls a connection that was not to be had or was lost. */
-const CONNECTION = new Set([
-  'EAI_AGAIN',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTUNREACH',
-  'ENOTFOUND',
-  'EPIPE',
-  'ETIMEDOUT',
-])
-
-/** What S3 answers when it would rather be asked later. */
-const BUSY = new Set(['RequestTimeout', 'SlowDown', 'ThrottlingException', 'TimeoutError'])
+/** What S3 answers, with other statuses than that of a failure of its own, when it would rather be asked later. */
+const BUSY = ['OperationAborted', 'RequestTimeout', 'SlowDown', 'ThrottlingException']
 
 /** The result of a request, or an error of the port where it has one for it. Other errors pass as they are. */
 export async function inOurWords<T>(request: Promise<T>): Promise<T> {
@@ -33,13 +23,5 @@ export function isCalled(error: unknown, ...names: string[]): boolean {
 
 /** After the SDK's own retries: S3 is overloaded or broken, or the way to it is. */
 function isBusy(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const { code, $metadata } = error as { code?: unknown; $metadata?: { httpStatusCode?: number } }
-  const status = $metadata?.httpStatusCode ?? 0
-  return (
-    BUSY.has(error.name) ||
-    CONNECTION.has(String(code)) ||
-    status === 429 ||
-    [500, 502, 503, 504].includes(status)
-  )
+  return isCalled(error, ...BUSY) || isUnreachable(error)
 }

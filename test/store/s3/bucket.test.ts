@@ -49,6 +49,13 @@ describe('a bucket', () => {
     },
   )
 
+  it('is busy where another operation on the object is under way', async () => {
+    const { bucket } = await answering(409, 'OperationAborted')
+
+    await expect(bucket.put('a', Buffer.from('x'), 'eA==', false)).rejects.toBeInstanceOf(StoreBusy)
+    await expect(bucket.delete('a')).rejects.toBeInstanceOf(StoreBusy)
+  })
+
   it('takes an error for one that comes behind a 200, as it may when parts are put together', async () => {
     const { bucket, requests } = await answering(200, 'InternalError')
 
