@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import {
@@ -118,13 +119,17 @@ export class DynamoTable implements Table {
   }
 
   async #writeOne(write: Exclude<Write, { check: Key }>): Promise<void> {
+    let sent = 0
     try {
-      await this.#persist(() => this.#send(write))
+      await this.#persist(() => {
+        sent++
+        return this.#send(write)
+      })
     } catch (error) {
       if (!(error instanceof ConditionalCheckFailedException)) throw error
       const { attempts = 1 } = error.$metadata
       const stored = error.Item && itemOf(error.Item)
-      if (attempts > 1 && isDone(write, stored)) return
+      if (sent + attempts > 2 && isDone(write, stored)) return
       throw new ConditionFailed([0])
     }
   }
@@ -143,12 +148,13 @@ export class DynamoTable implements Table {
       : this.#client.send(new DeleteItemCommand({ ...about, Key }))
   }
 
-  /** The SDK gives each command a token, under which repeating it changes nothing: no answer that was lost counts twice. */
+  /** Under one token repeating it changes nothing once it is done: no answer that was lost counts twice. */
   #transactAll(writes: readonly Write[]): Promise<void> {
     const TransactItems = writes.map(write => this.#transactItem(write))
+    const ClientRequestToken = randomUUID()
     return this.#persist<void>(async () => {
       try {
-        await this.#client.send(new TransactWriteItemsCommand({ TransactItems }))
+        await this.#client.send(new TransactWriteItemsCommand({ TransactItems, ClientRequestToken }))
         return undefined
       } catch (error) {
         if (!(error instanceof TransactionCanceledException)) throw error

@@ -93,6 +93,17 @@ describe('a transaction', () => {
     expect(calls).toHaveLength(1)
   })
 
+  it('keeps its token when it is made again, because it may have been done', async () => {
+    const { table, calls } = scripted(named('InternalServerError'), cancelled('TransactionConflict'), {})
+
+    await table.transact({ put: item }, { put: other })
+    await table.transact({ put: item }, { put: other })
+
+    const [token, ...tokens] = calls.map(call => call.input.ClientRequestToken)
+    expect(token).toMatch(/^[0-9a-f-]{36}$/)
+    expect(tokens).toEqual([token, token, expect.not.stringMatching(token as string)])
+  })
+
   it('that makes no sense is not made again', async () => {
     const { table, calls } = scripted(cancelled('ValidationError', 'TransactionConflict'))
 
@@ -156,6 +167,11 @@ describe('a lone write', () => {
   describe('that was refused when the client asked again, because its first answer was lost', () => {
     it('has succeeded if it is a put and its item is there', async () => {
       const { table } = scripted(refused(2, 'a'))
+      await expect(table.transact({ put: item, if: 'absent' })).resolves.toBeUndefined()
+    })
+
+    it('has succeeded also when it was us who asked again', async () => {
+      const { table } = scripted(named('InternalServerError'), refused(1, 'a'))
       await expect(table.transact({ put: item, if: 'absent' })).resolves.toBeUndefined()
     })
 
