@@ -56,7 +56,7 @@ export class DirectUploads {
   /**
    * Makes a blob of what a client wrote for a session, and ends the session. Where that is gone, the object goes too
    * unless it is a blob already. May be repeated, and raced.
-   * @returns whether there was an object
+   * @returns false when there is no object, or its session is to end as other bytes
    * @throws {StoreBusy} when its digest is yet to be found and that takes longer than a request may
    */
   claim(name: RepositoryName, id: UploadId): Promise<boolean> {
@@ -66,16 +66,18 @@ export class DirectUploads {
   async #claimIf(name: RepositoryName, id: UploadId, wanted: (digest: Digest) => boolean): Promise<boolean> {
     const arrived = await this.#arrived(directObject({ name, upload: id }))
     if (!arrived) return false
-    if (wanted(arrived.digest)) await untilItHolds(() => this.#publish(name, id, arrived))
-    return true
+    return wanted(arrived.digest) ? untilItHolds(() => this.#publish(name, id, arrived)) : true
   }
 
-  async #publish(name: RepositoryName, id: UploadId, arrived: Arrived): Promise<void> {
+  async #publish(name: RepositoryName, id: UploadId, arrived: Arrived): Promise<boolean> {
     const { table, clock } = this.#deps
     const { object, size, digest } = arrived
     const session = await table.get<UploadRow>(keys.upload(name, id))
-    if (!session) return this.#dropUnlessBlob(arrived)
-    if (session.closing) return // it ends as the bytes that came by us, and its review finds the object
+    if (!session) {
+      await this.#dropUnlessBlob(arrived)
+      return true
+    }
+    if (session.closing) return false // it ends as the bytes that came by us, and its review finds the object
     const plan = await this.#links.planLink(name, digest, { object, size })
     const { version, draft } = session
     await table.transact(
@@ -84,6 +86,7 @@ export class DirectUploads {
       ...(plan.usesOffer ? [] : [discardLater(this.#deps, clock(), { what: 'object', object })]),
       ...(version > 0 ? [discardLater(this.#deps, clock(), { what: 'draft', draft })] : []),
     )
+    return true
   }
 
   /** No session, so nobody can claim it any more: it is a blob by now or never will be. */

@@ -238,6 +238,26 @@ describe('an upload URL that is used again', () => {
   })
 })
 
+describe('a session that was to end as other bytes, when the process ended that received them', () => {
+  it('goes when it expires, and so do both', async () => {
+    const session = await begin()
+    store.write(session, 'written directly')
+    const { commit } = store
+    store.commit = () => new Promise(() => {})
+    void registry.request('PUT', `/v2/a/blobs/uploads/${session.upload}?digest=${DIGEST}`, { body: LAYER })
+    await expect.poll(() => table.all().some(row => 'closing' in row)).toBe(true)
+
+    store.commit = commit
+    const next = openRegistry({ table, store, direct: { readLimit: 100 } })
+    for (let i = 0; i < 3; i++) {
+      next.wait(GRACE)
+      expect((await next.collector.run()).failures).toEqual([])
+    }
+    expect(table.all()).toEqual([])
+    expect([...store.objects.keys()]).toEqual([])
+  })
+})
+
 describe('where the store does not tell the digest of what a client wrote', () => {
   beforeEach(() => {
     store.tellsDigests = false
