@@ -2,12 +2,18 @@ import { createHmac } from 'node:crypto'
 import { RegistryError } from '../protocol/errors.ts'
 import { keys } from '../store/keys.ts'
 import type { FailuresRow } from '../store/records.ts'
-import type { Table } from '../store/table.ts'
+import { ConditionFailed, type Table } from '../store/table.ts'
 import type { Keyring } from './keyring.ts'
 
 /** How many logins may fail before the next one must wait, and how long it is counted. Milliseconds. */
 const MOST = { same: 10, any: 100 }
 const WINDOW = 5 * 60 * 1000
+
+interface Bucket {
+  readonly bucket: string
+  /** So many may fail. */
+  readonly most: number
+}
 
 interface LimitsParts {
   readonly table: Table
@@ -27,43 +33,82 @@ export class LoginLimits {
   readonly #table: Table
   readonly #keyring: () => Keyring
   readonly #clock: () => number
+  /** Logins of this process of which it is not known yet how they end, by bucket. */
+  readonly #underWay = new Map<string, number>()
+  #oneEnded = Promise.withResolvers<void>()
+
   constructor({ table, keyring, clock }: LimitsParts) {
     this.#table = table
     this.#keyring = keyring
     this.#clock = clock
   }
 
-  /** @throws {RegistryError} TOOMANYREQUESTS with Retry-After */
-  async check(name: string, address: string): Promise<void> {
+  /**
+   * Lets somebody try. Of those who try at the same time only so many go ahead as may yet fail; the others wait until it is known
+   * how those end.
+   * @throws {RegistryError} TOOMANYREQUESTS with Retry-After; and what `work` throws
+   */
+  async attempt<T>(
+    { name, address }: { readonly name: string; readonly address: string },
+    work: () => Promise<T>,
+    isFailure: (error: unknown) => boolean,
+  ): Promise<T> {
     const buckets = this.#bucketsOf(name, address)
+    while (!this.#hasRoom(buckets, await this.#counts(buckets))) await this.#oneEnded.promise
+    this.#note(buckets, 1)
+    try {
+      return await work()
+    } catch (error) {
+      if (isFailure(error)) for (const { bucket } of buckets) await this.#count(bucket)
+      throw error
+    } finally {
+      this.#note(buckets, -1)
+      this.#oneEnded.resolve()
+      this.#oneEnded = Promise.withResolvers()
+    }
+  }
+
+  /** How many have failed of late. @throws {RegistryError} TOOMANYREQUESTS where that is enough */
+  async #counts(buckets: readonly Bucket[]): Promise<number[]> {
     const rows = await this.#table.getMany<FailuresRow>(buckets.map(({ bucket }) => keys.failures(bucket)))
     const now = this.#clock()
-    const full = rows.filter(
-      (row, i) => row && row.since > now - WINDOW && row.count >= (buckets[i]?.most ?? 0),
-    )
-    if (full.length === 0) return
-    const until = Math.max(...full.map(row => (row?.since ?? 0) + WINDOW))
+    const recent = rows.map(row => (row && row.since > now - WINDOW ? row : { count: 0, since: now }))
+    const full = recent.filter(({ count }, i) => count >= (buckets[i]?.most ?? 0))
+    if (full.length === 0) return recent.map(({ count }) => count)
+    const until = Math.max(...full.map(({ since }) => since + WINDOW))
     const wait = String(Math.max(1, Math.ceil((until - now) / 1000)))
     const detail = { reason: 'too many wrong passwords', seconds: Number(wait) }
     throw new RegistryError('TOOMANYREQUESTS', { detail, headers: { 'retry-after': wait } })
   }
 
-  async noteFailure(name: string, address: string): Promise<void> {
-    for (const { bucket } of this.#bucketsOf(name, address)) await this.#count(bucket)
+  #hasRoom(buckets: readonly Bucket[], counts: readonly number[]): boolean {
+    return buckets.every(({ bucket, most }, i) => (counts[i] ?? 0) + (this.#underWay.get(bucket) ?? 0) < most)
   }
 
-  /** What gets lost when two count at once does not matter. */
+  #note(buckets: readonly Bucket[], change: 1 | -1): void {
+    for (const { bucket } of buckets) {
+      const number = (this.#underWay.get(bucket) ?? 0) + change
+      if (number > 0) this.#underWay.set(bucket, number)
+      else this.#underWay.delete(bucket)
+    }
+  }
+
   async #count(bucket: string): Promise<void> {
     const key = keys.failures(bucket)
     const row = await this.#table.get<FailuresRow>(key)
     const now = this.#clock()
-    const goesOn = row && row.since > now - WINDOW
-    await this.#table.transact(
-      goesOn ? { update: key, change: { add: { count: 1 } } } : { put: { ...key, count: 1, since: now } },
-    )
+    if (row && row.since > now - WINDOW)
+      return this.#table.transact({ update: key, change: { add: { count: 1 } } })
+    const first = { ...key, count: 1, since: now }
+    try {
+      await this.#table.transact({ put: first, if: row ? { since: row.since } : 'absent' })
+    } catch (error) {
+      if (!(error instanceof ConditionFailed)) throw error
+      return this.#count(bucket) // another one was the first
+    }
   }
 
-  #bucketsOf(name: string, address: string) {
+  #bucketsOf(name: string, address: string): Bucket[] {
     const { key } = this.#keyring().newest
     const short = (text: string) => createHmac('sha256', key).update(text).digest('hex').slice(0, 4)
     const network = networkOf(address)

@@ -80,18 +80,15 @@ export class Logins {
     return subject
   }
 
-  async #prove(name: string, password: string, { address, registry }: Door): Promise<Proven> {
+  #prove(name: string, password: string, { address, registry }: Door): Promise<Proven> {
     const { limits, federated } = this.#parts
-    await limits.check(name, address)
-    try {
-      const other = federated.find(({ username }) => username === name)
-      if (!other) return await this.#proveAccount(name, password)
+    const other = federated.find(({ username }) => username === name)
+    const work = async () => {
+      if (!other) return this.#proveAccount(name, password)
       const subject = await other.login(password, registry)
       return { subject, holder: { subject } }
-    } catch (error) {
-      if (isRefusal(error)) await limits.noteFailure(name, address)
-      throw error
     }
+    return limits.attempt({ name, address }, work, isRefusal)
   }
 
   async #proveAccount(name: string, password: string): Promise<Proven> {

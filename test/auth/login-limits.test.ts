@@ -1,25 +1,44 @@
 import { createHash } from 'node:crypto'
-import { beforeEach, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { Keyring } from '../../lambda/auth/keyring.ts'
 import { LoginLimits } from '../../lambda/auth/login-limits.ts'
+import { RegistryError } from '../../lambda/protocol/errors.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 
 const HERE = '192.0.2.1'
 const ELSEWHERE = '198.51.100.1'
 
 let limits: LoginLimits
+/** Another process on the same table. */
+let another: () => LoginLimits
 beforeEach(() => {
   const keyring = new Keyring(['k'.repeat(43)])
-  limits = new LoginLimits({ table: new MemoryTable(), keyring: () => keyring, clock: () => 1_000_000 })
+  const parts = { table: new MemoryTable(), keyring: () => keyring, clock: () => 1_000_000 }
+  another = () => new LoginLimits(parts)
+  limits = another()
 })
+
+class Wrong extends Error {}
+
+const attempt = (name: string, address: string, work: () => Promise<void>, limitsOf = limits) =>
+  limitsOf.attempt({ name, address }, work, error => error instanceof Wrong)
+const right = (name: string, address: string) => attempt(name, address, async () => {})
+const wrong = (name: string, address: string, limitsOf = limits) =>
+  attempt(name, address, () => Promise.reject(new Wrong()), limitsOf).catch(error => {
+    if (!(error instanceof Wrong)) throw error
+  })
+
+async function tenWrong(name: string, address: string): Promise<void> {
+  for (let failed = 0; failed < 10; failed++) await wrong(name, address)
+}
 
 it('lets nobody work out whose count is kept in the same row as his', async () => {
   const row = (address: string, name: string) =>
     createHash('sha256').update(`${address} ${name}`).digest('hex').slice(0, 4)
   let i = 0
   while (row(ELSEWHERE, `x${i}`) !== row(HERE, 'ann')) i++
-  for (let failed = 0; failed < 10; failed++) await limits.noteFailure(`x${i}`, ELSEWHERE)
-  await expect(limits.check('ann', HERE)).resolves.toBeUndefined()
+  await tenWrong(`x${i}`, ELSEWHERE)
+  await expect(right('ann', HERE)).resolves.toBeUndefined()
 })
 
 it.each([
@@ -30,8 +49,8 @@ it.each([
   ['::1', '::2'],
   ['::ffff:192.0.2.1', '192.0.2.1'],
 ])('takes %s and %s for one', async (one, other) => {
-  for (let failed = 0; failed < 10; failed++) await limits.noteFailure('ann', one)
-  await expect(limits.check('ann', other)).rejects.toThrow('too many requests')
+  await tenWrong('ann', one)
+  await expect(right('ann', other)).rejects.toThrow('too many requests')
 })
 
 it.each([
@@ -39,6 +58,45 @@ it.each([
   ['2001:db8:1:2::1', '2001:db8:1:3::1'],
   ['192.0.2.1', '192.0.2.2'],
 ])('takes %s and %s for two', async (one, other) => {
-  for (let failed = 0; failed < 10; failed++) await limits.noteFailure('ann', one)
-  await expect(limits.check('ann', other)).resolves.toBeUndefined()
+  await tenWrong('ann', one)
+  await expect(right('ann', other)).resolves.toBeUndefined()
+})
+
+describe('of those who try at once', () => {
+  const most = 10
+  const waiting = () => new Promise(resolve => setTimeout(resolve, 5))
+
+  it('no more go ahead than may fail, and the others are told to wait when they have', async () => {
+    let begun = 0
+    const { promise, reject } = Promise.withResolvers<void>()
+    const guess = () => {
+      begun++
+      return promise
+    }
+    const guesses = Promise.allSettled(Array.from({ length: 60 }, () => attempt('ann', HERE, guess)))
+    await waiting()
+    expect(begun).toBe(most)
+    reject(new Wrong())
+    const told = (await guesses).map(guess => guess.status === 'rejected' && guess.reason)
+    const refusals = told.filter(reason => reason instanceof RegistryError)
+    expect([begun, refusals.length]).toEqual([most, 50])
+  })
+
+  it('all come to their turn who are right', async () => {
+    const work = () => waiting().then(() => {})
+    await Promise.all(Array.from({ length: 60 }, () => attempt('ann', HERE, work)))
+  })
+
+  it('none waits for somebody elsewhere', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const slow = Array.from({ length: 30 }, () => attempt('ann', HERE, () => promise))
+    await right('ann', ELSEWHERE)
+    resolve()
+    await Promise.all(slow)
+  })
+
+  it('every failure counts, in whatever process', async () => {
+    await Promise.all(Array.from({ length: most }, () => wrong('ann', HERE, another())))
+    await expect(right('ann', HERE)).rejects.toThrow('too many requests')
+  })
 })
