@@ -119,6 +119,7 @@ export class Accounts {
 
   /** @throws {RegistryError} NOT_FOUND */
   async remove(name: string, kind: Account['kind']): Promise<void> {
+    if (!NAME.test(name)) unknown(kind, name)
     try {
       await this.#table.transact({ delete: keys.account(name), if: { kind } })
     } catch (error) {
@@ -153,6 +154,7 @@ export class Accounts {
     set: Partial<Omit<AccountRow, 'partition' | 'sort' | 'grants'>>,
     revoke: boolean,
   ): Promise<Account> {
+    if (!NAME.test(name)) unknown(kind, name)
     const change = { set: { ...set } as Record<string, Json>, add: { generation: revoke ? 1 : 0 } }
     try {
       await this.#table.transact({ update: keys.account(name), change, if: { kind } })
@@ -205,5 +207,5 @@ function checkGroups(groups: readonly string[]): readonly string[] {
 }
 
 function unknown(kind: string, name: string): never {
-  throw new RegistryError('NOT_FOUND', { detail: { [kind]: name } })
+  throw new RegistryError('NOT_FOUND', { detail: { [kind]: name.slice(0, 64) } })
 }

@@ -183,6 +183,21 @@ describe('a name that is a path (CVE-2024-4956)', () => {
   })
 })
 
+describe('an account that cannot be', () => {
+  it.each(['%C3%A9', '%00', '%0A', 'x'.repeat(1_500), '__proto__', 'ROOT', '..'])(
+    'is none, and no fault of ours: %s',
+    async name => {
+      for (const [method, target, body] of [
+        ['DELETE', `/api/users/${name}`, ''],
+        ['PATCH', `/api/users/${name}`, '{"groups":[]}'],
+        ['DELETE', `/api/robots/${name}`, ''],
+        ['POST', `/api/robots/${name}/key`, ''],
+      ] as const)
+        expect((await ask(method, target, body)).status).toBe(404)
+    },
+  )
+})
+
 describe('a policy that is more than a policy', () => {
   it('gives nobody what every object has', () => {
     const document = JSON.parse(
