@@ -198,6 +198,22 @@ describe('an account that cannot be', () => {
   )
 })
 
+describe('a hash that takes for ever, or cannot be computed', () => {
+  const add = (cost: string) => {
+    const hash = `$2b$${cost}$${'a'.repeat(53)}`
+    return ask('POST', '/api/users', JSON.stringify({ name: 'ann', hash }))
+  }
+
+  it.each(['00', '03', '15', '31', '32', '99'])('is not taken: bcrypt of cost %s', async cost => {
+    const { status, code } = await add(cost)
+    expect([status, code]).toEqual([400, 'BAD_REQUEST'])
+  })
+
+  it.each(['04', '05', '10', '12', '14'])('is none of cost %s', async cost => {
+    expect((await add(cost)).status).toBe(201)
+  })
+})
+
 describe('a policy that is more than a policy', () => {
   it('gives nobody what every object has', () => {
     const document = JSON.parse(
