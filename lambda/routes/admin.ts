@@ -38,7 +38,14 @@ const NewUser = v.strictObject({
 const NewRobot = v.strictObject({
   name: v.string(),
   grants: v.unknown(),
-  expires: v.optional(v.pipe(v.string(), v.isoTimestamp())),
+  // Some of what has the form JavaScript cannot read.
+  expires: v.optional(
+    v.pipe(
+      v.string(),
+      v.isoTimestamp(),
+      v.check(text => !Number.isNaN(Date.parse(text)), 'is no time'),
+    ),
+  ),
 })
 const NewPolicy = v.strictObject({
   policy: v.unknown(),

@@ -214,6 +214,16 @@ describe('a hash that takes for ever, or cannot be computed', () => {
   })
 })
 
+describe('an end that is no time', () => {
+  it.each(['2027-12-31T00:00:00+05', '2027-12-31T00:00:00 -23', '2027-02-31T00:00:00 +0530'])(
+    'is not given to a robot, whose key would be worth nothing or good for ever: %s',
+    async expires => {
+      const robot = { name: 'ci', grants: [{ may: ['pull'], on: ['app'] }], expires }
+      expect((await ask('POST', '/api/robots', JSON.stringify(robot))).status).toBe(400)
+    },
+  )
+})
+
 describe('a policy that is more than a policy', () => {
   it('gives nobody what every object has', () => {
     const document = JSON.parse(
