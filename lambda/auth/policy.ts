@@ -86,9 +86,24 @@ export function decide(policy: Policy, subject: Subject, wish: Wish): Decision {
  */
 export function everywhere(policy: Policy, subject: Subject, action: PolicyAction): boolean {
   if (subject.kind === 'user' && subject.admin) return true
+  return grantsOf(policy, subject).some(
+    ({ may, on, tags }) => may.includes(action) && on.includes('**') && tags === undefined,
+  )
+}
+
+/** Whether someone may do something in a repository, be it with some tags alone: whether it makes sense to ask which. */
+export function withSomeTag(
+  policy: Policy,
+  subject: Subject,
+  { action, repository }: Omit<Wish, 'tag'>,
+): boolean {
+  if (subject.kind === 'user' && subject.admin) return true
+  return grantsOf(policy, subject).some(({ may, on }) => may.includes(action) && fits(on, repository))
+}
+
+function grantsOf({ rules }: Policy, subject: Subject): Grant[] {
   const own = subject.kind === 'robot' ? subject.grants : []
-  const given = [...own, ...policy.rules.filter(rule => applies(rule, subject))]
-  return given.some(({ may, on, tags }) => may.includes(action) && on.includes('**') && tags === undefined)
+  return [...own, ...rules.filter(rule => applies(rule, subject))]
 }
 
 function locks({ immutable }: Policy, { action, repository, tag = '' }: Wish): boolean {

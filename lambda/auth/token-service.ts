@@ -11,7 +11,7 @@ import type { Keyring } from './keyring.ts'
 import type { Logins, NameAndPassword, Proven } from './logins.ts'
 import { hashKey } from './passwords.ts'
 import type { Policies } from './policies.ts'
-import { decide, type Policy } from './policy.ts'
+import { type Policy, withSomeTag } from './policy.ts'
 import { ANONYMOUS, type Subject } from './subject.ts'
 import { issueToken, TOKEN_LIFE } from './tokens.ts'
 
@@ -107,7 +107,7 @@ export class TokenService {
   }
 }
 
-/** What of a scope the policy allows. */
+/** What of a scope the policy allows, for some tags at least: for which, it is asked when the token is used. */
 function narrow(scope: Scope, policy: Policy, subject: Subject): Scope {
   const { type, name, actions } = scope
   if (type === 'registry') return subject.kind === 'anonymous' ? { ...scope, actions: [] } : scope
@@ -115,7 +115,7 @@ function narrow(scope: Scope, policy: Policy, subject: Subject): Scope {
   const wanted = actions.includes('*') ? Object.keys(WANTED) : actions
   const allowed = wanted.filter(word => {
     const action = WANTED[word]
-    return action !== undefined && decide(policy, subject, { action, repository: name }).allowed
+    return action !== undefined && withSomeTag(policy, subject, { action, repository: name })
   })
   return { type, name, actions: [...new Set(allowed)] }
 }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { basic, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
+import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
 import { digest, imageOf } from '../support/content.ts'
 
 const ROOT = basic('root', PASSWORD)
@@ -64,6 +64,17 @@ describe('a tag', () => {
     expect((await remove(DEV, 'latest')).status).toBe(403)
     expect((await remove(DEV, 'dev-1')).status).toBe(202)
     expect((await remove(DEV, digest(first))).status).toBe(403)
+  })
+})
+
+describe('a token', () => {
+  it('deletes the tags that a rule lets its owner delete, and nothing else', async () => {
+    const { headers } = await put(ROOT, 'dev-1', first)
+    await put(ROOT, 'latest', first)
+    const token = bearer(await guarded.tokenFor(DEV, 'repository:app:pull,delete'))
+    expect((await remove(token, 'latest')).status).toBe(403)
+    expect((await remove(token, headers['docker-content-digest'] ?? '')).status).toBe(403)
+    expect((await remove(token, 'dev-1')).status).toBe(202)
   })
 })
 
