@@ -11,6 +11,9 @@ import type { TagGuard } from './tags.ts'
 
 /** How many manifests one call removes: no function may run for longer than half a minute. */
 const AT_ONCE = 50
+/** How many rows are read at once, also for a short page: nobody knows how many of them are shown to whoever asks. */
+const ROWS_AT_ONCE = 1000
+
 /** The repositories there are. A repository begins with its first manifest. */
 export class Repositories {
   readonly #table: Table
@@ -53,11 +56,15 @@ export class Repositories {
   ): Promise<{ names: string[]; more: boolean }> {
     const names: string[] = []
     for (let after = last, more = true; more && names.length <= limit; ) {
-      const page = { ...(after && { after }), limit: limit + 1 }
-      const rows = await this.#table.query<RepositoryRow>(REPOSITORIES, page)
-      for (const row of rows)
+      const rows = await this.#table.query<RepositoryRow>(REPOSITORIES, {
+        ...(after && { after }),
+        limit: ROWS_AT_ONCE,
+      })
+      for (const row of rows) {
+        if (names.length > limit) break
         if (isShown(row.sort as RepositoryName) && (await isThere(this.#table, row))) names.push(row.sort)
-      more = rows.length > limit
+      }
+      more = rows.length === ROWS_AT_ONCE
       after = rows.at(-1)?.sort
     }
     return { names: names.slice(0, limit), more: limit > 0 && names.length > limit }

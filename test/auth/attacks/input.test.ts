@@ -1,8 +1,8 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { matches } from '../../../lambda/auth/glob.ts'
 import { parsePolicy } from '../../../lambda/auth/policy.ts'
 import { OCI_IMAGE, OCI_INDEX } from '../../../lambda/protocol/media-types.ts'
-import { basic, type Guarded, openGuarded, PASSWORD } from '../../support/auth.ts'
+import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../../support/auth.ts'
 import { digest, imageOf, indexOf } from '../../support/content.ts'
 import { processorTime } from '../../support/processor-time.ts'
 import { openRegistry } from '../../support/registry.ts'
@@ -100,6 +100,22 @@ describe('more than there is room for (CVE-2023-2253)', () => {
     const { status, code } = await ask(method, target, 'x'.repeat(most + 1), { 'content-type': OCI_IMAGE })
     expect([status, code]).toEqual([413, 'CONTENT_TOO_LARGE'])
   })
+
+  it.each([0, 1, 10])(
+    'is not looked through in small steps for n=%s, where one sees nothing of it',
+    async n => {
+      await guarded.table.transact(
+        ...Array.from({ length: 100 }, (_, i) => ({
+          put: { partition: 'repositories', sort: `hidden/${i}`, created: 0, updated: 1 },
+        })),
+      )
+      const query = vi.spyOn(guarded.table, 'query')
+      const token = bearer(await guarded.tokenFor({}, 'registry:catalog:*'))
+      const { json } = await guarded.as(token, 'GET', `/v2/_catalog?n=${n}`)
+      expect(json.repositories).toEqual([])
+      expect(query.mock.calls.length).toBeLessThan(3)
+    },
+  )
 
   it('is not what an index of indexes makes of itself', async () => {
     let inner = indexOf([])
