@@ -51,7 +51,9 @@ export function oidcLogin({ issuers, get, clock }: OidcLoginParts): FederatedLog
       const { payload } = await jwtVerify(token, keys, options).catch(error => {
         throw error instanceof RegistryError ? error : refusal(error)
       })
-      const subject = String(payload.sub)
+      // The library sees to it that there is one, whatever it is.
+      const subject: unknown = payload.sub
+      if (typeof subject !== 'string' || subject === '') throw unauthorized('its subject is no text')
       const claims = flattenClaims(payload)
       if (subject.length > 512) refuse('its subject is too long')
       if (!fitClaims(issuer.claims, { ...claims, sub: subject }))

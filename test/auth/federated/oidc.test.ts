@@ -121,6 +121,9 @@ describe('a login by OpenID Connect', () => {
     ['without the claim that it must have', () => mint({ claims: { repository: null } })],
     ['whose claim is a list', () => mint({ claims: { repository: ['acme/app'] } })],
     ['without a subject', () => mint({ claims: { sub: undefined as never } })],
+    ['with an empty subject', () => mint({ claims: { sub: '' } })],
+    ['whose subject is no text', () => mint({ claims: { sub: { name: 'a' } as never } })],
+    ['whose subject is null', () => mint({ claims: { sub: null as never } })],
     ['signed with a key that the issuer does not have', async () => mint({ key: await makeKey() })],
     [
       'signed with another key of the same name',
