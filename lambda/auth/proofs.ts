@@ -4,7 +4,8 @@ import type { UploadId } from '../protocol/reference.ts'
 import type { Keyring, SigningKey } from './keyring.ts'
 import type { Holder } from './tokens.ts'
 
-const PROOF = /^(\d{1,12})\.([\w-]{1,4000})\.([\w-]{43})$/
+/** Room for whoever has the longest name and the most claims that are kept (federated/claims.ts). */
+const PROOF = /^(\d{1,12})\.([\w-]{1,5000})\.([\w-]{43})$/
 
 /** The session that a proof is for. */
 export interface Session {

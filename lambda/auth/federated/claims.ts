@@ -1,14 +1,14 @@
 /** Of the token, not of whoever holds it. `sub` is the subject's name. */
 const OF_THE_TOKEN = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'nonce', 'at_hash', 'azp']
 const LONGEST_CLAIM = 256
-/** Our own tokens and upload URLs carry the claims, and API Gateway takes 10 KB of both. Characters of JSON. */
+/** Our own tokens and upload URLs carry the claims, and API Gateway takes 10 KB of both. Bytes of JSON. */
 const LONGEST = 2_500
 
 type Claims = Record<string, string>
 
 /**
  * The claims that a policy can ask for, as text: `{"kubernetes.io":{"namespace":"a"}}` is `kubernetes.io.namespace`. Lists and texts
- * over 256 characters are left out, and what does not fit into 2,500 characters of JSON. Rules only allow, so nothing is
+ * over 256 characters are left out, and what does not fit into 2,500 bytes of JSON. Rules only allow, so nothing is
  * opened by what is missing.
  */
 export function flattenClaims(payload: Readonly<Record<string, unknown>>): Claims {
@@ -16,7 +16,7 @@ export function flattenClaims(payload: Readonly<Record<string, unknown>>): Claim
   let length = 2
   for (const [name, value] of entries(payload)) {
     if (OF_THE_TOKEN.includes(name) || value.length > LONGEST_CLAIM) continue
-    length += JSON.stringify({ [name]: value }).length
+    length += Buffer.byteLength(JSON.stringify({ [name]: value }))
     if (length > LONGEST) break
     claims[name] = value
   }

@@ -18,6 +18,8 @@ import type { FederatedLogin } from './login.ts'
 /** Signatures that only the issuer can make. Those with a shared secret are not among them. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
 const LONGEST = 16 * 1024
+/** Bytes. Tokens and upload URLs carry it, as they do the claims. */
+const LONGEST_SUBJECT = 512
 /** How far the clock of an issuer may be off. Seconds. */
 const SKEW = 30
 /** Keys are fetched again after so long, or for a key that is not known, but not twice within the pause. Milliseconds. */
@@ -55,7 +57,7 @@ export function oidcLogin({ issuers, get, clock }: OidcLoginParts): FederatedLog
       const subject: unknown = payload.sub
       if (typeof subject !== 'string' || subject === '') throw unauthorized('its subject is no text')
       const claims = flattenClaims(payload)
-      if (subject.length > 512) refuse('its subject is too long')
+      if (Buffer.byteLength(subject) > LONGEST_SUBJECT) refuse('its subject is too long')
       if (!fitClaims(issuer.claims, { ...claims, sub: subject }))
         refuse(`its claims are not those that ${name} must have here`)
       return { kind: 'oidc', issuer: name, subject, claims }

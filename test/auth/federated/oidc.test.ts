@@ -94,6 +94,20 @@ describe('a login by OpenID Connect', () => {
     expect(patch.status).toBe(202)
   })
 
+  it.each(['x', 'é', '流'])(
+    'does so too with as many claims and as long a subject as are kept, of %s',
+    async letter => {
+      const fill = (bytes: number) => letter.repeat(bytes / Buffer.byteLength(letter))
+      const many = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`c${i}`, fill(246)]))
+      const claims = { ...MAIN, sub: fill(510), ...many }
+      const token = await guarded.tokenFor(basic('oidc', await mint({ claims })), 'repository:app:push')
+      const { headers } = await guarded.as(bearer(token), 'POST', '/v2/app/blobs/uploads/')
+      const location = headers.location?.replace('https://registry.example', '') ?? ''
+      expect((await guarded.request('PATCH', location, { body: 'layer' })).status).toBe(202)
+      expect(token.length + location.length).toBeLessThan(10_000) // API Gateway takes 10,240 bytes of both
+    },
+  )
+
   it('asks the issuer for its keys once', async () => {
     for (let i = 0; i < 5; i++) expect((await logIn(await mint({ claims: { run: i } }))).status).toBe(200)
     expect(issuer.asked).toEqual(['/.well-known/openid-configuration', '/keys'])
