@@ -68,17 +68,20 @@ export interface Decision {
   readonly because: string
 }
 
-/** The one place where it is decided. */
+/** The one place where it is decided. That a tag is immutable is told to those alone who could otherwise do it. */
 export function decide(policy: Policy, subject: Subject, wish: Wish): Decision {
+  const because = whyAllowed(policy, subject, wish)
+  if (because === undefined) return { allowed: false, because: 'no rule allows it' }
   const lock = wish.tag !== undefined && locks(policy, wish)
-  if (lock) return { allowed: false, because: `the tag ${wish.tag} is immutable` }
-  if (subject.kind === 'user' && subject.admin)
-    return { allowed: true, because: `${subject.name} is an administrator` }
+  return lock ? { allowed: false, because: `the tag ${wish.tag} is immutable` } : { allowed: true, because }
+}
+
+function whyAllowed(policy: Policy, subject: Subject, wish: Wish): string | undefined {
+  if (subject.kind === 'user' && subject.admin) return `${subject.name} is an administrator`
   if (subject.kind === 'robot' && subject.grants.some(grant => grants(grant, wish)))
-    return { allowed: true, because: `of the grants of the robot ${subject.name}` }
+    return `of the grants of the robot ${subject.name}`
   const rule = policy.rules.find(rule => applies(rule, subject) && grants(rule, wish))
-  if (rule) return { allowed: true, because: `of the rule "${rule.name}"` }
-  return { allowed: false, because: 'no rule allows it' }
+  return rule && `of the rule "${rule.name}"`
 }
 
 /**

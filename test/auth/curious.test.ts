@@ -48,6 +48,7 @@ beforeAll(async () => {
         on: ['own/app'],
       },
     ],
+    immutable: [{ on: ['private/app'], tags: ['v*'] }],
   })
   const root = basic('root', PASSWORD)
   for (const blob of ['{}', SECRET])
