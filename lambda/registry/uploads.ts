@@ -94,9 +94,15 @@ export class Uploads {
         await this.#expectFinished(name, digest)
         return drain(chunk)
       }
-      const row = await this.#close(name, id, found, digest, chunk)
-      await this.#deps.store.commit(row.draft)
-      await this.#publish(name, id, row, digest)
+      try {
+        const row = await this.#close(name, id, found, digest, chunk)
+        await this.#deps.store.commit(row.draft)
+        await this.#publish(name, id, row, digest)
+      } catch (error) {
+        // Another process may have been faster with the same: then it has the session's bytes, or the session itself.
+        if (!isTaken(error) || (await this.#find(name, id, owner))) throw error
+        await this.#expectFinished(name, digest)
+      }
     })
   }
 
@@ -253,6 +259,11 @@ export class Uploads {
 
 async function drain(chunk?: Chunk): Promise<void> {
   if (chunk) for await (const _ of chunk.bytes);
+}
+
+function isTaken(error: unknown): boolean {
+  if (error instanceof RegistryError) return error.code === 'BLOB_UPLOAD_UNKNOWN'
+  return error instanceof DraftBusy || error instanceof ObjectMissing
 }
 
 function unknown(): never {

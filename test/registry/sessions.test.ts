@@ -1,5 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { held } from '../support/bytes.ts'
 import { digest } from '../support/content.ts'
+import { MemoryBlobs } from '../support/memory-blobs.ts'
+import { MemoryTable } from '../support/memory-table.ts'
 import { openRegistry, type TestRegistry } from '../support/registry.ts'
 
 const CONTENT = 'the content of a layer'
@@ -11,19 +14,6 @@ beforeEach(async () => {
   registry = openRegistry()
   location = await registry.beginUpload('a')
 })
-
-/** A body that stands still behind its first bytes until it is let go. */
-function held(first: string, rest: string) {
-  const gate = Promise.withResolvers<void>()
-  const arrived = Promise.withResolvers<void>()
-  async function* body(): AsyncGenerator<Uint8Array> {
-    yield Buffer.from(first)
-    arrived.resolve()
-    await gate.promise
-    yield Buffer.from(rest)
-  }
-  return { body: body(), arrived: arrived.promise, go: () => gate.resolve() }
-}
 
 describe('while a request is at work on a session', () => {
   it('another PATCH is told to wait its turn, and nothing of it is kept', async () => {
@@ -94,4 +84,23 @@ it('is done with a session for good once it was cancelled, though the blob exist
   await registry.pushBlob('b', CONTENT)
   await registry.expectStatus(204, 'DELETE', location)
   await registry.expectStatus(404, 'PUT', `${location}?digest=${DIGEST}`, { body: CONTENT })
+})
+
+describe('two processes that end one session as the same blob', () => {
+  it('both say so, whichever is faster', async () => {
+    const { one, other, url } = await twoProcesses()
+    const { body, arrived, go } = held('the content ', 'of a layer')
+    const slow = other.request('PUT', url, { body })
+    await arrived
+    await one.expectStatus(201, 'PUT', url, { body: CONTENT })
+    go()
+
+    expect((await slow).status).toBe(201)
+  })
+
+  async function twoProcesses() {
+    const stores = { table: new MemoryTable(), store: new MemoryBlobs() }
+    const [one, other] = [openRegistry(stores), openRegistry(stores)]
+    return { one, other, url: `${await one.beginUpload('a')}?digest=${DIGEST}`, ...stores }
+  }
 })

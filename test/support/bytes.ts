@@ -33,3 +33,16 @@ export function madeBytes(length: number, seed = 1): Buffer {
   }
   return bytes
 }
+
+/** A body that stands still behind its first bytes until it is let go. */
+export function held(first: string, rest: string) {
+  const gate = Promise.withResolvers<void>()
+  const arrived = Promise.withResolvers<void>()
+  async function* body(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(first)
+    arrived.resolve()
+    await gate.promise
+    yield Buffer.from(rest)
+  }
+  return { body: body(), arrived: arrived.promise, go: () => gate.resolve() }
+}
