@@ -5,7 +5,7 @@ import type { UploadId } from '../protocol/reference.ts'
 import { type ObjectName, type Received, StoreBusy } from '../store/blobs.ts'
 import { directObject } from '../store/direct-object.ts'
 import { keys, stretches } from '../store/keys.ts'
-import type { BlobRow, UploadRow } from '../store/records.ts'
+import type { BlobRow, Garbage, UploadRow } from '../store/records.ts'
 import type { Dependencies } from './dependencies.ts'
 import { discardLater } from './garbage.ts'
 import type { Links } from './links.ts'
@@ -70,7 +70,7 @@ export class DirectUploads {
   }
 
   async #publish(name: RepositoryName, id: UploadId, arrived: Arrived): Promise<boolean> {
-    const { table, clock } = this.#deps
+    const { table, clock, grace } = this.#deps
     const { object, size, digest } = arrived
     const session = await table.get<UploadRow>(keys.upload(name, id))
     if (!session) {
@@ -80,11 +80,13 @@ export class DirectUploads {
     if (session.closing) return false // it ends as the bytes that came by us, and its review finds the object
     const plan = await this.#links.planLink(name, digest, { object, size })
     const { version, draft } = session
+    // A request may be at work on the session still. What it leaves behind is a whole object, or else what it had promised to keep.
+    const ours: Garbage = version > 0 ? { what: 'draft', draft } : { what: 'object', object: draft.object }
     await table.transact(
       { delete: keys.upload(name, id), if: { version } },
       ...plan.writes,
       ...(plan.usesOffer ? [] : [discardLater(this.#deps, clock(), { what: 'object', object })]),
-      ...(version > 0 ? [discardLater(this.#deps, clock(), { what: 'draft', draft })] : []),
+      discardLater(this.#deps, clock() + grace, ours),
     )
     return true
   }

@@ -235,12 +235,14 @@ export class Uploads {
   }
 
   async #publish(name: RepositoryName, id: UploadId, row: UploadRow, digest: Digest): Promise<void> {
-    const { table, clock } = this.#deps
+    const { table, clock, grace } = this.#deps
     const { object, size } = row.draft
     const end: Write = { delete: keys.upload(name, id), if: { version: row.version } }
     await untilItHolds(async () => {
       const plan = await this.#links.planLink(name, digest, { object, size })
-      const leftover = plan.usesOffer ? [] : [discardLater(this.#deps, clock(), { what: 'object', object })]
+      // After a grace, because another process may be about to write it once more.
+      const later = () => discardLater(this.#deps, clock() + grace, { what: 'object', object })
+      const leftover = plan.usesOffer ? [] : [later()]
       try {
         await table.transact(end, ...plan.writes, ...leftover)
       } catch (error) {

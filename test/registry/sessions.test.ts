@@ -3,7 +3,7 @@ import { held } from '../support/bytes.ts'
 import { digest } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
-import { openRegistry, type TestRegistry } from '../support/registry.ts'
+import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
 
 const CONTENT = 'the content of a layer'
 const DIGEST = digest(CONTENT)
@@ -96,6 +96,24 @@ describe('two processes that end one session as the same blob', () => {
     go()
 
     expect((await slow).status).toBe(201)
+  })
+
+  it('leave no object behind where the blob was there already', async () => {
+    const { one, other, url, store } = await twoProcesses()
+    store.placeAtOnce()
+    await one.pushImage('b', 'v1', [CONTENT])
+    const kept = [...store.objects.keys()]
+    const { body, arrived, go } = held('the content ', 'of a layer')
+    const slow = other.request('PUT', url, { body })
+    await arrived
+    await one.expectStatus(201, 'PUT', url, { body: CONTENT })
+    await one.collector.run()
+    go()
+    expect((await slow).status).toBe(201)
+    one.wait(GRACE)
+    await one.collector.run()
+
+    expect([...store.objects.keys()]).toEqual(kept)
   })
 
   async function twoProcesses() {

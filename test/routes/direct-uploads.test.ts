@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import type { UploadId } from '../../lambda/protocol/reference.ts'
 import { type DirectObject, directObject } from '../../lambda/store/direct-object.ts'
+import { held } from '../support/bytes.ts'
 import { digest, imageOf } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
@@ -187,6 +188,25 @@ describe('an event of the store', () => {
 
     expect(await isThere()).toBe(true)
     expect(store.objects.has(directObject(session))).toBe(false)
+  })
+
+  it.each([0, 1])('leaves nothing of a request that is at work meanwhile, behind %i others', async others => {
+    store.placeAtOnce()
+    const session = await begin()
+    const url = `/v2/a/blobs/uploads/${session.upload}`
+    if (others > 0) await registry.expectStatus(202, 'PATCH', url, { body: 'by ' })
+    const { body, arrived, go } = held('u', 's')
+    const content = others > 0 ? 'by us' : 'us'
+    const put = registry.request('PUT', `${url}?digest=${digest(content)}`, { body })
+    await arrived
+    store.write(session, LAYER)
+    await claim(session)
+    await registry.collector.run()
+    go()
+
+    expect((await put).code).toBe('BLOB_UPLOAD_UNKNOWN')
+    await passGraces(1)
+    expect([...store.objects.keys()]).toEqual([directObject(session)])
   })
 
   it('takes what came of the session by us with it', async () => {
