@@ -292,6 +292,15 @@ export function blobsContract(create: () => Promise<Opened>): void {
         await expect(store.read(draft.object)).rejects.toBeInstanceOf(ObjectMissing)
       })
 
+      it.each(['commit', 'append'] as const)('leaves nothing to %s', async what => {
+        const draft = await append(begin(), 'gone')
+        await store.discard(draft)
+        const later = what === 'commit' ? store.commit(draft) : store.append(draft, bytesOf('!'))
+
+        await expect(later).rejects.toBeInstanceOf(ObjectMissing)
+        expect(await store.stat(draft.object)).toBeUndefined()
+      })
+
       it('fails the append that it met', async () => {
         const draft = await append(begin(), 'some')
         const discarded = Promise.withResolvers<void>()

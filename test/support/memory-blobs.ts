@@ -15,6 +15,7 @@ import { type DirectObject, directObject } from '../../lambda/store/direct-objec
 /** A store whose drafts carry their bytes in their state, so that no two of them can ever disturb each other. */
 export class MemoryBlobs implements BlobStore {
   readonly objects = new Map<ObjectName, Buffer>()
+  readonly #discarded = new Set<ObjectName>()
   /** Whether it knows the digests of what clients wrote. */
   tellsDigests = true
 
@@ -23,6 +24,7 @@ export class MemoryBlobs implements BlobStore {
   }
 
   async append(draft: Draft, bytes: Bytes): Promise<Draft> {
+    this.#expectKept(draft)
     const pieces = [bytesOf(draft)]
     for await (const piece of bytes) pieces.push(Buffer.from(piece))
     const whole = Buffer.concat(pieces)
@@ -34,12 +36,14 @@ export class MemoryBlobs implements BlobStore {
   }
 
   async commit(draft: Draft): Promise<void> {
+    this.#expectKept(draft)
     const bytes = bytesOf(draft)
     if (this.objects.get(draft.object)?.equals(bytes) === false) throw new DraftBusy(draft.object)
     this.objects.set(draft.object, bytes)
   }
 
   async discard({ object }: Draft): Promise<void> {
+    this.#discarded.add(object)
     this.objects.delete(object)
   }
 
@@ -83,6 +87,10 @@ export class MemoryBlobs implements BlobStore {
     if (!bytes) return undefined
     const digest = digestOf('sha256', createHash('sha256').update(bytes).digest('hex'))
     return { size: bytes.length, ...(this.tellsDigests && { digest }) }
+  }
+
+  #expectKept({ object, size }: Draft): void {
+    if (size > 0 && this.#discarded.has(object)) throw new ObjectMissing(object)
   }
 }
 
