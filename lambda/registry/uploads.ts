@@ -85,7 +85,8 @@ export class Uploads {
   /**
    * Ends the session: its bytes, and those of the last chunk if there is one, become a blob of the repository. A client
    * that did not hear the answer may ask again, even when the session has gone with the first time.
-   * @throws {RegistryError} DIGEST_INVALID when the bytes have another digest, and the session stays as it was; else as {@link append}
+   * @throws {RegistryError} DIGEST_INVALID when the bytes have another digest, and the session stays as it was or, where
+   * the store cannot add to them any more, is over; else as {@link append}
    */
   finish(name: RepositoryName, id: UploadId, digest: Digest, chunk?: Chunk, owner?: string): Promise<void> {
     return this.#alone(name, id, owner, async () => {
@@ -216,7 +217,10 @@ export class Uploads {
     }
   }
 
-  /** Receives the last bytes and holds them against the digest. The row then says how the session must end. */
+  /**
+   * Receives the last bytes and holds them against the digest. The row then says how the session must end; already before,
+   * when nothing can be added once the digest is known.
+   */
   async #close(
     name: RepositoryName,
     id: UploadId,
@@ -229,9 +233,28 @@ export class Uploads {
     const last = row.closing ? undefined : chunk
     const open = row.draft.size === 0 ? { ...row, draft: { ...row.draft, algorithm } } : row
     const draft = last ? await this.#receive(name, id, open, last, digest) : open.draft
-    const actual = await this.#deps.store.digest(draft, algorithm)
-    if (actual !== digest) throw new RegistryError('DIGEST_INVALID', { detail: { said: digest, actual } })
-    return last ? this.#record(name, id, row, { draft, closing: digest }) : { ...row, draft }
+    let noted = row
+    let sealed = false
+    const seal = async () => {
+      sealed = true
+      if (last) noted = await this.#record(name, id, row, { draft, closing: digest })
+    }
+    const actual = await this.#deps.store.digest(draft, algorithm, seal)
+    if (actual !== digest) {
+      if (sealed || noted.closing === digest) await this.#giveUp(name, id, noted)
+      throw new RegistryError('DIGEST_INVALID', { detail: { said: digest, actual } })
+    }
+    if (!last) return { ...row, draft }
+    return sealed ? noted : this.#record(name, id, row, { draft, closing: digest })
+  }
+
+  /** Ends a session that can neither be gone on with nor end as it was to, unless another process was faster. */
+  async #giveUp(name: RepositoryName, id: UploadId, row: UploadRow): Promise<void> {
+    try {
+      await this.#deps.table.transact(...this.drop(name, id, row))
+    } catch (error) {
+      if (!(error instanceof ConditionFailed)) throw error
+    }
   }
 
   async #publish(name: RepositoryName, id: UploadId, row: UploadRow, digest: Digest): Promise<void> {

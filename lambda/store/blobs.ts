@@ -48,10 +48,12 @@ export interface BlobStore {
    */
   append(draft: Draft, bytes: Bytes, whole?: Digest): Promise<Draft>
   /**
-   * The digest of the draft's bytes, computed by the store. Cheap when the algorithm is the draft's own; in another one
-   * the draft may have to become an object first, and takes no more bytes.
+   * The digest of the draft's bytes, computed by the store. Mostly cheap when the algorithm is the draft's own. In another
+   * one, or when several processes have received the bytes, the draft may have to become an object first, and takes no
+   * more bytes.
+   * @param sealing is called before that, and stops it when it fails
    */
-  digest(draft: Draft, algorithm: Algorithm): Promise<Digest>
+  digest(draft: Draft, algorithm: Algorithm, sealing?: () => Promise<void>): Promise<Digest>
   /**
    * Makes the draft an object, durably. May be repeated, also after a crash in the middle. The draft takes no more
    * bytes, and whoever goes on with an older one of the object never gets another one in its place.

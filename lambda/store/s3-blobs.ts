@@ -90,7 +90,7 @@ export class S3Blobs implements BlobStore {
    * Known at once in the draft's own algorithm, unless the processes that hashed its bytes are gone. Else they must be
    * read again, and for that become an object, because S3 gives nothing of a multipart upload back.
    */
-  async digest(draft: Draft, algorithm: Algorithm): Promise<Digest> {
+  async digest(draft: Draft, algorithm: Algorithm, sealing?: () => Promise<void>): Promise<Digest> {
     const { object, size } = draft
     if (size === 0) return digestOf(algorithm, createHash(algorithm).digest('hex'))
     if (algorithm === draft.algorithm) {
@@ -98,6 +98,7 @@ export class S3Blobs implements BlobStore {
       const hex = notesOf(draft).hash.hex ?? (hash && hexOf(hash))
       if (hex !== undefined) return digestOf(algorithm, hex)
     }
+    await sealing?.()
     await this.commit(draft)
     const hash = createHash(algorithm)
     for await (const piece of await this.read(object)) hash.update(piece)

@@ -11,6 +11,8 @@ import { S3Blobs } from '../../lambda/store/s3-blobs.ts'
 import { blobsContract } from '../contracts/blobs.ts'
 import { throughTable } from '../contracts/blobs-model.ts'
 import { bytesOf, collect, digestBytes, madeBytes } from '../support/bytes.ts'
+import { MemoryTable } from '../support/memory-table.ts'
+import { openRegistry } from '../support/registry.ts'
 import { describeWith } from '../support/requirements.ts'
 import { countedStore, Died, dyingStore, leftOf } from '../support/s3-bucket.ts'
 import { S3Server } from '../support/s3-server.ts'
@@ -223,6 +225,40 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
       await open().discard(draft)
 
       expect(await left(draft.object)).toEqual([])
+    })
+  })
+
+  describe('a session whose bytes no process has hashed alone', () => {
+    const chunks = [PART + 5, 3 * MiB, 2 * MiB].map((size, seed) => madeBytes(size, seed + 1))
+    const [first, second, last] = chunks as [Buffer, Buffer, Buffer]
+    const digest = digestBytes('sha256', Buffer.concat(chunks))
+
+    /** Each request goes to another process. */
+    async function uploading() {
+      const table = new MemoryTable()
+      const process = (store = open()) => openRegistry({ table, store })
+      const location = await process().beginUpload('app')
+      for (const body of [first, second]) await process().expectStatus(202, 'PATCH', location, { body })
+      return { process, location, finish: `${location}?digest=${digest}` }
+    }
+
+    it.each([false, true])('ends as it should whenever a process dies (request done: %s)', async done => {
+      for (let n = 1, died = true; died; n++) {
+        const { process, finish } = await uploading()
+        const answer = await process(dyingStore(server, n, done)).request('PUT', finish, { body: last })
+        died = answer.status !== 201
+
+        expect(died || n > 6).toBe(true)
+        await process().expectStatus(201, 'PUT', finish, { body: last })
+      }
+    })
+
+    it('is over when they have another digest, because nothing can be added any more', async () => {
+      const { process, location, finish } = await uploading()
+      await process().expectStatus(400, 'PUT', finish, { body: madeBytes(last.length, 9) })
+
+      await process().expectStatus(404, 'GET', location)
+      await process().expectStatus(404, 'PUT', finish, { body: last })
     })
   })
 
