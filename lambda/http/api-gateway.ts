@@ -117,10 +117,8 @@ async function write(method: string, { response }: Exchange): Promise<Written> {
     return await writeResponse(method, response)
   } catch (fault) {
     // Nothing has been sent yet, so the client can still be told.
-    return {
-      ...(await writeResponse(method, errorResponse(new RegistryError('UNAVAILABLE'), method))),
-      fault,
-    }
+    const told = new RegistryError('UNAVAILABLE', { headers: { 'retry-after': '1' } })
+    return { ...(await writeResponse(method, errorResponse(told, method))), fault }
   }
 }
 

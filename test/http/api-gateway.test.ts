@@ -165,8 +165,11 @@ describe('a response', () => {
       },
     ],
   ])('that %s becomes an error document, and a fault in the log', async (_, body) => {
-    const { statusCode, bytes, records } = await through(eventOf({}), () => ({ ...ok, body: body() }))
-    expect(statusCode).toBe(503)
+    const { statusCode, headers, bytes, records } = await through(eventOf({}), () => ({
+      ...ok,
+      body: body(),
+    }))
+    expect([statusCode, headers['retry-after']]).toEqual([503, '1'])
     expect(JSON.parse(bytes.toString()).errors[0].code).toBe('UNAVAILABLE')
     expect(records[1]?.message).toMatch(/too long|longer|gone/)
   })

@@ -37,6 +37,7 @@ describe('an app behind the edge', () => {
     const { response, code, fault } = await down(request({ [EDGE_HEADER]: 'secret' }))
 
     expect([response?.status, code, asked]).toEqual([503, 'UNAVAILABLE', 0])
+    expect(response?.headers['retry-after']).toBe('1')
     expect(fault).toEqual(new Error('SSM is down'))
   })
 })

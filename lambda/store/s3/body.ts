@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { inOurWords } from './errors.ts'
 
 /**
  * A response's body. A stream's own iterator closes nothing when it returns before its first step; this one does, so
@@ -17,8 +18,9 @@ export class Body implements AsyncIterableIterator<Uint8Array, undefined> {
     return this
   }
 
+  /** @throws {StoreBusy} when the connection is lost */
   next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    return this.#pieces.next()
+    return inOurWords(this.#pieces.next())
   }
 
   async return(): Promise<IteratorReturnResult<undefined>> {
