@@ -1,11 +1,15 @@
 import { defineConfig } from 'vitest/config'
 
+/** What is waited for comes at once on an idle machine, and on a busy one when it can. */
+const expect = { poll: { timeout: 30_000 } }
+
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
           name: 'unit',
+          expect,
           setupFiles: ['test/support/printed-secrets.ts'],
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**', 'test/conformance/**', 'test/cloud/**', 'test/infra/**'],
@@ -36,6 +40,7 @@ export default defineConfig({
       {
         test: {
           name: 'cloud',
+          expect,
           setupFiles: ['test/support/printed-secrets.ts'],
           include: ['test/cloud/**/*.test.ts'],
           fileParallelism: false,
