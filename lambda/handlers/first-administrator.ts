@@ -28,9 +28,17 @@ export function createHandler({ table, password, answer }: Wiring): (event: Reso
   return event => fulfil(event, { work, nameOf: () => NAME, answer })
 
   async function work({ RequestType }: ResourceEvent): Promise<Outcome> {
-    if (RequestType === 'Create' && !(await accounts.some()))
-      await accounts.addUser(NAME, { password: await password(), admin: true })
+    if (RequestType === 'Create' && !(await accounts.some())) await add()
     return { id: NAME }
+  }
+
+  /** Lambda may deliver an event twice, and at once: then the other one has made it. */
+  async function add(): Promise<void> {
+    try {
+      await accounts.addUser(NAME, { password: await password(), admin: true })
+    } catch (error) {
+      if (!(await accounts.some())) throw error
+    }
   }
 }
 

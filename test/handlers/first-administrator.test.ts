@@ -49,6 +49,12 @@ describe('the first administrator', () => {
     expect(await accounts.list('user')).toHaveLength(1)
   })
 
+  it('is made once when it is asked for twice at the same time', async () => {
+    await Promise.all([tell('Create'), tell('Create')])
+    expect(answers.map(({ Status }) => Status)).toEqual(['SUCCESS', 'SUCCESS'])
+    expect(await accounts.list('user')).toHaveLength(1)
+  })
+
   it('is not made where there are accounts', async () => {
     await accounts.addUser('ann', { password: 'correct horse' })
     await tell('Create')
