@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Draft, DraftBusy, ObjectMissing, type ObjectName } from '../blobs.ts'
+import { type Draft, DraftBusy, ObjectMissing, type ObjectName, StoreBusy } from '../blobs.ts'
 import { parseDirectObject } from '../direct-object.ts'
 import { checkName } from '../object-name.ts'
 import type { Bucket, Part } from './bucket.ts'
@@ -119,8 +119,11 @@ async function orThere(bucket: Bucket, draft: Draft, step: () => Promise<void>):
       const busy = error instanceof DraftBusy
       const gone = error instanceof ObjectMissing
       const taken = isCalled(error, 'PreconditionFailed', 'ConditionalRequestConflict', 'InvalidPart')
-      if (!busy && !gone && !taken) throw error
+      // S3 may refuse what is there already before it has read the body, and then the connection is all that is seen to go.
+      const lost = error instanceof StoreBusy
+      if (!busy && !gone && !taken && !lost) throw error
       if (await isThere(bucket, draft)) return
+      if (lost) throw error
       if (pause !== undefined && !busy) await sleep(pause)
       else if (gone) throw new ObjectMissing(`the bytes of ${draft.object} are gone`, { cause: error })
       else throw new DraftBusy(`${draft.object} is another process's`, { cause: error })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Draft, DraftBusy, ObjectMissing } from '../../../lambda/store/blobs.ts'
+import { type Draft, DraftBusy, ObjectMissing, StoreBusy } from '../../../lambda/store/blobs.ts'
 import type { Bucket, Part } from '../../../lambda/store/s3/bucket.ts'
 import { commitDraft } from '../../../lambda/store/s3/drafts.ts'
 import { checksumOf, checksumOfParts } from '../../../lambda/store/s3/notes.ts'
@@ -100,5 +100,27 @@ describe('committing a draft that is not to be found', () => {
     Object.assign(bucket, { listParts: missing })
 
     await expect(commitDraft(bucket, await draftOf(parts))).rejects.toBeInstanceOf(ObjectMissing)
+  })
+})
+
+describe('committing a draft whose connection is always lost', () => {
+  const parts = partsOf(2)
+  const lost = async () => {
+    throw new StoreBusy('no answer')
+  }
+  const made = { size: 2 * PART, checksum: checksumOfParts(parts.map(part => part.checksum)) }
+
+  it('is done when the object is there all the same', async () => {
+    const { bucket } = uploadOf(parts)
+    Object.assign(bucket, { complete: lost, head: async () => made })
+
+    await expect(commitDraft(bucket, await draftOf(parts))).resolves.toBeUndefined()
+  })
+
+  it('has to wait when it is not', async () => {
+    const { bucket } = uploadOf(parts)
+    Object.assign(bucket, { complete: lost })
+
+    await expect(commitDraft(bucket, await draftOf(parts))).rejects.toBeInstanceOf(StoreBusy)
   })
 })
