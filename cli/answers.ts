@@ -39,15 +39,21 @@ async function well(asked: Promise<Answer>): Promise<Answer> {
 }
 
 interface ErrorPart {
+  readonly code: string
   readonly message: string
   readonly detail?: Readonly<Record<string, unknown>>
 }
 
 /** What is to be done about it, where the detail says that. */
-function sayError({ message, detail = {} }: ErrorPart): string {
+function sayError({ code, message, detail = {} }: ErrorPart): string {
+  if (code === 'DENIED') return `not allowed: ${message}`
   const { reason, ...rest } = detail
-  const about = Object.values(rest).length > 0 ? ` ${JSON.stringify(rest)}` : ''
-  return `${typeof reason === 'string' ? reason : message}${about}`
+  const about = Object.entries(rest).map(([what, value]) => `${what} ${sayValue(value)}`)
+  return `${typeof reason === 'string' ? reason : message}${about.length > 0 ? ` (${about.join(', ')})` : ''}`
+}
+
+function sayValue(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 /** A list that stands under a name. */

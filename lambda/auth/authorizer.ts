@@ -2,7 +2,7 @@ import type { Request } from '../http/message.ts'
 import type { Action } from '../http/router.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
-import type { Reference, UploadId } from '../protocol/reference.ts'
+import type { Reference, Tag, UploadId } from '../protocol/reference.ts'
 import { formatScope, type Scope } from '../protocol/scope.ts'
 import type { Access } from './access.ts'
 import { Cache } from './cache.ts'
@@ -201,6 +201,7 @@ function refuse({ realm, service, scope }: Challenge, cause?: RegistryError, err
     ...(error ? [`error="${error}"`] : []),
   ]
   return new RegistryError('UNAUTHORIZED', {
+    message: cause?.message ?? 'authentication required',
     headers: { 'www-authenticate': `Bearer ${parts.join(',')}` },
     // Docker takes an error of this code without a detail for one that may pass, and tries for 50 s.
     detail: cause?.detail ?? { reason: error === 'insufficient_scope' ? NOT_IN_TOKEN : NO_LOGIN },
@@ -208,8 +209,17 @@ function refuse({ realm, service, scope }: Challenge, cause?: RegistryError, err
   })
 }
 
-function denied(action: PolicyAction, about: object = {}): RegistryError {
-  return new RegistryError('DENIED', { detail: { action, ...about } })
+interface Denial {
+  readonly repository: RepositoryName
+  readonly tag?: Tag
+  readonly because: string
+}
+
+/** @param about none where it is not about a repository */
+export function denied(action: PolicyAction, about?: Denial): RegistryError {
+  const where = about && (about.tag === undefined ? about.repository : `${about.repository}:${about.tag}`)
+  const message = about ? `${action} on ${where}: ${about.because}` : 'only administrators may do this'
+  return new RegistryError('DENIED', { message, detail: { action, ...about } })
 }
 
 /** @throws {RegistryError} UNAUTHORIZED */

@@ -84,6 +84,7 @@ export class Logins {
     const { limits, federated } = this.#parts
     const other = federated.find(({ username }) => username === name)
     const work = async () => {
+      if (!other && (name === 'aws' || name === 'oidc')) throw refused(`logins as ${name} are not on here`)
       if (!other) return this.#proveAccount(name, password)
       const subject = await other.login(password, registry)
       return { subject, holder: { subject } }
@@ -97,8 +98,9 @@ export class Logins {
     const isRight =
       (row?.kind === 'robot' && isKey(password, row.secret)) ||
       (await isPasswordInTime(password, row?.kind === 'user' ? row.secret : NOBODY))
-    const subject = row && isRight && subjectOf(row, clock())
-    if (!subject) throw refused('name or password is wrong')
+    if (!row || !isRight) throw refused('name or password is wrong')
+    const subject = subjectOf(row, clock())
+    if (!subject) throw refused(row.disabled ? 'the account is disabled' : 'the key has expired')
     await accounts.noteUse(row)
     return { subject, holder: { account: name, generation: row.generation } }
   }

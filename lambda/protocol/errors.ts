@@ -37,6 +37,11 @@ const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS
 
 interface ErrorOptions {
+  /**
+   * What a person is told. Docker, podman and skopeo show this alone, and no detail; so where it is absent, the reason that the detail
+   * gives is told rather than the code's own words.
+   */
+  readonly message?: string
   /** What this case adds to the code: names, digests, the rule that was broken. Becomes `detail`. */
   readonly detail?: unknown
   /** Response headers that the error must carry, such as `Allow`, `Range` or `Retry-After`. */
@@ -51,8 +56,8 @@ export class RegistryError extends Error {
   readonly detail: unknown
   readonly headers: Readonly<Record<string, string>>
 
-  constructor(code: ErrorCode, { detail, headers = {}, cause }: ErrorOptions = {}) {
-    super(ERRORS[code][1], cause === undefined ? undefined : { cause })
+  constructor(code: ErrorCode, { message, detail, headers = {}, cause }: ErrorOptions = {}) {
+    super(message ?? reasonIn(detail) ?? ERRORS[code][1], cause === undefined ? undefined : { cause })
     this.code = code
     this.detail = detail
     this.headers = headers
@@ -67,4 +72,9 @@ export class RegistryError extends Error {
     const { code, message, detail } = this
     return JSON.stringify({ errors: [{ code, message, detail }] })
   }
+}
+
+function reasonIn(detail: unknown): string | undefined {
+  const { reason } = (detail ?? {}) as { readonly reason?: unknown }
+  return typeof reason === 'string' ? reason : undefined
 }

@@ -31,3 +31,23 @@ it('remembers what a password was worth for the registry alone that it was shown
   await expect(show('two.example')).rejects.toThrow(RegistryError)
   expect((await show('one.example')).subject).toEqual(subject)
 })
+
+it.each([
+  ['a wrong password', 'ann', 'wrong', 'name or password is wrong'],
+  ['nobody', 'nobody', 'correct horse', 'name or password is wrong'],
+  ['the right password of a disabled account', 'ann', 'correct horse', 'the account is disabled'],
+  ['the wrong key of a robot that expired', 'ci', 'lsk_wrong', 'name or password is wrong'],
+  ['the key of a robot that expired', 'ci', 'its key', 'the key has expired'],
+  ['a way to log in that nobody turned on', 'aws', 'signed', 'logins as aws are not on here'],
+])('says to %s what is wrong, and no more', async (_, name, password, message) => {
+  const table = new MemoryTable()
+  const clock = () => 2
+  const accounts = new Accounts({ table, clock })
+  await accounts.addUser('ann', { password: 'correct horse' })
+  await accounts.changeUser('ann', { disabled: true })
+  const { key } = await accounts.addRobot('ci', { grants: [{ may: ['pull'], on: ['**'] }], expires: 1 })
+  const logins = new Logins({ accounts, limits: new LoginLimits(table, clock), clock, federated: [] })
+  const login = { name, password: password === 'its key' ? key : password }
+  const door = { registry: 'registry.example', address: '192.0.2.1' }
+  await expect(logins.byPassword(login, door)).rejects.toMatchObject({ code: 'UNAUTHORIZED', message })
+})

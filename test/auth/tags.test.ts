@@ -38,9 +38,13 @@ describe('a tag', () => {
   it('is made by whom a rule lets make it', async () => {
     expect((await put(DEV, 'v1', first)).status).toBe(201)
     const refused = await put(DEV, 'latest', first)
-    expect([refused.status, refused.detail]).toEqual([
+    expect([refused.status, refused.json.errors?.[0]]).toEqual([
       403,
-      { action: 'create-tag', repository: 'app', tag: 'latest', because: 'no rule allows it' },
+      {
+        code: 'DENIED',
+        message: 'create-tag on app:latest: no rule allows it',
+        detail: { action: 'create-tag', repository: 'app', tag: 'latest', because: 'no rule allows it' },
+      },
     ])
     expect((await guarded.as(DEV, 'GET', '/v2/app/tags/list')).json.tags).toEqual(['v1'])
   })

@@ -32,6 +32,14 @@ it('becomes the error document of the spec', () => {
   })
 })
 
+it.each([
+  ['what it is told to say', { message: 'push on a: no', detail: { reason: 'so' } }, 'push on a: no'],
+  ['the reason in its detail', { detail: { reason: 'the key has expired' } }, 'the key has expired'],
+  ["the code's words", { detail: { name: 'a' } }, 'requested access to the resource is denied'],
+])('says %s, which for many clients is all that they show', (_, options, message) => {
+  expect(JSON.parse(new RegistryError('DENIED', options).toDocument()).errors[0].message).toBe(message)
+})
+
 it('leaves out a detail that it does not have', () => {
   const [entry] = JSON.parse(new RegistryError('DENIED').toDocument()).errors
   expect(Object.keys(entry)).toEqual(['code', 'message'])
