@@ -1,9 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Access } from '../lambda/auth/access.ts'
 import { createAuth } from '../lambda/auth/auth.ts'
-import { OPEN } from '../lambda/auth/authorizer.ts'
+import { type Authorize, denied, OPEN } from '../lambda/auth/authorizer.ts'
 import { Keyring } from '../lambda/auth/keyring.ts'
+import { decide, type Policy } from '../lambda/auth/policy.ts'
 import type { Request } from '../lambda/http/message.ts'
 import { createRegistryApp } from '../lambda/registry-app.ts'
 import type { BlobStore } from '../lambda/store/blobs.ts'
@@ -35,17 +37,28 @@ export async function openFolder(data: string): Promise<{ ask: Ask; close(): voi
   return { ask: askHere(table, store), close: () => table.close() }
 }
 
-/** Asks in this process, as one who may do everything. */
+/** Asks in this process, as one who may do everything but remove what the policy keeps from administrators too. */
 function askHere(table: Table, store: BlobStore): Ask {
   const keyring = new Keyring([randomBytes(32).toString('base64url')]) // nobody gets a token from here
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring })
   const deps = { table, store, clock: Date.now, newId: randomUUID, grace: DAY, uploadLife: DAY }
-  const { app } = createRegistryApp(deps, { auth: { ...auth, authorize: async () => OPEN } })
+  const authorize: Authorize = async (_, { action }) =>
+    action === 'delete' ? { ...OPEN, demand: demandOfAll((await auth.policies.current()).policy) } : OPEN
+  const { app } = createRegistryApp(deps, { auth: { ...auth, authorize } })
   return async (method, target, body) => {
     const { response } = await app(requestOf(method, target, body))
     const { status = 500, headers = {}, body: bytes } = response ?? {}
     const text = bytes instanceof Uint8Array ? Buffer.from(bytes).toString() : ''
     return { status, headers, json: text === '' ? undefined : JSON.parse(text) }
+  }
+}
+
+/** What nobody may do is refused to everybody. */
+function demandOfAll(policy: Policy): Access['demand'] {
+  const subject = { kind: 'user', name: 'whoever can write here', groups: [], admin: true } as const
+  return (action, repository, tag) => {
+    const { allowed, because } = decide(policy, subject, { action, repository, tag })
+    if (!allowed) throw denied(action, { repository, ...(tag && { tag }), because })
   }
 }
 

@@ -61,6 +61,31 @@ describe('longshore', { timeout: 60_000 }, () => {
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^longshore: rules\.0/)])
   })
 
+  it.each([
+    ['in a folder', () => []],
+    ['over HTTP', (server: LocalServer) => ['--registry', server.host, '--user', 'ann']],
+  ])('does not remove what is immutable %s', async (_, where) => {
+    await done('user add ann --admin', PASSWORD)
+    const immutable = [{ on: ['app'], tags: ['v*'] }]
+    await done(`policy set ${scratch.write('policy.json', JSON.stringify({ rules: [], immutable }))}`)
+    await using server = await LocalServer.start({ data: scratch.path })
+    const authorization = `Basic ${btoa(`ann:${PASSWORD}`)}`
+    await fetch(`${server.url}/v2/app/manifests/v1`, {
+      method: 'PUT',
+      body: JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }),
+      headers: { authorization, 'content-type': OCI_INDEX },
+    })
+    const refused = {
+      code: 1,
+      stderr: 'longshore: not allowed: delete on app:v1: the tag v1 is immutable\n',
+    }
+    for (const words of ['tag remove app:v1', 'repo remove app'])
+      expect(
+        await longshore([words, ...where(server)].join(' '), '', { LONGSHORE_PASSWORD: PASSWORD }),
+      ).toMatchObject(refused)
+    expect(await done('tag list app')).toBe('v1\n')
+  })
+
   it('imports the users of an htpasswd file', async () => {
     const hash = '$2y$05$9Bfp.jJNnpCNrTBz2QpcPelXNj6.Wf.2Qd1rC9sM9N0jV0oI9Ckm.'
     await done(`user import ${scratch.write('htpasswd', `# users\nann:${hash}\n\nbob:${hash}\n`)}`)
