@@ -45,12 +45,15 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   'user change': {
     usage: 'user change <name> [--admin | --no-admin] [--disable | --enable] [--groups a,b]',
     about: 'changes what a user is',
-    run: (ask, { words: [name = ''], flags }) =>
-      send(ask, 'PATCH', user(name), {
+    run: (ask, { words: [name = ''], flags }) => {
+      const change = {
         ...either(flags, 'admin', 'no-admin', 'admin'),
         ...either(flags, 'disable', 'enable', 'disabled'),
         ...(flags.groups !== undefined && { groups: list(flags.groups) }),
-      }),
+      }
+      if (Object.keys(change).length === 0) throw new Failure('what is to be changed is missing', 2)
+      return send(ask, 'PATCH', user(name), change)
+    },
   },
   'user password': {
     usage: 'user password <name>',
@@ -65,16 +68,23 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   'user import': {
     usage: 'user import <htpasswd file>',
-    about: 'makes users of the lines of an htpasswd file with bcrypt hashes',
+    about: 'makes users of the lines of an htpasswd file with bcrypt hashes; of others it tells',
     run: async (ask, { words: [file = ''] }) => {
       const lines = read(needed(file, 'file'))
         .split('\n')
         .map(line => line.trim())
       const made: unknown[] = []
+      const not: string[] = []
       for (const line of lines.filter(line => line !== '' && !line.startsWith('#'))) {
         const [name = '', hash = ''] = line.split(/:(.*)/s)
-        made.push(await send(ask, 'POST', '/api/users', { name, hash: hash.replace(/^\$2y\$/, '$2b$') }))
+        try {
+          made.push(await send(ask, 'POST', '/api/users', { name, hash: hash.replace(/^\$2y\$/, '$2b$') }))
+        } catch (error) {
+          if (!(error instanceof Failure)) throw error
+          not.push(`${name}: ${error.message}`)
+        }
       }
+      if (not.length > 0) throw new Failure(`made ${made.length} users, but not ${not.join('; ')}`)
       return made
     },
   },
@@ -100,9 +110,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       }),
   },
   'robot renew': {
-    usage: 'robot renew <name>',
+    usage: 'robot renew <name> [--expires 720h]',
     about: 'gives a robot another key and shows it, once; the one before is worthless',
-    run: (ask, { words: [name = ''] }) => send(ask, 'POST', `${robot(name)}/key`, {}),
+    run: (ask, { words: [name = ''], flags }) =>
+      send(ask, 'POST', `${robot(name)}/key`, {
+        ...(flags.expires !== undefined && { expires: expiry(flags.expires) }),
+      }),
   },
   'robot remove': {
     usage: 'robot remove <name>',
@@ -129,7 +142,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     about: 'which rule decides, for anonymous, user:…, robot:…, role:… or oidc:…',
     say: result => (result as { sentence: string }).sentence,
     run: (ask, { words: [who = '', action = '', what = ''], flags }) => {
-      const [repository, tag] = needed(what, 'repository').split(':')
+      const [repository, tag] = needed(what, 'repository').split(/:(.*)/s)
       const claims = Object.fromEntries(list(flags.claims ?? '').map(pair => pair.split(/=(.*)/s)))
       return send(ask, 'POST', '/api/policy/explain', {
         who,

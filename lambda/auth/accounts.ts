@@ -56,6 +56,12 @@ export class Accounts {
     return NAME.test(name) ? this.#table.get<AccountRow>(keys.account(name)) : Promise.resolve(undefined)
   }
 
+  /** Who an account is, if there is one that may log in now. */
+  async subject(kind: Account['kind'], name: string): Promise<Subject | undefined> {
+    const row = await this.row(name)
+    return row?.kind === kind ? subjectOf(row, this.#clock()) : undefined
+  }
+
   /** Whether there is anybody. */
   async some(): Promise<boolean> {
     return (await this.#table.query(ACCOUNTS, { limit: 1 })).length > 0
@@ -95,15 +101,21 @@ export class Accounts {
       kind: 'robot',
       secret: kept,
       grants: parseGrants(grants) as readonly Json[],
-      ...(expires !== undefined && { expires }),
+      ...this.#until(expires),
     })
     return { ...account, key }
   }
 
-  /** A new key for a robot; the one before is worthless. @throws {RegistryError} NOT_FOUND */
-  async renewKey(name: string): Promise<Account & { readonly key: string }> {
+  /**
+   * A new key for a robot; the one before is worthless.
+   * @param expires of the new one; absent: when the one before would have
+   * @throws {RegistryError} NOT_FOUND; BAD_REQUEST when the new one would be worthless too
+   */
+  async renewKey(name: string, expires?: number): Promise<Account & { readonly key: string }> {
+    const until = expires ?? (await this.row(name))?.expires
     const { key, kept } = makeKey()
-    return { ...(await this.#change(name, 'robot', { secret: kept }, true)), key }
+    const change = { secret: kept, ...this.#until(until) }
+    return { ...(await this.#change(name, 'robot', change, true)), key }
   }
 
   /** @throws {RegistryError} NOT_FOUND, BAD_REQUEST */
@@ -133,6 +145,13 @@ export class Accounts {
     if (lastUsed > now - HOUR) return
     const write = { update: { partition, sort }, change: { set: { lastUsed: now } }, if: 'present' } as const
     await this.#table.transact(write).catch(() => {}) // it is only for people to look at
+  }
+
+  #until(expires: number | undefined): { expires?: number } {
+    if (expires === undefined) return {}
+    if (expires > this.#clock()) return { expires }
+    const reason = 'its key would have expired already: say when it shall expire'
+    throw new RegistryError('BAD_REQUEST', { detail: { reason } })
   }
 
   async #add(row: Omit<AccountRow, 'created' | 'generation'>): Promise<Account> {

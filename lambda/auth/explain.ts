@@ -1,4 +1,6 @@
-import { type Accounts, subjectOf } from './accounts.ts'
+import { parseRepositoryName } from '../protocol/name.ts'
+import { parseTag } from '../protocol/reference.ts'
+import type { Accounts } from './accounts.ts'
 import { ACTIONS, type PolicyAction } from './grant.ts'
 import { type Decision, decide, type Policy, PolicyError } from './policy.ts'
 import { ANONYMOUS, type Subject } from './subject.ts'
@@ -18,7 +20,10 @@ export interface Explanation extends Decision {
   readonly sentence: string
 }
 
-/** Which rule decides, for somebody who need not be there. @throws {PolicyError} for a question that makes no sense */
+/**
+ * Which rule decides.
+ * @throws {PolicyError} for a question that makes no sense; {RegistryError} NAME_INVALID, TAG_INVALID
+ */
 export async function explainWish(
   policy: Policy,
   accounts: Accounts,
@@ -26,6 +31,8 @@ export async function explainWish(
 ): Promise<Explanation> {
   if (!(ACTIONS as readonly string[]).includes(action))
     throw new PolicyError(`action: is none of ${ACTIONS.join(', ')}`)
+  parseRepositoryName(repository)
+  if (tag !== undefined) parseTag(tag)
   const subject = await subjectFor(accounts, who, claims)
   const decision = decide(policy, subject, { action: action as PolicyAction, repository, tag })
   const where = tag === undefined ? repository : `${repository}:${tag}`
@@ -43,8 +50,9 @@ async function subjectFor(
   if (kind === 'role')
     return { kind, arn: name, account: name.split(':')[4] ?? '', session: claims.session ?? '' }
   if (kind === 'oidc') return { kind, issuer: name, subject: '', claims }
-  const row = kind ? await accounts.row(name) : undefined
-  const subject = row?.kind === kind ? subjectOf(row, 0) : undefined
+  if (kind !== 'user' && kind !== 'robot')
+    throw new PolicyError(`who: "${who}" is none of anonymous, user:…, robot:…, role:…, oidc:…`)
+  const subject = await accounts.subject(kind, name)
   if (!subject) throw new PolicyError(`who: ${who} is nobody who could log in`)
   return subject
 }

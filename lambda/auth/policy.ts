@@ -28,6 +28,10 @@ const Policy = v.strictObject({
   immutable: v.optional(v.array(v.strictObject({ on: patterns, tags: patterns })), []),
 })
 
+const Grants = v.object({
+  grants: v.pipe(v.array(Grant), v.minLength(1, 'must be at least one'), v.maxLength(50)),
+})
+
 /** Who may do what. Nothing is allowed that no rule allows, and nothing forbids but `immutable`. */
 export type Policy = v.InferOutput<typeof Policy>
 
@@ -45,7 +49,7 @@ export function parsePolicy(document: unknown): Policy {
 
 /** @throws {PolicyError} */
 export function parseGrants(document: unknown): Grant[] {
-  return parse(v.pipe(v.array(Grant), v.minLength(1, 'must be at least one'), v.maxLength(50)), document)
+  return parse(Grants, { grants: document }).grants
 }
 
 function parse<T>(schema: v.GenericSchema<unknown, T>, document: unknown): T {

@@ -24,29 +24,27 @@ const KEY = '/api/robots/<account>/key'
 /** Each one more in the cost doubles the time that a login takes, and whoever knows the name can make us take it: with 14 it is some seconds. */
 const BCRYPT = /^\$2[aby]\$(?:0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/
 
-const UserChange = v.strictObject({
+const USER_PARTS = {
   password: v.optional(v.string()),
   groups: v.optional(v.array(v.string())),
   admin: v.optional(v.boolean()),
-  disabled: v.optional(v.boolean()),
-})
+}
+const UserChange = v.strictObject({ ...USER_PARTS, disabled: v.optional(v.boolean()) })
 const NewUser = v.strictObject({
   name: v.string(),
-  ...UserChange.entries,
+  ...USER_PARTS,
   hash: v.optional(v.pipe(v.string(), v.regex(BCRYPT, 'is no bcrypt hash of cost 4 to 14'))),
 })
-const NewRobot = v.strictObject({
-  name: v.string(),
-  grants: v.unknown(),
-  // Some of what has the form JavaScript cannot read.
-  expires: v.optional(
-    v.pipe(
-      v.string(),
-      v.isoTimestamp(),
-      v.check(text => !Number.isNaN(Date.parse(text)), 'is no time'),
-    ),
+const expires = v.optional(
+  v.pipe(
+    v.string(),
+    v.isoTimestamp(),
+    v.transform(Date.parse),
+    v.number('is no time'), // some of what has the form JavaScript cannot read
   ),
-})
+)
+const NewRobot = v.strictObject({ name: v.string(), grants: v.unknown(), expires })
+const NewKey = v.strictObject({ expires })
 const NewPolicy = v.strictObject({
   policy: v.unknown(),
   version: v.pipe(v.number(), v.integer(), v.minValue(0)),
@@ -105,12 +103,17 @@ const listRobots = async (_: Request, __: object, context: Context) =>
 
 async function addRobot(request: Request, _: object, context: Context): Promise<Response> {
   const { name, grants, expires } = await read(request, NewRobot)
-  const until = expires === undefined ? {} : { expires: Date.parse(expires) }
+  const until = expires === undefined ? {} : { expires }
   return created(await readable(() => accountsOf(context).addRobot(name, { grants, ...until })))
 }
 
-async function renewKey(_: Request, { account }: Params<typeof KEY>, context: Context): Promise<Response> {
-  return json(await accountsOf(context).renewKey(account))
+async function renewKey(
+  request: Request,
+  { account }: Params<typeof KEY>,
+  context: Context,
+): Promise<Response> {
+  const { expires } = await read(request, NewKey)
+  return json(await accountsOf(context).renewKey(account, expires))
 }
 
 async function removeRobot(
@@ -139,7 +142,7 @@ async function explain(request: Request, _: object, context: Context): Promise<R
 }
 
 async function read<T>(request: Request, schema: v.GenericSchema<unknown, T>): Promise<T> {
-  const text = Buffer.from(await readBody(request, MOST_JSON)).toString()
+  const text = Buffer.from(await readBody(request, MOST_JSON)).toString() || '{}'
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), text)
   if (parsed.success) return parsed.output
   const [issue] = parsed.issues

@@ -51,3 +51,19 @@ describe('an account of the same name as one that is gone', () => {
     expect((await guarded.request('PATCH', location, { body: 'x' })).status).toBe(401)
   })
 })
+
+it('is not made with a part that new accounts do not have, which would be left out', async () => {
+  const body = JSON.stringify({ name: 'bob', password: PASSWORD, disabled: true })
+  const answer = await guarded.as(basic('root', PASSWORD), 'POST', '/api/users', { body })
+  expect([answer.status, answer.json.errors?.[0]?.message]).toEqual([
+    400,
+    expect.stringMatching(/^disabled: /),
+  ])
+})
+
+it('renews the key of a robot without a word of when it shall expire', async () => {
+  const grants = [{ may: ['pull'], on: ['app'] }]
+  const { expires } = await guarded.auth.accounts.addRobot('ci', { grants, expires: guarded.now() + MINUTE })
+  const answer = await guarded.as(basic('root', PASSWORD), 'POST', '/api/robots/ci/key')
+  expect([answer.status, answer.json]).toEqual([200, expect.objectContaining({ expires })])
+})

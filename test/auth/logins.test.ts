@@ -41,12 +41,15 @@ it.each([
   ['a way to log in that nobody turned on', 'aws', 'signed', 'logins as aws are not on here'],
 ])('says to %s what is wrong, and no more', async (_, name, password, message) => {
   const table = new MemoryTable()
-  const clock = () => 2
+  let now = 0
+  const clock = () => now
   const accounts = new Accounts({ table, clock })
   await accounts.addUser('ann', { password: 'correct horse' })
   await accounts.changeUser('ann', { disabled: true })
   const { key } = await accounts.addRobot('ci', { grants: [{ may: ['pull'], on: ['**'] }], expires: 1 })
-  const logins = new Logins({ accounts, limits: new LoginLimits(table, clock), clock, federated: [] })
+  now = 1
+  const limits = new LoginLimits({ table, keyring: () => new Keyring([newKey()]), clock })
+  const logins = new Logins({ accounts, limits, clock, federated: [] })
   const login = { name, password: password === 'its key' ? key : password }
   const door = { registry: 'registry.example', address: '192.0.2.1' }
   await expect(logins.byPassword(login, door)).rejects.toMatchObject({ code: 'UNAUTHORIZED', message })
