@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Access } from '../lambda/auth/access.ts'
 import { createAuth } from '../lambda/auth/auth.ts'
@@ -31,10 +31,21 @@ export type Ask = (method: string, target: string, body?: unknown) => Promise<An
  * @throws {Failure} where there is none
  */
 export async function openFolder(data: string): Promise<{ ask: Ask; close(): void }> {
-  if (!existsSync(data)) throw new Failure(`there is no folder ${data}: start the server once, or say --data`)
-  const table = new SqliteTable(join(data, 'registry.sqlite'))
-  const store = await FileBlobs.open(data)
-  return { ask: askHere(table, store), close: () => table.close() }
+  const file = join(data, 'registry.sqlite')
+  if (!existsSync(file) && !isEmpty(data))
+    throw new Failure(`there is no registry in ${data}: start the server once, or say --data or --registry`)
+  try {
+    const table = new SqliteTable(file)
+    const store = await FileBlobs.open(data)
+    return { ask: askHere(table, store), close: () => table.close() }
+  } catch (error) {
+    throw new Failure(`cannot use the registry in ${data}: ${(error as Error).message}`)
+  }
+}
+
+/** Whether accounts may be made in a folder before its server has ever run. */
+function isEmpty(folder: string): boolean {
+  return existsSync(folder) && statSync(folder).isDirectory() && readdirSync(folder).length === 0
 }
 
 /** Asks in this process, as one who may do everything but remove what the policy keeps from administrators too. */
@@ -92,12 +103,20 @@ export function openRegistry(origin: string, login?: { user: string; password: s
       ...(body !== undefined && { body: JSON.stringify(body) }),
       redirect: 'error',
     }).catch(error => {
-      throw new Failure(`${origin} does not answer: ${error.cause?.message ?? error.message}`)
+      throw new Failure(`${origin} does not answer: ${reasonOf(error.cause ?? error)}`)
     })
     const text = await answer.text()
     const headers = Object.fromEntries(answer.headers)
     return { status: answer.status, headers, json: parse(text) }
   }
+}
+
+/** In one line, and with what can be done about it: what the system says of TLS is long and says neither. */
+function reasonOf({ code = '', message }: NodeJS.ErrnoException): string {
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'it does not speak TLS (http://… asks without)'
+  if (/SELF_SIGNED|UNABLE_TO/.test(code))
+    return `its certificate is of nobody who is known here (NODE_EXTRA_CA_CERTS=<file> names more), ${code}`
+  return message.split('\n', 1)[0] ?? message
 }
 
 function parse(text: string): unknown {

@@ -6,13 +6,21 @@ import { promisify } from 'node:util'
 import * as v from 'valibot'
 import { Failure } from './failure.ts'
 
+/** What Docker tells a program that keeps secrets in place of a name, when the secret is a refresh token. */
+const IS_TOKEN = '<token>'
+
 export interface Login {
   readonly user: string
   readonly password: string
 }
 
 const Config = v.looseObject({
-  auths: v.optional(v.record(v.string(), v.looseObject({ auth: v.optional(v.string()) }))),
+  auths: v.optional(
+    v.record(
+      v.string(),
+      v.looseObject({ auth: v.optional(v.string()), identitytoken: v.optional(v.string()) }),
+    ),
+  ),
   /** Program for all registries, `docker-credential-<it>`; */
   credsStore: v.optional(v.string()),
   /** and for single ones. */
@@ -34,11 +42,19 @@ export class DockerConfig {
     return join(this.#folder, 'config.json')
   }
 
-  /** @param host as in the names of images */
+  /**
+   * @param host as in the names of images
+   * @throws {Failure} where Docker has kept a refresh token, as it does when its own command logs in: accounts want the password
+   */
   async find(host: string): Promise<Login | undefined> {
     const { auths = {}, ...config } = this.#read()
     const helper = helperOf(config, host)
-    if (helper) return askHelper(helper, host)
+    const kept = helper ? await askHelper(helper, host) : undefined
+    if (kept?.user === IS_TOKEN || auths[host]?.identitytoken)
+      throw new Failure(
+        `docker login has kept a token for ${host}, no password: log in by longshore login ${host}`,
+      )
+    if (helper) return kept
     const [, user, password] = /^([^:]+):(.*)$/s.exec(decode(auths[host]?.auth)) ?? []
     return user && password !== undefined ? { user, password } : undefined
   }

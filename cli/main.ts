@@ -55,10 +55,13 @@ async function main(): Promise<void> {
   )
   if (strange) throw new Failure(`${name} has no --${strange}: longshore ${command.usage}`, 2)
   const words = positionals.slice(name.split(' ').length)
+  const [, beforeFlags = ''] = /^(.*?)(?: \[| --|$)/.exec(command.usage) ?? []
+  const most = beforeFlags.match(/<[^>]+>\S*/g)?.length ?? 0
+  if (words.length > most) throw new Failure(`"${words[most]}" is too much: longshore ${command.usage}`, 2)
   const result = await carryOut(command, { words, flags, secret: readSecret })
-  if (result === undefined) return
+  if (result === undefined && !flags.json) return
   const say = ('say' in command && command.say) || print
-  console.log(flags.json ? JSON.stringify(result, null, 2) : say(result))
+  console.log(flags.json ? JSON.stringify(result ?? {}, null, 2) : say(result))
 }
 
 async function carryOut(command: Command | LoginCommand, input: Input & { flags: Flags }): Promise<unknown> {

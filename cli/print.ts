@@ -30,7 +30,8 @@ const TIMES = ['created', 'expires', 'lastUsed']
 
 function cell(column: string, value: unknown): string {
   if (value === undefined) return ''
-  if (TIMES.includes(column) && typeof value === 'number') return new Date(value).toISOString().slice(0, 16)
+  if (TIMES.includes(column) && typeof value === 'number')
+    return `${new Date(value).toISOString().slice(0, 16)}Z`
   if (Array.isArray(value) && value.every(entry => typeof entry === 'string')) return value.join(',')
   if (column === 'grants' && Array.isArray(value)) return value.map(grant).join('; ')
   return typeof value === 'object' ? JSON.stringify(value) : String(value)

@@ -159,10 +159,26 @@ describe('logging in by the command', { timeout: 60_000 }, () => {
     ['login registry.example', 2, /say --user <name> or --aws/],
     ['login a/b --user ann', 2, /"a\/b" is no registry/],
     ['login localhost:1 --user ann', 1, /does not answer/],
+    [
+      'login https://SERVER --user ann',
+      1,
+      /^longshore: https:.* does not speak TLS \(http:.* asks without\)$/,
+    ],
+    ['login localhost:1 other --user ann', 2, /"other" is too much/],
     ['aws-password registry.example', 1, /no credentials of AWS are found/],
   ])('%j ends with %i and says why', async (words, code, message) => {
-    const result = await longshore(words, PASSWORD)
+    const result = await longshore(words.replace('SERVER', server.host), PASSWORD)
     expect([result.code, result.stderr.trim()]).toEqual([code, expect.stringMatching(message)])
+  })
+
+  it('says that a token which docker login has kept does not do', async () => {
+    const auths = { [server.host]: { auth: btoa('ann:'), identitytoken: 'lsr_token' } }
+    docker.write('config.json', JSON.stringify({ auths }))
+    const { code, stderr } = await longshore(`whoami --registry ${server.host}`)
+    expect([code, stderr]).toEqual([
+      1,
+      `longshore: docker login has kept a token for ${server.host}, no password: log in by longshore login ${server.host}\n`,
+    ])
   })
 
   it('leaves alone what Docker has not written', async () => {

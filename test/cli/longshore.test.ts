@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { attempt } from '../support/command.ts'
 import { LocalServer } from '../support/local-server.ts'
@@ -38,7 +39,7 @@ describe('longshore', { timeout: 60_000 }, () => {
       { name: 'ann', admin: true, disabled: false },
       { name: 'bob', admin: false, disabled: true, groups: ['release', 'dev'] },
     ])
-    await done('user remove bob')
+    expect(await done('user remove bob --json')).toBe('{}\n')
     expect(await done('user list')).toContain('ann')
     expect(await done('user list')).not.toContain('bob')
   })
@@ -50,7 +51,37 @@ describe('longshore', { timeout: 60_000 }, () => {
     expect(JSON.parse(await done('robot renew ci --json')).key).not.toBe(key)
   })
 
+  it('gives a robot a key that works for longer', async () => {
+    const made = JSON.parse(await done('robot add ci --may pull --on team/** --expires 1s --json'))
+    const renewed = JSON.parse(await done('robot renew ci --expires 720h --json'))
+    expect(renewed.expires - made.expires).toBeGreaterThan(700 * 60 * 60 * 1000)
+  })
+
+  it('tells of a robot whose key has expired that it may do nothing, and gives it no key that has', async () => {
+    await done('robot add ci --may pull --on ** --expires 1s')
+    await new Promise(resolve => setTimeout(resolve, 1100))
+    for (const words of ['policy explain robot:ci pull app', 'robot renew ci'])
+      expect(await longshore(words)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/could log in|expired/),
+      })
+  })
+
+  it('makes no registry of a folder that is none', async () => {
+    scratch.write('notes.txt', '')
+    const { code, stderr } = await longshore('user list')
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^longshore: there is no registry in .*\n$/)])
+    await expect(stat(scratch.join('registry.sqlite'))).rejects.toThrow('ENOENT')
+  })
+
+  it('says in one line that a folder cannot be used', async () => {
+    scratch.write('registry.sqlite', 'no database'.repeat(100))
+    const { code, stderr } = await longshore('user list')
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^longshore: cannot use the registry in .*\n$/)])
+  })
+
   it('takes a policy and explains it', async () => {
+    await done('user add ann', PASSWORD)
     const rule = { name: 'public', who: ['anonymous'], may: ['pull'], on: ['public/*'] }
     await done(`policy set ${scratch.write('policy.json', JSON.stringify({ rules: [rule] }))}`)
     expect(await done('policy explain anonymous pull public/app:v1')).toContain(
@@ -87,9 +118,17 @@ describe('longshore', { timeout: 60_000 }, () => {
   })
 
   it('imports the users of an htpasswd file', async () => {
+    await done('user list')
     const hash = '$2y$05$9Bfp.jJNnpCNrTBz2QpcPelXNj6.Wf.2Qd1rC9sM9N0jV0oI9Ckm.'
-    await done(`user import ${scratch.write('htpasswd', `# users\nann:${hash}\n\nbob:${hash}\n`)}`)
+    const file = scratch.write('htpasswd', `# users\nann:${hash}\n\nold:$apr1$abc$def\nbob:${hash}\n`)
+    expect(await longshore(`user import ${file}`)).toMatchObject({
+      code: 1,
+      stderr: 'longshore: made 2 users, but not old: hash: is no bcrypt hash\n',
+    })
     expect(JSON.parse(await done('user list --json'))).toHaveLength(2)
+    expect((await longshore(`user import ${file}`)).stderr).toMatch(
+      /made 0 users, but not ann: the name is taken/,
+    )
   })
 
   it('lists the commands of a noun, and says how one is used', async () => {
@@ -109,6 +148,16 @@ describe('longshore', { timeout: 60_000 }, () => {
     ['user remove nobody', 1, /^longshore: not found \(user nobody\)$/],
     ['robot add ci --may fly --on x', 1, /is none of pull/],
     ['policy set missing.json', 1, /cannot read/],
+    ['user remove ann bob', 2, /^longshore: "bob" is too much: longshore user remove <name>$/],
+    ['tag remove app v1', 2, /"v1" is too much/],
+    ['repo list app', 2, /"app" is too much/],
+    ['user change ann', 2, /what is to be changed is missing/],
+    ['robot add ci --may pull,fly --on x', 1, /grants\.0\.may\.1: is none of pull/],
+    ['robot add ci --may pull --on x --expires 0s', 1, /would have expired already/],
+    ['policy explain bob pull app', 1, /"bob" is none of anonymous, user:…/],
+    ['policy explain user:nobody pull app', 1, /user:nobody is nobody who could log in/],
+    ['policy explain anonymous pull localhost:5000/app:v1', 1, /invalid tag/],
+    ['policy explain anonymous pull App', 1, /invalid repository name/],
   ])('%j ends with %i and says why', async (words, code, message) => {
     const result = await longshore(words)
     expect([result.code, result.stderr.trim()]).toEqual([code, expect.stringMatching(message)])
