@@ -50,7 +50,7 @@ it.each([
   ['::ffff:192.0.2.1', '192.0.2.1'],
 ])('takes %s and %s for one', async (one, other) => {
   await tenWrong('ann', one)
-  await expect(right('ann', other)).rejects.toThrow('too many requests')
+  await expect(right('ann', other)).rejects.toThrow('too many wrong passwords')
 })
 
 it.each([
@@ -97,6 +97,6 @@ describe('of those who try at once', () => {
 
   it('every failure counts, in whatever process', async () => {
     await Promise.all(Array.from({ length: most }, () => wrong('ann', HERE, another())))
-    await expect(right('ann', HERE)).rejects.toThrow('too many requests')
+    await expect(right('ann', HERE)).rejects.toThrow('too many wrong passwords')
   })
 })

@@ -123,7 +123,7 @@ describe('longshore', { timeout: 60_000 }, () => {
     const file = scratch.write('htpasswd', `# users\nann:${hash}\n\nold:$apr1$abc$def\nbob:${hash}\n`)
     expect(await longshore(`user import ${file}`)).toMatchObject({
       code: 1,
-      stderr: 'longshore: made 2 users, but not old: hash: is no bcrypt hash\n',
+      stderr: 'longshore: made 2 users, but not old: hash: is no bcrypt hash of cost 4 to 14\n',
     })
     expect(JSON.parse(await done('user list --json'))).toHaveLength(2)
     expect((await longshore(`user import ${file}`)).stderr).toMatch(
