@@ -11,7 +11,7 @@ import type { TagGuard } from './tags.ts'
 
 /** How many manifests one call removes: no function may run for longer than half a minute. */
 const AT_ONCE = 50
-/** How many rows are read at once, also for a short page: nobody knows how many of them are shown to whoever asks. */
+/** How many rows are read at once where not all of the first ones are shown to whoever asks, however short the page. */
 const ROWS_AT_ONCE = 1000
 
 /** The repositories there are. A repository begins with its first manifest. */
@@ -55,17 +55,17 @@ export class Repositories {
     isShown: (name: RepositoryName) => boolean = () => true,
   ): Promise<{ names: string[]; more: boolean }> {
     const names: string[] = []
+    let wanted = limit + 1
     for (let after = last, more = true; more && names.length <= limit; ) {
-      const rows = await this.#table.query<RepositoryRow>(REPOSITORIES, {
-        ...(after && { after }),
-        limit: ROWS_AT_ONCE,
-      })
+      const page = { ...(after && { after }), limit: wanted }
+      const rows = await this.#table.query<RepositoryRow>(REPOSITORIES, page)
       for (const row of rows) {
         if (names.length > limit) break
         if (isShown(row.sort as RepositoryName) && (await isThere(this.#table, row))) names.push(row.sort)
       }
-      more = rows.length === ROWS_AT_ONCE
+      more = rows.length === wanted
       after = rows.at(-1)?.sort
+      wanted = ROWS_AT_ONCE
     }
     return { names: names.slice(0, limit), more: limit > 0 && names.length > limit }
   }
