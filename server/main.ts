@@ -76,7 +76,7 @@ function collectorPeriod(grace: number): number {
 
 function prepareFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true })
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     throw new StartError('failure', `cannot use the data folder: ${reason(error)}`)

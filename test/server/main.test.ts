@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { statSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { freshFolder, ServerProcess } from './process.ts'
 import { dial, literally } from './support.ts'
@@ -18,6 +18,13 @@ describe('a server that starts', () => {
       '',
     ])
     expect(server.stderr).toBe('')
+  })
+
+  it('makes its folder for its user alone: there are blobs and hashes of passwords in it', async () => {
+    using folder = freshFolder()
+    await using _ = await ServerProcess.listening(`${folder.path}/deep/er`)
+    for (const made of ['deep', 'deep/er'])
+      expect(statSync(`${folder.path}/${made}`).mode & 0o777).toBe(0o700)
   })
 
   it('warns when others can reach it and nobody has to log in', async () => {
