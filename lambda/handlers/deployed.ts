@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { createAuth } from '../auth/auth.ts'
 import { federatedLogins } from '../auth/federated/federated.ts'
 import { Keyring } from '../auth/keyring.ts'
 import type { App } from '../http/app.ts'
 import { createRegistryApp, type RegistryApp } from '../registry-app.ts'
 import type { Credentials } from '../store/aws-signature.ts'
+import { openDynamo } from '../store/dynamo/client.ts'
 import { DynamoTable } from '../store/dynamo-table.ts'
 import { EdgeLinks } from '../store/edge-links.ts'
 import { S3Blobs } from '../store/s3-blobs.ts'
@@ -33,7 +33,7 @@ export interface Deployed extends RegistryApp {
 /** The registry on DynamoDB and S3, as every deployed process has it. */
 export function openDeployed({ config, secrets, readLimit, memory }: Parts): Deployed {
   const { table, bucket, region, pull, grace, origin, s3Endpoint } = config
-  const dynamo = new DynamoDBClient({ region })
+  const dynamo = openDynamo({ region })
   const credentials = () => dynamo.config.credentials()
   const links = () => new EdgeLinks(secrets().edgeKeys[0] ?? '')
   const store = new S3Blobs({
