@@ -11,6 +11,7 @@ import { Body } from './s3/body.ts'
 import type { Bucket } from './s3/bucket.ts'
 import { cutParts } from './s3/cut-parts.ts'
 import { blobKey, commitDraft, loadTail, objectKey, place, putAside, tailKeys } from './s3/drafts.ts'
+import { inOurWords } from './s3/errors.ts'
 import { checksumOf, notesOf } from './s3/notes.ts'
 import { PartSender } from './s3/part-sender.ts'
 import { type Hasher, ResumableHash } from './s3/resumable-hash.ts'
@@ -129,11 +130,11 @@ export class S3Blobs implements BlobStore {
     await (await this.#bucket()).delete(objectKey(object))
   }
 
-  /** Needs no request. Works no longer than the credentials do. */
+  /** Needs no request. Works no longer than the credentials do. @throws {StoreBusy} when there are none to be had */
   async link(object: ObjectName, request: LinkRequest): Promise<string> {
     const { method, mediaType, seconds } = request
     if (this.#settings.through) return this.#settings.through(objectKey(object), request)
-    const credentials = await this.#settings.credentials()
+    const credentials = await inOurWords(this.#settings.credentials())
     const now = new Date()
     const life = credentials.expiration ? (credentials.expiration.getTime() - now.getTime()) / 1000 : seconds
     return presign({

@@ -11,6 +11,9 @@ const CONNECTION = new Set([
   'ETIMEDOUT',
 ])
 
+/** No answer in time; and no credentials, which a container fetches anew every few hours. */
+const ABSENT = new Set(['TimeoutError', 'CredentialsProviderError'])
+
 /** Statuses that pass by themselves: of the service, or of what is in front of it. */
 const BUSY = new Set([429, 500, 502, 503, 504])
 
@@ -22,7 +25,7 @@ export function isUnreachable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { name, code, $metadata } = error as Failure
   const status = $metadata?.httpStatusCode ?? 0
-  return name === 'TimeoutError' || CONNECTION.has(String(code)) || BUSY.has(status)
+  return ABSENT.has(name) || CONNECTION.has(String(code)) || BUSY.has(status)
 }
 
 type Failure = Error & { code?: unknown; $metadata?: { httpStatusCode?: number } }

@@ -122,6 +122,7 @@ describe('a table that cannot be reached', () => {
     ['the connection is lost', Object.assign(new Error('reset'), { code: 'ECONNRESET' })],
     ['its name is not to be had', Object.assign(new Error('name'), { code: 'EAI_AGAIN' })],
     ['no answer comes in time', named('TimeoutError')],
+    ['there are no credentials to be had now', named('CredentialsProviderError')],
     ['it is down', Object.assign(named('ServiceUnavailable'), failed(503))],
     ['what is in front of it is', Object.assign(named('UnknownError'), failed(502))],
   ])('is busy: %s', async (_, error) => {
