@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { matches } from './glob.ts'
 import { GRANT, Grant, type PolicyAction, pattern, patterns } from './grant.ts'
+import { sayIssue } from './issue.ts'
 import type { Subject } from './subject.ts'
 
 const who = v.pipe(
@@ -55,8 +56,7 @@ export function parseGrants(document: unknown): Grant[] {
 function parse<T>(schema: v.GenericSchema<unknown, T>, document: unknown): T {
   const result = v.safeParse(schema, document)
   if (result.success) return result.output
-  const [issue] = result.issues
-  throw new PolicyError(`${v.getDotPath(issue) ?? 'the document'}: ${issue.message}`)
+  throw new PolicyError(sayIssue(result.issues, 'the document'))
 }
 
 /** What someone wants to do. */

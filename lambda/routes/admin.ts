@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import type { Access } from '../auth/access.ts'
 import type { Accounts } from '../auth/accounts.ts'
 import { explainWish } from '../auth/explain.ts'
+import { sayIssue } from '../auth/issue.ts'
 import { NO_POLICY, PolicyError } from '../auth/policy.ts'
 import { subjectId } from '../auth/subject.ts'
 import { readBody } from '../http/body.ts'
@@ -145,8 +146,7 @@ async function read<T>(request: Request, schema: v.GenericSchema<unknown, T>): P
   const text = Buffer.from(await readBody(request, MOST_JSON)).toString() || '{}'
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), text)
   if (parsed.success) return parsed.output
-  const [issue] = parsed.issues
-  throw badRequest(`${v.getDotPath(issue) ?? 'the body'}: ${issue.message}`)
+  throw badRequest(sayIssue(parsed.issues, 'the body'))
 }
 
 /** A policy or a grant that does not read is the client's mistake. */

@@ -144,7 +144,9 @@ describe('a policy that does not read', () => {
     [{ rules: [{ ...rule, may: ['fly'] }] }, /^rules\.0\.may\.0: is none of pull/],
     [{ rules: [rule, { ...rule, who: ['everyone'] }] }, /^rules\.1\.who\.0: is none of anonymous/],
     [{ rules: [{ ...rule, on: [] }] }, /^rules\.0\.on: must name at least one/],
-    [{ rules: [{ ...rule, wno: ['x'] }] }, /^rules\.0\.wno/],
+    [{ rules: [{ ...rule, wno: ['x'] }] }, /^rules\.0\.wno: is not known here$/],
+    [{ rules: [{ who: ['anonymous'], may: ['pull'], on: ['a'] }] }, /^rules\.0\.name: is missing$/],
+    [{}, /^rules: is missing$/],
     [{ rules: 'none' }, /^rules/],
     [null, /^the document/],
   ])('%j names what is wrong', (document, message) => {

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { sayIssue } from '../issue.ts'
 
 const URL_OF_ISSUER = /^(https:\/\/[^\s?#@]+|http:\/\/(localhost|127\.0\.0\.1)(:\d+)?(\/[^\s?#@]*)?)$/
 const url = v.pipe(
@@ -50,8 +51,7 @@ const Issuers = v.pipe(
 export function parseIssuers(document: unknown): Issuer[] {
   const parsed = v.safeParse(Issuers, document)
   if (parsed.success) return parsed.output
-  const [issue] = parsed.issues
-  throw new Error(`${v.getDotPath(issue) ?? 'the list of issuers'}: ${issue.message}`)
+  throw new Error(sayIssue(parsed.issues, 'the list of issuers'))
 }
 
 function unique(nameOf: (issuer: Issuer) => string) {
