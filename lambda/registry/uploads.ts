@@ -1,8 +1,7 @@
 import { type Algorithm, algorithmOf, type Digest } from '../protocol/digest.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
-import { uploadPath } from '../protocol/paths.ts'
-import { type ByteRange, uploadRange } from '../protocol/ranges.ts'
+import type { ByteRange } from '../protocol/ranges.ts'
 import type { UploadId } from '../protocol/reference.ts'
 import { type Bytes, type Draft, DraftBusy, ObjectMissing } from '../store/blobs.ts'
 import { keys } from '../store/keys.ts'
@@ -11,17 +10,8 @@ import { ConditionFailed, type Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
 import { discardLater } from './garbage.ts'
 import type { Links } from './links.ts'
+import { outOfOrder, type Session, Sessions, unknown } from './sessions.ts'
 import { untilItHolds } from './transactions.ts'
-
-/** An upload session as the client knows it. `size` counts the bytes that are safe. */
-export interface Session {
-  readonly id: UploadId
-  readonly size: number
-  /** Until when, in milliseconds since 1970, the client may write the whole blob into the store itself. */
-  readonly directUntil?: number
-  /** When it ends unless something comes, in milliseconds since 1970. */
-  readonly expires: number
-}
 
 /** Bytes that a request brings to a session. */
 export interface Chunk {
@@ -37,35 +27,23 @@ export interface Chunk {
 export class Uploads {
   readonly #deps: Dependencies
   readonly #links: Links
+  readonly #sessions: Sessions
   readonly #atWork = new Set<UploadId>()
   constructor(deps: Dependencies, links: Links) {
     this.#deps = deps
     this.#links = links
+    this.#sessions = new Sessions(deps)
   }
 
   begin(name: RepositoryName, algorithm: Algorithm, owner?: string): Promise<Session> {
     const direct = this.#deps.direct !== undefined && algorithm === 'sha256'
-    return this.#begin(name, algorithm, { ...(direct && { direct }), ...(owner !== undefined && { owner }) })
-  }
-
-  async #begin(
-    name: RepositoryName,
-    algorithm: Algorithm,
-    about: Pick<UploadRow, 'direct' | 'owner'>,
-  ): Promise<Session> {
-    const { table, store, clock, newId, uploadLife } = this.#deps
-    const id = newId() as UploadId
-    const expires = clock() + uploadLife
-    const draft = store.begin(id, algorithm)
-    const row: UploadRow = { ...keys.upload(name, id), draft, version: 0, expires, ...about }
-    const review = discardLater(this.#deps, expires, { what: 'upload', repository: name, upload: id })
-    await table.transact({ put: row, if: 'absent' }, review)
-    return this.#sessionOf(id, row)
+    const about = { ...(direct && { direct }), ...(owner !== undefined && { owner }) }
+    return this.#sessions.begin(name, algorithm, about)
   }
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
   async status(name: RepositoryName, id: UploadId, owner?: string): Promise<Session> {
-    return this.#sessionOf(id, (await this.#find(name, id, owner)) ?? unknown())
+    return this.#sessions.describe(id, await this.#sessions.expect(name, id, owner))
   }
 
   /**
@@ -75,10 +53,10 @@ export class Uploads {
    */
   append(name: RepositoryName, id: UploadId, chunk: Chunk, owner?: string): Promise<Session> {
     return this.#alone(name, id, owner, async () => {
-      const row = (await this.#find(name, id, owner)) ?? unknown()
+      const row = await this.#sessions.expect(name, id, owner)
       if (row.closing) throw outOfOrder(name, id, row)
       const draft = await this.#receive(name, id, row, chunk)
-      return this.#sessionOf(id, await this.#record(name, id, row, { draft }))
+      return this.#sessions.describe(id, await this.#sessions.record(name, id, row, { draft }))
     })
   }
 
@@ -90,7 +68,7 @@ export class Uploads {
    */
   finish(name: RepositoryName, id: UploadId, digest: Digest, chunk?: Chunk, owner?: string): Promise<void> {
     return this.#alone(name, id, owner, async () => {
-      const found = await this.#find(name, id, owner)
+      const found = await this.#sessions.find(name, id, owner)
       if (!found) {
         await this.#expectFinished(name, digest)
         return drain(chunk)
@@ -101,7 +79,7 @@ export class Uploads {
         await this.#publish(name, id, row, digest)
       } catch (error) {
         // Another process may have been faster with the same: then it has the session's bytes, or the session itself.
-        if (!isTaken(error) || (await this.#find(name, id, owner))) throw error
+        if (!isTaken(error) || (await this.#sessions.find(name, id, owner))) throw error
         await this.#expectFinished(name, digest)
       }
     })
@@ -109,7 +87,7 @@ export class Uploads {
 
   /** A blob in one request (end-4b): no session outlives it. @throws as {@link finish} */
   async push(name: RepositoryName, digest: Digest, bytes: Bytes): Promise<void> {
-    const { id } = await this.#begin(name, algorithmOf(digest), {})
+    const { id } = await this.#sessions.begin(name, algorithmOf(digest))
     try {
       await this.finish(name, id, digest, { bytes })
     } catch (error) {
@@ -122,8 +100,8 @@ export class Uploads {
   async cancel(name: RepositoryName, id: UploadId, owner?: string): Promise<void> {
     const { table, store } = this.#deps
     const draft = await untilItHolds(async () => {
-      const row = (await this.#find(name, id, owner)) ?? unknown()
-      await table.transact(...this.drop(name, id, row))
+      const row = await this.#sessions.expect(name, id, owner)
+      await table.transact(...this.#sessions.drop(name, id, row))
       return row.draft
     })
     if (!this.#atWork.has(id)) await store.discard(draft)
@@ -134,16 +112,9 @@ export class Uploads {
     return this.#atWork.has(id)
   }
 
-  /**
-   * The writes that end a session without a blob. The draft stays on the collector's list for a grace, lest a request
-   * that is still at work on it leave something behind.
-   */
-  drop(name: RepositoryName, id: UploadId, { version, draft }: UploadRow): Write[] {
-    const { clock, grace } = this.#deps
-    return [
-      { delete: keys.upload(name, id), if: { version } },
-      discardLater(this.#deps, clock() + grace, { what: 'draft', draft }),
-    ]
+  /** The writes that end a session without a blob. */
+  drop(name: RepositoryName, id: UploadId, row: UploadRow): Write[] {
+    return this.#sessions.drop(name, id, row)
   }
 
   /**
@@ -156,31 +127,17 @@ export class Uploads {
     owner: string | undefined,
     work: () => Promise<T>,
   ): Promise<T> {
-    const elsewhere = async () => outOfOrder(name, id, (await this.#find(name, id, owner)) ?? unknown())
+    const elsewhere = async () => outOfOrder(name, id, await this.#sessions.expect(name, id, owner))
     if (this.#atWork.has(id)) throw await elsewhere()
     this.#atWork.add(id)
     try {
       return await work()
     } catch (error) {
-      if (error instanceof ObjectMissing) unknown() // a backup had the row and not the draft
+      if (error instanceof ObjectMissing) unknown() // a backup had the row and not the draft, or another process ends the session
       throw error instanceof DraftBusy ? await elsewhere() : error
     } finally {
       this.#atWork.delete(id)
     }
-  }
-
-  /**
-   * Once there are bytes, what follows must come by us. The direct road closes half a life before the session can end,
-   * so that a body which was let through at the last moment still finds it.
-   */
-  #sessionOf(id: UploadId, { draft: { size }, direct, expires }: UploadRow): Session {
-    const directUntil = expires - this.#deps.uploadLife / 2
-    return { id, size, expires, ...(direct && size === 0 && { directUntil }) }
-  }
-
-  async #find(name: RepositoryName, id: UploadId, owner?: string): Promise<UploadRow | undefined> {
-    const row = await this.#deps.table.get<UploadRow>(keys.upload(name, id))
-    return owner === undefined || row?.owner === undefined || row.owner === owner ? row : undefined
   }
 
   async #receive(
@@ -198,23 +155,6 @@ export class Uploads {
         detail: { said: range.last - range.first + 1, sent: draft.size - size },
       })
     return draft
-  }
-
-  async #record(
-    name: RepositoryName,
-    id: UploadId,
-    row: UploadRow,
-    change: Partial<UploadRow>,
-  ): Promise<UploadRow> {
-    const { table, clock, uploadLife } = this.#deps
-    const next = { ...row, ...change, version: row.version + 1, expires: clock() + uploadLife }
-    try {
-      await table.transact({ put: next, if: { version: row.version } })
-      return next
-    } catch (error) {
-      if (!(error instanceof ConditionFailed)) throw error
-      throw outOfOrder(name, id, (await this.#find(name, id)) ?? unknown())
-    }
   }
 
   /**
@@ -237,7 +177,7 @@ export class Uploads {
     let sealed = false
     const seal = async () => {
       sealed = true
-      if (last) noted = await this.#record(name, id, row, { draft, closing: digest })
+      if (last) noted = await this.#sessions.record(name, id, row, { draft, closing: digest })
     }
     const actual = await this.#deps.store.digest(draft, algorithm, seal)
     if (actual !== digest) {
@@ -245,13 +185,13 @@ export class Uploads {
       throw new RegistryError('DIGEST_INVALID', { detail: { said: digest, actual } })
     }
     if (!last) return { ...row, draft }
-    return sealed ? noted : this.#record(name, id, row, { draft, closing: digest })
+    return sealed ? noted : this.#sessions.record(name, id, row, { draft, closing: digest })
   }
 
   /** Ends a session that can neither be gone on with nor end as it was to, unless another process was faster. */
   async #giveUp(name: RepositoryName, id: UploadId, row: UploadRow): Promise<void> {
     try {
-      await this.#deps.table.transact(...this.drop(name, id, row))
+      await this.#deps.table.transact(...this.#sessions.drop(name, id, row))
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error
     }
@@ -264,10 +204,9 @@ export class Uploads {
     await untilItHolds(async () => {
       const plan = await this.#links.planLink(name, digest, { object, size })
       // After a grace, because another process may be about to write it once more.
-      const later = () => discardLater(this.#deps, clock() + grace, { what: 'object', object })
-      const leftover = plan.usesOffer ? [] : [later()]
+      const leftover = discardLater(this.#deps, clock() + grace, { what: 'object', object })
       try {
-        await table.transact(end, ...plan.writes, ...leftover)
+        await table.transact(end, ...plan.writes, ...(plan.usesOffer ? [] : [leftover]))
       } catch (error) {
         if (error instanceof ConditionFailed && error.failed.includes(0))
           return this.#expectFinished(name, digest)
@@ -289,16 +228,4 @@ async function drain(chunk?: Chunk): Promise<void> {
 function isTaken(error: unknown): boolean {
   if (error instanceof RegistryError) return error.code === 'BLOB_UPLOAD_UNKNOWN'
   return error instanceof DraftBusy || error instanceof ObjectMissing
-}
-
-function unknown(): never {
-  throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
-}
-
-/** regctl goes on from a 416 only when it carries both headers. */
-function outOfOrder(name: RepositoryName, id: UploadId, { draft: { size } }: UploadRow): RegistryError {
-  return new RegistryError('RANGE_INVALID', {
-    detail: { size },
-    headers: { location: uploadPath(name, id), range: uploadRange(size) },
-  })
 }

@@ -289,9 +289,12 @@ describe('whoever guesses', () => {
 
   it('must wait after a hundred wrong passwords for any names', async () => {
     const codes = new Set<number>()
-    for (let i = 0; i < 101; i++) codes.add((await guess(`name-${i}`, `wrong ${i}`)).status)
+    for (let i = 0; i < 101; i++) {
+      await guarded.addUser(`name-${i}`) // the tests' users have hashes that are cheap to compute
+      codes.add((await guess(`name-${i}`, `wrong ${i}`)).status)
+    }
     expect(codes).toEqual(new Set([401, 429]))
-  }, 60_000)
+  })
 
   it('keeps nobody out who is elsewhere', async () => {
     for (let i = 0; i < 11; i++) await guess('root', `wrong ${i}`)

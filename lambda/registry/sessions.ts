@@ -1,0 +1,113 @@
+import type { Algorithm } from '../protocol/digest.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import type { RepositoryName } from '../protocol/name.ts'
+import { uploadPath } from '../protocol/paths.ts'
+import { uploadRange } from '../protocol/ranges.ts'
+import type { UploadId } from '../protocol/reference.ts'
+import { keys } from '../store/keys.ts'
+import type { UploadRow } from '../store/records.ts'
+import { ConditionFailed, type Write } from '../store/table.ts'
+import type { Dependencies } from './dependencies.ts'
+import { discardLater } from './garbage.ts'
+
+/** An upload session as the client knows it. `size` counts the bytes that are safe. */
+export interface Session {
+  readonly id: UploadId
+  readonly size: number
+  /** Until when, in milliseconds since 1970, the client may write the whole blob into the store itself. */
+  readonly directUntil?: number
+  /** When it ends unless something comes, in milliseconds since 1970. */
+  readonly expires: number
+}
+
+/** The rows of upload sessions. Where an owner is given, a session that somebody else began is as good as none. */
+export class Sessions {
+  readonly #deps: Dependencies
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+  }
+
+  async begin(
+    name: RepositoryName,
+    algorithm: Algorithm,
+    about: Pick<UploadRow, 'direct' | 'owner'> = {},
+  ): Promise<Session> {
+    const { table, store, clock, newId, uploadLife } = this.#deps
+    const id = newId() as UploadId
+    const expires = clock() + uploadLife
+    const draft = store.begin(id, algorithm)
+    const row: UploadRow = { ...keys.upload(name, id), draft, version: 0, expires, ...about }
+    const review = discardLater(this.#deps, expires, { what: 'upload', repository: name, upload: id })
+    await table.transact({ put: row, if: 'absent' }, review)
+    return this.describe(id, row)
+  }
+
+  async find(name: RepositoryName, id: UploadId, owner?: string): Promise<UploadRow | undefined> {
+    const row = await this.#deps.table.get<UploadRow>(keys.upload(name, id))
+    return owner === undefined || row?.owner === undefined || row.owner === owner ? row : undefined
+  }
+
+  /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
+  async expect(name: RepositoryName, id: UploadId, owner?: string): Promise<UploadRow> {
+    return (await this.find(name, id, owner)) ?? unknown()
+  }
+
+  /**
+   * Writes down how the session has changed, and with it that it lives on.
+   * @throws {RegistryError} BLOB_UPLOAD_UNKNOWN or RANGE_INVALID when another request was faster
+   */
+  async record(
+    name: RepositoryName,
+    id: UploadId,
+    row: UploadRow,
+    change: Partial<UploadRow>,
+  ): Promise<UploadRow> {
+    const { table, clock, uploadLife } = this.#deps
+    const next = { ...row, ...change, version: row.version + 1, expires: clock() + uploadLife }
+    try {
+      await table.transact({ put: next, if: { version: row.version } })
+      return next
+    } catch (error) {
+      if (!(error instanceof ConditionFailed)) throw error
+      throw outOfOrder(name, id, await this.expect(name, id))
+    }
+  }
+
+  /**
+   * The writes that end a session without a blob. The draft stays on the collector's list for a grace, lest a request
+   * that is still at work on it leave something behind.
+   */
+  drop(name: RepositoryName, id: UploadId, { version, draft }: UploadRow): Write[] {
+    const { clock, grace } = this.#deps
+    return [
+      { delete: keys.upload(name, id), if: { version } },
+      discardLater(this.#deps, clock() + grace, { what: 'draft', draft }),
+    ]
+  }
+
+  /**
+   * Once there are bytes, what follows must come by us. The direct road closes half a life before the session can end,
+   * so that a body which was let through at the last moment still finds it.
+   */
+  describe(id: UploadId, { draft: { size }, direct, expires }: UploadRow): Session {
+    const directUntil = expires - this.#deps.uploadLife / 2
+    return { id, size, expires, ...(direct && size === 0 && { directUntil }) }
+  }
+}
+
+/** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
+export function unknown(): never {
+  throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+}
+
+/** RANGE_INVALID, which tells where to go on: regctl does so only when it carries both headers. */
+export function outOfOrder(
+  name: RepositoryName,
+  id: UploadId,
+  { draft: { size } }: UploadRow,
+): RegistryError {
+  return new RegistryError('RANGE_INVALID', {
+    detail: { size },
+    headers: { location: uploadPath(name, id), range: uploadRange(size) },
+  })
+}
