@@ -6,7 +6,7 @@ import { Construct } from 'constructs'
 import type { Settings } from '../settings.ts'
 import { Handler } from './handler.ts'
 import type { Logs } from './logs.ts'
-import { allow, allowBlobs, allowListing, allowObjects, allowTable } from './permissions.ts'
+import { allow, allowBlobs, allowListing, allowObjects, allowTable, allowTableBehind } from './permissions.ts'
 import type { Storage } from './storage.ts'
 
 /** The longest that Lambda lets a function run. */
@@ -56,7 +56,7 @@ export class Functions extends Construct {
       log: logs.of('claim'),
       keepTrying: Duration.hours(6),
     })
-    allowTable(this.claim.role, storage)
+    allowTableBehind(this.claim.role, storage)
     allowListing(this.claim.role, storage)
     allowObjects(this.claim.role, storage, 'read', 'direct')
     storage.announceDirectUploads(this.claim.function)
@@ -70,7 +70,7 @@ export class Functions extends Construct {
       log: logs.of('collector'),
       ...(settings.reserveCollector === 'on' && { atMost: 1 }),
     })
-    allowTable(this.collector.role, storage)
+    allowTableBehind(this.collector.role, storage)
     allowClearing(this.collector.role, storage)
     new Rule(this, 'Schedule', {
       description: 'Longshore: time to collect garbage',

@@ -1,4 +1,5 @@
-import { type IRole, PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { Effect, type IRole, PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { OF_ACCESS } from '../../lambda/store/keys.ts'
 import { acceptWildcard } from './accepted.ts'
 import type { Storage } from './storage.ts'
 
@@ -18,6 +19,22 @@ const OBJECTS = {
 /** What every part of the registry does: read rows and change them, alone and in transactions. */
 export function allowTable(role: IRole, { table }: Storage): void {
   allow(role, 'dynamodb', ROWS, table.tableArn)
+}
+
+/**
+ * What works behind the requests: the same, but for accounts, tokens and the policy. It is said as a denial, which a call that names no
+ * partition cannot fail by.
+ */
+export function allowTableBehind(role: IRole, storage: Storage): void {
+  allowTable(role, storage)
+  role.addToPrincipalPolicy(
+    new PolicyStatement({
+      effect: Effect.DENY,
+      actions: ROWS.map(action => `dynamodb:${action}`),
+      resources: [storage.table.tableArn],
+      conditions: { 'ForAnyValue:StringEquals': { 'dynamodb:LeadingKeys': OF_ACCESS } },
+    }),
+  )
 }
 
 /** To see which objects and unfinished uploads there are. Without it S3 says "forbidden" of what is not there. */

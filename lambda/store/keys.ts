@@ -28,6 +28,12 @@ const repository = (name: RepositoryName) => `repository#${name}`
 
 export const REPOSITORIES = 'repositories'
 export const ACCOUNTS = 'accounts'
+const POLICY = 'policy'
+const REFRESH = 'refresh'
+const LOGINS = 'logins'
+
+/** The partitions that decide who may do what. Only who answers requests reads or writes them. */
+export const OF_ACCESS: readonly string[] = [ACCOUNTS, POLICY, REFRESH, LOGINS]
 
 export const keys = {
   repository: (name: RepositoryName): Key => ({ partition: REPOSITORIES, sort: name }),
@@ -59,9 +65,9 @@ export const keys = {
   }),
   blob: (digest: Digest): Key => ({ partition: `blob#${digest}`, sort: 'object' }),
   account: (name: string): Key => ({ partition: ACCOUNTS, sort: name }),
-  policy: { partition: 'policy', sort: 'current' } as Key,
-  refresh: (hash: string): Key => ({ partition: 'refresh', sort: hash }),
-  failures: (bucket: string): Key => ({ partition: 'logins', sort: bucket }),
+  policy: { partition: POLICY, sort: 'current' } as Key,
+  refresh: (hash: string): Key => ({ partition: REFRESH, sort: hash }),
+  failures: (bucket: string): Key => ({ partition: LOGINS, sort: bucket }),
   garbage: (due: number, id: string): Key => ({ partition: garbageShard(id), sort: `${dueText(due)}#${id}` }),
 }
 

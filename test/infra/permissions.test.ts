@@ -92,6 +92,24 @@ describe.each(COMBINATIONS)('With %s', (_, settings) => {
     expect(made.all('AWS::IAM::Role')).toHaveLength(expected.length)
   })
 
+  it('what works behind the requests may do nothing to accounts, tokens and the policy', () => {
+    const denied = made.all('AWS::IAM::Policy').flatMap(policy => {
+      const [refused, ...more] = statements(policy).filter(({ Effect }) => Effect === 'Deny')
+      expect(more).toEqual([])
+      return refused ? [{ role: flat(policy.Properties?.Roles), ...refused }] : []
+    })
+    expect(denied.map(({ role }) => role)).toEqual([
+      expect.stringMatching(/^<FunctionsClaimRole/),
+      expect.stringMatching(/^<FunctionsCollectorRole/),
+    ])
+    for (const { Action, Resource, Condition } of denied) {
+      expect(pairs([{ Effect: 'Deny', Action, Resource }])).toEqual(TABLE)
+      expect(Condition).toEqual({
+        'ForAnyValue:StringEquals': { 'dynamodb:LeadingKeys': ['accounts', 'policy', 'refresh', 'logins'] },
+      })
+    }
+  })
+
   it('each role may write its own log alone', () => {
     const logs = made
       .all('AWS::IAM::Policy')
@@ -192,7 +210,8 @@ function allowedTo(made: Synthesized, role: string): string[] {
   const policies = made
     .all('AWS::IAM::Policy')
     .filter(({ Properties = {} }) => flat(Properties.Roles).startsWith(`<${role}`))
-  return pairs(policies.flatMap(statements)).filter(pair => !pair.startsWith('logs:'))
+  const given = policies.flatMap(statements).filter(({ Effect }) => Effect === 'Allow')
+  return pairs(given).filter(pair => !pair.startsWith('logs:'))
 }
 
 /** Every action with the short name of what it may be done to. */

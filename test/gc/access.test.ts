@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest'
+import type { RepositoryName } from '../../lambda/protocol/name.ts'
+import type { UploadId } from '../../lambda/protocol/reference.ts'
+import { keys, OF_ACCESS } from '../../lambda/store/keys.ts'
+import type { Item, Key, Range, Write } from '../../lambda/store/table.ts'
+import { keyOf } from '../../lambda/store/table.ts'
+import { MemoryBlobs } from '../support/memory-blobs.ts'
+import { MemoryTable } from '../support/memory-table.ts'
+import { GRACE, openRegistry } from '../support/registry.ts'
+
+/** Remembers which partitions it was asked about. */
+class WatchedTable extends MemoryTable {
+  readonly asked = new Set<string>()
+
+  override get<T extends Item>(key: Key): Promise<T | undefined> {
+    this.asked.add(key.partition)
+    return super.get(key)
+  }
+  override getMany<T extends Item>(all: readonly Key[]): Promise<(T | undefined)[]> {
+    for (const { partition } of all) this.asked.add(partition)
+    return super.getMany(all)
+  }
+  override query<T extends Item>(partition: string, range?: Range): Promise<T[]> {
+    this.asked.add(partition)
+    return super.query(partition, range)
+  }
+  override transact(...writes: readonly Write[]): Promise<void> {
+    for (const write of writes) this.asked.add(keyOf(write).partition)
+    return super.transact(...writes)
+  }
+}
+
+it('neither claims nor the collector ask for accounts, tokens or the policy, which they may not see on AWS', async () => {
+  const [table, store] = [new WatchedTable(), new MemoryBlobs()]
+  const registry = openRegistry({ table, store, direct: { readLimit: 100 } })
+  const { digest } = await registry.pushImage('app', 'v1', ['layer'])
+  await registry.beginUpload('app')
+  const { headers } = await registry.request('POST', '/v2/app/blobs/uploads/')
+  const session = { name: 'app' as RepositoryName, upload: headers['docker-upload-uuid'] as UploadId }
+  store.write(session, 'written directly')
+  await registry.expectStatus(202, 'DELETE', `/v2/app/manifests/${digest}`)
+  table.asked.clear()
+
+  expect(await registry.directUploads.claim(session.name, session.upload)).toBe(true)
+  for (let run = 0; run < 4; run++) {
+    registry.wait(GRACE)
+    expect((await registry.collector.run()).failures).toEqual([])
+  }
+
+  expect(table.all().filter(({ partition }) => partition !== 'repositories')).toEqual([])
+  expect([...table.asked].filter(partition => OF_ACCESS.includes(partition))).toEqual([])
+})
+
+it.each([keys.account('ann'), keys.policy, keys.refresh('hash'), keys.failures('bucket')])(
+  '%j is one of those',
+  key => {
+    expect(OF_ACCESS).toContain(key.partition)
+  },
+)
