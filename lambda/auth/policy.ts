@@ -3,6 +3,7 @@ import { matches } from './glob.ts'
 import { GRANT, Grant, type PolicyAction, pattern, patterns } from './grant.ts'
 import { sayIssue } from './issue.ts'
 import type { Subject } from './subject.ts'
+import { wantedClaims } from './wanted-claims.ts'
 
 const who = v.pipe(
   v.string(),
@@ -18,7 +19,7 @@ const Rule = v.strictObject({
   /**
    * Claims, and the patterns that all of them must fit: those of the token for `oidc:`, and `account` and `session` for `role:`.
    */
-  claims: v.optional(v.record(v.string(), pattern)),
+  claims: v.optional(wantedClaims(pattern)),
   ...GRANT,
 })
 export type Rule = v.InferOutput<typeof Rule>

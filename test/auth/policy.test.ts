@@ -147,6 +147,10 @@ describe('a policy that does not read', () => {
     [{ rules: [{ ...rule, wno: ['x'] }] }, /^rules\.0\.wno: is not known here$/],
     [{ rules: [{ who: ['anonymous'], may: ['pull'], on: ['a'] }] }, /^rules\.0\.name: is missing$/],
     [{}, /^rules: is missing$/],
+    [
+      { rules: [{ ...rule, claims: JSON.parse('{"__proto__":"a","sub":"**"}') }] },
+      /^rules\.0\.claims: cannot ask for __proto__/,
+    ],
     [{ rules: 'none' }, /^rules/],
     [null, /^the document/],
   ])('%j names what is wrong', (document, message) => {

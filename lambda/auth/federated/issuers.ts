@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { sayIssue } from '../issue.ts'
+import { wantedClaims } from '../wanted-claims.ts'
 
 const URL_OF_ISSUER = /^(https:\/\/[^\s?#@]+|http:\/\/(localhost|127\.0\.0\.1)(:\d+)?(\/[^\s?#@]*)?)$/
 const url = v.pipe(
@@ -22,7 +23,7 @@ const Issuer = v.strictObject({
    * wants a token for this registry can have one.
    */
   claims: v.pipe(
-    v.record(v.string(), v.pipe(v.string(), v.minLength(1))),
+    wantedClaims(v.pipe(v.string(), v.minLength(1))),
     v.minEntries(1, 'must name at least one claim that tells whose tokens are taken'),
   ),
   /** The claim `aud`. Without it: the registry's host, or that with `https://` before it. */
