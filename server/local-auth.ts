@@ -6,12 +6,14 @@ import { Cache } from '../lambda/auth/cache.ts'
 import { federatedLogins } from '../lambda/auth/federated/federated.ts'
 import { type Issuer, parseIssuers } from '../lambda/auth/federated/issuers.ts'
 import { MEMORY } from '../lambda/auth/logins.ts'
+import { RegistryError } from '../lambda/protocol/errors.ts'
 import type { Table } from '../lambda/store/table.ts'
 import type { Config } from './config.ts'
 import { openKeys } from './keys.ts'
+import { isLocalName } from './local-names.ts'
 import { reason, StartError } from './start-error.ts'
 
-type LocalAuth = Pick<Config, 'data' | 'host' | 'auth' | 'awsAccounts' | 'issuers' | 'stsEndpoint'>
+type LocalAuth = Pick<Config, 'data' | 'host' | 'origin' | 'auth' | 'awsAccounts' | 'issuers' | 'stsEndpoint'>
 
 /**
  * Logins on one machine: there are none as long as nobody could log in, by an account or otherwise, which is for those who reach the
@@ -36,8 +38,20 @@ export async function openAuth(table: Table, options: LocalAuth): Promise<Auth |
   if (reachable) return auth // whatever becomes of the accounts: the last one that goes lets nobody in
   return {
     ...auth,
-    authorize: async (request, need) => ((await canLogIn()) ? auth.authorize(request, need) : OPEN),
+    async authorize(request, need) {
+      if (await canLogIn()) return auth.authorize(request, need)
+      expectMeant(request.headers.host, options.origin)
+      return OPEN
+    },
   }
+}
+
+/** @throws {RegistryError} DENIED where a page of the internet could be asking by its own name */
+function expectMeant(host: string | undefined, origin: string | undefined): void {
+  if (host === undefined || isLocalName(host) || (origin && new URL(origin).host === host.toLowerCase()))
+    return
+  const reason = `nobody logs in here, and ${host} may be anybody's name: say --origin http(s)://${host} if it is this server's`
+  throw new RegistryError('DENIED', { detail: { reason } })
 }
 
 function readIssuers(path: string): Issuer[] {

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Accounts } from '../../lambda/auth/accounts.ts'
+import { OPEN } from '../../lambda/auth/authorizer.ts'
 import { MEMORY } from '../../lambda/auth/logins.ts'
+import type { Config } from '../../server/config.ts'
 import { openAuth } from '../../server/local-auth.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { Scratch } from '../support/scratch.ts'
@@ -32,6 +34,46 @@ async function isOpenWithoutAccounts(host: string): Promise<boolean> {
   vi.setSystemTime(Date.now() + MEMORY + 1)
   return (await ask()) ?? true
 }
+
+describe('a server on which nobody logs in yet', () => {
+  const asked = async (host: string | undefined, options: Partial<Config> = {}) => {
+    const given = { data: scratch.path, host: '127.0.0.1', auth: 'auto', ...options } as const
+    const auth = await openAuth(new MemoryTable(), given)
+    const question = { ...QUESTION, headers: host === undefined ? {} : { host } }
+    return auth?.authorize(question, { action: 'ping', params: {} }).catch(error => error.code)
+  }
+
+  it.each([
+    'localhost:5000',
+    'LOCALHOST.',
+    '127.0.0.1:5000',
+    '192.0.2.1',
+    '[::1]:5000',
+    'registry',
+    'host.docker.internal:5000',
+    'laptop.local',
+    undefined,
+  ])('answers who asks it as %s', async host => {
+    expect(await asked(host)).toBe(OPEN)
+  })
+
+  it.each(['evil.com:5000', 'evil.com.', 'localhost.evil.com', '127.0.0.1.evil.com', '1.2.3.4.5'])(
+    'does not answer a page whose name %s was made to lead here',
+    async host => expect(await asked(host)).toBe('DENIED'),
+  )
+
+  it('answers by the name that it was told it has', async () => {
+    const origin = 'https://registry.acme.com'
+    expect(await asked('registry.acme.com', { origin })).toBe(OPEN)
+    expect(await asked('Registry.Acme.com', { origin })).toBe(OPEN)
+    expect(await asked('registry.acme.com.evil.com', { origin })).toBe('DENIED')
+  })
+
+  it('answers by any name where it was told to be open', async () => {
+    const given = { data: scratch.path, host: '127.0.0.1', auth: 'open' } as const
+    expect(await openAuth(new MemoryTable(), given)).toBeUndefined()
+  })
+})
 
 describe('a server whose last account is removed', () => {
   it('is open again to its own machine', async () => {
