@@ -47,6 +47,7 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
     'infra/',
     'infra/*',
     'auth/federated/issuers.ts',
+    'store/keys.ts',
     'aws-cdk-lib',
     'aws-cdk-lib/*',
     'cdk-nag',
