@@ -42,6 +42,7 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
   ['lambda/registry-app.ts', 'protocol', 'http', 'registry', 'gc', 'routes', 'auth'],
   ['lambda/handlers/', '*'],
   ['server/', '*'],
+  ['cli/', '*'],
   ['infra/smoke/', 'infra/smoke/*', 'node:crypto', 'node:http', 'node:http2', 'node:https', 'node:util'],
   [
     'infra/',
@@ -62,7 +63,7 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
 const TOOLS = /^(aws-cdk|cdk-nag|constructs|esbuild|infra\/)/
 
 /** The composition roots, which alone know where they run. */
-const ROOTS = ['server/', 'lambda/handlers/', 'infra/smoke/main.ts']
+const ROOTS = ['server/', 'cli/', 'lambda/handlers/', 'infra/smoke/main.ts']
 
 interface SourceFile {
   readonly path: string
@@ -87,7 +88,7 @@ function filesOf(folder: string): SourceFile[] {
 }
 
 const lambda = filesOf('lambda')
-const everything = [...lambda, ...filesOf('server'), ...filesOf('infra')]
+const everything = [...lambda, ...filesOf('server'), ...filesOf('cli'), ...filesOf('infra')]
 const partOf = (path: string) => MAY_IMPORT.find(([part]) => path.startsWith(part))
 
 function allows(allowed: readonly string[], target: string): boolean {
