@@ -8,7 +8,7 @@ export interface Sample {
 }
 
 /** The samples of a task, by server, in the order in which they were taken. */
-export type Samples = ReadonlyMap<string, readonly Sample[]>
+type Samples = ReadonlyMap<string, readonly Sample[]>
 
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)

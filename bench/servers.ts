@@ -13,7 +13,7 @@ export interface Server {
   stop(): Promise<void>
 }
 
-export type Start = (folder: string) => Promise<Server>
+type Start = (folder: string) => Promise<Server>
 
 export const startLongshore: Start = async folder => {
   const port = await freePort()

@@ -10,7 +10,7 @@ export interface Layer {
 }
 
 /** How a client sends a blob: Docker, podman and crane in one PATCH of unknown length, containerd and oras in the PUT. */
-export type Road = 'PATCH' | 'PUT'
+type Road = 'PATCH' | 'PUT'
 
 /**
  * Pushes a layer to a repository. By curl, which hashes nothing and copies little, so that a machine of two cores

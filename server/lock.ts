@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { reason, StartError } from './start-error.ts'
 
 /** Held as long as this process uses the data folder. */
-export interface Lock {
+interface Lock {
   release(): void
 }
 

@@ -2,7 +2,7 @@ import { styleText } from 'node:util'
 import type { AccessRecord, FaultRecord } from '../lambda/http/access-log.ts'
 
 export type LogRecord = AccessRecord | FaultRecord
-export type LogFormat = 'json' | 'text'
+type LogFormat = 'json' | 'text'
 
 /** How long a line may wait for others, in milliseconds. A write for every line would cost a manifest read a quarter more. */
 const WAIT = 20

@@ -34,7 +34,7 @@ const KEEP_ALIVE = 65_000
 /** Tokens that name many repositories pass Node's 16 KiB. */
 const LARGEST_HEADERS = 32 * 1024
 
-export interface DoorParts {
+interface DoorParts {
   readonly app: App
   readonly log: Log
   /** With it the server speaks https alone. */

@@ -1,5 +1,5 @@
 /** Something that happens again and again until it is stopped. */
-export interface Timer {
+interface Timer {
   /** Resolves when the run under way, if any, has ended. */
   stop(): Promise<void>
 }

@@ -11,7 +11,7 @@ export interface Certificate {
 }
 
 /** Where they are read from. */
-export interface CertificateFiles {
+interface CertificateFiles {
   readonly cert: string
   readonly key: string
 }

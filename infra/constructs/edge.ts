@@ -27,7 +27,7 @@ const EVERY_METHOD = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE'
 const API_PATIENCE = 35
 const LONGEST_PATIENCE = 120
 
-export interface EdgeProps {
+interface EdgeProps {
   readonly settings: Settings
   readonly storage: Storage
   readonly store: KeyValueStore

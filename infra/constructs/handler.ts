@@ -9,7 +9,7 @@ import { allow } from './permissions.ts'
 
 const HANDLERS = join(import.meta.dirname, '../../lambda/handlers')
 
-export interface HandlerProps {
+interface HandlerProps {
   /** Name of the file in lambda/handlers/, without its ending. */
   readonly file: string
   readonly description: string

@@ -16,7 +16,7 @@ import { ANONYMOUS, type Subject, subjectId } from './subject.ts'
 import { type Holder, verifyToken } from './tokens.ts'
 
 /** What a route needs, as its row in the table says. */
-export interface Need {
+interface Need {
   readonly action: Action
   readonly params: {
     readonly name?: RepositoryName

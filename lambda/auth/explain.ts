@@ -15,7 +15,7 @@ export interface Question {
   readonly claims?: Readonly<Record<string, string>> | undefined
 }
 
-export interface Explanation extends Decision {
+interface Explanation extends Decision {
   /** For people: who may or may not do what, and why. */
   readonly sentence: string
 }

@@ -8,7 +8,7 @@ import { NO_POLICY, type Policy, parsePolicy } from './policy.ts'
 const LONGEST = 300_000
 
 /** The policy and the number of its version, which is 0 while there has been none. */
-export interface Versioned {
+interface Versioned {
   readonly policy: Policy
   readonly version: number
 }

@@ -61,7 +61,7 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, document: unknown): T {
 }
 
 /** What someone wants to do. */
-export interface Wish {
+interface Wish {
   readonly action: PolicyAction
   readonly repository: string
   readonly tag?: string | undefined

@@ -9,7 +9,7 @@ export const TOKEN_LIFE = 60 * 60
 const ALGORITHM = 'HS256'
 
 /** What a token proves. What its holder may do now is for the policy to say. */
-export interface Ticket {
+interface Ticket {
   readonly holder: Holder
   /** What it was given for: more than this it never allows. */
   readonly scopes: readonly Scope[]

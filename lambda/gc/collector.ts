@@ -7,7 +7,7 @@ import type { BlobRow, Garbage, GarbageRow, UploadRow } from '../store/records.t
 import { ConditionFailed, type Write } from '../store/table.ts'
 
 /** What one run of the collector came to. */
-export interface Collected {
+interface Collected {
   /** Garbage rows that were dealt with. */
   readonly done: number
   /** Why others were not. They stay on the list. */

@@ -25,7 +25,7 @@ interface Parts {
   readonly memory?: number
 }
 
-export interface Deployed extends RegistryApp {
+interface Deployed extends RegistryApp {
   /** Of the process, the same for all services. The SDK renews them in time. */
   readonly credentials: () => Promise<Credentials>
 }

@@ -11,7 +11,7 @@ const ATTEMPTS = 4
 const TIMEOUT = 2_000
 const FIRST_WAIT = 100
 
-export interface ParameterAddress {
+interface ParameterAddress {
   /** Of a SecureString or another parameter. */
   readonly name: string
   readonly region: string

@@ -21,7 +21,7 @@ export interface GatewayEvent {
   }
 }
 
-export interface GatewayResult {
+interface GatewayResult {
   readonly statusCode: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string

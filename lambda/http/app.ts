@@ -21,7 +21,7 @@ export interface Exchange {
 /** The whole registry as one function. It never rejects. */
 export type App = (request: Request) => Promise<Exchange>
 
-export interface AppParts<C, A> {
+interface AppParts<C, A> {
   readonly routes: readonly Route<C & { readonly access: A }>[]
   readonly context: C
   /** Says what the caller may do, before any handler runs. Throws when that is not enough for the route. */

@@ -9,13 +9,13 @@ import { discardLater } from './garbage.ts'
 import { untilItHolds } from './transactions.ts'
 
 /** The bytes that an upload brought, ready to become a blob. */
-export interface Offer {
+interface Offer {
   readonly object: ObjectName
   readonly size: number
 }
 
 /** How to give a repository a blob, and whether the offered object becomes it. */
-export interface LinkPlan {
+interface LinkPlan {
   readonly writes: readonly Write[]
   readonly usesOffer: boolean
 }

@@ -17,7 +17,7 @@ import { moveTag, type TagGuard, WRITES_PER_TAG } from './tags.ts'
 import { chunked, getAll, untilItHolds } from './transactions.ts'
 
 /** A manifest that is being pushed. */
-export interface Arrival {
+interface Arrival {
   readonly name: RepositoryName
   readonly digest: Digest
   readonly bytes: Uint8Array

@@ -1,3 +1,4 @@
+import type { Issued, TokenService } from '../auth/token-service.ts'
 import { readBody } from '../http/body.ts'
 import type { Request, Response } from '../http/message.ts'
 import { route } from '../http/router.ts'
@@ -35,18 +36,13 @@ async function postToken(request: Request, _: object, { tokens }: Context): Prom
   }
 }
 
-function service(tokens: Context['tokens']): NonNullable<Context['tokens']> {
+function service(tokens: Context['tokens']): TokenService {
   if (!tokens) throw new RegistryError('NOT_FOUND', { detail: { reason: 'nobody logs in here' } })
   return tokens
 }
 
 /** Some clients read `token`, some `access_token`. Neither may be kept by anything in between. */
-function answer({
-  token,
-  refresh,
-  issued,
-  life,
-}: Awaited<ReturnType<NonNullable<Context['tokens']>['byBasic']>>) {
+function answer({ token, refresh, issued, life }: Issued): Response {
   return json(
     {
       token,

@@ -1,6 +1,6 @@
 import { type Credentials, credentialOf, signatureOf, timeOf } from './aws-signature.ts'
 
-export interface Presigning {
+interface Presigning {
   readonly method: 'GET' | 'HEAD'
   /** Of what is asked for, its path already encoded. */
   readonly url: URL

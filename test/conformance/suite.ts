@@ -52,7 +52,7 @@ export interface Verdict {
 }
 
 /** What can be judged: whatever serves the registry at `host`, over http. */
-export interface Judged extends AsyncDisposable {
+interface Judged extends AsyncDisposable {
   readonly host: string
 }
 

@@ -8,7 +8,7 @@ import { breaking, bytesOf, collect, digestBytes, madeBytes } from '../support/b
 import { Model, steps, throughTable } from './blobs-model.ts'
 
 /** A fresh store, and the way to open the same one again as a process does that was started anew. */
-export interface Opened {
+interface Opened {
   readonly store: BlobStore
   readonly reopen: () => Promise<BlobStore>
 }

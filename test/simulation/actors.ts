@@ -105,7 +105,7 @@ interface Span {
   ended: number
 }
 
-export interface Push extends Span {
+interface Push extends Span {
   readonly name: RepositoryName
   readonly digest: Digest
   readonly tag: Tag

@@ -1,6 +1,6 @@
 /** A request or an answer as HTTP has it and as CloudFront Functions see it, and the way between the two. */
 
-export interface EdgeValue {
+interface EdgeValue {
   value: string
   multiValue?: { value: string }[]
 }

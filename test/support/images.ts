@@ -3,7 +3,7 @@ import { digestOf, randomBytesOf } from './random-bytes.ts'
 import { tar, tarFile } from './tar.ts'
 
 export const IMAGE = 'application/vnd.oci.image.manifest.v1+json'
-export const INDEX = 'application/vnd.oci.image.index.v1+json'
+const INDEX = 'application/vnd.oci.image.index.v1+json'
 export const CONFIG = 'application/vnd.oci.image.config.v1+json'
 export const LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip'
 export const EMPTY = 'application/vnd.oci.empty.v1+json'
@@ -32,7 +32,7 @@ export function descriptor({ mediaType, digest, size }: Content) {
   return { mediaType, digest, size }
 }
 
-export interface ImageOptions {
+interface ImageOptions {
   readonly architecture?: string
   readonly layers?: number
   /** Random bytes in the one file of each layer. */

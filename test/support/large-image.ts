@@ -3,7 +3,7 @@ import { digestOf, randomBatches } from './random-bytes.ts'
 import { type TarFile, tarBatches, tarFile, writeTar } from './tar.ts'
 
 /** Larger than what fits into memory: an image with one layer that is made as it is written. */
-export interface LargeImage {
+interface LargeImage {
   readonly digest: string
   readonly layer: { readonly digest: string; readonly size: number }
 }

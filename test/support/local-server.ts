@@ -5,7 +5,7 @@ import { expectNoSecrets } from './secrets-in-logs.ts'
 
 const START = fileURLToPath(new URL('../../server/start.js', import.meta.url))
 
-export interface LocalServerOptions {
+interface LocalServerOptions {
   /** Absent: a folder of its own, which is removed at the end. */
   readonly data?: string
   readonly tls?: { readonly cert: string; readonly key: string }

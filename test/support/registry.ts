@@ -15,7 +15,7 @@ import { MemoryTable } from './memory-table.ts'
 import { expectKept } from './secrets-in-logs.ts'
 
 /** Whatever JSON the registry answers with. */
-export interface Document {
+interface Document {
   readonly errors?: readonly { code: string; message: string; detail?: Readonly<Record<string, unknown>> }[]
   readonly repositories?: readonly string[]
   readonly name?: string

@@ -2,7 +2,7 @@ import type { Issuer } from './issuers.ts'
 import type { FederatedLogin } from './login.ts'
 
 /** Who else is believed, as the settings say. Nobody, where they say nothing. */
-export interface Believed {
+interface Believed {
   /** Ids of the AWS accounts whose roles and users may log in. */
   readonly awsAccounts: readonly string[]
   readonly issuers: readonly Issuer[]

@@ -12,4 +12,4 @@ export interface FederatedLogin {
   login(password: string, registry: string): Promise<FederatedSubject>
 }
 
-export type FederatedSubject = Extract<Subject, { kind: 'role' | 'oidc' }>
+type FederatedSubject = Extract<Subject, { kind: 'role' | 'oidc' }>

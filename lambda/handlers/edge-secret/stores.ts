@@ -21,7 +21,7 @@ const ATTEMPTS = 5
 /**
  * Says what failed and how, but not in the words of the service: those may repeat what was sent, and so the secret.
  */
-export class StepFailed extends Error {
+class StepFailed extends Error {
   override readonly name = 'StepFailed'
 }
 

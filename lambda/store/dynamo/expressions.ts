@@ -2,7 +2,7 @@ import type { Change, Condition, Test, Value, Write } from '../table.ts'
 import { type Attributes, attributeOf } from './attributes.ts'
 
 /** The parts of a request that speak of attributes. What is not needed is absent: DynamoDB takes no empty ones. */
-export interface Expression {
+interface Expression {
   readonly ConditionExpression?: string
   readonly UpdateExpression?: string
   readonly ExpressionAttributeNames?: Record<string, string>

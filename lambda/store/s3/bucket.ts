@@ -26,7 +26,7 @@ export interface Part {
   readonly checksum: Checksum
 }
 
-export interface Found {
+interface Found {
   readonly size: number
   readonly checksum: Checksum | undefined
 }

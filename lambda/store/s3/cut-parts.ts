@@ -4,7 +4,7 @@ import { planParts } from './plan-parts.ts'
 import type { Hasher } from './resumable-hash.ts'
 
 /** What is ready to take more bytes: their number so far, and those that do not fill a part yet. */
-export interface Cut {
+interface Cut {
   readonly size: number
   readonly rest: Buffer
 }

@@ -15,7 +15,7 @@ const TIERS = [
 export const MOST_BYTES = TIERS.reduce((sum, { count, size }) => sum + count * size, 0)
 
 /** Where the bytes of a draft are, as far as their number alone says. */
-export interface Plan {
+interface Plan {
   /** How many full parts there are: the numbers 1 to `parts`. */
   readonly parts: number
   /** How many bytes follow them, fewer than the next part takes. */

@@ -12,7 +12,7 @@ interface Record_ {
 }
 
 /** How events travel: S3 promises at least one delivery, some time, and nothing more. */
-export interface Delivery {
+interface Delivery {
   /** Milliseconds. */
   readonly delay: number
   /** How many of each: 0 loses it. */

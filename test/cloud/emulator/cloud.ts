@@ -19,7 +19,7 @@ const HANDLERS = fileURLToPath(new URL('../../../lambda/handlers', import.meta.u
 const TABLE = 'registry'
 const MINUTE = 60_000
 
-export interface CloudOptions {
+interface CloudOptions {
   readonly pull?: 's3' | 'edge'
   readonly relay?: boolean
   /** Off unless it is what a test is about. */

@@ -1,6 +1,6 @@
 import type { OriginId, Passage } from './cloudfront.ts'
 
-export interface Traffic {
+interface Traffic {
   readonly requests: number
   /** Bytes of bodies, from viewers and to them. */
   readonly bytesIn: number
