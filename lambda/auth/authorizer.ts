@@ -8,11 +8,11 @@ import type { Access } from './access.ts'
 import { Cache } from './cache.ts'
 import type { PolicyAction } from './grant.ts'
 import type { Keyring } from './keyring.ts'
-import { type Door, type Logins, MEMORY, type NameAndPassword } from './logins.ts'
+import { type Door, type Logins, MEMORY, type NameAndPassword, type Proven, STRANGER } from './logins.ts'
 import type { Policies } from './policies.ts'
 import { decide, everywhere, NO_POLICY, type Policy } from './policy.ts'
 import { makeProof, readProof } from './proofs.ts'
-import { ANONYMOUS, type Subject, subjectId } from './subject.ts'
+import { ANONYMOUS, subjectId } from './subject.ts'
 import { type Holder, verifyToken } from './tokens.ts'
 
 /** What a route needs, as its row in the table says. */
@@ -37,13 +37,10 @@ interface AuthorizerParts {
 }
 
 /** The one who asks, and what he showed: a token allows no more than what it was given for. */
-interface Caller {
-  readonly subject: Subject
-  readonly holder: Holder
+interface Caller extends Proven {
+  /** Of a token. Absent: whatever the policy allows. */
   readonly scopes?: readonly Scope[]
 }
-
-const NOBODY: Caller = { subject: ANONYMOUS, holder: { subject: ANONYMOUS as { kind: 'anonymous' } } }
 
 const NEEDED: Partial<Record<Action, PolicyAction>> = {
   pull: 'pull',
@@ -78,7 +75,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
 
   return async (request, { action, params }) => {
     const challenge = challengeFor(request, action, params.name)
-    if (action === 'none') return accessOf(NOBODY, NO_POLICY, challenge) // it looks at what is shown itself
+    if (action === 'none') return accessOf(STRANGER, NO_POLICY, challenge) // it looks at what is shown itself
     const identified = identify(request, params).catch(error => {
       throw error instanceof RegistryError && error.code === 'UNAUTHORIZED'
         ? refuse(challenge, error, 'invalid_token')
@@ -124,7 +121,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
       }
       default:
         if (request.headers.authorization) throw new RegistryError('UNAUTHORIZED', { detail: { scheme } })
-        return NOBODY
+        return STRANGER
     }
   }
 

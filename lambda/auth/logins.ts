@@ -6,20 +6,23 @@ import { Cache } from './cache.ts'
 import type { FederatedLogin } from './federated/login.ts'
 import type { LoginLimits } from './login-limits.ts'
 import { isKey, isPassword } from './passwords.ts'
-import type { Subject } from './subject.ts'
+import { ANONYMOUS, type Subject } from './subject.ts'
 import type { Holder } from './tokens.ts'
 
 /** How long an answer about an account may be used again: what changes takes effect everywhere after so long. Milliseconds. */
 export const MEMORY = 60_000
 const MOST_REMEMBERED = 1_000
-/** What a name that nobody has is held against, so that it takes as long as one that somebody has. */
-const NOBODY = 'scrypt$32768$8$3$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
+/** Stands for the stored password where there is no such user, so that the refusal takes as long as for one that there is. */
+const NO_USER = 'scrypt$32768$8$3$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
 
 /** Somebody who has proven who he is, and how a token shall name him. */
 export interface Proven {
   readonly subject: Subject
   readonly holder: Holder
 }
+
+/** Whoever shows nothing. */
+export const STRANGER: Proven = { subject: ANONYMOUS, holder: { subject: ANONYMOUS } }
 
 /** Where a login arrives. */
 export interface Door {
@@ -97,7 +100,7 @@ export class Logins {
     const row = await accounts.row(name)
     const isRight =
       (row?.kind === 'robot' && isKey(password, row.secret)) ||
-      (await isPasswordInTime(password, row?.kind === 'user' ? row.secret : NOBODY))
+      (await isPasswordInTime(password, row?.kind === 'user' ? row.secret : NO_USER))
     if (!row || !isRight) throw refused('name or password is wrong')
     const subject = subjectOf(row, clock())
     if (!subject) throw refused(row.disabled ? 'the account is disabled' : 'the key has expired')
@@ -106,9 +109,9 @@ export class Logins {
   }
 }
 
-/** A bcrypt hash of a low cost is computed so soon that it would tell who has one. */
+/** A bcrypt hash of a low cost is checked sooner than scrypt. So scrypt is computed too, lest the time tell who has such a hash. */
 async function isPasswordInTime(password: string, kept: string): Promise<boolean> {
-  const alike = kept.startsWith('scrypt$') ? undefined : isPassword(password, NOBODY)
+  const alike = kept.startsWith('scrypt$') ? undefined : isPassword(password, NO_USER)
   const [isRight] = await Promise.all([isPassword(password, kept), alike])
   return isRight
 }

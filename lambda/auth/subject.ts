@@ -21,7 +21,7 @@ export type Subject =
       readonly claims: Readonly<Record<string, string>>
     }
 
-export const ANONYMOUS: Subject = { kind: 'anonymous' }
+export const ANONYMOUS = { kind: 'anonymous' } as const satisfies Subject
 
 /** A stable name: what sessions and logs call the subject. */
 export function subjectId(subject: Subject): string {

@@ -8,11 +8,11 @@ import type { Table } from '../store/table.ts'
 import { doorOf, readBasic, serviceOf } from './authorizer.ts'
 import type { PolicyAction } from './grant.ts'
 import type { Keyring } from './keyring.ts'
-import type { Logins, NameAndPassword, Proven } from './logins.ts'
+import { type Logins, type NameAndPassword, type Proven, STRANGER } from './logins.ts'
 import { hashKey } from './passwords.ts'
 import type { Policies } from './policies.ts'
 import { type Policy, withSomeTag } from './policy.ts'
-import { ANONYMOUS, type Subject } from './subject.ts'
+import type { Subject } from './subject.ts'
 import { issueToken, TOKEN_LIFE } from './tokens.ts'
 
 /** How long a login can be renewed without a password. Milliseconds. */
@@ -39,7 +39,7 @@ interface TokenServiceParts {
 /** What a scope's word wants of the policy. */
 const WANTED: Readonly<Record<string, PolicyAction>> = { pull: 'pull', push: 'push', delete: 'delete' }
 
-/** Gives out tokens for what the policy allows of what is asked for; for nothing, where it allows nothing. */
+/** Gives out tokens. Of what is asked for, a token is for what the policy allows, which may be nothing. */
 export class TokenService {
   readonly #parts: TokenServiceParts
   constructor(parts: TokenServiceParts) {
@@ -49,7 +49,7 @@ export class TokenService {
   /** By the Authorization header; without one the token is anybody's. @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS */
   async byBasic(request: Request, scopes: readonly Scope[], wantsRefresh: boolean): Promise<Issued> {
     const { authorization } = request.headers
-    if (!authorization) return this.#issue(request, nobody(), scopes, false)
+    if (!authorization) return this.#issue(request, STRANGER, scopes, false)
     const [, credentials] = /^basic +(\S+) *$/i.exec(authorization) ?? []
     if (!credentials) throw wrong(new RegistryError('UNAUTHORIZED'), request)
     try {
@@ -107,7 +107,7 @@ export class TokenService {
   }
 }
 
-/** What of a scope the policy allows, for some tags at least: for which, it is asked when the token is used. */
+/** The part of a scope that the policy allows, be it for some tags alone. Which tags is asked when the token is used. */
 function narrow(scope: Scope, policy: Policy, subject: Subject): Scope {
   const { type, name, actions } = scope
   if (type === 'registry') return subject.kind === 'anonymous' ? { ...scope, actions: [] } : scope
@@ -118,10 +118,6 @@ function narrow(scope: Scope, policy: Policy, subject: Subject): Scope {
     return action !== undefined && withSomeTag(policy, subject, { action, repository: name })
   })
   return { type, name, actions: [...new Set(allowed)] }
-}
-
-function nobody(): Proven {
-  return { subject: ANONYMOUS, holder: { subject: ANONYMOUS as { kind: 'anonymous' } } }
 }
 
 /** Docker asks for the password again when this end-point refuses it with a challenge for Basic. */

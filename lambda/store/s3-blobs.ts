@@ -17,11 +17,11 @@ import { PartSender } from './s3/part-sender.ts'
 import { type Hasher, ResumableHash } from './s3/resumable-hash.ts'
 
 const MOST_HASHES = 1000
-/** Of a multipart object, `-<parts>` follows. */
+const MEMORY = 64 * 2 ** 20
 /** What S3 takes instead of a checksum, in links. */
 const NO_BODY = 'UNSIGNED-PAYLOAD'
+/** A SHA-256 over all bytes of an object. That of a multipart object is over its parts, and ends in `-<parts>`. */
 const WHOLE_CHECKSUM = /^[A-Za-z0-9+/]{43}=$/
-const MEMORY = 64 * 2 ** 20
 
 export interface S3Settings extends Address {
   /** The newest there are; asked for with every link. */
