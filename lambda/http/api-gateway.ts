@@ -1,6 +1,7 @@
 import { RegistryError } from '../protocol/errors.ts'
 import { type AccessRecord, accessRecord, type FaultRecord, faultRecord } from './access-log.ts'
 import { type App, type Exchange, errorResponse } from './app.ts'
+import { viewerIn } from './behind-edge.ts'
 import type { Request, Response } from './message.ts'
 
 /** An event of an HTTP API, payload format 2.0, as far as we read it. */
@@ -65,7 +66,7 @@ export function createGateway({ app, log, clock }: GatewayParts): Gateway {
       bytesOut,
       method: http.method,
       agent: request.headers['user-agent'],
-      remote: viewerOf(event),
+      remote: request.remote,
     }
     log(accessRecord(visit, exchange))
     const wrong = exchange.fault ?? fault
@@ -96,13 +97,9 @@ export function readEvent(event: GatewayEvent): Request {
   }
 }
 
-/**
- * Who asked. CloudFront puts the address of its peer behind whatever the client sent, and API Gateway that of CloudFront;
- * so the last but one is true, and what stands left of it anyone could have written.
- */
-export function viewerOf({ headers, requestContext }: GatewayEvent): string | undefined {
-  const hops = (headers['x-forwarded-for'] ?? '').split(',').map(hop => hop.trim())
-  return hops.at(-2) || requestContext.http.sourceIp
+/** Who asked: CloudFront says whom it asks for, and API Gateway who asked it. */
+function viewerOf({ headers, requestContext }: GatewayEvent): string | undefined {
+  return viewerIn(headers['x-forwarded-for']) ?? requestContext.http.sourceIp
 }
 
 interface Written {

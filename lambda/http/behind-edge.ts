@@ -29,14 +29,19 @@ export function behindEdge(app: App, isEdge: (header: string | undefined) => Pro
   }
 }
 
-/**
- * What the edge knows of the client. Behind whatever a client says of those before it stand its own address, which CloudFront adds, and
- * CloudFront's, which the next one adds.
- */
+/** The request as the edge had it: from whom, and at which host. */
 function asAsked(request: Request): Request {
-  const { [HOST_HEADER]: host, 'x-forwarded-for': hops = '' } = request.headers
-  const viewer = hops.split(',').at(-2)?.trim()
+  const { [HOST_HEADER]: host, 'x-forwarded-for': hops } = request.headers
+  const viewer = viewerIn(hops)
   return { ...request, ...(host && { origin: `https://${host}` }), ...(viewer && { remote: viewer }) }
+}
+
+/**
+ * The client's address, from `X-Forwarded-For`. CloudFront puts the address of its peer behind whatever the client sent, and
+ * whoever comes next that of CloudFront. So the last but one is true, and what stands left of it anyone could have written.
+ */
+export function viewerIn(hops = ''): string | undefined {
+  return hops.split(',').at(-2)?.trim() || undefined
 }
 
 function refuse(error: RegistryError, { method }: Request): Exchange {

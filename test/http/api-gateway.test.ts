@@ -6,7 +6,6 @@ import {
   LONGEST_BODY,
   MOST_HEADERS,
   readEvent,
-  viewerOf,
 } from '../../lambda/http/api-gateway.ts'
 import type { App } from '../../lambda/http/app.ts'
 import type { Request, Response } from '../../lambda/http/message.ts'
@@ -100,7 +99,7 @@ describe('a request', () => {
     ['203.0.113.7', '10.0.0.1'],
     ['', '10.0.0.1'],
   ])('that came by %j was sent by %s', (hops, viewer) => {
-    expect(viewerOf(eventOf({ headers: { 'x-forwarded-for': hops } }))).toBe(viewer)
+    expect(readEvent(eventOf({ headers: { 'x-forwarded-for': hops } })).remote).toBe(viewer)
   })
 })
 
