@@ -7,6 +7,7 @@ import { type Authorize, denied, OPEN } from '../lambda/auth/authorizer.ts'
 import { Keyring } from '../lambda/auth/keyring.ts'
 import { decide, type Policy } from '../lambda/auth/policy.ts'
 import type { Request } from '../lambda/http/message.ts'
+import { UPLOAD_LIFE } from '../lambda/registry/dependencies.ts'
 import { createRegistryApp } from '../lambda/registry-app.ts'
 import type { BlobStore } from '../lambda/store/blobs.ts'
 import { FileBlobs } from '../lambda/store/file-blobs.ts'
@@ -52,7 +53,7 @@ function isEmpty(folder: string): boolean {
 function askHere(table: Table, store: BlobStore): Ask {
   const keyring = new Keyring([randomBytes(32).toString('base64url')]) // nobody gets a token from here
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring })
-  const deps = { table, store, clock: Date.now, newId: randomUUID, grace: DAY, uploadLife: DAY }
+  const deps = { table, store, clock: Date.now, newId: randomUUID, grace: DAY, uploadLife: UPLOAD_LIFE }
   const authorize: Authorize = async (_, { action }) =>
     action === 'delete' ? { ...OPEN, demand: demandOfAll((await auth.policies.current()).policy) } : OPEN
   const { app } = createRegistryApp(deps, { auth: { ...auth, authorize } })

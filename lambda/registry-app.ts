@@ -27,18 +27,20 @@ export function createRegistryApp(
   { origin = '', signUpload, auth }: Options = {},
 ): RegistryApp {
   const registry = createRegistry(deps)
+  const app = createApp({
+    routes,
+    context: {
+      registry,
+      origin,
+      ...(signUpload && { signUpload }),
+      ...(auth && { tokens: auth.tokens, accounts: auth.accounts, policies: auth.policies }),
+    },
+    authorize: auth?.authorize ?? (async () => OPEN),
+    explain,
+  })
   return {
-    app: createApp({
-      routes,
-      context: {
-        registry,
-        origin,
-        ...(signUpload && { signUpload }),
-        ...(auth && { tokens: auth.tokens, accounts: auth.accounts, policies: auth.policies }),
-      },
-      authorize: auth?.authorize ?? (async () => OPEN),
-      explain,
-    }),
+    // Where it is told how clients reach it, no header can tell it otherwise.
+    app: origin ? request => app({ ...request, origin }) : app,
     collector: new Collector(deps, registry),
     directUploads: registry.directUploads,
   }

@@ -1,14 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import type { App } from '../lambda/http/app.ts'
+import { UPLOAD_LIFE } from '../lambda/registry/dependencies.ts'
 import { createRegistryApp } from '../lambda/registry-app.ts'
 import { FileBlobs } from '../lambda/store/file-blobs.ts'
 import { SqliteTable } from '../lambda/store/sqlite-table.ts'
 import { openAuth } from './local-auth.ts'
 import { main, type OpenOptions, type OpenRegistry } from './main.ts'
-
-/** How long an upload session may stay idle, in milliseconds. */
-const UPLOAD_LIFE = 24 * 60 * 60 * 1000
 
 await main(openRegistry)
 
@@ -25,7 +22,5 @@ async function openRegistry(options: OpenOptions): Promise<OpenRegistry> {
     if (failures.length > 0)
       throw new Error(`the collector failed on ${failures.length} rows`, { cause: failures[0] })
   }
-  // Where it is told how clients reach it, no header can tell it otherwise.
-  const named: App = origin ? request => app({ ...request, origin }) : app
-  return { app: named, collect, close: () => table.close() }
+  return { app, collect, close: () => table.close() }
 }

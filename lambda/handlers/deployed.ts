@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createAuth } from '../auth/auth.ts'
 import { federatedLogins } from '../auth/federated/federated.ts'
 import { Keyring } from '../auth/keyring.ts'
-import type { App } from '../http/app.ts'
+import { UPLOAD_LIFE } from '../registry/dependencies.ts'
 import { createRegistryApp, type RegistryApp } from '../registry-app.ts'
 import type { Credentials } from '../store/aws-signature.ts'
 import { openDynamo } from '../store/dynamo/client.ts'
@@ -11,9 +11,6 @@ import { EdgeLinks } from '../store/edge-links.ts'
 import { S3Blobs } from '../store/s3-blobs.ts'
 import type { Config } from './config.ts'
 import type { Secrets } from './secrets.ts'
-
-/** How long an upload session may stay idle, in milliseconds. */
-const UPLOAD_LIFE = 24 * 60 * 60 * 1000
 
 interface Parts {
   readonly config: Config
@@ -64,9 +61,7 @@ export function openDeployed({ config, secrets, readLimit, memory }: Parts): Dep
     auth,
     signUpload: (name, upload, until) => links().uploadQuery(upload, name, Math.floor(until / 1000)),
   })
-  // Where it is told how clients reach it, no header can tell it otherwise.
-  const app: App = origin ? request => registry.app({ ...request, origin }) : registry.app
-  return { ...registry, app, credentials }
+  return { ...registry, credentials }
 }
 
 /** The keys of now. They are read again when they have changed. */

@@ -1,6 +1,9 @@
 import type { BlobStore } from '../store/blobs.ts'
 import type { Table } from '../store/table.ts'
 
+/** What every door takes for {@link Dependencies.uploadLife}. */
+export const UPLOAD_LIFE = 24 * 60 * 60 * 1000
+
 /** What the registry is built on. Times are milliseconds. */
 export interface Dependencies {
   readonly table: Table
