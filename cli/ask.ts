@@ -24,7 +24,7 @@ export interface Answer {
   readonly json: unknown
 }
 
-/** Asks a registry. Whoever it is asked of, it is the same question. @throws {Failure} where nobody answers */
+/** Asks a registry: in a folder, in a table, or over HTTP, always by the same requests. @throws {Failure} where nobody answers */
 export type Ask = (method: string, target: string, body?: unknown) => Promise<Answer>
 
 /**
@@ -49,7 +49,7 @@ function isEmpty(folder: string): boolean {
   return existsSync(folder) && statSync(folder).isDirectory() && readdirSync(folder).length === 0
 }
 
-/** Asks in this process, as one who may do everything but remove what the policy keeps from administrators too. */
+/** Asks in this process, as one who may do everything but remove immutable tags, which administrators may not either. */
 function askHere(table: Table, store: BlobStore): Ask {
   const keyring = new Keyring([randomBytes(32).toString('base64url')]) // nobody gets a token from here
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring })
@@ -65,7 +65,7 @@ function askHere(table: Table, store: BlobStore): Ask {
   }
 }
 
-/** What nobody may do is refused to everybody. */
+/** Refuses what the policy refuses to administrators too. */
 function demandOfAll(policy: Policy): Access['demand'] {
   const subject = { kind: 'user', name: 'whoever can write here', groups: [], admin: true } as const
   return (action, repository, tag) => {
@@ -75,16 +75,16 @@ function demandOfAll(policy: Policy): Access['demand'] {
 }
 
 /**
- * Asks the registry in a table of DynamoDB, by one's own credentials of AWS: whoever may write the table may do everything. Of what
- * needs the bucket it knows nothing.
+ * Asks the registry in a table of DynamoDB, by one's own credentials of AWS: whoever may write the table may do everything.
+ * It cannot reach the bucket: the bytes of blobs are not to be had by it.
  */
 export async function openTable(name: string): Promise<{ ask: Ask; close(): void }> {
-  const [{ DynamoDBClient }, { DynamoTable }, { S3Blobs }] = await Promise.all([
-    import('@aws-sdk/client-dynamodb'),
+  const [{ openDynamo }, { DynamoTable }, { S3Blobs }] = await Promise.all([
+    import('../lambda/store/dynamo/client.ts'),
     import('../lambda/store/dynamo-table.ts'),
     import('../lambda/store/s3-blobs.ts'),
   ])
-  const client = new DynamoDBClient()
+  const client = openDynamo()
   const region = await client.config.region()
   const credentials = () => client.config.credentials()
   const store = new S3Blobs({ bucket: 'none', region, credentials })

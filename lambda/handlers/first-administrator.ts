@@ -1,6 +1,6 @@
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { Accounts } from '../auth/accounts.ts'
+import { openDynamo } from '../store/dynamo/client.ts'
 import { DynamoTable } from '../store/dynamo-table.ts'
 import type { Table } from '../store/table.ts'
 import { type Answer, fulfil, type Outcome, putAnswer, type ResourceEvent } from './custom-resource.ts'
@@ -17,7 +17,7 @@ interface Wiring {
 
 /** Called by CloudFormation when the registry is made: see infra/constructs/first-administrator.ts. */
 export const handler = createHandler({
-  table: new DynamoTable(new DynamoDBClient(), process.env.LONGSHORE_TABLE ?? ''),
+  table: new DynamoTable(openDynamo(), process.env.LONGSHORE_TABLE ?? ''),
   password: fromSecretsManager(process.env.LONGSHORE_PASSWORD_SECRET ?? ''),
   answer: putAnswer,
 })

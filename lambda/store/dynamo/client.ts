@@ -4,14 +4,15 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 const TIMEOUT = 5_000
 
 interface Settings {
-  readonly region: string
+  /** Without it the SDK finds it, as it finds the credentials. */
+  readonly region?: string
   /** Of another server than Amazon's; without it the SDK reads it from the environment. */
   readonly endpoint?: string
   readonly timeout?: number
 }
 
 /** The client of DynamoDB, which gives up a connection on which no answer comes. The SDK's own would wait for ever. */
-export function openDynamo({ timeout = TIMEOUT, ...settings }: Settings): DynamoDBClient {
+export function openDynamo({ timeout = TIMEOUT, ...settings }: Settings = {}): DynamoDBClient {
   const requestHandler = {
     connectionTimeout: timeout,
     requestTimeout: timeout,
