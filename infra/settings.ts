@@ -39,9 +39,7 @@ const FIELDS = {
    */
   pull: v.optional(oneOf('s3', 'edge'), 's3'),
 
-  /**
-   * Whether anybody must log in. `off`: whoever reaches the registry may push, pull and delete.
-   */
+  /** Whether anybody must log in. `off`: whoever reaches the registry may push, pull and delete. */
   auth: v.optional(oneOf('on', 'off'), 'on'),
 
   /**
@@ -57,9 +55,7 @@ const FIELDS = {
     matching(/^(own|off|\d{12}(,\d{12})*)$/, 'own, off, or ids of accounts with commas'),
     'own',
   ),
-  /**
-   * Whose ID tokens may log in by OpenID Connect, e.g. GitHub Actions: a list as docs/access.md has it, in cdk.json or as JSON text.
-   */
+  /** Whose ID tokens may log in by OpenID Connect, e.g. GitHub Actions: a list as docs/access.md has it, in cdk.json or as JSON text. */
   issuers: v.optional(issuers(), []),
 
   /**

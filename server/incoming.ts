@@ -30,10 +30,7 @@ export function readRequest(incoming: IncomingMessage, body: AsyncIterable<Uint8
 
 const HOST = /^(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i
 
-/**
- * The address that the client used. It tells nobody but this client anything, so that it can lead nobody else astray; what is
- * no host at all is left out all the same.
- */
+/** The address that the client used. Only this client is told of it, so a false one misleads nobody else. What is no host is left out. */
 function originOf({ headers: { host = '' }, socket }: IncomingMessage): { origin?: string } {
   if (!HOST.test(host)) return {}
   return { origin: `${'encrypted' in socket ? 'https' : 'http'}://${host.toLowerCase()}` }

@@ -16,8 +16,8 @@ import { reason, StartError } from './start-error.ts'
 type LocalAuth = Pick<Config, 'data' | 'host' | 'origin' | 'auth' | 'awsAccounts' | 'issuers' | 'stsEndpoint'>
 
 /**
- * Logins on one machine: there are none as long as nobody could log in, by an account or otherwise, which is for those who reach the
- * machine alone.
+ * Logins on one machine. As long as nobody could log in, by an account or otherwise, there are none, and whoever is on this machine
+ * may do everything.
  * @throws {StartError} when others could reach it and nobody could log in
  */
 export async function openAuth(table: Table, options: LocalAuth): Promise<Auth | undefined> {

@@ -22,8 +22,8 @@ export function allowTable(role: IRole, { table }: Storage): void {
 }
 
 /**
- * What works behind the requests: the same, but for accounts, tokens and the policy. It is said as a denial, which a call that names no
- * partition cannot fail by.
+ * What works behind the requests: the same, but not the rows of accounts, tokens and the policy. It is a denial of
+ * those partitions, so that a call in which IAM sees no partition is not refused.
  */
 export function allowTableBehind(role: IRole, storage: Storage): void {
   allowTable(role, storage)

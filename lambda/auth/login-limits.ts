@@ -5,8 +5,9 @@ import type { FailuresRow } from '../store/records.ts'
 import { ConditionFailed, type Table } from '../store/table.ts'
 import type { Keyring } from './keyring.ts'
 
-/** How many logins may fail before the next one must wait, and how long it is counted. Milliseconds. */
+/** How many logins may fail before the next one must wait. */
 const MOST = { same: 10, any: 100 }
+/** How long failures count. Milliseconds. */
 const WINDOW = 5 * 60 * 1000
 
 interface Bucket {
@@ -25,15 +26,17 @@ interface LimitsParts {
 
 /**
  * Slows down whoever guesses: ten different wrong passwords for one name from one address, a hundred from one address for any names, in
- * five minutes. Nobody can lock an account for others, because the address counts. All processes share the counts; they are
- * kept in as many rows as four hex digits can name, so guessing fills no table. Two that share a row share their bad luck, and only
- * who knows our key can tell which those are: else a guesser would take a name that shares the row of whom he wants to keep out.
+ * five minutes. Nobody can lock an account for others, because the address counts.
+ *
+ * All processes share the counts. Of each of the two kinds there are 65,536 rows at most, named by four hex digits of a hash, so
+ * guessing fills no table. Two logins may share a row, and then each counts the other's failures. The hash takes our key, so
+ * nobody can find out which share one, and lock somebody out by failing under another name.
  */
 export class LoginLimits {
   readonly #table: Table
   readonly #keyring: () => Keyring
   readonly #clock: () => number
-  /** Logins of this process of which it is not known yet how they end, by bucket. */
+  /** How many logins of this process are under way, by bucket. */
   readonly #underWay = new Map<string, number>()
   #oneEnded = Promise.withResolvers<void>()
 
@@ -44,8 +47,8 @@ export class LoginLimits {
   }
 
   /**
-   * Lets somebody try. Of those who try at the same time only so many go ahead as may yet fail; the others wait until it is known
-   * how those end.
+   * Lets somebody try. Of those who try at the same time only as many go ahead as may still fail; the others wait for their
+   * outcome.
    * @throws {RegistryError} TOOMANYREQUESTS with Retry-After; and what `work` throws
    */
   async attempt<T>(
@@ -104,7 +107,7 @@ export class LoginLimits {
       await this.#table.transact({ put: first, if: row ? { since: row.since } : 'absent' })
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error
-      return this.#count(bucket) // another one was the first
+      return this.#count(bucket) // another login has begun the count
     }
   }
 
@@ -119,7 +122,7 @@ export class LoginLimits {
   }
 }
 
-/** Whoever has an IPv6 address has 2⁶⁴ of them: those of the same first four groups, of which `::` may leave some out. */
+/** The address, or for IPv6 its first four groups: whoever has one such address has all 2⁶⁴ of the same four. `::` stands for groups of zeros. */
 function networkOf(address: string): string {
   const plain = address.replace(/^::ffff:(?=.*[.])/i, '')
   if (!plain.includes(':')) return plain

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
 
-/** 32 MiB and some 50 ms for one guess (OWASP's second choice for scrypt). */
+/** 32 MiB, and some 200 ms of a processor, for one guess (one of the choices that OWASP gives for scrypt as equally strong). */
 const COST = { N: 2 ** 15, r: 8, p: 3 }
 const KEY_PREFIX = 'lsk_'
 

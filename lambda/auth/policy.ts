@@ -16,9 +16,7 @@ const who = v.pipe(
 const Rule = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[ -~]{1,100}$/, 'is no name of 1 to 100 characters')),
   who: v.pipe(v.array(who), v.minLength(1, 'must name at least one'), v.maxLength(100)),
-  /**
-   * Claims, and the patterns that all of them must fit: those of the token for `oidc:`, and `account` and `session` for `role:`.
-   */
+  /** Claims, and the pattern that each of them must fit: those of the token for `oidc:`; `account` and `session` for `role:`. */
   claims: v.optional(wantedClaims(pattern)),
   ...GRANT,
 })
@@ -73,7 +71,7 @@ export interface Decision {
   readonly because: string
 }
 
-/** The one place where it is decided. That a tag is immutable is told to those alone who could otherwise do it. */
+/** The one place where it is decided. Only those who could otherwise do it are told that a tag is immutable. */
 export function decide(policy: Policy, subject: Subject, wish: Wish): Decision {
   const because = whyAllowed(policy, subject, wish)
   if (because === undefined) return { allowed: false, because: 'no rule allows it' }
@@ -89,9 +87,7 @@ function whyAllowed(policy: Policy, subject: Subject, wish: Wish): string | unde
   return rule && `of the rule "${rule.name}"`
 }
 
-/**
- * Whether someone may do something in every repository that there is or will be: by a rule for `**`.
- */
+/** Whether someone may do something in every repository that there is or will be: by a rule for `**`. */
 export function everywhere(policy: Policy, subject: Subject, action: PolicyAction): boolean {
   if (subject.kind === 'user' && subject.admin) return true
   return grantsOf(policy, subject).some(
@@ -99,7 +95,7 @@ export function everywhere(policy: Policy, subject: Subject, action: PolicyActio
   )
 }
 
-/** Whether someone may do something in a repository, be it with some tags alone: whether it makes sense to ask which. */
+/** Whether someone may do something in a repository, be it with some tags alone. */
 export function withSomeTag(
   policy: Policy,
   subject: Subject,
@@ -147,7 +143,7 @@ function names(who: string, subject: Subject): boolean {
   }
 }
 
-/** A rule that asks for claims is for those alone who have some, lest it open to someone who cannot have any. */
+/** Whoever has no claims at all, such as a user, fits no rule that asks for some. */
 function claimsFit(wanted: Rule['claims'], subject: Subject): boolean {
   if (wanted === undefined) return true
   const claims = claimsOf(subject)

@@ -1,9 +1,9 @@
 import * as v from 'valibot'
 
-/** The library leaves these out of a record without a word, and what wants one claim less lets more people in. */
+/** valibot leaves these names out of a record without a word; but a rule that wants one claim less lets more people in. */
 const LEFT_OUT = ['__proto__', 'constructor', 'prototype']
 
-/** Claims that somebody must have, and for each what it must be like. */
+/** A schema of claims that somebody must have, each with the pattern that it must fit. */
 export function wantedClaims<T extends v.GenericSchema<string, string>>(value: T) {
   return v.pipe(
     v.unknown(),

@@ -14,8 +14,8 @@ import { chunked, untilItHolds } from './transactions.ts'
 /** How many objects the store is asked about at once. */
 const AT_ONCE = 16
 /**
- * How many of the sessions that were begun last are looked at by a request: no number of abandoned ones shall make it too
- * slow to be answered. What is older has long been claimed by its event, or will be by the collector.
+ * How many sessions a request looks at, the newest first, so that it can be answered in time however many were abandoned. What
+ * is older has long been claimed by its event, or will be by the collector.
  */
 const MOST_SESSIONS = 512
 
@@ -80,7 +80,8 @@ export class DirectUploads {
     if (session.closing) return false // it ends as the bytes that came by us, and its review finds the object
     const plan = await this.#links.planLink(name, digest, { object, size })
     const { version, draft } = session
-    // A request may be at work on the session still. What it leaves behind is a whole object, or else what it had promised to keep.
+    // A request may still be at work on the session, and leave something behind: a whole object, or where the row has recorded
+    // bytes, a draft.
     const ours: Garbage = version > 0 ? { what: 'draft', draft } : { what: 'object', object: draft.object }
     await table.transact(
       { delete: keys.upload(name, id), if: { version } },
@@ -91,7 +92,7 @@ export class DirectUploads {
     return true
   }
 
-  /** No session, so nobody can claim it any more: it is a blob by now or never will be. */
+  /** The session is gone, so nobody can claim the object any more: it is a blob by now or never will be. */
   async #dropUnlessBlob({ object, digest }: Arrived): Promise<void> {
     const { table, clock, grace } = this.#deps
     const blob = await table.get<BlobRow>(keys.blob(digest))

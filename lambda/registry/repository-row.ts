@@ -3,11 +3,11 @@ import { keys, stretches } from '../store/keys.ts'
 import type { RepositoryRow } from '../store/records.ts'
 import type { Table, Write } from '../store/table.ts'
 
-/** How far behind the last push the row may be: written with every push, all of them would meet there. Milliseconds. */
+/** How far behind the last push the row may be. If every push wrote it, all of them would meet there. Milliseconds. */
 const UPDATE_EVERY = 60 * 60 * 1000
 /**
- * The last push of a repository that was removed. The next push finds the row to be old, and writes the time of now. One that had read the
- * row before writes nothing; so whether such a repository is there, its manifests must say.
+ * Stands for the last push in the row of a repository that was removed. The next push finds it old, and writes the time. But a push
+ * that read the row before the removal leaves it as it is; so with this in its row, a repository is there if it has a manifest.
  */
 export const REMOVED = 0
 
@@ -18,7 +18,7 @@ export function noteRepository(name: RepositoryName, row: RepositoryRow | undefi
   return [{ update: keys.repository(name), change: { set: { updated: now } }, if: 'present' }]
 }
 
-/** Whether a repository is there, of which there is a row. */
+/** Whether a repository that has a row is there. */
 export async function isThere(table: Table, { sort, updated }: RepositoryRow): Promise<boolean> {
   if (updated !== REMOVED) return true
   const { partition, prefix } = stretches.manifests(sort as RepositoryName)

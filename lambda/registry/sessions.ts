@@ -86,8 +86,8 @@ export class Sessions {
   }
 
   /**
-   * Once there are bytes, what follows must come by us. The direct road closes half a life before the session can end,
-   * so that a body which was let through at the last moment still finds it.
+   * Once the session has bytes, the others must come by us too. The direct road closes half a life before the session can end,
+   * so that a body which was let through at the last moment still finds the session.
    */
   describe(id: UploadId, { draft: { size }, direct, expires }: UploadRow): Session {
     const directUntil = expires - this.#deps.uploadLife / 2

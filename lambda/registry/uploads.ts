@@ -158,8 +158,8 @@ export class Uploads {
   }
 
   /**
-   * Receives the last bytes and holds them against the digest. The row then says how the session must end; already before,
-   * when nothing can be added once the digest is known.
+   * Receives the last bytes and compares the digest of all. If it is right, the row notes that the session can only end as this
+   * blob. If the store must seal the draft to know the digest, so that nothing can be added any more, the row notes it before.
    */
   async #close(
     name: RepositoryName,
@@ -188,7 +188,7 @@ export class Uploads {
     return sealed ? noted : this.#sessions.record(name, id, row, { draft, closing: digest })
   }
 
-  /** Ends a session that can neither be gone on with nor end as it was to, unless another process was faster. */
+  /** Ends a session that takes no more bytes and has another digest than it was to have, unless another process has ended it. */
   async #giveUp(name: RepositoryName, id: UploadId, row: UploadRow): Promise<void> {
     try {
       await this.#deps.table.transact(...this.#sessions.drop(name, id, row))

@@ -9,7 +9,6 @@ import type { Registry } from '../registry/registry.ts'
 /** What every handler works on. */
 export interface Context {
   readonly access: Access
-
   readonly registry: Registry
   /** Absent where nobody logs in. */
   readonly tokens?: TokenService

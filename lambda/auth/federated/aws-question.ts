@@ -40,13 +40,13 @@ export function readQuestion(password: string, now: number): URL | string {
   if (!parsed.success || said.length !== new Set(said.map(([name]) => name)).size)
     return `the password is not GetCallerIdentity of STS, signed for ${SIGNED_HEADERS}`
   const signed = timeFrom(parsed.output['X-Amz-Date'])
-  // A date that there is not is a time that is not a number, which is no less than any other.
+  // A date that does not exist gives NaN, which passes no comparison.
   if (!(signed <= now + SKEW)) return 'the password was signed in the future'
   if (signed + parsed.output['X-Amz-Expires'] * 1000 <= now) return 'the password has expired'
   return new URL(`https://${host}/?${new URLSearchParams(said)}`)
 }
 
-/** The opposite of what signatures want, `20260102T030405Z`. */
+/** Milliseconds since 1970, from the form that signatures have: `20260102T030405Z`. */
 function timeFrom(text: string): number {
   return Date.parse(text.replace(/^(....)(..)(..T..)(..)(...)$/, '$1-$2-$3:$4:$5'))
 }

@@ -43,10 +43,7 @@ async function textOf({ body }: Response): Promise<string> {
   return Buffer.concat(pieces).toString()
 }
 
-/**
- * The same, but at another server, which hears in `x-forwarded-host` whom it stands for: a `host` of one's own is nothing that `fetch`
- * sends.
- */
+/** The same, but asks another server. It hears in `x-forwarded-host` whom it stands for, since `fetch` sends no `host` of our choice. */
 export function getAt(endpoint: string): Get {
   return ({ host, pathname, search }, headers) =>
     getOverHttp(new URL(pathname + search, endpoint), { ...headers, 'x-forwarded-host': host })

@@ -1,8 +1,8 @@
 import type { Range } from '../table.ts'
 
 /**
- * Where a query begins. `after` need not exist for DynamoDB either, but must lie in the stretch that is asked for: one
- * in front of it is no start at all, and behind one that lies past it there is nothing.
+ * Where a query begins. DynamoDB takes an `after` that does not exist, but only inside the stretch that is asked for. One in front of
+ * the stretch means its beginning; behind the stretch there is nothing to find.
  */
 export function startOf({ prefix = '', after, descending = false }: Range): 'nowhere' | { after?: string } {
   if (after === undefined) return {}

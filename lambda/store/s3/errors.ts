@@ -1,7 +1,7 @@
 import { ObjectMissing, StoreBusy } from '../blobs.ts'
 import { isUnreachable } from '../unreachable.ts'
 
-/** What S3 answers, with other statuses than that of a failure of its own, when it would rather be asked later. */
+/** Errors by which S3 asks to be tried later, whatever their status. */
 const BUSY = ['OperationAborted', 'RequestTimeout', 'SlowDown', 'ThrottlingException']
 
 /** The result of a request, or an error of the port where it has one for it. Other errors pass as they are. */

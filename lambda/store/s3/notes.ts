@@ -18,7 +18,7 @@ export type Notes = {
   readonly rest?: Rest
   /** How many of the tail's slots have been written to. */
   readonly slots: number
-  /** Of all bytes: to be gone on with, or else only what they came to, or not even that. */
+  /** The hash of all bytes: its state, to go on with; or only its result, `hex`; or neither, when nobody knows it any more. */
   readonly hash: { readonly state?: string; readonly hex?: string }
 }
 

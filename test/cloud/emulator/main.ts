@@ -18,7 +18,7 @@ const HELP = `npm run cloud -- [options]
 
 Starts the deployed registry on this machine, without AWS: docs/emulated-cloud.md`
 
-/** As in infra/constructs/functions.ts, in milliseconds. */
+/** How often garbage is collected. In a deployment it is every hour. Milliseconds. */
 const COLLECTION = 5 * 60_000
 
 const options = readOptions()
