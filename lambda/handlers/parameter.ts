@@ -3,7 +3,14 @@ import { request as askPlainly } from 'node:http'
 import { request as askOverTls } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Credentials, credentialOf, sha256, signatureOf, timeOf } from '../store/aws-signature.ts'
+import {
+  type Credentials,
+  credentialOf,
+  type Scope,
+  sha256,
+  signatureOf,
+  timeOf,
+} from '../store/aws-signature.ts'
 
 /** SSM answers forty such questions a second, and a crowd of instances may start at once. */
 const ATTEMPTS = 4
@@ -57,11 +64,7 @@ async function ask({ name, region, endpoint }: ParameterAddress, credentials: Cr
 }
 
 /** The headers of the one kind of request that there is here, signed. */
-export function sign(
-  { host }: URL,
-  body: string,
-  scope: Parameters<typeof signatureOf>[1],
-): Record<string, string> {
+export function sign({ host }: URL, body: string, scope: Scope): Record<string, string> {
   const { sessionToken } = scope.credentials
   const headers = {
     'content-type': 'application/x-amz-json-1.1',

@@ -6,7 +6,7 @@ import { keys, REPOSITORIES, stretches } from '../store/keys.ts'
 import type { RepositoryRow } from '../store/records.ts'
 import type { Table } from '../store/table.ts'
 import type { Manifests } from './manifests.ts'
-import { isThere, REMOVED } from './repository-row.ts'
+import { expectRepository, isThere, REMOVED } from './repository-row.ts'
 import type { TagGuard } from './tags.ts'
 
 /** How many manifests one call removes: no function may run for longer than half a minute. */
@@ -29,9 +29,7 @@ export class Repositories {
    * @throws {RegistryError} NAME_UNKNOWN; whatever the guard says of a tag, with what came before it removed
    */
   async remove(name: RepositoryName, guard: TagGuard): Promise<{ removed: number; more: boolean }> {
-    const row = await this.#table.get<RepositoryRow>(keys.repository(name))
-    if (!row || !(await isThere(this.#table, row)))
-      throw new RegistryError('NAME_UNKNOWN', { detail: { name } })
+    await expectRepository(this.#table, name)
     const { partition, prefix } = stretches.manifests(name)
     const rows = await this.#table.query(partition, { prefix, limit: AT_ONCE + 1 })
     const more = rows.length > AT_ONCE

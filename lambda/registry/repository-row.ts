@@ -1,3 +1,4 @@
+import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import { keys, stretches } from '../store/keys.ts'
 import type { RepositoryRow } from '../store/records.ts'
@@ -16,6 +17,12 @@ export function noteRepository(name: RepositoryName, row: RepositoryRow | undefi
   if (!row) return [{ put: { ...keys.repository(name), created: now, updated: now }, if: 'absent' }]
   if (row.updated > now - UPDATE_EVERY) return []
   return [{ update: keys.repository(name), change: { set: { updated: now } }, if: 'present' }]
+}
+
+/** @throws {RegistryError} NAME_UNKNOWN where there is no such repository */
+export async function expectRepository(table: Table, name: RepositoryName): Promise<void> {
+  const row = await table.get<RepositoryRow>(keys.repository(name))
+  if (!row || !(await isThere(table, row))) throw new RegistryError('NAME_UNKNOWN', { detail: { name } })
 }
 
 /** Whether a repository that has a row is there. */

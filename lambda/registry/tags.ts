@@ -3,10 +3,10 @@ import type { RepositoryName } from '../protocol/name.ts'
 import type { Page } from '../protocol/pagination.ts'
 import type { Tag } from '../protocol/reference.ts'
 import { keys, stretches } from '../store/keys.ts'
-import type { RepositoryRow, TagRow } from '../store/records.ts'
+import type { TagRow } from '../store/records.ts'
 import type { Key, Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
-import { isThere } from './repository-row.ts'
+import { expectRepository } from './repository-row.ts'
 import { untilItHolds } from './transactions.ts'
 
 /** The most writes that {@link moveTag} makes. */
@@ -41,11 +41,7 @@ export class Tags {
       ...(last && { after: prefix + last }),
       limit: limit + 1,
     })
-    if (rows.length === 0) {
-      const repository = await table.get<RepositoryRow>(keys.repository(name))
-      if (!repository || !(await isThere(table, repository)))
-        throw new RegistryError('NAME_UNKNOWN', { detail: { name } })
-    }
+    if (rows.length === 0) await expectRepository(table, name)
     const tags = rows.slice(0, limit).map(row => row.sort.slice(prefix.length))
     return { tags, more: limit > 0 && rows.length > limit }
   }
