@@ -4,7 +4,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import type { Scope } from '../protocol/scope.ts'
 import { keys } from '../store/keys.ts'
 import type { RefreshRow } from '../store/records.ts'
-import type { Table } from '../store/table.ts'
+import type { Key, Table, Write } from '../store/table.ts'
 import { doorOf, readBasic, serviceOf } from './authorizer.ts'
 import type { PolicyAction } from './grant.ts'
 import type { Keyring } from './keyring.ts'
@@ -17,6 +17,8 @@ import { issueToken, TOKEN_LIFE } from './tokens.ts'
 
 /** How long a login can be renewed without a password. Milliseconds. */
 const REFRESH_LIFE = 90 * 24 * 60 * 60 * 1000
+/** How many rows behind that of a new refresh token are looked at, and removed if they have expired. */
+const SWEPT = 5
 
 export interface Issued {
   readonly token: string
@@ -101,9 +103,22 @@ export class TokenService {
   async #makeRefresh(holder: { readonly account: string; readonly generation: number }): Promise<string> {
     const { table, clock } = this.#parts
     const refresh = `lsr_${randomBytes(32).toString('base64url')}`
-    const row: RefreshRow = { ...keys.refresh(hashKey(refresh)), ...holder, expires: clock() + REFRESH_LIFE }
-    await table.transact({ put: row, if: 'absent' })
+    const key = keys.refresh(hashKey(refresh))
+    const row: RefreshRow = { ...key, ...holder, expires: clock() + REFRESH_LIFE }
+    await table.transact({ put: row, if: 'absent' }, ...(await this.#sweep(key)))
     return refresh
+  }
+
+  /**
+   * The writes that remove some rows which have expired. Where a new row comes to lie is chance, so each row has its turn, and with
+   * every login more rows can go than come: nobody else need clean up.
+   */
+  async #sweep({ partition, sort }: Key): Promise<Write[]> {
+    const { table, clock } = this.#parts
+    const rows = await table.query<RefreshRow>(partition, { after: sort, limit: SWEPT })
+    return rows
+      .filter(({ expires }) => expires <= clock())
+      .map(({ partition, sort }) => ({ delete: { partition, sort } }))
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { RefreshRow } from '../../lambda/store/records.ts'
 import { basic, bearer, type Guarded, newKey, openGuarded, PASSWORD } from '../support/auth.ts'
 
 const HOUR = 60 * 60 * 1000
@@ -242,6 +243,18 @@ describe('the token service', () => {
     await guarded.auth.accounts.changeUser('ann', { password: 'another one' })
     guarded.wait(60_000)
     expect((await guarded.request('POST', '/token', form(refresh))).status).toBe(401)
+  })
+
+  it('keeps no refresh tokens that have expired, once others have logged in', async () => {
+    const logIn = () => guarded.as(basic('ann', PASSWORD), 'GET', '/token?offline_token=true')
+    for (let i = 0; i < 20; i++) await logIn()
+    guarded.wait(91 * 24 * HOUR)
+    for (let i = 0; i < 200; i++) await logIn()
+    const rows = await guarded.table.query<RefreshRow>('refresh')
+    const expired = rows.filter(({ expires }) => expires <= guarded.now())
+    expect(rows.length - expired.length).toBe(200)
+    // Where new rows come to lie is chance: the foremost of the old ones may still be there.
+    expect(expired.length).toBeLessThan(4)
   })
 
   it.each([
