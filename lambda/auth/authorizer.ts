@@ -2,16 +2,18 @@ import type { Request } from '../http/message.ts'
 import type { Action } from '../http/router.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
-import type { Reference, Tag, UploadId } from '../protocol/reference.ts'
-import { formatScope, type Scope } from '../protocol/scope.ts'
+import type { Reference, UploadId } from '../protocol/reference.ts'
+import type { Scope } from '../protocol/scope.ts'
 import type { Access } from './access.ts'
 import { Cache } from './cache.ts'
 import type { PolicyAction } from './grant.ts'
 import type { Keyring } from './keyring.ts'
-import { type Door, type Logins, MEMORY, type NameAndPassword, type Proven, STRANGER } from './logins.ts'
+import { doorOf, readBasic, serviceOf } from './login-request.ts'
+import { type Logins, MEMORY, type Proven, STRANGER } from './logins.ts'
 import type { Policies } from './policies.ts'
 import { decide, everywhere, NO_POLICY, type Policy } from './policy.ts'
 import { makeProof, readProof } from './proofs.ts'
+import { type Challenge, challengeFor, denied, refuse } from './refusals.ts'
 import { ANONYMOUS, subjectId } from './subject.ts'
 import { type Holder, verifyToken } from './tokens.ts'
 
@@ -159,70 +161,4 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
       proof: (repository, upload, until) => makeProof(keyring(), { repository, upload }, holder, until),
     }
   }
-}
-
-interface Challenge {
-  readonly realm: string
-  readonly service: string
-  readonly scope?: string
-}
-
-/** The name under which tokens are given out: the registry's host, as the client knows it. */
-export function serviceOf({ origin = '' }: Request): string {
-  return origin.replace(/^https?:\/\//, '') || 'longshore'
-}
-
-/** Where a login by this request arrives. */
-export function doorOf(request: Request): Door {
-  return { address: request.remote ?? '', registry: serviceOf(request) }
-}
-
-function challengeFor(request: Request, action: Action, name?: RepositoryName): Challenge {
-  const actions = action === 'push' ? ['pull', 'push'] : action === 'delete' ? ['pull', 'delete'] : ['pull']
-  const scope = name && formatScope({ type: 'repository', name, actions })
-  const service = serviceOf(request)
-  const realm = `${request.origin ?? ''}/token`
-  if (action === 'list') return { realm, service, scope: 'registry:catalog:*' }
-  return { realm, service, ...(scope && { scope }) }
-}
-
-const NO_LOGIN = 'nobody is logged in'
-const NOT_IN_TOKEN = 'the token was not given for this'
-
-/** How to log in, as Docker's token specification has it. Every client understands this one; it may send Basic all the same. */
-function refuse({ realm, service, scope }: Challenge, cause?: RegistryError, error?: string): RegistryError {
-  const parts = [
-    `realm="${realm}"`,
-    `service="${service}"`,
-    ...(scope ? [`scope="${scope}"`] : []),
-    ...(error ? [`error="${error}"`] : []),
-  ]
-  return new RegistryError('UNAUTHORIZED', {
-    message: cause?.message ?? 'authentication required',
-    headers: { 'www-authenticate': `Bearer ${parts.join(',')}` },
-    // Docker takes an error of this code without a detail for one that may pass, and tries for 50 s.
-    detail: cause?.detail ?? { reason: error === 'insufficient_scope' ? NOT_IN_TOKEN : NO_LOGIN },
-    ...(cause && { cause }),
-  })
-}
-
-interface Denial {
-  readonly repository: RepositoryName
-  readonly tag?: Tag
-  readonly because: string
-}
-
-/** @param about none where it is not about a repository */
-export function denied(action: PolicyAction, about?: Denial): RegistryError {
-  const where = about && (about.tag === undefined ? about.repository : `${about.repository}:${about.tag}`)
-  const message = about ? `${action} on ${where}: ${about.because}` : 'only administrators may do this'
-  return new RegistryError('DENIED', { message, detail: { action, ...about } })
-}
-
-/** @throws {RegistryError} UNAUTHORIZED */
-export function readBasic(credentials: string): NameAndPassword {
-  const text = Buffer.from(credentials, 'base64').toString('utf8')
-  const colon = text.indexOf(':')
-  if (colon < 1) throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'no name and password' } })
-  return { name: text.slice(0, colon), password: text.slice(colon + 1) }
 }

@@ -1,0 +1,65 @@
+import type { Request } from '../http/message.ts'
+import type { Action } from '../http/router.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import type { RepositoryName } from '../protocol/name.ts'
+import type { Tag } from '../protocol/reference.ts'
+import { formatScope } from '../protocol/scope.ts'
+import type { PolicyAction } from './grant.ts'
+import { serviceOf } from './login-request.ts'
+
+const NO_LOGIN = 'nobody is logged in'
+const NOT_IN_TOKEN = 'the token was not given for this'
+
+/** How to log in, for whoever is refused. */
+export interface Challenge {
+  readonly realm: string
+  readonly service: string
+  readonly scope?: string
+}
+
+export function challengeFor(request: Request, action: Action, name?: RepositoryName): Challenge {
+  const actions = action === 'push' ? ['pull', 'push'] : action === 'delete' ? ['pull', 'delete'] : ['pull']
+  const scope = name && formatScope({ type: 'repository', name, actions })
+  const service = serviceOf(request)
+  const realm = `${request.origin ?? ''}/token`
+  if (action === 'list') return { realm, service, scope: 'registry:catalog:*' }
+  return { realm, service, ...(scope && { scope }) }
+}
+
+/**
+ * 401 with the challenge of Docker's token specification, which every client understands. It may answer with Basic all the same.
+ * @param cause what is wrong with the login that was shown, if one was
+ * @param error as RFC 6750 names it
+ */
+export function refuse(
+  { realm, service, scope }: Challenge,
+  cause?: RegistryError,
+  error?: string,
+): RegistryError {
+  const parts = [
+    `realm="${realm}"`,
+    `service="${service}"`,
+    ...(scope ? [`scope="${scope}"`] : []),
+    ...(error ? [`error="${error}"`] : []),
+  ]
+  return new RegistryError('UNAUTHORIZED', {
+    message: cause?.message ?? 'authentication required',
+    headers: { 'www-authenticate': `Bearer ${parts.join(',')}` },
+    // Docker takes an error of this code without a detail for one that may pass, and tries for 50 s.
+    detail: cause?.detail ?? { reason: error === 'insufficient_scope' ? NOT_IN_TOKEN : NO_LOGIN },
+    ...(cause && { cause }),
+  })
+}
+
+interface Denial {
+  readonly repository: RepositoryName
+  readonly tag?: Tag
+  readonly because: string
+}
+
+/** 403: to log in does not help. @param about none where it is not about a repository */
+export function denied(action: PolicyAction, about?: Denial): RegistryError {
+  const where = about && (about.tag === undefined ? about.repository : `${about.repository}:${about.tag}`)
+  const message = about ? `${action} on ${where}: ${about.because}` : 'only administrators may do this'
+  return new RegistryError('DENIED', { message, detail: { action, ...about } })
+}
