@@ -27,6 +27,12 @@ const EVERY_METHOD = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE'
 const API_PATIENCE = 35
 const LONGEST_PATIENCE = 120
 
+/**
+ * The refusals that CloudFront keeps for ten seconds by itself, for every client and also where it is to keep nothing else: one that asks for
+ * a blob, pushes it and asks again would hear that it is not there. 416 is never kept.
+ */
+const KEPT_REFUSALS = [400, 403, 404, 405, 414, 500, 501, 502, 503, 504]
+
 interface EdgeProps {
   readonly settings: Settings
   readonly storage: Storage
@@ -81,6 +87,7 @@ export class Edge extends Construct {
             },
           ],
         }),
+        customErrorResponses: KEPT_REFUSALS.map(errorCode => ({ errorCode, errorCachingMinTtl: 0 })),
         ...(settings.domain && settings.certificate
           ? {
               aliases: [settings.domain],

@@ -68,6 +68,21 @@ export const CHECKS: readonly Check[] = [
       'with pull=s3: the role that signs may lack s3:GetObject, or the bucket a key of KMS; with pull=edge: look at the behaviour /pull/* and at the bucket policy',
   },
   {
+    name: 'what is asked for too early is there as soon as it is pushed',
+    run: async bench => {
+      const bytes = freshBytes(1000)
+      const url = `${bench.path}/blobs/${digestOf(bytes)}`
+      const before = await bench.client.ask('HEAD', url)
+      expect(before.status === 404, tell(before))
+      await pushSmall(bench, bytes)
+      const after = await bench.client.ask('HEAD', url)
+      expect(after.status === 307, tell(after))
+      return '404, then 307'
+    },
+    otherwise:
+      'CloudFront keeps refusals, and clients that look before they push are told that nothing has come. Look whether the distribution has its custom error responses, with a minimum TTL of 0 (infra/constructs/edge.ts)',
+  },
+  {
     name: 'a whole blob goes straight to S3, over HTTP/1.1',
     run: async bench => {
       const bytes = freshBytes(2 * MiB)

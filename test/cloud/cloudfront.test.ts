@@ -261,6 +261,42 @@ describe('the stand-in for CloudFront', () => {
     })
   })
 
+  describe('told to keep refusals for a time', () => {
+    const refusing = async (statusCode: number, seconds: number) => {
+      cloudfront.stop()
+      await start({ keepsRefusals: seconds })
+      answer = ({ url = '' }, response) => {
+        heard.push({ origin: 'api', method: 'GET', url, headers: {}, body: '' })
+        response.writeHead(statusCode, { 'x-origin': 'api' })
+        response.end('no such thing')
+      }
+    }
+
+    it.each([404, 503])(
+      'answers with the %i of before, whoever asks and with whatever query',
+      async status => {
+        await refusing(status, 10)
+        await ask('GET', '/v2/app/manifests/v1', { headers: { authorization: 'Basic mine' } })
+        const again = await ask('GET', '/v2/app/manifests/v1?ns=registry')
+
+        expect(again).toMatchObject({ status, text: 'no such thing', headers: { 'x-origin': 'api' } })
+        expect(heard).toHaveLength(1)
+      },
+    )
+
+    it.each<[string, number, number, string]>([
+      ['where the time is 0', 404, 0, 'GET'],
+      ['of a 401', 401, 10, 'GET'],
+      ['of a DELETE', 404, 10, 'DELETE'],
+    ])('keeps nothing %s', async (_, status, seconds, method) => {
+      await refusing(status, seconds)
+      await ask(method, '/v2/app/manifests/v1')
+      await ask(method, '/v2/app/manifests/v1')
+
+      expect(heard).toHaveLength(2)
+    })
+  })
+
   describe('refuses by itself', () => {
     it.each([
       ['a URL of more than 8,192 bytes', 'GET', `/${'x'.repeat(8_192)}`, {}, 414],

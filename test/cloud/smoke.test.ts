@@ -48,6 +48,14 @@ describeInCloud({}, 'the smoke test', () => {
     expect(stdout).not.toMatch(/direct=\d+\.[\w-]{20}/)
   })
 
+  it('says what to do where CloudFront keeps what was refused', async () => {
+    cloud = await Cloud.start({ keepsRefusals: 10 })
+    const { code, stdout } = await smoke(cloud.origin)
+
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/✗ {2}what is asked for too early.*\n.*seen: 404.*\n.*custom error responses/)
+  })
+
   it.each([[], ['registry.example'], ['https://registry.example', '--unknown']])(
     'explains itself for %j',
     async (...args) => {

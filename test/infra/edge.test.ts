@@ -28,6 +28,14 @@ describe('The distribution', () => {
     ])
   })
 
+  it.each(['s3', 'edge'])('keeps no refusal either, and leaves each as it is, with pull=%s', pull => {
+    // All that CloudFront keeps for ten seconds unless it is told otherwise ("HTTP 4xx and 5xx status codes that CloudFront caches").
+    const kept = [400, 403, 404, 405, 414, 500, 501, 502, 503, 504]
+    expect(edgeOf({ pull }).CustomErrorResponses).toEqual(
+      kept.map(ErrorCode => ({ ErrorCode, ErrorCachingMinTTL: 0 })),
+    )
+  })
+
   it('speaks HTTP/2 and HTTP/3, IPv6, and answers from where it is told to', () => {
     expect(edgeOf()).toMatchObject({
       HttpVersion: 'http2and3',

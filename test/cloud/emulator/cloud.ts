@@ -32,6 +32,8 @@ interface CloudOptions {
   readonly shows?: 'viewer' | 'origin'
   /** Headers that CloudFront loses on the way to the bucket, to see what becomes of that. */
   readonly drops?: readonly string[]
+  /** Seconds for which CloudFront keeps refusals, to see what becomes of that. */
+  readonly keepsRefusals?: number
   /** Of CloudFront; 0 for any. */
   readonly port?: number
 }
@@ -106,6 +108,7 @@ export class Cloud implements AsyncDisposable {
     headLength = 'counted',
     shows = 'viewer',
     drops = [],
+    keepsRefusals = 0,
     port: wanted = 0,
   }: CloudOptions) {
     // Clients are told by what name to log in, so that must be known first.
@@ -160,8 +163,8 @@ export class Cloud implements AsyncDisposable {
     const items = { keys: this.key, ...(relay && { relay: 'on' }) }
     const { header } = this
     const pulls = pull === 'edge'
-    const distribution = { ports, items, header, bucket, pulls, region, credentials: keys, shows, drops }
-    this.cloudfront = this.#keep(await CloudFront.start(distribution, port))
+    const ways = { ports, items, header, bucket, pulls, region, credentials: keys }
+    this.cloudfront = this.#keep(await CloudFront.start({ ...ways, shows, drops, keepsRefusals }, port))
   }
 
   async #startRelay(environment: Record<string, string>): Promise<number> {

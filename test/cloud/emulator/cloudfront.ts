@@ -7,6 +7,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import type { Credentials } from '../../../lambda/store/aws-signature.ts'
@@ -14,6 +15,7 @@ import {
   bodyOf,
   type EdgeRequest,
   type EdgeResponse,
+  type EdgeValues,
   type HeaderList,
   headersOf,
   targetOf,
@@ -21,6 +23,7 @@ import {
   toEdgeRequest,
 } from '../../support/edge-event.ts'
 import { EdgeFunction, EdgeViolation } from '../../support/edge-function.ts'
+import { KeptRefusals, type Refusal } from './kept-refusals.ts'
 import { signForBucket } from './origin-access.ts'
 import { forwarded, HOP_BY_HOP, hearRefusal, sendOn } from './origin-request.ts'
 
@@ -63,23 +66,27 @@ export interface Distribution {
   readonly shows: 'viewer' | 'origin'
   /** Headers that are lost on the way to the bucket. */
   readonly drops: readonly string[]
+  /** Seconds for which refusals are kept. None, as `infra/constructs/edge.ts` has it, if not said. */
+  readonly keepsRefusals?: number
 }
 
 /**
  * A CloudFront distribution with the behaviors of `infra/constructs/edge.ts` and our own two functions. It streams, and
- * caches nothing: what is in a cache cannot show that the way behind it works.
+ * caches nothing but refusals where it is told to: what is in a cache cannot show that the way behind it works.
  */
 export class CloudFront {
   readonly #distribution: Distribution
   readonly #server: Server
   readonly #viewerRequest = edge('viewer-request')
   readonly #viewerResponse = edge('viewer-response')
+  readonly #refusals: KeptRefusals
   readonly passages: Passage[] = []
   /** Called when one more has passed. */
   onPassage: (passage: Passage) => void = () => {}
 
   private constructor(distribution: Distribution) {
     this.#distribution = distribution
+    this.#refusals = new KeptRefusals(distribution.keepsRefusals ?? 0)
     this.#server = createServer({ maxHeaderSize: 64 * 1024, requestTimeout: 0 }, (request, response) => {
       this.#serve(request, response).catch(() => response.destroy())
     })
@@ -131,20 +138,32 @@ export class CloudFront {
     const viewer = toEdgeRequest(method, url, headers)
     const decision = await orFailure(this.#viewerRequest.viewerRequest(structuredClone(viewer), { items }))
     if (typeof decision === 'number') return say(decision, 'The function did what it may not do')
-    if ('response' in decision) {
-      const { statusCode } = decision.response
+    const respond = (from: Passage['origin'], { status, headers, body }: Refusal) => {
       request.resume()
-      writeHead(response, statusCode, headersOf(decision.response))
-      const body = bodyOf(decision.response) ?? Buffer.alloc(0)
       passed.bytesOut = method === 'HEAD' ? 0 : body.length
+      writeHead(response, status, headers)
       response.end(method === 'HEAD' ? undefined : body)
-      note('edge', statusCode)
-      return
+      note(from, status)
+    }
+    if ('response' in decision) {
+      const { response: made } = decision
+      const body = bodyOf(made) ?? Buffer.alloc(0)
+      return respond('edge', { status: made.statusCode, headers: headersOf(made), body })
     }
 
+    const { uri } = decision.request
+    const kept = this.#refusals.of(method, uri)
+    if (kept) return respond('edge', kept)
     const origin = (decision.origin ?? (isPull ? 'bucket' : 'api')) as OriginId
     const answer = await this.#ask(origin, decision.request, request)
     if (!answer) return say(502, 'The origin does not answer')
+    const { statusCode: status = 502 } = answer
+    if (this.#refusals.takes(method, status)) {
+      const headers = headersOf({ headers: fromOrigin(answer) })
+      const refusal = { status, headers, body: await buffer(answer) }
+      this.#refusals.keep(method, uri, refusal)
+      return respond(origin, refusal)
+    }
     const out = await orFailure(this.#finish(shows === 'viewer' ? viewer : decision.request, answer))
     if (typeof out === 'number') return say(out, 'The function did what it may not do')
     writeHead(response, out.statusCode, headersOf(out))
@@ -175,11 +194,8 @@ export class CloudFront {
   }
 
   async #finish(shown: EdgeRequest, answer: IncomingMessage): Promise<EdgeResponse> {
-    const headers = toEdgeHeaders(
-      pairsOf(answer.rawHeaders).filter(([name]) => !HOP_BY_HOP.includes(name.toLowerCase())),
-    )
     const statusCode = answer.statusCode ?? 502
-    const response: EdgeResponse = { statusCode, headers }
+    const response: EdgeResponse = { statusCode, headers: fromOrigin(answer) }
     if (statusCode >= 400) return response
     return this.#viewerResponse.viewerResponse(shown, response, { items: this.#distribution.items })
   }
@@ -188,6 +204,11 @@ export class CloudFront {
 /** What a function decided; or the status that CloudFront has for one that broke a rule (502), or broke (503). */
 function orFailure<T>(decision: Promise<T>): Promise<T | 502 | 503> {
   return decision.catch(error => (error instanceof EdgeViolation ? 502 : 503))
+}
+
+/** What an origin says to the viewer, and not only to its neighbour. */
+function fromOrigin({ rawHeaders }: IncomingMessage): EdgeValues {
+  return toEdgeHeaders(pairsOf(rawHeaders).filter(([name]) => !HOP_BY_HOP.includes(name.toLowerCase())))
 }
 
 function pairsOf(raw: readonly string[]): [string, string][] {
