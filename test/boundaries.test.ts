@@ -43,7 +43,16 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
   ['lambda/handlers/', '*'],
   ['server/', '*'],
   ['cli/', '*'],
-  ['infra/smoke/', 'infra/smoke/*', 'node:crypto', 'node:http', 'node:http2', 'node:https', 'node:util'],
+  [
+    'infra/smoke/',
+    'infra/smoke/*',
+    'node:crypto',
+    'node:events',
+    'node:http',
+    'node:http2',
+    'node:https',
+    'node:util',
+  ],
   [
     'infra/',
     'infra/*',

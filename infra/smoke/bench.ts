@@ -9,6 +9,10 @@ export interface Bench {
   readonly api?: string | undefined
   /** Whether the deployment has a relay. */
   readonly relay: boolean
+  /** Whether the client logs in. */
+  readonly hasLogin: boolean
+  /** GiB of a blob to try, when that is wanted. */
+  readonly large?: number | undefined
   /** Digests of what was pushed, to be deleted at the end. */
   readonly blobs: string[]
 }
@@ -32,6 +36,9 @@ export function expect(holds: boolean, seen: string): asserts holds {
 /** An answer, for people. */
 export const tell = ({ status, headers, bytes }: Reply) =>
   `${status}, content-length ${headers['content-length'] ?? 'none'}: ${bytes.toString('utf8', 0, 200)}`
+
+/** In place of an answer that came while the body was still on its way, and was lost with the connection: some networks do that. */
+export const broken = (): undefined => undefined
 
 /** Begins a session and gives its URL. */
 export async function begin({ client, path }: Bench): Promise<string> {

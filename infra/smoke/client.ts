@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { type IncomingHttpHeaders, request as sendPlain } from 'node:http'
+import { once } from 'node:events'
+import { type ClientRequest, type IncomingHttpHeaders, request as sendPlain } from 'node:http'
 import { connect } from 'node:http2'
 import { request as sendSecure } from 'node:https'
 
@@ -12,12 +13,17 @@ export interface Reply {
 export interface Sent {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array
+  /** How often the body is sent, one behind the other, as one. */
+  readonly copies?: number
+  /** Sends no login. */
+  readonly anonymous?: boolean
   /** Sends the body without its length, in chunks. */
   readonly chunked?: boolean
 }
 
-/** How long an answer may take, in milliseconds. */
-const PATIENCE = 90_000
+/** How long nothing may come or go, in milliseconds. The edge itself waits for S3 and the relay for 120 s. */
+const PATIENCE = 130_000
+const PIECE = 65_536
 
 /** Sends requests as they stand to one deployed registry. Nothing is followed, repeated or added but the login. */
 export class Client {
@@ -30,8 +36,14 @@ export class Client {
     this.#authorization = basic ? { authorization: `Basic ${basic}` } : {}
   }
 
+  /** As clients name it, without a slash at the end. */
+  get origin(): string {
+    return this.#origin.origin
+  }
+
   /** @param target a path of the registry, or a whole URL, which gets no login */
-  ask(method: string, target: string, { headers = {}, body, chunked }: Sent = {}): Promise<Reply> {
+  ask(method: string, target: string, sent: Sent = {}): Promise<Reply> {
+    const { headers = {}, body, copies = 1, anonymous, chunked } = sent
     const url = new URL(target, this.#origin)
     const send = url.protocol === 'https:' ? sendSecure : sendPlain
     const ours = url.origin === this.#origin.origin
@@ -43,8 +55,8 @@ export class Client {
         agent: false,
         timeout: PATIENCE,
         headers: {
-          ...(ours && this.#authorization),
-          ...(body && !chunked && { 'content-length': String(body.length) }),
+          ...(ours && !anonymous && this.#authorization),
+          ...(body && !chunked && { 'content-length': String(copies * body.length) }),
           ...headers,
         },
       },
@@ -57,8 +69,7 @@ export class Client {
     )
     request.on('error', reject)
     request.on('timeout', () => request.destroy(new Error('no answer in time')))
-    if (body) for (let at = 0; at < body.length; at += 65_536) request.write(body.subarray(at, at + 65_536))
-    request.end()
+    write(request, body, copies).catch(reject)
     return promise
   }
 
@@ -84,8 +95,20 @@ export class Client {
   }
 }
 
-export function digestOf(bytes: Uint8Array): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+/** One copy at once, so that an answer which comes early is read before it is noticed that nobody listens any more. */
+async function write(request: ClientRequest, body: Uint8Array | undefined, copies: number): Promise<void> {
+  for (let copy = 0; body && copy < copies; copy++) {
+    if (request.writableNeedDrain) await once(request, 'drain')
+    for (let at = 0; at < body.length; at += PIECE) request.write(body.subarray(at, at + PIECE))
+  }
+  request.end()
+}
+
+/** @param copies how often the bytes follow each other */
+export function digestOf(bytes: Uint8Array, copies = 1): string {
+  const hash = createHash('sha256')
+  for (let copy = 0; copy < copies; copy++) hash.update(bytes)
+  return `sha256:${hash.digest('hex')}`
 }
 
 /** Bytes that nobody has pushed before. */

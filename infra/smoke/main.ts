@@ -7,13 +7,17 @@ import { Client } from './client.ts'
 const HELP = `npm run smoke -- https://registry.example [options]
 
 Checks on a deployed registry what its design leans on and no document of AWS says.
-Pushes about 30 MiB into a repository of its own, and deletes it again.
+Pushes about 60 MiB into a repository of its own, and deletes it again.
 
   --user <name>   a login that may push and delete, where one is needed; its password is in LONGSHORE_PASSWORD
   --relay         the deployment has a relay
+  --large <GiB>   pushes one blob of that size too, at most 5, to see what CloudFront takes
   --api <url>     the address of the API itself, https://….execute-api.….amazonaws.com
 
 Exit code 0: all as it should be; 1: something differs; 2: wrong arguments.`
+
+/** No answer tells nothing of what a check is about. */
+const AGAIN = 'run it again; when it stays like this, look into the logs of the API'
 
 const { values, positionals } = read()
 const [origin = ''] = positionals
@@ -21,10 +25,13 @@ if (values.help) end(HELP, 0)
 if (!/^https?:\/\/[^/]+\/?$/.test(origin)) end(HELP, 2)
 
 const { user, relay = false, api } = values
+const large = values.large === undefined ? undefined : Number(values.large)
+if (large !== undefined && !(large > 0 && large <= 5)) end('--large: a number of GiB, at most 5', 2)
 const { LONGSHORE_PASSWORD: password } = process.env
 if (user && !password) end('the password is missing: set LONGSHORE_PASSWORD', 2)
 const client = new Client(origin, user && password ? { user, password } : undefined)
-const bench: Bench = { client, path: `/v2/smoke/${randomUUID()}`, api, relay, blobs: [] }
+const path = `/v2/smoke/${randomUUID()}`
+const bench: Bench = { client, path, api, relay, large, hasLogin: user !== undefined, blobs: [] }
 
 const started = performance.now()
 await client.ask('GET', '/v2/').catch(error => end(`${origin} does not answer: ${error.message}`, 1))
@@ -38,7 +45,7 @@ for (const { name, run, otherwise } of CHECKS) {
     differences++
     console.log(`  ✗  ${name}`)
     console.log(`       seen: ${shown(error)}`)
-    console.log(`       what to do: ${otherwise}`)
+    console.log(`       what to do: ${error instanceof Differs ? otherwise : AGAIN}`)
   }
 }
 await cleanUp()
@@ -56,6 +63,7 @@ function read() {
         user: { type: 'string' },
         relay: { type: 'boolean' },
         api: { type: 'string' },
+        large: { type: 'string' },
         help: { type: 'boolean' },
       },
     })

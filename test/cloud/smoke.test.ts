@@ -2,10 +2,13 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, expect, it } from 'vitest'
 import { attempt } from '../support/command.ts'
 import { Cloud } from './emulator/cloud.ts'
+import { makeAdministrator } from './emulator/first-administrator.ts'
 import { describeInCloud } from './requirements.ts'
 
 const SMOKE = fileURLToPath(new URL('../../infra/smoke/main.ts', import.meta.url))
 const smoke = (...args: string[]) => attempt(process.execPath, [SMOKE, ...args])
+const smokeAs = (password: string, ...args: string[]) =>
+  attempt(process.execPath, [SMOKE, '--user', 'admin', ...args], { env: { LONGSHORE_PASSWORD: password } })
 
 describeInCloud({}, 'the smoke test', () => {
   let cloud: Cloud
@@ -21,11 +24,32 @@ describeInCloud({}, 'the smoke test', () => {
 
     expect(stdout).toContain('all as it should be')
     expect([code, stdout.match(/✗/g)]).toEqual([0, null])
-    expect(stdout.match(/does not apply/g)?.length).toBe(options.relay ? 3 : 2)
+    expect(stdout.match(/does not apply/g)?.length).toBe(options.relay ? 6 : 4)
     const catalog = await fetch(`${cloud.origin}/v2/_catalog`)
     const { repositories } = (await catalog.json()) as { repositories: string[] }
     const tags = await fetch(`${cloud.origin}/v2/${repositories[0]}/tags/list`)
     expect(await tags.json()).toMatchObject({ tags: [] })
+  })
+
+  it('finds nothing wrong where everybody must log in, and with a blob as large as one wants to try', async () => {
+    cloud = await Cloud.start({ auth: 'on' })
+    const { code, stdout } = await smokeAs(await makeAdministrator(cloud), cloud.origin, '--large', '0.02')
+
+    expect(stdout).toMatch(/✓ {2}the registry answers.*: 401, with a challenge\n/)
+    expect(stdout).toMatch(/✓ {2}a login is given a token/)
+    expect(stdout).toMatch(/✓ {2}a large blob goes straight to S3: 21 MiB\n/)
+    expect([code, stdout.match(/✗/g)]).toEqual([0, null])
+  })
+
+  it('says what to do where clients are told to log in elsewhere', async () => {
+    const elsewhere = { LONGSHORE_ORIGIN: 'https://registry.example' }
+    cloud = await Cloud.start({ auth: 'on', environment: elsewhere })
+    const { code, stdout } = await smokeAs(await makeAdministrator(cloud), cloud.origin)
+
+    expect(code).toBe(1)
+    expect(stdout).toMatch(
+      /✗ {2}the registry answers.*\n.*seen: 401.*registry\.example\/token.*\n.*set the setting domain/,
+    )
   })
 
   it('says what to do where the edge cannot make S3 compare digests', async () => {
@@ -56,14 +80,16 @@ describeInCloud({}, 'the smoke test', () => {
     expect(stdout).toMatch(/✗ {2}what is asked for too early.*\n.*seen: 404.*\n.*custom error responses/)
   })
 
-  it.each([[], ['registry.example'], ['https://registry.example', '--unknown']])(
-    'explains itself for %j',
-    async (...args) => {
-      const { code, stderr } = await smoke(...args)
+  it.each([
+    [],
+    ['registry.example'],
+    ['https://registry.example', '--unknown'],
+    ['https://registry.example', '--large', '6'],
+  ])('explains itself for %j', async (...args) => {
+    const { code, stderr } = await smoke(...args)
 
-      expect([code, stderr]).toEqual([2, expect.stringContaining('npm run smoke')])
-    },
-  )
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/npm run smoke|--large: a number/)])
+  })
 
   it('ends when nobody answers', async () => {
     const { code, stderr } = await smoke('http://127.0.0.1:9')
