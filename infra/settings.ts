@@ -91,7 +91,10 @@ const FIELDS = {
   /** Id of the Route 53 hosted zone in which to point the domain to CloudFront. Without it, do so yourself. */
   zone: v.optional(matching(ZONE, 'the id of a Route 53 hosted zone, e.g. Z0123456789ABC')),
 
-  /** Whether table, bucket and secret outlive the stack. `off`: `cdk destroy` deletes the table and the secret, and the bucket if it is empty. */
+  /**
+   * Whether table, bucket and secret outlive the stack. `off`, once deployed: `cdk destroy` deletes the table and the secret, and the bucket if
+   * it is empty.
+   */
   retain: v.optional(oneOf('on', 'off'), 'on'),
   /** Hours for which bytes that nothing refers to are kept. */
   graceHours: v.optional(wholeNumber(1, 720), 24),

@@ -87,6 +87,7 @@ export class RegistryStack extends Stack {
       distribution.attrDomainName,
       'Where the domain must point to, as an alias or CNAME',
     )
+    this.#tell('ApiAddress', `https://${api.host}`, 'The API behind the edge, which serves nobody here')
     this.#tell('TableName', storage.table.tableName, 'DynamoDB table: all that is said about the blobs')
     this.#tell('BucketName', storage.bucket.bucketName, 'S3 bucket: the blobs')
     this.#tell('SecretName', parameter, 'SSM parameter: the secret of edge and API')

@@ -168,6 +168,9 @@ describe('Without a domain', () => {
     expect(Object.keys(Outputs)).toEqual(
       expect.arrayContaining(['TableName', 'BucketName', 'SecretName', 'LogGroups']),
     )
+    expect(flat(Outputs.ApiAddress?.Value)).toMatch(
+      /^https:\/\/<Api\w+>\.execute-api\.<AWS::Region>\.<AWS::URLSuffix>$/,
+    )
   })
 })
 
