@@ -16,7 +16,7 @@ export interface RegistryApp {
   readonly directUploads: DirectUploads
 }
 
-interface Options extends Partial<Pick<Context, 'origin' | 'signUpload'>> {
+interface Options extends Partial<Pick<Context, 'origin' | 'signUpload' | 'leastChunk'>> {
   /** Who may do what. Without it everybody may do everything. */
   readonly auth?: Auth | undefined
 }
@@ -24,7 +24,7 @@ interface Options extends Partial<Pick<Context, 'origin' | 'signUpload'>> {
 /** @param options see {@link Context} */
 export function createRegistryApp(
   deps: Dependencies,
-  { origin = '', signUpload, auth }: Options = {},
+  { origin = '', signUpload, leastChunk, auth }: Options = {},
 ): RegistryApp {
   const registry = createRegistry(deps)
   const app = createApp({
@@ -33,6 +33,7 @@ export function createRegistryApp(
       registry,
       origin,
       ...(signUpload && { signUpload }),
+      ...(leastChunk !== undefined && { leastChunk }),
       ...(auth && { tokens: auth.tokens, accounts: auth.accounts, policies: auth.policies }),
     },
     authorize: auth?.authorize ?? (async () => OPEN),

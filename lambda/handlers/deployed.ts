@@ -12,6 +12,12 @@ import { S3Blobs } from '../store/s3-blobs.ts'
 import type { Config } from './config.ts'
 import type { Secrets } from './secrets.ts'
 
+/**
+ * Bytes of a chunk that clients are told to send at least. Some take it for their own size, which else is more than Lambda can take (koci's
+ * is 5 MiB). Three such chunks must fit into one request: the conformance suite streams as many.
+ */
+const LEAST_CHUNK = 2 ** 20
+
 interface Parts {
   readonly config: Config
   /** The newest that are known. Asked only when a link is signed. */
@@ -59,6 +65,7 @@ export function openDeployed({ config, secrets, readLimit, memory }: Parts): Dep
   const registry = createRegistryApp(deps, {
     origin,
     auth,
+    leastChunk: LEAST_CHUNK,
     signUpload: (name, upload, until) => links().uploadQuery(upload, name, Math.floor(until / 1000)),
   })
   return { ...registry, credentials }

@@ -24,4 +24,6 @@ export interface Context {
    * @param until milliseconds since 1970
    */
   readonly signUpload?: (name: RepositoryName, upload: UploadId, until: number) => string
+  /** Bytes that a chunk should have, told to who begins an upload. Shorter ones are taken all the same. */
+  readonly leastChunk?: number
 }

@@ -36,7 +36,10 @@ async function postUpload(
     return created(name, digest, context)
   }
   const algorithm = parseAlgorithm(query.get('digest-algorithm') ?? (mount ? algorithmOf(mount) : 'sha256'))
-  return progress(202, name, await registry.uploads.begin(name, algorithm, access.owner), context)
+  const begun = progress(202, name, await registry.uploads.begin(name, algorithm, access.owner), context)
+  const { leastChunk } = context
+  if (leastChunk === undefined) return begun
+  return { ...begun, headers: { ...begun.headers, 'oci-chunk-min-length': String(leastChunk) } }
 }
 
 /** end-5, and the one PATCH with the whole blob that Docker, podman and crane send. */

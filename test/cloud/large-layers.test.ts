@@ -11,6 +11,7 @@ import { Scratch } from '../support/scratch.ts'
 import { writeTar } from '../support/tar.ts'
 import { Cloud } from './emulator/cloud.ts'
 import { trafficOf } from './emulator/traffic.ts'
+import { ask } from './fixture.ts'
 import { describeInCloud } from './requirements.ts'
 
 const MiB = 2 ** 20
@@ -140,6 +141,17 @@ describeInCloud({}, 'a layer that no Lambda could take', () => {
         expectByRelay()
       })
     })
+  })
+
+  test('is begun with the least size of a chunk, of which the API takes three at once', async () => {
+    cloud = await Cloud.start()
+    const { headers } = await ask(cloud, 'POST', '/v2/large/blobs/uploads/')
+    const least = Number(headers['oci-chunk-min-length'])
+    expect(least).toBe(MiB)
+
+    const streamed = await ask(cloud, 'PATCH', headers.location ?? '', { body: Buffer.alloc(3 * least) })
+
+    expect([streamed.status, streamed.headers.range]).toEqual([202, `0-${3 * least - 1}`])
   })
 
   describeInCloud({ tools: ['regctl'] }, 'sent in chunks by regctl', () => {

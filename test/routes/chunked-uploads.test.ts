@@ -110,6 +110,24 @@ describe('chunks in order', () => {
   })
 })
 
+describe('the least size of a chunk', () => {
+  it('is told to who begins an upload, where there is one, and shorter chunks are taken', async () => {
+    registry = openRegistry({ leastChunk: 1_000 })
+    const begun = await registry.expectStatus(202, 'POST', '/v2/a/b/blobs/uploads/')
+    expect(begun.headers['oci-chunk-min-length']).toBe('1000')
+
+    location = begun.headers.location ?? ''
+    const { status, headers } = await patch(0, 4)
+    expect(status).toBe(202)
+    expect(headers).not.toHaveProperty('oci-chunk-min-length')
+  })
+
+  it('is not told where any will do', async () => {
+    const { headers } = await registry.expectStatus(202, 'POST', '/v2/a/b/blobs/uploads/')
+    expect(headers).not.toHaveProperty('oci-chunk-min-length')
+  })
+})
+
 describe('a chunk that does not follow what is there', () => {
   const expectOutOfOrder = async (answering: ReturnType<typeof patch>, range: string) => {
     const { status, code, headers } = await answering

@@ -50,6 +50,7 @@ interface Parts {
   readonly origin?: string
   readonly direct?: DirectRoad
   readonly signUpload?: Context['signUpload']
+  readonly leastChunk?: number
   readonly auth?: Auth
   /** By which the door says that clients know it. */
   readonly clientOrigin?: string
@@ -67,6 +68,7 @@ export function openRegistry({
   origin = '',
   direct,
   signUpload,
+  leastChunk,
   auth,
   clientOrigin,
 }: Parts = {}) {
@@ -83,6 +85,7 @@ export function openRegistry({
   const { app, collector, directUploads } = createRegistryApp(deps, {
     origin,
     ...(signUpload && { signUpload }),
+    ...(leastChunk !== undefined && { leastChunk }),
     auth,
   })
 
