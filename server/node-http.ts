@@ -29,8 +29,11 @@ const BOUNDS: Bounds = {
   headers: 30_000,
 }
 
-/** Longer than the minute after which load balancers and clients drop an idle connection, so that they do so first. */
-const KEEP_ALIVE = 65_000
+/**
+ * How long an idle connection is kept, in milliseconds. Longer than load balancers and clients keep it (a minute, the relay's two), so that they end it
+ * first: who sends a request on one that we are ending has no answer, and a load balancer makes a 502 of that.
+ */
+export const KEEP_ALIVE = 125_000
 /** Tokens that name many repositories pass Node's 16 KiB. */
 const LARGEST_HEADERS = 32 * 1024
 
