@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { digest } from '../support/content.ts'
-import { openRegistry, type TestRegistry } from '../support/registry.ts'
+import { digest, imageOf } from '../support/content.ts'
+import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
 
 const CONTENT = 'shared layer'
 const DIGEST = digest(CONTENT)
@@ -55,6 +55,17 @@ describe('a mount', () => {
     await registry.pushBlob('to/here', '{}')
     await mount(`mount=${DIGEST}&from=from/here`)
     await registry.pushImage('to/here', 'latest', [CONTENT])
+  })
+
+  it('makes the blob good for a manifest also where the repository has long held it', async () => {
+    await registry.pushBlob('to/here', CONTENT)
+    registry.wait(GRACE - 1)
+    await mount(`mount=${DIGEST}&from=from/here`)
+    registry.wait(GRACE / 2)
+    await registry.collector.run()
+
+    await registry.pushBlob('to/here', '{}')
+    await registry.pushManifest('to/here', 'latest', imageOf([CONTENT]))
   })
 })
 
