@@ -122,14 +122,18 @@ describe('a blob that a client wrote, and no event has told of yet', () => {
     registry.wait(1)
     await write('among many')
     let asked = 0
+    let open = 0
+    let mostOpen = 0
     const received = store.received.bind(store)
-    store.received = object => {
+    store.received = async object => {
       asked++
-      return received(object)
+      mostOpen = Math.max(mostOpen, ++open)
+      return received(object).finally(() => open--)
     }
 
     await registry.expectStatus(200, 'HEAD', `/v2/a/blobs/${digest('among many')}`)
     expect(asked).toBeLessThanOrEqual(512)
+    expect(mostOpen).toBeLessThanOrEqual(16)
   })
 
   it('is kept when its event never comes', async () => {
@@ -213,9 +217,16 @@ describe('an event of the store', () => {
     const session = await begin()
     await registry.expectStatus(202, 'PATCH', `/v2/a/blobs/uploads/${session.upload}`, { body: 'half' })
     store.write(session, LAYER)
+    const discarded: string[] = []
+    const discard = store.discard.bind(store)
+    store.discard = draft => {
+      discarded.push(draft.object)
+      return discard(draft)
+    }
     await claim(session)
     await passGraces(3)
 
+    expect(discarded).toEqual([session.upload])
     expect([...store.objects.keys()].filter(object => object === session.upload)).toEqual([])
     expect(table.all()).toEqual(expect.not.arrayContaining([expect.objectContaining({ what: 'draft' })]))
   })
@@ -232,6 +243,18 @@ describe('an upload URL that is used again', () => {
     await passGraces(2)
 
     expect((await registry.head(`/v2/a/blobs/${digest('other bytes')}`)).status).toBe(404)
+    expect(store.objects.has(directObject(session))).toBe(false)
+    expect((await registry.expectStatus(200, 'GET', `/v2/b/blobs/${DIGEST}`)).text).toBe(LAYER)
+  })
+
+  it('leaves nothing where its bytes are those of a blob that is there already', async () => {
+    const session = await begin()
+    await registry.expectStatus(204, 'DELETE', `/v2/a/blobs/uploads/${session.upload}`)
+    await registry.pushImage('b', 'v1', [LAYER])
+    store.write(session, LAYER)
+    await claim(session)
+    await passGraces(1)
+
     expect(store.objects.has(directObject(session))).toBe(false)
     expect((await registry.expectStatus(200, 'GET', `/v2/b/blobs/${DIGEST}`)).text).toBe(LAYER)
   })
