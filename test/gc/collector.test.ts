@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { StoreBusy } from '../../lambda/store/blobs.ts'
 import { GARBAGE_SHARDS } from '../../lambda/store/keys.ts'
 import { digest, imageOf } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
@@ -103,6 +104,39 @@ describe('what a manifest needs', () => {
 
     expect((await registry.get('/v2/app/manifests/v2')).status).toBe(200)
     expect((await registry.get(blobPath('layer'))).status).toBe(200)
+  })
+})
+
+describe('what a manifest needed that is deleted', () => {
+  it('is freed by the next run where the store could not tell what that was', async () => {
+    for (const blob of ['{}', 'layer']) await registry.pushBlob('app', blob)
+    const large = imageOf(['layer'], { annotations: { note: 'x'.repeat(400_000) } })
+    const image = await registry.pushManifest('app', 'v1', large)
+    const read = store.read.bind(store)
+    store.read = async () => {
+      throw new StoreBusy('slow down')
+    }
+    await registry.expectStatus(202, 'DELETE', `/v2/app/manifests/${image}`)
+    store.read = read
+    await collect()
+
+    await registry.expectStatus(202, 'DELETE', blobPath('layer'))
+  })
+
+  it('is left to the next run where it is much', async () => {
+    const layers = Array.from({ length: 300 }, (_, i) => `layer ${i}`)
+    const image = await registry.pushImage('app', 'v1', layers)
+    let writes = 0
+    const transact = table.transact.bind(table)
+    table.transact = (...some) => {
+      writes += some.length
+      return transact(...some)
+    }
+    await registry.expectStatus(202, 'DELETE', `/v2/app/manifests/${image.digest}`)
+    expect(writes).toBeLessThan(10)
+
+    await collect()
+    await registry.expectStatus(202, 'DELETE', blobPath('layer 299'))
   })
 })
 

@@ -335,6 +335,14 @@ describe('more than one transaction holds', () => {
     await registry.expectStatus(202, 'DELETE', last)
   })
 
+  it.each([46, 47, 48])('an image of %i layers and a subject, the first of its repository', async count => {
+    const layers = many(count, 'layer')
+    for (const blob of ['{}', ...layers]) await registry.pushBlob('first', blob)
+    const document = imageOf(layers, { subject: describing('absent', OCI_IMAGE) })
+    await registry.pushManifest('first', 'latest', document)
+    expect((await registry.get('/v2/first/manifests/latest')).text).toBe(document)
+  })
+
   it('an index of 200 children', async () => {
     const children = many(200, 'child').map(name => indexOf([], { annotations: { name } }))
     for (const child of children) await registry.pushManifest('a/b', digest(child), child)
