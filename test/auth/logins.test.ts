@@ -32,6 +32,19 @@ it('remembers what a password was worth for the registry alone that it was shown
   expect((await show('one.example')).subject).toEqual(subject)
 })
 
+it('takes no end of a name for the beginning of a password that was right a moment ago', async () => {
+  const table = new MemoryTable()
+  const clock = () => 0
+  const accounts = new Accounts({ table, clock })
+  await accounts.addUser('ann', { password: 'correct horse' })
+  const limits = new LoginLimits({ table, keyring: () => new Keyring([newKey()]), clock })
+  const logins = new Logins({ accounts, limits, clock, federated: [] })
+  const show = (name: string, password: string) =>
+    logins.byPassword({ name, password }, { registry: 'registry.example', address: '192.0.2.1' })
+  await show('ann', 'correct horse')
+  await expect(show('annc', 'orrect horse')).rejects.toThrow('name or password is wrong')
+})
+
 it.each([
   ['a wrong password', 'ann', 'wrong', 'name or password is wrong'],
   ['nobody', 'nobody', 'correct horse', 'name or password is wrong'],

@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest'
+import type { RepositoryName } from '../../lambda/protocol/name.ts'
+import { keys, REPOSITORIES } from '../../lambda/store/keys.ts'
 import { basic, bearer, openGuarded, PASSWORD } from '../support/auth.ts'
 
 it.each(['Basic', 'Bearer'])(
@@ -25,3 +27,21 @@ it.each(['Basic', 'Bearer'])(
     expect(new Set(reads)).toEqual(new Set(['accounts', 'policy', 'repository#app']))
   },
 )
+
+it('asks the table for a thousand repositories at once, where few of them are shown to who asks', async () => {
+  const guarded = await openGuarded()
+  await guarded.addUser('ann')
+  await guarded.setPolicy({ rules: [{ name: 'ann', who: ['user:ann'], may: ['pull'], on: ['z'] }] })
+  const row = (name: string) => ({ ...keys.repository(name as RepositoryName), created: 1, updated: 1 })
+  const names = [...Array.from({ length: 500 }, (_, i) => `a${i}`), 'z']
+  for (const name of names) await guarded.table.transact({ put: row(name) })
+  let asked = 0
+  const query = guarded.table.query.bind(guarded.table)
+  guarded.table.query = (partition, range) => {
+    if (partition === REPOSITORIES) asked++
+    return query(partition, range)
+  }
+
+  const { json } = await guarded.as(basic('ann', PASSWORD), 'GET', '/v2/_catalog?n=1')
+  expect([json.repositories, asked]).toEqual([['z'], 2])
+})

@@ -31,6 +31,12 @@ describe('a session that somebody else began', () => {
     },
   )
 
+  it('is unknown also to whoever has a name with which that of its owner begins', async () => {
+    await guarded.addUser('anna')
+    const hers = (await guarded.as(basic('anna', PASSWORD), 'POST', UPLOADS)).headers.location ?? ''
+    expect((await guarded.as(ANN, 'GET', hers.split('?')[0] ?? '')).status).toBe(404)
+  })
+
   it('goes on for its owner', async () => {
     expect((await guarded.as(ANN, 'PATCH', bare(), { body: 'layer' })).status).toBe(202)
     expect((await guarded.as(ANN, 'PUT', `${bare()}?digest=${digest('layer')}`)).status).toBe(201)

@@ -79,6 +79,12 @@ describe('a token', () => {
     expect(await isLetIn(token)).toBe(false)
   })
 
+  it('works at once when he has logged in again after a change', async () => {
+    expect(await isLetIn(await tokenOfAnn())).toBe(true)
+    await guarded.auth.accounts.changeUser('ann', { password: 'another one' })
+    expect(await isLetIn(await guarded.tokenFor(basic('ann', 'another one'), SCOPE))).toBe(true)
+  })
+
   it('of a robot is worthless within a minute after its key was renewed', async () => {
     const { key } = await guarded.auth.accounts.addRobot('ci', { grants: [{ may: ['pull'], on: ['app'] }] })
     const token = await guarded.tokenFor(basic('ci', key), SCOPE)
