@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { StoreBusy } from '../../lambda/store/blobs.ts'
-import { GARBAGE_SHARDS } from '../../lambda/store/keys.ts'
+import { GARBAGE_SHARDS, keys } from '../../lambda/store/keys.ts'
 import { digest, imageOf } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
@@ -45,6 +45,19 @@ describe('a blob that no manifest needs', () => {
     await collect()
 
     expect((await registry.get(blobPath('layer'))).status).toBe(200)
+  })
+
+  it('goes a grace after the last client was told that it is here', async () => {
+    await registry.pushBlob('app', 'layer')
+    registry.wait(GRACE / 2)
+    expect(await statusOf(blobPath('layer'))).toBe(200)
+    registry.wait(GRACE / 2)
+    await collect()
+
+    registry.wait(GRACE / 2)
+    await collect()
+
+    expect((await registry.get(blobPath('layer'))).status).toBe(404)
   })
 
   it('goes from one repository and stays in another', async () => {
@@ -196,6 +209,34 @@ it('leaves what it failed on for the next run, and deals with the rest', async (
   store.delete = remove
   await collect()
   expect(store.objects.size).toBe(0)
+})
+
+it('deals with all that is due in one run, and reads little of what is not', async () => {
+  const list = (due: number, number: number) =>
+    table.transact({ put: { ...keys.garbage(due, `0${number}`), due, what: 'object', object: `o${number}` } })
+  for (let i = 0; i < 250; i++) {
+    await list(registry.now(), i)
+    await list(registry.now() + 1, i)
+  }
+  let pages = 0
+  const query = table.query.bind(table)
+  table.query = (partition, range) => {
+    if (partition === GARBAGE_SHARDS[0]) pages++
+    return query(partition, range)
+  }
+
+  expect((await registry.collector.run()).done).toBe(250)
+  expect(pages).toBe(3)
+})
+
+it('begins nothing more when it is told to stop, and leaves it to the next run', async () => {
+  for (const content of ['one', 'two', 'three']) await registry.pushBlob('app', content)
+  registry.wait(GRACE)
+  const before = (await garbage()).length
+  let left = 1
+
+  expect((await registry.collector.run(() => left-- > 0)).done).toBe(1)
+  expect((await registry.collector.run()).done).toBeGreaterThanOrEqual(before - 1)
 })
 
 async function garbage() {
