@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { ClientGone } from '../../lambda/http/message.ts'
 import { OCI_IMAGE } from '../../lambda/protocol/media-types.ts'
-import { ObjectMissing, StorageFull } from '../../lambda/store/blobs.ts'
+import { DraftBusy, ObjectMissing, StorageFull } from '../../lambda/store/blobs.ts'
 import { TableBusy } from '../../lambda/store/table.ts'
 import { digest, imageOf } from '../support/content.ts'
 import { type Trouble, troubled } from '../support/faults.ts'
@@ -97,6 +97,19 @@ it('an object that has gone from the store is a blob that is unknown', async () 
   store.error = new ObjectMissing('object')
   expect((await registry.expectStatus(404, 'GET', `/v2/a/blobs/${DIGEST}`)).code).toBe('BLOB_UNKNOWN')
 })
+
+it.each(['PATCH', 'PUT'])(
+  'where another process has written in the place of a draft, %s is told how far the session is',
+  async method => {
+    const location = await registry.beginUpload('a')
+    await registry.expectStatus(202, 'PATCH', location, { body: 'the ' })
+    store.error = new DraftBusy('object')
+    const answer = await registry.expectStatus(416, method, `${location}?digest=${DIGEST}`, {
+      body: 'content',
+    })
+    expect([answer.code, answer.headers]).toMatchObject(['RANGE_INVALID', { location, range: '0-3' }])
+  },
+)
 
 describe('a client that goes away in the middle of', () => {
   async function* cutOff(): AsyncGenerator<Uint8Array> {
@@ -253,6 +266,16 @@ describe('a session whose end failed after its bytes were found right', () => {
   it.each(['', CONTENT])('ends when it is asked to again, with or without the bytes: %j', async body => {
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body })
     expect((await registry.get(`/v2/a/blobs/${DIGEST}`)).text).toBe(CONTENT)
+  })
+
+  it('takes in bytes that come again, so that whoever sends them hears the answer', async () => {
+    let taken = false
+    async function* again() {
+      yield Buffer.from(CONTENT)
+      taken = true
+    }
+    await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body: again() })
+    expect(taken).toBe(true)
   })
 
   it('can still be cancelled', async () => {
