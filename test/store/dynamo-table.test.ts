@@ -150,6 +150,12 @@ describe('a lone write', () => {
     expect(calls.map(call => call.name)).toEqual([name])
   })
 
+  it('has itself told what is there when it is refused', async () => {
+    const { table, calls } = scripted({})
+    await table.transact({ put: item, if: 'absent' })
+    expect(calls[0]?.input.ReturnValuesOnConditionCheckFailure).toBe('ALL_OLD')
+  })
+
   it('waits while the table is throttled', async () => {
     const { table, calls } = scripted(
       named('ProvisionedThroughputExceededException'),
@@ -213,6 +219,16 @@ describe('a read', () => {
     expect(await table.getMany([item, other, item])).toEqual([item, undefined, item])
     const asked = calls.map(call => call.input.RequestItems as { registry: { Keys: unknown[] } })
     expect(asked.map(request => request.registry.Keys.length)).toEqual([2, 1])
+  })
+
+  it('of many, or of a stretch, is consistent too', async () => {
+    const { table, calls } = scripted({})
+    await table.getMany([item])
+    await table.query(item.partition)
+    expect(calls.map(call => call.input)).toEqual([
+      { RequestItems: { registry: expect.objectContaining({ ConsistentRead: true }) } },
+      expect.objectContaining({ ConsistentRead: true }),
+    ])
   })
 
   it('of many that is always left over is given up', async () => {
