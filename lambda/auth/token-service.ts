@@ -20,6 +20,12 @@ const REFRESH_LIFE = 90 * 24 * 60 * 60 * 1000
 /** How many rows behind that of a new refresh token are looked at, and removed if they have expired. */
 const SWEPT = 5
 
+/**
+ * Characters of all scopes in a token. API Gateway takes no more than 10,240 bytes of headers, and a token is a third longer than what is in
+ * it, which may be 2,500 bytes of claims besides.
+ */
+const MOST_SCOPES = 3_000
+
 export interface Issued {
   readonly token: string
   /** With which the login can be renewed. */
@@ -92,9 +98,10 @@ export class TokenService {
     const { policies, keyring, clock } = this.#parts
     const { policy } = await policies.current()
     const now = clock()
-    const scopes = asked
+    const allowed = asked
       .map(scope => narrow(scope, policy, subject))
       .filter(({ actions }) => actions.length > 0)
+    const scopes = thatFit(allowed)
     const token = await issueToken(keyring(), { holder, scopes }, { service: serviceOf(request), now })
     const refresh = wantsRefresh && 'account' in holder ? await this.#makeRefresh(holder) : undefined
     return { token, issued: now, life: TOKEN_LIFE, ...(refresh && { refresh }) }
@@ -133,6 +140,15 @@ function narrow(scope: Scope, policy: Policy, subject: Subject): Scope {
     return action !== undefined && withSomeTag(policy, subject, { action, repository: name })
   })
   return { type, name, actions: [...new Set(allowed)] }
+}
+
+/** The first of them. For the others a client is told to ask again, as for one that it forgot. */
+function thatFit(scopes: readonly Scope[]): Scope[] {
+  let length = 0
+  return scopes.filter(scope => {
+    length += JSON.stringify(scope).length + 1
+    return length <= MOST_SCOPES
+  })
 }
 
 /** Docker asks for the password again when this end-point refuses it with a challenge for Basic. */

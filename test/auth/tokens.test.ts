@@ -50,6 +50,21 @@ describe('a token', () => {
     expect(body.access).toEqual([{ type: 'repository', name: 'app', actions: ['pull'] }])
   })
 
+  it('stays short enough for the headers of a request, however much is asked for', async () => {
+    await guarded.setPolicy({ rules: [{ name: 'ann', who: ['user:ann'], may: ['pull'], on: ['**'] }] })
+    guarded.wait(60_000)
+    const many = Array.from({ length: 49 }, (_, i) => `repository:${'x'.repeat(250)}${i + 10}:pull,push`)
+    const token = await tokenOfAnn(SCOPE, ...many)
+
+    expect(token.length).toBeLessThan(5_000)
+    expect(await isLetIn(token)).toBe(true)
+    const left = await guarded.as(bearer(token), 'GET', `/v2/${'x'.repeat(250)}58/tags/list`)
+    expect([left.status, left.headers['www-authenticate']]).toEqual([
+      401,
+      expect.stringMatching(/scope="repository:x+58:pull",error="insufficient_scope"/),
+    ])
+  })
+
   it('works for an hour, and not before it was given out', async () => {
     const token = await tokenOfAnn()
     guarded.wait(HOUR - 1000)
