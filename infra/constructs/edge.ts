@@ -72,6 +72,7 @@ export class Edge extends Construct {
           ...toClients,
           targetOriginId: 'api',
           allowedMethods: EVERY_METHOD,
+          // Amazon's own policy, not one of ours with times of 0: with it alone CloudFront never answers several who ask at once by one answer.
           cachePolicyId: CachePolicy.CACHING_DISABLED.cachePolicyId,
           originRequestPolicyId: headers,
         },

@@ -4,7 +4,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import { accept } from './accepted.ts'
 import { Handler } from './handler.ts'
-import { allow } from './permissions.ts'
+import { allow, allowFirstAccount } from './permissions.ts'
 import type { Storage } from './storage.ts'
 
 interface FirstAdministratorProps {
@@ -46,7 +46,7 @@ export class FirstAdministrator extends Construct {
       },
       log,
     })
-    allow(maker.role, 'dynamodb', ['Query', 'PutItem'], storage.table.tableArn)
+    allowFirstAccount(maker.role, storage)
     allow(maker.role, 'secretsmanager', ['GetSecretValue'], secret.secretArn)
     new CustomResource(this, 'Account', {
       resourceType: 'Custom::FirstAdministrator',

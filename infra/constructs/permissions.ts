@@ -1,5 +1,5 @@
 import { Effect, type IRole, PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import { OF_ACCESS } from '../../lambda/store/keys.ts'
+import { ACCOUNTS, OF_ACCESS } from '../../lambda/store/keys.ts'
 import { acceptWildcard } from './accepted.ts'
 import type { Storage } from './storage.ts'
 
@@ -33,6 +33,17 @@ export function allowTableBehind(role: IRole, storage: Storage): void {
       actions: ROWS.map(action => `dynamodb:${action}`),
       resources: [storage.table.tableArn],
       conditions: { 'ForAnyValue:StringEquals': { 'dynamodb:LeadingKeys': OF_ACCESS } },
+    }),
+  )
+}
+
+/** To look whether there are accounts, and to make one; nothing else of the table. */
+export function allowFirstAccount(role: IRole, { table }: Storage): void {
+  role.addToPrincipalPolicy(
+    new PolicyStatement({
+      actions: ['dynamodb:Query', 'dynamodb:PutItem'],
+      resources: [table.tableArn],
+      conditions: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [ACCOUNTS] } },
     }),
   )
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { keys } from '../../lambda/store/keys.ts'
 import { COMBINATIONS, flat, type Synthesized, synthesize } from './synthesize.ts'
 
 interface Statement {
@@ -108,6 +109,22 @@ describe.each(COMBINATIONS)('With %s', (_, settings) => {
         'ForAnyValue:StringEquals': { 'dynamodb:LeadingKeys': ['accounts', 'policy', 'refresh', 'logins'] },
       })
     }
+  })
+
+  it('what makes the first administrator may look at accounts alone, and make one', () => {
+    const given = made
+      .all('AWS::IAM::Policy')
+      .filter(({ Properties = {} }) => flat(Properties.Roles).startsWith('<FirstAdministratorMakerRole'))
+      .flatMap(statements)
+      .filter(({ Action }) => flat(Action).includes('dynamodb:'))
+    for (const { Action, Condition } of given) {
+      expect(Action).toEqual(['dynamodb:Query', 'dynamodb:PutItem'])
+      expect(Condition).toEqual({
+        'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [keys.account('admin').partition] },
+      })
+    }
+    const isMade = made.all('Custom::FirstAdministrator').length > 0
+    expect(given).toHaveLength(isMade ? 1 : 0)
   })
 
   it('each role may write its own log alone', () => {
