@@ -49,7 +49,7 @@ async function subjectFor(
   const [, kind = '', name = ''] = /^(user|robot|role|oidc):(.+)$/.exec(who) ?? []
   if (kind === 'role')
     return { kind, arn: name, account: name.split(':')[4] ?? '', session: claims.session ?? '' }
-  if (kind === 'oidc') return { kind, issuer: name, subject: '', claims }
+  if (kind === 'oidc') return { kind, issuer: name, subject: claims.sub ?? '', claims }
   if (kind !== 'user' && kind !== 'robot')
     throw new PolicyError(`who: "${who}" is none of anonymous, user:…, robot:…, role:…, oidc:…`)
   const subject = await accounts.subject(kind, name)

@@ -85,6 +85,24 @@ describe('a login by OpenID Connect', () => {
     expect(decided.json).toMatchObject({ allowed: true, because: 'of the rule "main may push"' })
   })
 
+  it('is told which rule decides also where a rule asks for its subject', async () => {
+    const rule = {
+      name: 'of acme',
+      who: ['oidc:ci'],
+      claims: { sub: 'repo:acme/**' },
+      may: ['push'],
+      on: ['app'],
+    }
+    await guarded.setPolicy({ rules: [rule] })
+    const explain = async (sub: string) => {
+      const question = { who: 'oidc:ci', action: 'push', repository: 'app', claims: { sub } }
+      const body = JSON.stringify(question)
+      return (await guarded.as(basic('root', 'correct horse'), 'POST', '/api/policy/explain', { body })).json
+    }
+    expect(await explain('repo:acme/app:ref:refs/heads/main')).toMatchObject({ allowed: true })
+    expect(await explain('repo:other/app')).toMatchObject({ allowed: false })
+  })
+
   it('goes on with an upload after its tokens have expired', async () => {
     const token = await guarded.tokenFor(basic('oidc', await mint({ claims: MAIN })), 'repository:app:push')
     const { headers } = await guarded.as(bearer(token), 'POST', '/v2/app/blobs/uploads/')
