@@ -124,6 +124,7 @@ describe('a table that cannot be reached', () => {
     ['no answer comes in time', named('TimeoutError')],
     ['there are no credentials to be had now', named('CredentialsProviderError')],
     ['it is down', Object.assign(named('ServiceUnavailable'), failed(503))],
+    ['it wants to be spared', Object.assign(named('TooManyRequests'), failed(429))],
     ['what is in front of it is', Object.assign(named('UnknownError'), failed(502))],
   ])('is busy: %s', async (_, error) => {
     const { table, calls } = scripted(error)
