@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { PolicyAction } from '../../lambda/auth/grant.ts'
-import { decide, parseGrants, parsePolicy } from '../../lambda/auth/policy.ts'
+import { decide, everywhere, parseGrants, parsePolicy } from '../../lambda/auth/policy.ts'
 import { ANONYMOUS, type Subject } from '../../lambda/auth/subject.ts'
 
 const POLICY = parsePolicy({
@@ -48,6 +48,14 @@ describe('the policy', () => {
     ['but no others', user('ann', 'release'), 'create-tag', 'app/a', 'latest', false],
     ['nor deeper down', user('ann', 'release'), 'push', 'app/a/b', undefined, false],
     ['nobody else does', user('bob'), 'push', 'app/a', undefined, false],
+    [
+      'nor a member of a group of which that is the beginning',
+      user('bob', 'released'),
+      'push',
+      'app/a',
+      undefined,
+      false,
+    ],
     ['a user named as a group is none', user('release'), 'push', 'app/a', undefined, false],
     ['a robot moves its tag', robot('ci-1'), 'overwrite-tag', 'app/a', 'nightly', true],
     ['a user of that name does not', user('ci-1'), 'overwrite-tag', 'app/a', 'nightly', false],
@@ -93,6 +101,19 @@ describe('the policy', () => {
       false,
     ],
     ['a claim that every object has', github({}), 'push', 'acme/a', undefined, false],
+    [
+      'a workflow of another issuer of a name that begins alike',
+      {
+        kind: 'oidc',
+        issuer: 'github2',
+        subject: 's',
+        claims: { repository: 'acme/app', ref: 'refs/heads/main' },
+      },
+      'push',
+      'acme/a',
+      undefined,
+      false,
+    ],
     ['deleting a tag that fits', user('sam'), 'delete', 'a', 'tmp-1', true],
     ['deleting a whole manifest needs a rule without tags', user('sam'), 'delete', 'a', undefined, false],
   ])('%s', (_, subject, action, repository, tag, allowed) => {
@@ -106,6 +127,31 @@ describe('the policy', () => {
     for (const subject of [ANONYMOUS, user('ann'), robot('ci')])
       expect(decide(policy, subject, wish).allowed).toBe(false)
     expect(decide(policy, github({}), wish).allowed).toBe(true)
+  })
+
+  it('knows an issuer by its name alone, and takes no pattern for it', () => {
+    const rules = [{ name: 'x', who: ['oidc:*'], may: ['pull'], on: ['**'] }]
+    expect(decide(parsePolicy({ rules }), github({}), { action: 'pull', repository: 'a' }).allowed).toBe(
+      false,
+    )
+  })
+
+  it('finds a claim that every object has in JavaScript with those alone who have it', () => {
+    const rule = { name: 'x', who: ['oidc:github'], may: ['pull'], on: ['**'], claims: { toString: '**' } }
+    const policy = parsePolicy({ rules: [rule] })
+    const wish = { action: 'pull', repository: 'a' } as const
+    expect(decide(policy, github({}), wish).allowed).toBe(false)
+    expect(decide(policy, github({ toString: 'said' }), wish).allowed).toBe(true)
+  })
+
+  it('takes nobody for one who may do it everywhere by a rule for some tags', () => {
+    const rule = { name: 'x', who: ['user:ann'], may: ['pull', 'administer'], on: ['**'] }
+    const all = parsePolicy({ rules: [rule] })
+    const some = parsePolicy({ rules: [{ ...rule, tags: ['v*'] }] })
+    for (const action of ['pull', 'administer'] as const) {
+      expect(everywhere(all, user('ann'), action)).toBe(true)
+      expect(everywhere(some, user('ann'), action)).toBe(false)
+    }
   })
 
   it('names the rule that decided', () => {
@@ -140,17 +186,17 @@ describe('the policy', () => {
 
 describe('a policy that does not read', () => {
   const rule = { name: 'r', who: ['anonymous'], may: ['pull'], on: ['a'] }
-  it.each([
+  it.each<[unknown, RegExp]>([
     [{ rules: [{ ...rule, may: ['fly'] }] }, /^rules\.0\.may\.0: is none of pull/],
     [{ rules: [rule, { ...rule, who: ['everyone'] }] }, /^rules\.1\.who\.0: is none of anonymous/],
     [{ rules: [{ ...rule, on: [] }] }, /^rules\.0\.on: must name at least one/],
     [{ rules: [{ ...rule, wno: ['x'] }] }, /^rules\.0\.wno: is not known here$/],
     [{ rules: [{ who: ['anonymous'], may: ['pull'], on: ['a'] }] }, /^rules\.0\.name: is missing$/],
     [{}, /^rules: is missing$/],
-    [
-      { rules: [{ ...rule, claims: JSON.parse('{"__proto__":"a","sub":"**"}') }] },
-      /^rules\.0\.claims: cannot ask for __proto__/,
-    ],
+    ...['__proto__', 'constructor', 'prototype'].map((claim): [unknown, RegExp] => [
+      { rules: [{ ...rule, claims: JSON.parse(`{"${claim}":"a","sub":"**"}`) }] },
+      /^rules\.0\.claims: cannot ask for __proto__, constructor, prototype/,
+    ]),
     [{ rules: 'none' }, /^rules/],
     [null, /^the document/],
   ])('%j names what is wrong', (document, message) => {

@@ -59,6 +59,22 @@ describe('an upload URL is its own proof', () => {
     expect((await guarded.request('GET', location)).status).toBe(401)
   })
 
+  it('until then and no longer, whatever is written in it', async () => {
+    const later = location.replace(
+      /proof=\d+/,
+      proof => `proof=${Number(proof.slice('proof='.length)) + 86_400}`,
+    )
+    expect(later).not.toBe(location)
+    expect((await guarded.request('GET', later)).status).toBe(401)
+  })
+
+  it('also when the key has been rotated that signed it', async () => {
+    guarded.rotate()
+    expect((await guarded.request('PATCH', location, { body: 'x' })).status).toBe(202)
+    guarded.rotate(false)
+    expect((await guarded.request('PATCH', location, { body: 'x' })).status).toBe(401)
+  })
+
   it('of its own session alone', async () => {
     const other = (await guarded.as(ANN, 'POST', UPLOADS)).headers.location ?? ''
     const [proof] = /proof=.*/.exec(location) ?? []

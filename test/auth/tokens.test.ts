@@ -244,7 +244,7 @@ describe('the token service', () => {
 
   it('gives a stranger a token for what strangers may do', async () => {
     await guarded.setPolicy({ rules: [{ name: 'open', who: ['anonymous'], may: ['pull'], on: ['app'] }] })
-    const token = await guarded.tokenFor({}, SCOPE)
+    const token = await guarded.tokenFor({}, SCOPE, 'registry:catalog:*')
     expect(parts(token).body.access).toEqual([{ type: 'repository', name: 'app', actions: ['pull'] }])
     expect(await isLetIn(token)).toBe(true)
     expect((await guarded.as(bearer(token), 'POST', '/v2/app/blobs/uploads/')).status).toBe(401)
@@ -276,6 +276,20 @@ describe('the token service', () => {
     expect(rows.length - expired.length).toBe(200)
     // Where new rows come to lie is chance: the foremost of the old ones may still be there.
     expect(expired.length).toBeLessThan(4)
+  })
+
+  it('renews a login for ninety days, and gives out what does so to those alone who ask for it', async () => {
+    const { json } = await guarded.as(basic('ann', PASSWORD), 'GET', '/token?offline_token=true')
+    const { refresh_token } = json as { refresh_token: string }
+    const renew = () =>
+      guarded.request('POST', '/token', form({ grant_type: 'refresh_token', refresh_token }))
+    guarded.wait(90 * 24 * HOUR - 1)
+    expect((await renew()).status).toBe(200)
+    guarded.wait(1)
+    expect((await renew()).status).toBe(401)
+
+    const plain = await guarded.as(basic('ann', PASSWORD), 'GET', '/token')
+    expect(plain.json).not.toHaveProperty('refresh_token')
   })
 
   it.each([
