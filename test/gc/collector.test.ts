@@ -94,6 +94,23 @@ describe('the object of a blob that is gone', () => {
   })
 })
 
+describe('the content of a large manifest that is gone', () => {
+  it('stays for a grace, as that of blobs does, and goes then', async () => {
+    await registry.pushBlob('app', '{}')
+    const large = imageOf([], { annotations: { note: 'x'.repeat(400_000) } })
+    const named = await registry.pushManifest('app', 'v1', large)
+    const objects = store.objects.size
+    await registry.expectStatus(202, 'DELETE', `/v2/app/manifests/${named}`)
+    registry.wait(GRACE - 1)
+    await collect()
+    expect(store.objects.size).toBe(objects)
+
+    registry.wait(GRACE)
+    await collect()
+    expect(store.objects.size).toBeLessThan(objects)
+  })
+})
+
 describe('what a manifest needs', () => {
   it('stays for ever, and when the manifest is deleted for its grace', async () => {
     const image = await registry.pushImage('app', 'v1', ['layer'])

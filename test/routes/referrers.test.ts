@@ -9,6 +9,7 @@ import {
   imageOf,
   indexOf,
 } from '../support/content.ts'
+import { MemoryTable } from '../support/memory-table.ts'
 import { openRegistry, type TestRegistry } from '../support/registry.ts'
 
 const SUBJECT = describing('the image that others refer to', OCI_IMAGE)
@@ -45,6 +46,21 @@ describe('the referrers of a digest', () => {
     const answer = await registry.expectStatus(200, 'GET', `/v2/never/seen/referrers/${SUBJECT.digest}`)
     expect(answer.headers['content-type']).toBe('application/vnd.oci.image.index.v1+json')
     expect(answer.json.manifests).toEqual([])
+  })
+
+  it.each([99, 100, 101, 201])('are listed to the last of %i', async count => {
+    for (let i = 0; i < count; i++) await refer({ annotations: { number: String(i) } })
+    expect(await list()).toHaveLength(count)
+  })
+
+  it('are in rows that fit into DynamoDB, however much they have to say', async () => {
+    const table = new MemoryTable()
+    registry = openRegistry({ table })
+    await registry.pushBlob('a/b', '{}')
+    const annotations = { note: 'x'.repeat(1_000_000) }
+    await refer({ annotations })
+    for (const row of table.all()) expect(JSON.stringify(row).length).toBeLessThan(400_000)
+    expect(await list()).toMatchObject([{ annotations }])
   })
 
   it.each(['latest', 'sha256:baddigeststring'])('cannot be asked for by %s', async reference => {
