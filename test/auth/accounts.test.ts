@@ -58,6 +58,29 @@ it('is not made with a part that new accounts do not have, which would be left o
   expect([answer.status, answer.json.errors?.[0]?.message]).toEqual([400, 'disabled: is not known here'])
 })
 
+it('are for those alone who may administer every repository', async () => {
+  const rule = { name: 'lead', who: ['user:ann'], may: ['administer'] }
+  await guarded.setPolicy({ rules: [{ ...rule, on: ['app', 'lib/**'] }] })
+  expect((await guarded.as(ANN, 'GET', '/api/users')).status).toBe(403)
+  await guarded.setPolicy({ rules: [{ ...rule, on: ['**'] }] })
+  guarded.wait(MINUTE)
+  expect((await guarded.as(ANN, 'GET', '/api/users')).status).toBe(200)
+})
+
+it('is noted to have been used once an hour', async () => {
+  let noted = 0
+  const transact = guarded.table.transact.bind(guarded.table)
+  guarded.table.transact = (...writes) => {
+    noted++
+    return transact(...writes)
+  }
+  for (let minute = 0; minute < 120; minute += 2) {
+    await guarded.as(ANN, 'GET', '/v2/')
+    guarded.wait(2 * MINUTE)
+  }
+  expect(noted).toBe(2)
+})
+
 it('renews the key of a robot without a word of when it shall expire', async () => {
   const grants = [{ may: ['pull'], on: ['app'] }]
   const { expires } = await guarded.auth.accounts.addRobot('ci', { grants, expires: guarded.now() + MINUTE })

@@ -131,7 +131,9 @@ describe('a mount', () => {
     expect((await guarded.as(ANN, 'HEAD', `/v2/app/blobs/${digest('secret')}`)).status).toBe(404)
   })
 
-  it('from anywhere is for those who may pull everywhere', async () => {
+  it('from anywhere is for those who may pull everywhere, and not for what a token was given for', async () => {
+    const token = await guarded.tokenFor(basic('root', PASSWORD), 'repository:app:pull,push')
+    expect((await mount(bearer(token))).status).toBe(202)
     expect((await mount(basic('root', PASSWORD))).status).toBe(201)
   })
 

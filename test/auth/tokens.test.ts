@@ -94,10 +94,18 @@ describe('a token', () => {
     expect(await isLetIn(token)).toBe(false)
   })
 
-  it('works at once when he has logged in again after a change', async () => {
+  it('stays worthless when who was disabled is let in again', async () => {
+    const token = await tokenOfAnn()
+    await guarded.auth.accounts.changeUser('ann', { disabled: true })
+    await guarded.auth.accounts.changeUser('ann', { disabled: false })
+    guarded.wait(60_000)
+    expect(await isLetIn(token)).toBe(false)
     expect(await isLetIn(await tokenOfAnn())).toBe(true)
-    await guarded.auth.accounts.changeUser('ann', { password: 'another one' })
-    expect(await isLetIn(await guarded.tokenFor(basic('ann', 'another one'), SCOPE))).toBe(true)
+  })
+
+  it('of an administrator is for whatever he asks for', async () => {
+    const token = await guarded.tokenFor(basic('root', PASSWORD), 'repository:app:pull,push,delete')
+    expect(parts(token).body.access[0].actions).toEqual(['pull', 'push', 'delete'])
   })
 
   it('of a robot is worthless within a minute after its key was renewed', async () => {
@@ -289,7 +297,9 @@ describe('the token service', () => {
     expect((await renew()).status).toBe(401)
 
     const plain = await guarded.as(basic('ann', PASSWORD), 'GET', '/token')
-    expect(plain.json).not.toHaveProperty('refresh_token')
+    const login = form({ grant_type: 'password', username: 'ann', password: PASSWORD })
+    const posted = await guarded.expectStatus(200, 'POST', '/token', login)
+    for (const { json } of [plain, posted]) expect(json).not.toHaveProperty('refresh_token')
   })
 
   it.each([

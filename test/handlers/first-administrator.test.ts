@@ -42,6 +42,15 @@ describe('the first administrator', () => {
     expect(me.json).toMatchObject({ id: 'user:admin', admin: true })
   })
 
+  it.each(['Update', 'Delete'] as const)(
+    'is not made by %s, when there is nobody any more',
+    async request => {
+      await tell(request)
+      expect(answers).toMatchObject([{ Status: 'SUCCESS', PhysicalResourceId: 'admin' }])
+      expect(await accounts.some()).toBe(false)
+    },
+  )
+
   it('is made once, however often it is asked for', async () => {
     await tell('Create')
     await tell('Create', () => Promise.reject(new Error('nobody may ask')))
