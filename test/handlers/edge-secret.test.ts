@@ -126,6 +126,16 @@ describe('The secret', () => {
     expect(deployment.services.items.get('keys')).toBe(edgeKeys.join(','))
   })
 
+  it('is given up where the edge changes whenever it is told', async () => {
+    let changes = 0
+    deployment.services.meanwhile = operation => {
+      if (operation === 'POST keys' && changes < 50) deployment.services.setItem('other', String(changes++))
+    }
+    const answer = await deployment.secret('Create')
+    expect(answer).toMatchObject({ Status: 'FAILED', Reason: 'cannot tell the edge: ConflictException' })
+    expect(changes).toBe(5)
+  })
+
   it('forgets the key before the last', async () => {
     for (const generation of ['1', '2', '3']) await deployment.secret('Update', { generation })
     expect(deployment.stored.generations).toEqual(['3', '2'])
