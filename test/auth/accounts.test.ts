@@ -67,6 +67,30 @@ it('are for those alone who may administer every repository', async () => {
   expect((await guarded.as(ANN, 'GET', '/api/users')).status).toBe(200)
 })
 
+it.each([7, 257])('are not made with a password of %i characters', async length => {
+  const add = guarded.auth.accounts.addUser('bob', { password: 'x'.repeat(length) })
+  await expect(add).rejects.toThrow('a password has 8 to 256 characters')
+})
+
+describe('a policy', () => {
+  const put = (policy: unknown, version: number) =>
+    guarded.as(basic('root', PASSWORD), 'PUT', '/api/policy', { body: JSON.stringify({ policy, version }) })
+
+  it('takes the place of the one alone that it was made from', async () => {
+    expect((await put({ rules: [] }, 1)).json).toMatchObject({ version: 2 })
+    for (const version of [0, 1, 3])
+      expect((await put({ rules: [] }, version)).json.errors?.[0]?.message).toBe(
+        `the policy is not of version ${version} any more`,
+      )
+  })
+
+  it('fits into a row of DynamoDB', async () => {
+    const rule = { name: 'x', who: ['user:ann'], may: ['pull'], on: Array(100).fill('x'.repeat(200)) }
+    const answer = await put({ rules: Array(20).fill(rule) }, 1)
+    expect([answer.status, answer.json.errors?.[0]?.message]).toEqual([400, 'the policy is too long'])
+  })
+})
+
 it('is noted to have been used once an hour', async () => {
   let noted = 0
   const transact = guarded.table.transact.bind(guarded.table)
