@@ -199,6 +199,12 @@ describe('a tag', () => {
   })
 })
 
+it('a repository is removed though somebody else takes one of its manifests away meanwhile', async () => {
+  const named = await registry.pushManifest('a', 'v1', indexOf([]))
+  before('delete', 'manifest#', () => registry.expectStatus(202, 'DELETE', `/v2/a/manifests/${named}`))
+  await registry.expectStatus(200, 'DELETE', '/api/repositories/a')
+})
+
 it('a large push goes on while the collector comes by', async () => {
   for (const content of ['{}', LAYER]) await registry.pushBlob('a', content)
   let collecting = false

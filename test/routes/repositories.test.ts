@@ -112,6 +112,11 @@ describe('removing a repository', () => {
     await registry.expectStatus(200, 'GET', `/v2/a/b/blobs/${digest('layer')}`)
   })
 
+  it('is done at once where it is just not too much', async () => {
+    for (let i = 0; i < 50; i++) await push('a', `v${i}`, indexOf([], { annotations: { number: String(i) } }))
+    expect((await remove('a')).json).toEqual({ removed: 50, more: false })
+  })
+
   it('goes on where it was too much for once', async () => {
     for (let i = 0; i < 60; i++) await push('a', `v${i}`, indexOf([], { annotations: { number: String(i) } }))
     expect((await remove('a')).json).toEqual({ removed: 50, more: true })
