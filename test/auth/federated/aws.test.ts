@@ -4,7 +4,7 @@ import { awsLogin } from '../../../lambda/auth/federated/aws.ts'
 import { QUESTION } from '../../../lambda/auth/federated/aws-question.ts'
 import { getAt } from '../../../lambda/auth/federated/get.ts'
 import { presign } from '../../../lambda/store/aws-presign.ts'
-import { sha256 } from '../../../lambda/store/aws-signature.ts'
+import { sha256, timeOf } from '../../../lambda/store/aws-signature.ts'
 import { basic, type Guarded, openGuarded } from '../../support/auth.ts'
 import { Sts } from '../../support/sts.ts'
 
@@ -121,7 +121,13 @@ describe('a login by AWS IAM', () => {
       'on a date that there is not',
       () => withQuery(password(), query => query.set('X-Amz-Date', '20269931T999999Z')),
     ],
-    ['and made younger', () => withQuery(password(), query => query.set('X-Amz-Date', '20261121T000000Z'))],
+    [
+      'and made younger',
+      () =>
+        withQuery(password({ now: new Date(guarded.now() - 20 * MINUTE) }), query =>
+          query.set('X-Amz-Date', timeOf(new Date(guarded.now()))),
+        ),
+    ],
     ['and then altered', () => password().replace(/.$/, last => (last === '0' ? '1' : '0'))],
   ])('is refused when it was signed %s', async (_, secret) => {
     expect((await logIn(secret())).status).toBe(401)
@@ -173,6 +179,41 @@ describe('a login by AWS IAM', () => {
       seconds: 901,
     })
     expect([(await logIn(secret.href)).status, sts.asked.length]).toEqual([401, 0])
+  })
+
+  it('never reaches anybody when it has expired that was signed for less', async () => {
+    const secret = presign({
+      method: 'GET',
+      url: new URL('https://sts.eu-central-1.amazonaws.com/'),
+      query: QUESTION,
+      headers: { 'x-longshore-registry': 'registry.example' },
+      payload: sha256(''),
+      service: 'sts',
+      region: 'eu-central-1',
+      credentials: KEYS,
+      now: new Date(guarded.now() - MINUTE),
+      seconds: 60,
+    }).href
+    expect((await logIn(secret)).detail).toEqual({ reason: 'the password has expired' })
+    expect(sts.asked).toEqual([])
+  })
+
+  it('is not that of an account which has only named a role like one that may', async () => {
+    const credentials = { accessKeyId: 'AKIAEXAMPLEEXAMPLE01', secretAccessKey: 'a third' }
+    sts.know({ credentials, arn: 'arn:aws:sts::999999999999:assumed-role/123456789012/s' })
+    const { status, detail } = await logIn(password({ credentials }))
+    expect([status, detail]).toEqual([401, { reason: 'nobody of account 999999999999 logs in here' }])
+  })
+
+  it('is told which rule decides also where a rule asks for its account', async () => {
+    const rule = { name: 'ours', who: ['role:**'], claims: { account: '123456789012' } }
+    await guarded.setPolicy({ rules: [{ ...rule, may: ['pull'], on: ['app'] }] })
+    const explain = async (who: string) => {
+      const body = JSON.stringify({ who, action: 'pull', repository: 'app' })
+      return (await guarded.as(basic('root', 'correct horse'), 'POST', '/api/policy/explain', { body })).json
+    }
+    expect(await explain('role:arn:aws:iam::123456789012:role/any')).toMatchObject({ allowed: true })
+    expect(await explain('role:arn:aws:iam::999999999999:role/any')).toMatchObject({ allowed: false })
   })
 
   it('believes nothing that STS says beside a refusal', async () => {
