@@ -51,6 +51,13 @@ beforeEach(async () => {
 })
 
 const mint = (about: Parameters<Issuer['mint']>[0] = {}) => issuer.mint({ now: guarded.now(), ...about })
+/** A token of the issuer that says of time what it is told to, and nothing else. */
+const sign = (times: { readonly iat?: number; readonly exp?: number }) =>
+  new SignJWT({ sub: 'repo:acme/app', repository: 'acme/app', ...times })
+    .setProtectedHeader({ alg: issuer.key.alg, kid: issuer.key.kid })
+    .setIssuer(issuer.url)
+    .setAudience('registry.example')
+    .sign(issuer.key.privateKey)
 const logIn = (token: string) => guarded.as(basic('oidc', token), 'GET', '/v2/')
 const MAIN = { ref: 'refs/heads/main' }
 
@@ -156,6 +163,9 @@ describe('a login by OpenID Connect', () => {
     ['with an empty subject', () => mint({ claims: { sub: '' } })],
     ['whose subject is no text', () => mint({ claims: { sub: { name: 'a' } as never } })],
     ['whose subject is null', () => mint({ claims: { sub: null as never } })],
+    ['whose subject is too long', () => mint({ claims: { sub: 'é'.repeat(257) } })],
+    ['without an end', () => sign({ iat: Math.floor(guarded.now() / 1000) })],
+    ['without a beginning', () => sign({ exp: Math.floor(guarded.now() / 1000) + 60 })],
     ['signed with a key that the issuer does not have', async () => mint({ key: await makeKey() })],
     [
       'signed with another key of the same name',
@@ -213,6 +223,12 @@ describe('a login by OpenID Connect', () => {
     expect((await logIn(await mint())).status).toBe(200)
     guarded.wait(61_000)
     expect((await logIn(before)).status).toBe(401)
+  })
+
+  it('asks not again and again for keys that there are not', async () => {
+    await logIn(await mint())
+    for (let i = 0; i < 3; i++) expect((await logIn(await mint({ key: await makeKey() }))).status).toBe(401)
+    expect(issuer.asked.filter(path => path === '/keys')).toHaveLength(1)
   })
 
   it('waits for the issuer, and says so when it does not answer', async () => {
