@@ -11,6 +11,9 @@ describe('a registry that is named', () => {
     ['http://registry.example:5000', 'http://registry.example:5000', 'registry.example:5000'],
     ['localhost:5000', 'http://localhost:5000', 'localhost:5000'],
     ['https://localhost:5000', 'https://localhost:5000', 'localhost:5000'],
+    ['127.0.0.1:5000', 'http://127.0.0.1:5000', '127.0.0.1:5000'],
+    ['127.evil.example', 'https://127.evil.example', '127.evil.example'],
+    ['localhost.evil.example', 'https://localhost.evil.example', 'localhost.evil.example'],
     ['[::1]:5000', 'http://[::1]:5000', '[::1]:5000'],
   ])('%s is asked at %s and known as %s', (registry, origin, host) => {
     expect([originOf(registry), hostOf(registry)]).toEqual([origin, host])
