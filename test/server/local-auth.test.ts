@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Accounts } from '../../lambda/auth/accounts.ts'
 import { OPEN } from '../../lambda/auth/authorizer.ts'
@@ -83,4 +85,24 @@ describe('a server whose last account is removed', () => {
   it('stays closed where others reach it', async () => {
     expect(await isOpenWithoutAccounts('0.0.0.0')).toBe(false)
   })
+})
+
+describe('a server without accounts', () => {
+  const open = (host: string) => openAuth(new MemoryTable(), { data: scratch.path, host, auth: 'auto' })
+
+  it.each(['localhost', '127.0.0.1', '127.1.2.3', '::1'])('may listen on %s', async host => {
+    expect(await open(host)).toBeDefined()
+  })
+
+  it.each(['0.0.0.0', '::', '192.0.2.1', '127.evil.example', 'localhost.evil.example', '::2'])(
+    'refuses to listen on %s',
+    async host => {
+      await expect(open(host)).rejects.toThrow('there are no accounts')
+    },
+  )
+})
+
+it('keeps the keys of tokens for nobody else to read', async () => {
+  await openAuth(new MemoryTable(), { data: scratch.path, host: '127.0.0.1', auth: 'auto' })
+  expect(statSync(join(scratch.path, 'keys.json')).mode & 0o777).toBe(0o600)
 })
