@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ObjectMissing, StoreBusy } from '../../../lambda/store/blobs.ts'
 import { Bucket, openClient } from '../../../lambda/store/s3/bucket.ts'
+import { checksumOf } from '../../../lambda/store/s3/notes.ts'
 
 const servers: Server[] = []
 afterEach(() => {
@@ -97,4 +98,19 @@ describe('a bucket', () => {
 
     await expect(bucket.abort('a', 'upload')).resolves.toBeUndefined()
   })
+})
+
+it('gives up a part for which nobody waits any more', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  servers.push(server)
+  await once(server, 'listening')
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const credentials = async () => ({ accessKeyId: 'a', secretAccessKey: 'b' })
+  const bucket = new Bucket(openClient({ bucket: 'b', region: 'eu-west-1', endpoint }, credentials), 'b')
+  const stop = new AbortController()
+  const part = { number: 1, body: Buffer.from('x'), checksum: checksumOf(Buffer.from('x')) }
+  const sent = bucket.uploadPart('blobs/a', 'upload', part, stop.signal)
+  await once(server, 'request')
+  stop.abort()
+  await expect(sent).rejects.toMatchObject({ name: 'AbortError' })
 })

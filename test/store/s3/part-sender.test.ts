@@ -47,6 +47,13 @@ describe('sending parts', () => {
     }
   })
 
+  it('gives no buffer of a smaller part for a larger one', async () => {
+    const sender = new PartSender(64)
+    sender.send(await sender.buffer(8), async () => {})
+    await turn()
+    expect((await sender.buffer(32)).length).toBe(32)
+  })
+
   it('finishes when all have arrived', async () => {
     const sender = new PartSender(64)
     let arrived = 0
