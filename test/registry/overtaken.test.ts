@@ -25,7 +25,7 @@ beforeEach(() => {
 })
 
 /** Lets something happen before the next transaction that deletes, or else writes, a row whose sort key begins so. */
-function before(how: 'delete' | 'write', beginning: string, happens: () => Promise<unknown>): void {
+function justBefore(how: 'delete' | 'write', beginning: string, happens: () => Promise<unknown>): void {
   const isMeant = (write: Write) =>
     !('check' in write) && 'delete' in write === (how === 'delete') && keyOf(write).sort.startsWith(beginning)
   const transact = table.transact.bind(table)
@@ -61,7 +61,7 @@ async function expectKept(name: string): Promise<void> {
 describe('a blob is not lost', () => {
   it('when it is freed and uploaded again while it is being mounted', async () => {
     await registry.pushBlob('a', LAYER)
-    before('write', `blob#${DIGEST}`, async () => {
+    justBefore('write', `blob#${DIGEST}`, async () => {
       await registry.expectStatus(202, 'DELETE', blob('a'))
       await collect()
       await registry.pushBlob('a', LAYER)
@@ -74,14 +74,14 @@ describe('a blob is not lost', () => {
   it('when it is mounted while it is being freed', async () => {
     await registry.pushBlob('a', LAYER)
     await registry.expectStatus(202, 'DELETE', blob('a'))
-    before('delete', 'object', () => registry.pushBlob('b', LAYER))
+    justBefore('delete', 'object', () => registry.pushBlob('b', LAYER))
     await collect()
 
     await expectKept('b')
   })
 
   it('when two repositories are the first to get it', async () => {
-    before('write', 'object', () => registry.pushBlob('b', LAYER))
+    justBefore('write', 'object', () => registry.pushBlob('b', LAYER))
     await registry.pushBlob('a', LAYER)
     await registry.expectStatus(202, 'DELETE', blob('b'))
 
@@ -90,7 +90,7 @@ describe('a blob is not lost', () => {
 
   it('when its session ends while that is being cancelled', async () => {
     const location = await registry.beginUpload('a')
-    before('delete', 'upload#', () =>
+    justBefore('delete', 'upload#', () =>
       registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body: LAYER }),
     )
     await registry.expectStatus(404, 'DELETE', location)
@@ -102,7 +102,7 @@ describe('a blob is not lost', () => {
     const { headers } = await registry.expectStatus(202, 'POST', '/v2/a/blobs/uploads/')
     const session = { name: 'a' as RepositoryName, upload: headers['docker-upload-uuid'] as UploadId }
     store.write(session, 'written directly')
-    before('delete', 'upload#', () =>
+    justBefore('delete', 'upload#', () =>
       registry.expectStatus(201, 'PUT', `${headers.location}?digest=${DIGEST}`, { body: LAYER }),
     )
     await registry.directUploads.claim(session.name, session.upload)
@@ -112,7 +112,7 @@ describe('a blob is not lost', () => {
 
   it('when a manifest begins to need it while it is being deleted', async () => {
     for (const content of ['{}', LAYER]) await registry.pushBlob('a', content)
-    before('delete', 'blob#', () => registry.pushManifest('a', 'v1', imageOf([LAYER])))
+    justBefore('delete', 'blob#', () => registry.pushManifest('a', 'v1', imageOf([LAYER])))
     await registry.expectStatus(405, 'DELETE', blob('a'))
 
     await expectKept('a')
@@ -120,7 +120,7 @@ describe('a blob is not lost', () => {
 
   it('when the collector takes a large push for dead just before its end', async () => {
     for (const content of ['{}', LAYER]) await registry.pushBlob('a', content)
-    before('write', 'manifest#', async () => {
+    justBefore('write', 'manifest#', async () => {
       registry.wait(GRACE / 2)
       await registry.head(blob('a'))
       await registry.head(`/v2/a/blobs/${digest('{}')}`)
@@ -136,7 +136,7 @@ describe('a blob is not lost', () => {
 
 it('a session that is cancelled just before its end makes no blob', async () => {
   const location = await registry.beginUpload('a')
-  before('delete', 'upload#', () => registry.expectStatus(204, 'DELETE', location))
+  justBefore('delete', 'upload#', () => registry.expectStatus(204, 'DELETE', location))
   await registry.expectStatus(404, 'PUT', `${location}?digest=${DIGEST}`, { body: LAYER })
   await registry.expectStatus(404, 'GET', blob('a'))
 })
@@ -144,7 +144,7 @@ it('a session that is cancelled just before its end makes no blob', async () => 
 describe('no object stays that nobody holds', () => {
   it('when a blob is mounted twice at once', async () => {
     await registry.pushBlob('a', LAYER)
-    before('write', `blob#${DIGEST}`, () => mount('b', 'a'))
+    justBefore('write', `blob#${DIGEST}`, () => mount('b', 'a'))
     await mount('b', 'a')
     for (const name of ['a', 'b']) await registry.expectStatus(202, 'DELETE', blob(name))
 
@@ -155,7 +155,7 @@ describe('no object stays that nobody holds', () => {
   it('when a blob is freed, uploaded and deleted again while it is being freed', async () => {
     await registry.pushBlob('a', LAYER)
     await registry.expectStatus(202, 'DELETE', blob('a'))
-    before('delete', 'object', async () => {
+    justBefore('delete', 'object', async () => {
       await collect()
       await registry.pushBlob('a', LAYER)
       await registry.expectStatus(202, 'DELETE', blob('a'))
@@ -173,7 +173,7 @@ describe('a tag', () => {
 
   it('that is moved twice at once keeps no manifest from being deleted', async () => {
     await registry.pushManifest('a', 'v1', index('first'))
-    before('write', 'tag#', () => registry.pushManifest('a', 'v1', index('second')))
+    justBefore('write', 'tag#', () => registry.pushManifest('a', 'v1', index('second')))
     await registry.pushManifest('a', 'v1', index('third'))
 
     expect((await registry.get('/v2/a/manifests/v1')).text).toBe(index('third'))
@@ -183,7 +183,7 @@ describe('a tag', () => {
 
   it('that is deleted while it is moved keeps no manifest from being deleted', async () => {
     await registry.pushManifest('a', 'v1', index('first'))
-    before('delete', 'tag#', () => registry.pushManifest('a', 'v1', index('second')))
+    justBefore('delete', 'tag#', () => registry.pushManifest('a', 'v1', index('second')))
     await registry.expectStatus(202, 'DELETE', '/v2/a/manifests/v1')
 
     await registry.expectStatus(202, 'DELETE', `/v2/a/manifests/${digest(index('second'))}`)
@@ -192,7 +192,7 @@ describe('a tag', () => {
 
   it('goes with its manifest also where it came while that was being deleted', async () => {
     const named = await registry.pushManifest('a', 'v1', index('first'))
-    before('delete', 'manifest#', () => registry.pushManifest('a', 'v2', index('first')))
+    justBefore('delete', 'manifest#', () => registry.pushManifest('a', 'v2', index('first')))
     await registry.expectStatus(202, 'DELETE', `/v2/a/manifests/${named}`)
 
     expect(await tagsOf()).toEqual([])
@@ -201,7 +201,7 @@ describe('a tag', () => {
 
 it('a repository is removed though somebody else takes one of its manifests away meanwhile', async () => {
   const named = await registry.pushManifest('a', 'v1', indexOf([]))
-  before('delete', 'manifest#', () => registry.expectStatus(202, 'DELETE', `/v2/a/manifests/${named}`))
+  justBefore('delete', 'manifest#', () => registry.expectStatus(202, 'DELETE', `/v2/a/manifests/${named}`))
   await registry.expectStatus(200, 'DELETE', '/api/repositories/a')
 })
 
