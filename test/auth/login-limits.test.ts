@@ -8,12 +8,14 @@ import { MemoryTable } from '../support/memory-table.ts'
 const HERE = '192.0.2.1'
 const ELSEWHERE = '198.51.100.1'
 
+let now: number
 let limits: LoginLimits
 /** Another process on the same table. */
 let another: () => LoginLimits
 beforeEach(() => {
+  now = 1_000_000
   const keyring = new Keyring(['k'.repeat(43)])
-  const parts = { table: new MemoryTable(), keyring: () => keyring, clock: () => 1_000_000 }
+  const parts = { table: new MemoryTable(), keyring: () => keyring, clock: () => now }
   another = () => new LoginLimits(parts)
   limits = another()
 })
@@ -39,6 +41,21 @@ it('lets nobody work out whose count is kept in the same row as his', async () =
   while (row(ELSEWHERE, `x${i}`) !== row(HERE, 'ann')) i++
   await tenWrong(`x${i}`, ELSEWHERE)
   await expect(right('ann', HERE)).resolves.toBeUndefined()
+})
+
+it('counts anew when five minutes have passed', async () => {
+  await tenWrong('ann', HERE)
+  now += 5 * 60_000
+  for (let failed = 0; failed < 9; failed++) await wrong('ann', HERE)
+  await expect(right('ann', HERE)).resolves.toBeUndefined()
+  await wrong('ann', HERE)
+  await expect(right('ann', HERE)).rejects.toThrow('too many wrong passwords')
+})
+
+it('counts nothing against somebody of whom nobody could say whether he was right', async () => {
+  const error = new Error('STS does not answer')
+  for (let i = 0; i < 20; i++)
+    await expect(attempt('ann', HERE, () => Promise.reject(error))).rejects.toBe(error)
 })
 
 it.each([
