@@ -163,10 +163,17 @@ describe.each(COMBINATIONS)('With %s', (_, settings) => {
       const sources = Object.values(Condition ?? {}).map(test => flat(test['aws:SourceArn'] ?? ''))
       expect(sources.join('')).toMatch(/distribution\/<EdgeDistribution\w+>|<StorageBlobs\w+\.Arn>/)
     }
-    for (const { Properties = {} } of made.all('AWS::Lambda::Permission')) {
+    const callers = made.all('AWS::Lambda::Permission').map(({ Properties = {} }) => {
       expect(Properties.Action).toBe('lambda:InvokeFunction')
-      expect(flat(Properties.SourceArn)).toMatch(/<\w+|:s3:::/)
-    }
+      return `${Properties.Principal} ${flat(Properties.SourceArn)}`
+    })
+    expect(callers.sort()).toEqual([
+      expect.stringMatching(
+        /^apigateway.amazonaws.com arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<Api\w+>\/\*\/\$default$/,
+      ),
+      expect.stringMatching(/^events.amazonaws.com <FunctionsSchedule\w+\.Arn>$/),
+      expect.stringMatching(/^s3.amazonaws.com arn:<AWS::Partition>:s3:::\w+-<AWS::AccountId>-\{/),
+    ])
   })
 
   it('roles are for services alone', () => {
