@@ -25,6 +25,9 @@ const KEY = '/api/robots/<account>/key'
 /** Each one more in the cost doubles the time that a login takes, and whoever knows the name can make us take it: with 14 it is some seconds. */
 const BCRYPT = /^\$2[aby]\$(?:0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/
 
+/** A robot's key is shown once: nothing in between may keep it. */
+const UNKEPT = { 'cache-control': 'no-store' }
+
 const USER_PARTS = {
   password: v.optional(v.string()),
   groups: v.optional(v.array(v.string())),
@@ -114,7 +117,7 @@ async function renewKey(
   context: Context,
 ): Promise<Response> {
   const { expires } = await read(request, NewKey)
-  return json(await accountsOf(context).renewKey(account, expires))
+  return json(await accountsOf(context).renewKey(account, expires), UNKEPT)
 }
 
 async function removeRobot(
@@ -163,7 +166,7 @@ function clean<T extends object>(about: T): { [K in keyof T]?: Exclude<T[K], und
 }
 
 function created(value: object): Response {
-  return { ...json(value, { 'cache-control': 'no-store' }), status: 201 }
+  return { ...json(value, UNKEPT), status: 201 }
 }
 
 function accountsOf({ accounts }: Context): Accounts {

@@ -111,3 +111,14 @@ it('renews the key of a robot without a word of when it shall expire', async () 
   const answer = await guarded.as(basic('root', PASSWORD), 'POST', '/api/robots/ci/key')
   expect([answer.status, answer.json]).toEqual([200, expect.objectContaining({ expires })])
 })
+
+it('shows the key of a robot to nobody but who asked for it, and to no cache', async () => {
+  const root = basic('root', PASSWORD)
+  const robot = { name: 'ci', grants: [{ may: ['pull'], on: ['app'] }] }
+  const made = await guarded.as(root, 'POST', '/api/robots', { body: JSON.stringify(robot) })
+  const renewed = await guarded.as(root, 'POST', '/api/robots/ci/key')
+  for (const { headers, text } of [made, renewed]) {
+    expect(text).toMatch(/lsk_/)
+    expect(headers['cache-control']).toBe('no-store')
+  }
+})
