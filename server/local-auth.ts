@@ -29,6 +29,7 @@ export async function openAuth(table: Table, options: LocalAuth): Promise<Auth |
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, federated })
   const remembered = new Cache<boolean>(Date.now, { life: MEMORY, most: 1 })
   const canLogIn = () => remembered.get('', async () => federated.length > 0 || auth.accounts.some())
+  const ownHost = options.origin && new URL(options.origin).host
   const reachable = !isLoopback(host)
   if (reachable && !(await canLogIn()))
     throw new StartError(
@@ -40,16 +41,15 @@ export async function openAuth(table: Table, options: LocalAuth): Promise<Auth |
     ...auth,
     async authorize(request, need) {
       if (await canLogIn()) return auth.authorize(request, need)
-      expectMeant(request.headers.host, options.origin)
+      expectMeant(request.headers.host, ownHost)
       return OPEN
     },
   }
 }
 
 /** @throws {RegistryError} DENIED where a page of the internet could be asking by its own name */
-function expectMeant(host: string | undefined, origin: string | undefined): void {
-  if (host === undefined || isLocalName(host) || (origin && new URL(origin).host === host.toLowerCase()))
-    return
+function expectMeant(host: string | undefined, ownHost: string | undefined): void {
+  if (host === undefined || isLocalName(host) || host.toLowerCase() === ownHost) return
   const reason = `nobody logs in here, and ${host} may be anybody's name: say --origin http(s)://${host} if it is this server's`
   throw new RegistryError('DENIED', { detail: { reason } })
 }

@@ -1,4 +1,4 @@
-import { type Client, digestOf, type Reply } from './client.ts'
+import { type Client, digestOf, type Reply, type Sent } from './client.ts'
 
 /** What the checks work on: a repository that nobody else uses. */
 export interface Bench {
@@ -62,9 +62,14 @@ export async function pushSmall(bench: Bench, bytes: Buffer): Promise<string> {
   return digest
 }
 
-/** A whole blob, large enough for the direct road. */
-export async function putDirectly(bench: Bench, bytes: Buffer, digest = digestOf(bytes)): Promise<Reply> {
-  const answer = await bench.client.ask('PUT', withDigest(await begin(bench), digest), { body: bytes })
+/** A whole blob in one request, large enough for the direct road. @param how it is sent */
+export async function putDirectly(
+  bench: Bench,
+  bytes: Buffer,
+  { digest = digestOf(bytes), ...how }: { digest?: string } & Pick<Sent, 'chunked' | 'copies'> = {},
+): Promise<Reply> {
+  const target = withDigest(await begin(bench), digest)
+  const answer = await bench.client.ask('PUT', target, { body: bytes, ...how })
   if (answer.status === 201) bench.blobs.push(digest)
   return answer
 }

@@ -2,7 +2,8 @@ import { randomInt } from 'node:crypto'
 import { RegistryError } from '../protocol/errors.ts'
 import { ACCOUNTS, keys } from '../store/keys.ts'
 import type { AccountRow } from '../store/records.ts'
-import { ConditionFailed, type Json, type Table } from '../store/table.ts'
+import { ConditionFailed, type Json, type Table, type Write } from '../store/table.ts'
+import { FEDERATED } from './federated/login.ts'
 import type { Grant } from './grant.ts'
 import { hashPassword, makeKey } from './passwords.ts'
 import { parseGrants } from './policy.ts'
@@ -10,7 +11,7 @@ import type { Subject } from './subject.ts'
 
 const NAME = /^(?=.{1,64}$)[a-z0-9]+(?:[._-][a-z0-9]+)*$/
 /** What names a way to log in, or everybody. */
-const RESERVED = ['anonymous', 'authenticated', 'aws', 'oidc', 'token']
+const RESERVED = ['anonymous', 'authenticated', ...FEDERATED, 'token']
 const LEAST_PASSWORD = 8
 const MOST_PASSWORD = 256
 const MOST_GENERATIONS = 2 ** 48 - 1
@@ -131,12 +132,7 @@ export class Accounts {
 
   /** @throws {RegistryError} NOT_FOUND */
   async remove(name: string, kind: Account['kind']): Promise<void> {
-    if (!NAME.test(name)) unknown(kind, name)
-    try {
-      await this.#table.transact({ delete: keys.account(name), if: { kind } })
-    } catch (error) {
-      throw error instanceof ConditionFailed ? unknown(kind, name) : error
-    }
+    await this.#write(name, kind, { delete: keys.account(name), if: { kind } })
   }
 
   /** Notes that an account was used, when it last was more than an hour ago. */
@@ -173,14 +169,19 @@ export class Accounts {
     set: Partial<Omit<AccountRow, 'partition' | 'sort' | 'grants'>>,
     revoke: boolean,
   ): Promise<Account> {
-    if (!NAME.test(name)) unknown(kind, name)
     const change = { set: { ...set } as Record<string, Json>, add: { generation: revoke ? 1 : 0 } }
+    await this.#write(name, kind, { update: keys.account(name), change, if: { kind } })
+    return show((await this.row(name)) ?? unknown(kind, name))
+  }
+
+  /** Writes the row of an account that must be there. The table takes no key with a name that no account can have. */
+  async #write(name: string, kind: Account['kind'], write: Write): Promise<void> {
+    if (!NAME.test(name)) unknown(kind, name)
     try {
-      await this.#table.transact({ update: keys.account(name), change, if: { kind } })
+      await this.#table.transact(write)
     } catch (error) {
       throw error instanceof ConditionFailed ? unknown(kind, name) : error
     }
-    return show((await this.row(name)) ?? unknown(kind, name))
   }
 }
 

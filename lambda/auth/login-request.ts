@@ -1,10 +1,10 @@
-import type { Request } from '../http/message.ts'
+import { hostOf, type Request } from '../http/message.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { Door, NameAndPassword } from './logins.ts'
 
 /** The name under which tokens are given out: the registry's host, as the client knows it. */
-export function serviceOf({ origin = '' }: Request): string {
-  return origin.replace(/^https?:\/\//, '') || 'longshore'
+export function serviceOf({ origin }: Request): string {
+  return hostOf(origin) || 'longshore'
 }
 
 /** Where a login by this request arrives. */

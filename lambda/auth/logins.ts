@@ -3,7 +3,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import type { AccountRow } from '../store/records.ts'
 import { type Accounts, subjectOf } from './accounts.ts'
 import { Cache } from './cache.ts'
-import type { FederatedLogin } from './federated/login.ts'
+import { FEDERATED, type FederatedLogin } from './federated/login.ts'
 import type { LoginLimits } from './login-limits.ts'
 import { isKey, isPassword } from './passwords.ts'
 import { ANONYMOUS, type Subject } from './subject.ts'
@@ -87,7 +87,7 @@ export class Logins {
     const { limits, federated } = this.#parts
     const other = federated.find(({ username }) => username === name)
     const work = async () => {
-      if (!other && (name === 'aws' || name === 'oidc')) throw refused(`logins as ${name} are not on here`)
+      if (!other && FEDERATED.includes(name)) throw refused(`logins as ${name} are not on here`)
       if (!other) return this.#proveAccount(name, password)
       const subject = await other.login(password, registry)
       return { subject, holder: { subject } }

@@ -114,8 +114,8 @@ async function write(method: string, { response }: Exchange): Promise<Written> {
     return await writeResponse(method, response)
   } catch (fault) {
     // Nothing has been sent yet, so the client can still be told.
-    const told = new RegistryError('UNAVAILABLE', { headers: { 'retry-after': '1' } })
-    return { ...(await writeResponse(method, errorResponse(told, method))), fault }
+    const told = errorResponse(new RegistryError('UNAVAILABLE'), method)
+    return { ...(await writeResponse(method, told)), fault }
   }
 }
 

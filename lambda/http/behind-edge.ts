@@ -17,10 +17,7 @@ export function behindEdge(app: App, isEdge: (header: string | undefined) => Pro
     try {
       if (await isEdge(request.headers[EDGE_HEADER])) return app(asAsked(request))
     } catch (fault) {
-      return {
-        ...refuse(new RegistryError('UNAVAILABLE', { headers: { 'retry-after': '1' } }), request),
-        fault,
-      }
+      return { ...refuse(new RegistryError('UNAVAILABLE'), request), fault }
     }
     return refuse(
       new RegistryError('DENIED', { detail: { reason: 'ask at the address of the registry' } }),

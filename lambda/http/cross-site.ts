@@ -1,4 +1,4 @@
-import type { Request } from './message.ts'
+import { hostOf, type Request } from './message.ts'
 
 /** What changes nothing, and whose answer a page of another site may not read anyway: we never say that it may. */
 const SAFE = ['GET', 'HEAD']
@@ -14,8 +14,4 @@ export function isCrossSite({ method, headers, origin }: Request): boolean {
   if (site !== undefined) return site !== 'same-origin' && site !== 'none'
   // Without the scheme: what ends TLS before us changes it.
   return page !== undefined && hostOf(page) !== hostOf(origin)
-}
-
-function hostOf(origin = ''): string {
-  return origin.replace(/^https?:\/\//, '')
 }

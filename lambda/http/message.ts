@@ -20,6 +20,11 @@ export interface Request {
   readonly body: AsyncIterable<Uint8Array>
 }
 
+/** The host of an origin, with its port if it has one. Of none, nothing. */
+export function hostOf(origin = ''): string {
+  return origin.replace(/^https?:\/\//, '')
+}
+
 export interface Response {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>

@@ -36,6 +36,9 @@ const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
+/** When to come again where nobody knows better, in seconds: no 503 goes without. */
+const SOON = { 'retry-after': '1' }
+
 interface ErrorOptions {
   /**
    * What a person is told. Docker, podman and skopeo show this alone, and no detail; so where it is absent, the reason that the detail
@@ -60,7 +63,7 @@ export class RegistryError extends Error {
     super(message ?? reasonIn(detail) ?? ERRORS[code][1], cause === undefined ? undefined : { cause })
     this.code = code
     this.detail = detail
-    this.headers = headers
+    this.headers = code === 'UNAVAILABLE' ? { ...SOON, ...headers } : headers
   }
 
   get status(): number {

@@ -2,14 +2,11 @@ import { RegistryError } from '../protocol/errors.ts'
 import { ObjectMissing, StorageFull, StoreBusy } from '../store/blobs.ts'
 import { TableBusy } from '../store/table.ts'
 
-/** How long a client shall wait before it asks a busy store again, in seconds. */
-const RETRY_AFTER = '1'
-
 /** What an error of the stores means to a client; `undefined` for one that has no meaning to it. */
 export function explain(cause: unknown): RegistryError | undefined {
   if (cause instanceof ObjectMissing) return new RegistryError('BLOB_UNKNOWN', { cause })
   if (cause instanceof StorageFull) return new RegistryError('INSUFFICIENT_STORAGE', { cause })
   if (cause instanceof TableBusy || cause instanceof StoreBusy)
-    return new RegistryError('UNAVAILABLE', { cause, headers: { 'retry-after': RETRY_AFTER } })
+    return new RegistryError('UNAVAILABLE', { cause })
   return undefined
 }

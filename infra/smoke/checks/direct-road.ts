@@ -40,7 +40,7 @@ export const DIRECT_ROAD: readonly Check[] = [
     name: 'S3 refuses a blob that is not what it says, and nothing can be claimed',
     run: async bench => {
       const [bytes, other] = [freshBytes(2 * MiB), freshBytes(16)]
-      const answer = await putDirectly(bench, bytes, digestOf(other))
+      const answer = await putDirectly(bench, bytes, { digest: digestOf(other) })
       const absent = (await lacks(bench, digestOf(other))) && (await lacks(bench, digestOf(bytes)))
       if (!absent) bench.blobs.push(digestOf(bytes))
       expect(
@@ -86,10 +86,7 @@ export const DIRECT_ROAD: readonly Check[] = [
       const { large } = bench
       if (large === undefined) return undefined
       const [bytes, copies] = [freshBytes(MiB), Math.ceil(large * 1024)]
-      const digest = digestOf(bytes, copies)
-      const target = withDigest(await begin(bench), digest)
-      const answer = await bench.client.ask('PUT', target, { body: bytes, copies })
-      if (answer.status === 201) bench.blobs.push(digest)
+      const answer = await putDirectly(bench, bytes, { digest: digestOf(bytes, copies), copies })
       expect(answer.status === 201, tell(answer))
       return `${copies} MiB`
     },
@@ -100,9 +97,7 @@ export const DIRECT_ROAD: readonly Check[] = [
     name: 'a whole blob whose length is not told does not go there',
     run: async bench => {
       const bytes = freshBytes(2 * MiB)
-      const target = withDigest(await begin(bench), digestOf(bytes))
-      const answer = await bench.client.ask('PUT', target, { body: bytes, chunked: true })
-      if (answer.status === 201) bench.blobs.push(digestOf(bytes))
+      const answer = await putDirectly(bench, bytes, { chunked: true })
       expect(answer.status === 201, tell(answer))
       return '201, by API or relay'
     },

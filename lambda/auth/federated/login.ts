@@ -1,8 +1,11 @@
 import type { Subject } from '../subject.ts'
 
+/** The names of such logins, whether they are on here or not. No account can have one of them. */
+export const FEDERATED: readonly string[] = ['aws', 'oidc']
+
 /** A login whose passwords somebody else vouches for: `docker login -u <username>`. */
 export interface FederatedLogin {
-  /** What stands for the name of an account, such as `aws`. No account can have it. */
+  /** What stands for the name of an account: one of {@link FEDERATED}. */
   readonly username: string
   /**
    * @param registry the host by which the client knows this registry. What was made for another one must not work here:

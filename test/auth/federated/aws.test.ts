@@ -51,6 +51,20 @@ const password = (changed: Partial<Parameters<typeof awsPassword>[0]> = {}) =>
     now: new Date(guarded.now()),
     ...changed,
   })
+/** The same made by hand, for as long as one likes. */
+const signedFor = (seconds: number, now = guarded.now()) =>
+  presign({
+    method: 'GET',
+    url: new URL('https://sts.eu-central-1.amazonaws.com/'),
+    query: QUESTION,
+    headers: { 'x-longshore-registry': 'registry.example' },
+    payload: sha256(''),
+    service: 'sts',
+    region: 'eu-central-1',
+    credentials: KEYS,
+    now: new Date(now),
+    seconds,
+  }).href
 const logIn = (secret: string) => guarded.as(basic('aws', secret), 'GET', '/v2/')
 const withQuery = (url: string, change: (query: URLSearchParams) => void) => {
   const changed = new URL(url)
@@ -169,32 +183,13 @@ describe('a login by AWS IAM', () => {
   })
 
   it('never reaches anybody when it was signed for longer than a quarter of an hour', async () => {
-    const secret = presign({
-      method: 'GET',
-      url: new URL('https://sts.eu-central-1.amazonaws.com/'),
-      query: QUESTION,
-      headers: { 'x-longshore-registry': 'registry.example' },
-      payload: sha256(''),
-      ...{ service: 'sts', region: 'eu-central-1', credentials: KEYS, now: new Date(guarded.now()) },
-      seconds: 901,
-    })
-    expect([(await logIn(secret.href)).status, sts.asked.length]).toEqual([401, 0])
+    expect([(await logIn(signedFor(901))).status, sts.asked.length]).toEqual([401, 0])
   })
 
   it('never reaches anybody when it has expired that was signed for less', async () => {
-    const secret = presign({
-      method: 'GET',
-      url: new URL('https://sts.eu-central-1.amazonaws.com/'),
-      query: QUESTION,
-      headers: { 'x-longshore-registry': 'registry.example' },
-      payload: sha256(''),
-      service: 'sts',
-      region: 'eu-central-1',
-      credentials: KEYS,
-      now: new Date(guarded.now() - MINUTE),
-      seconds: 60,
-    }).href
-    expect((await logIn(secret)).detail).toEqual({ reason: 'the password has expired' })
+    expect((await logIn(signedFor(60, guarded.now() - MINUTE))).detail).toEqual({
+      reason: 'the password has expired',
+    })
     expect(sts.asked).toEqual([])
   })
 
