@@ -1,7 +1,8 @@
+import { formatUrl } from '@aws-sdk/core/util'
+import { SignatureV4 } from '@smithy/signature-v4'
 import { LONGEST_LIFE, QUESTION, REGISTRY_HEADER } from '../lambda/auth/federated/aws-question.ts'
 import { stsHostOf } from '../lambda/auth/federated/sts-hosts.ts'
-import { presign } from '../lambda/store/aws-presign.ts'
-import { type Credentials, sha256 } from '../lambda/store/aws-signature.ts'
+import { type Credentials, Sha256 } from '../lambda/store/aws-signing.ts'
 import { Failure } from './failure.ts'
 
 interface Signing {
@@ -13,22 +14,26 @@ interface Signing {
 }
 
 /**
- * The password for `docker login -u aws`: a request to STS, signed and not sent, which says who signed it. It works for a quarter of an hour.
- * @throws {Failure} for a region without an STS that registries believe
+ * The password for `docker login -u aws`: a presigned GetCallerIdentity request of STS, which proves who signed it. It is
+ * valid for 15 minutes.
+ * @throws {Failure} for a region whose STS the registries do not know
  */
-export function awsPassword({ registry, ...by }: Signing): string {
-  const host = stsHostOf(by.region)
-  if (!host) throw new Failure(`there is no STS known for the region ${by.region}`)
-  return presign({
+export async function awsPassword({ registry, region, credentials, now }: Signing): Promise<string> {
+  const hostname = stsHostOf(region)
+  if (!hostname)
+    throw new Failure(
+      `AWS_REGION must be a region that has STS, such as us-east-1: "${region}" is unknown; set another region`,
+    )
+  const signer = new SignatureV4({ service: 'sts', region, credentials, sha256: Sha256 })
+  const request = {
     method: 'GET',
-    url: new URL(`https://${host}/`),
-    query: QUESTION,
-    headers: { [REGISTRY_HEADER]: registry },
-    payload: sha256(''),
-    service: 'sts',
-    seconds: LONGEST_LIFE,
-    ...by,
-  }).href
+    protocol: 'https:',
+    hostname,
+    path: '/',
+    headers: { host: hostname, [REGISTRY_HEADER]: registry },
+    query: { ...QUESTION },
+  }
+  return formatUrl(await signer.presign(request, { signingDate: now, expiresIn: LONGEST_LIFE }))
 }
 
 /** By the ways of the AWS SDK and CLI: environment, profiles, SSO, containers, instances. @throws {Failure} where there are none */

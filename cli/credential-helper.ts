@@ -26,7 +26,7 @@ async function answer(verb: string): Promise<void> {
     case 'get': {
       const said = (await text(process.stdin)).trim()
       const signing = { registry: hostOf(said), ...(await findCredentials()), now: new Date() }
-      console.log(JSON.stringify({ ServerURL: said, Username: 'aws', Secret: awsPassword(signing) }))
+      console.log(JSON.stringify({ ServerURL: said, Username: 'aws', Secret: await awsPassword(signing) }))
       return
     }
     case 'list':

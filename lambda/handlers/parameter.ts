@@ -3,14 +3,9 @@ import { request as askPlainly } from 'node:http'
 import { request as askOverTls } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  type Credentials,
-  credentialOf,
-  type Scope,
-  sha256,
-  signatureOf,
-  timeOf,
-} from '../store/aws-signature.ts'
+import { partition } from '@aws-sdk/core/client'
+import { SignatureV4 } from '@smithy/signature-v4'
+import { type Credentials, Sha256 } from '../store/aws-signing.ts'
 
 /** SSM answers forty such questions a second, and a crowd of instances may start at once. */
 const ATTEMPTS = 4
@@ -27,9 +22,9 @@ interface ParameterAddress {
 }
 
 /**
- * Asks SSM for the value of a parameter, deciphered. By hand: the SDK's client would be a fifth of what a cold start of
- * the API has to read, for this one question (bench/README.md).
- * @throws {Error} that says what SSM answered, which is never the value
+ * Reads and decrypts a parameter of SSM. The request is written here, because the SDK's client would be a fifth of the
+ * code that a cold start of the API loads (bench/README.md).
+ * @throws {Error} with the status and error type of SSM's response, never the value
  */
 export async function readParameter(
   address: ParameterAddress,
@@ -46,9 +41,9 @@ export async function readParameter(
 }
 
 async function ask({ name, region, endpoint }: ParameterAddress, credentials: Credentials): Promise<string> {
-  const url = new URL(endpoint ?? `https://ssm.${region}.${domainOf(region)}`)
+  const url = new URL(endpoint ?? ssmUrl(region))
   const body = JSON.stringify({ Name: name, WithDecryption: true })
-  const headers = sign(url, body, { credentials, region, service: 'ssm', now: new Date() })
+  const headers = await sign(url, body, region, credentials)
   const signal = AbortSignal.timeout(TIMEOUT)
   const outgoing = (url.protocol === 'http:' ? askPlainly : askOverTls)(url, {
     method: 'POST',
@@ -63,23 +58,24 @@ async function ask({ name, region, endpoint }: ParameterAddress, credentials: Cr
   throw new Error(`SSM does not tell ${name}: ${answer.statusCode} ${document.__type ?? ''}`.trim())
 }
 
-/** The headers of the one kind of request that there is here, signed. */
-export function sign({ host }: URL, body: string, scope: Scope): Record<string, string> {
-  const { sessionToken } = scope.credentials
-  const headers = {
-    'content-type': 'application/x-amz-json-1.1',
-    host,
-    'x-amz-date': timeOf(scope.now),
-    ...(sessionToken && { 'x-amz-security-token': sessionToken }),
-    'x-amz-target': 'AmazonSSM.GetParameter',
-  }
-  const names = Object.keys(headers).join(';')
-  const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}\n`)
-  const signature = signatureOf(`POST\n/\n\n${lines.join('')}\n${names}\n${sha256(body)}`, scope)
-  const authorization = `AWS4-HMAC-SHA256 Credential=${credentialOf(scope)}, SignedHeaders=${names}, Signature=${signature}`
-  return { ...headers, 'content-length': String(Buffer.byteLength(body)), authorization }
+/** URL of SSM in a region, in the DNS domain of the region's partition. */
+export function ssmUrl(region: string): string {
+  return `https://ssm.${region}.${partition(region).dnsSuffix}`
 }
 
-function domainOf(region: string): string {
-  return region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'
+/** The headers of a GetParameter request, with its signature. */
+async function sign(
+  { protocol, hostname, host }: URL,
+  body: string,
+  region: string,
+  credentials: Credentials,
+): Promise<Record<string, string>> {
+  const signer = new SignatureV4({ service: 'ssm', region, credentials, sha256: Sha256 })
+  const headers = {
+    host,
+    'content-type': 'application/x-amz-json-1.1',
+    'x-amz-target': 'AmazonSSM.GetParameter',
+  }
+  const request = { method: 'POST', protocol, hostname, path: '/', headers, body }
+  return (await signer.sign(request)).headers
 }

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import * as v from 'valibot'
-import type { Credentials } from '../store/aws-signature.ts'
+import type { Credentials } from '../store/aws-signing.ts'
 import type { Config } from './config.ts'
 import { readParameter } from './parameter.ts'
 

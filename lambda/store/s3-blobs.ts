@@ -1,12 +1,11 @@
 import { createHash, type Hash } from 'node:crypto'
 import { type Algorithm, type Digest, digestOf } from '../protocol/digest.ts'
-import { presign } from './aws-presign.ts'
-import type { Credentials } from './aws-signature.ts'
+import type { Credentials } from './aws-signing.ts'
 import type { BlobStore, ByteRange, Bytes, Draft, LinkRequest, ObjectName, Received } from './blobs.ts'
 import { checkName } from './object-name.ts'
 import { OneWriter } from './one-writer.ts'
 import { RunningHashes } from './running-hashes.ts'
-import { type Address, urlOf } from './s3/address.ts'
+import type { Address } from './s3/address.ts'
 import { Body } from './s3/body.ts'
 import type { Bucket } from './s3/bucket.ts'
 import { cutParts } from './s3/cut-parts.ts'
@@ -14,12 +13,11 @@ import { blobKey, commitDraft, loadTail, objectKey, place, putAside, tailKeys } 
 import { inOurWords } from './s3/errors.ts'
 import { checksumOf, notesOf } from './s3/notes.ts'
 import { PartSender } from './s3/part-sender.ts'
+import { UrlSigner } from './s3/presigned-url.ts'
 import { type Hasher, ResumableHash } from './s3/resumable-hash.ts'
 
 const MOST_HASHES = 1000
 const MEMORY = 64 * 2 ** 20
-/** What S3 takes instead of a checksum, in links. */
-const NO_BODY = 'UNSIGNED-PAYLOAD'
 /** A SHA-256 over all bytes of an object. That of a multipart object is over its parts, and ends in `-<parts>`. */
 const WHOLE_CHECKSUM = /^[A-Za-z0-9+/]{43}=$/
 
@@ -47,10 +45,12 @@ export class S3Blobs implements BlobStore {
   readonly #connect: (settings: S3Settings) => Promise<Bucket>
   readonly #hashes = new RunningHashes(MOST_HASHES)
   readonly #writers = new OneWriter()
+  readonly #signer: UrlSigner
   #connected: Promise<Bucket> | undefined
 
   constructor(settings: S3Settings, connect = connectLazily) {
     this.#settings = settings
+    this.#signer = new UrlSigner(settings, settings.credentials)
     this.#connect = connect
   }
 
@@ -137,17 +137,10 @@ export class S3Blobs implements BlobStore {
     const credentials = await inOurWords(this.#settings.credentials())
     const now = new Date()
     const life = credentials.expiration ? (credentials.expiration.getTime() - now.getTime()) / 1000 : seconds
-    return presign({
-      method,
-      url: urlOf(this.#settings, objectKey(object)),
-      query: { 'response-content-type': mediaType, 'X-Amz-Content-Sha256': NO_BODY },
-      payload: NO_BODY,
-      service: 's3',
-      region: this.#settings.region,
-      credentials,
-      now,
-      seconds: Math.max(1, Math.floor(Math.min(seconds, life))),
-    }).href
+    const expiresIn = Math.max(1, Math.floor(Math.min(seconds, life)))
+    return inOurWords(
+      this.#signer.sign({ method, key: objectKey(object), mediaType, now, seconds: expiresIn }),
+    )
   }
 
   /** S3 tells the SHA-256 of what came in one request with that checksum, and has verified it. */

@@ -45,13 +45,13 @@ describeInCloud({}, 'those for whom others vouch, through the deployed path', ()
   const basic = (name: string, password: string) => ({
     authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`,
   })
-  const byAws = (registry = cloud.host) =>
-    basic('aws', awsPassword({ registry, region: 'eu-central-1', credentials: KEYS, now: new Date() }))
+  const byAws = async (registry = cloud.host) =>
+    basic('aws', await awsPassword({ registry, region: 'eu-central-1', credentials: KEYS, now: new Date() }))
   const byToken = async (audience = cloud.host) =>
     basic('oidc', await issuer.mint({ audience, claims: { ref: 'refs/heads/main' } }))
 
   it.each([
-    ['AWS IAM', async () => byAws()],
+    ['AWS IAM', () => byAws()],
     ['an ID token', () => byToken()],
   ])('push by %s, a small layer by the API and a whole stream by the relay', async (_, login) => {
     const headers = await login()
@@ -71,7 +71,7 @@ describeInCloud({}, 'those for whom others vouch, through the deployed path', ()
   })
 
   it('are refused what they signed for another registry', async () => {
-    expect((await ask(cloud, 'GET', '/v2/', { headers: byAws('registry.example') })).status).toBe(401)
+    expect((await ask(cloud, 'GET', '/v2/', { headers: await byAws('registry.example') })).status).toBe(401)
     expect((await ask(cloud, 'GET', '/v2/', { headers: await byToken('registry.example') })).status).toBe(401)
   })
 

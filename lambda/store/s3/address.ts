@@ -1,4 +1,5 @@
-import { encode } from '../aws-presign.ts'
+import { partition } from '@aws-sdk/core/client'
+import { escapeUri } from '@smithy/core/protocols'
 
 /** Where a bucket is. */
 export interface Address {
@@ -8,10 +9,9 @@ export interface Address {
   readonly endpoint?: string | undefined
 }
 
-/** By the region's own host: the global one redirects, and nothing that was signed survives that. */
+/** URL of an object at the regional host. The global host redirects, and a signature does not survive a redirect. */
 export function urlOf({ bucket, region, endpoint }: Address, key: string): URL {
-  const path = key.split('/').map(encode).join('/')
+  const path = key.split('/').map(escapeUri).join('/')
   if (endpoint !== undefined) return new URL(`/${bucket}/${path}`, endpoint)
-  const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'
-  return new URL(`https://${bucket}.s3.${region}.${domain}/${path}`)
+  return new URL(`https://${bucket}.s3.${region}.${partition(region).dnsSuffix}/${path}`)
 }

@@ -12,7 +12,7 @@ import {
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
-import type { Credentials } from '../aws-signature.ts'
+import type { Credentials } from '../aws-signing.ts'
 import { type ByteRange, ObjectMissing } from '../blobs.ts'
 import type { Address } from './address.ts'
 import { inOurWords, isCalled } from './errors.ts'

@@ -1,10 +1,11 @@
+import { formatUrl } from '@aws-sdk/core/util'
+import { SignatureV4 } from '@smithy/signature-v4'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { awsPassword } from '../../../cli/aws-password.ts'
 import { awsLogin } from '../../../lambda/auth/federated/aws.ts'
 import { QUESTION } from '../../../lambda/auth/federated/aws-question.ts'
 import { getAt } from '../../../lambda/auth/federated/get.ts'
-import { presign } from '../../../lambda/store/aws-presign.ts'
-import { sha256, timeOf } from '../../../lambda/store/aws-signature.ts'
+import { Sha256 } from '../../../lambda/store/aws-signing.ts'
 import { basic, type Guarded, openGuarded } from '../../support/auth.ts'
 import { Sts } from '../../support/sts.ts'
 
@@ -51,21 +52,16 @@ const password = (changed: Partial<Parameters<typeof awsPassword>[0]> = {}) =>
     now: new Date(guarded.now()),
     ...changed,
   })
-/** The same made by hand, for as long as one likes. */
-const signedFor = (seconds: number, now = guarded.now()) =>
-  presign({
-    method: 'GET',
-    url: new URL('https://sts.eu-central-1.amazonaws.com/'),
-    query: QUESTION,
-    headers: { 'x-longshore-registry': 'registry.example' },
-    payload: sha256(''),
-    service: 'sts',
-    region: 'eu-central-1',
-    credentials: KEYS,
-    now: new Date(now),
-    seconds,
-  }).href
-const logIn = (secret: string) => guarded.as(basic('aws', secret), 'GET', '/v2/')
+/** The same with a lifetime that {@link awsPassword} does not offer. */
+async function signedFor(seconds: number, now = guarded.now()): Promise<string> {
+  const [service, region, hostname] = ['sts', 'eu-central-1', 'sts.eu-central-1.amazonaws.com']
+  const signer = new SignatureV4({ service, region, credentials: KEYS, sha256: Sha256 })
+  const headers = { host: hostname, 'x-longshore-registry': 'registry.example' }
+  const request = { method: 'GET', protocol: 'https:', hostname, path: '/', headers, query: { ...QUESTION } }
+  return formatUrl(await signer.presign(request, { signingDate: new Date(now), expiresIn: seconds }))
+}
+const logIn = async (secret: string | Promise<string>) =>
+  guarded.as(basic('aws', await secret), 'GET', '/v2/')
 const withQuery = (url: string, change: (query: URLSearchParams) => void) => {
   const changed = new URL(url)
   change(changed.searchParams)
@@ -75,7 +71,7 @@ const withQuery = (url: string, change: (query: URLSearchParams) => void) => {
 describe('a login by AWS IAM', () => {
   it('is by a request that STS answers, and makes whoever signed it known by the role', async () => {
     expect((await logIn(password())).status).toBe(200)
-    const me = await guarded.as(basic('aws', password()), 'GET', '/api/me')
+    const me = await guarded.as(basic('aws', await password()), 'GET', '/api/me')
     expect(me.json).toMatchObject({ kind: 'role', id: 'role:arn:aws:iam::123456789012:role/deploy' })
     expect(sts.asked[0]?.headers).toMatchObject({
       'x-forwarded-host': 'sts.eu-central-1.amazonaws.com',
@@ -97,7 +93,7 @@ describe('a login by AWS IAM', () => {
         manifests: [],
       }),
     })
-    const token = await guarded.tokenFor(basic('aws', password()), 'repository:app:pull,push,delete')
+    const token = await guarded.tokenFor(basic('aws', await password()), 'repository:app:pull,push,delete')
     const ask = { pull: 'GET', push: 'POST', delete: 'DELETE' }[action] ?? ''
     const target = action === 'push' ? '/v2/app/blobs/uploads/' : '/v2/app/manifests/v1'
     const headers = { authorization: `Bearer ${token}` }
@@ -105,20 +101,20 @@ describe('a login by AWS IAM', () => {
   })
 
   it('asks STS once for what a client sends with every request', async () => {
-    const secret = password()
+    const secret = await password()
     for (let i = 0; i < 5; i++) await logIn(secret)
     expect(sts.asked.length).toBe(1)
   })
 
   it('works for a quarter of an hour, whatever is remembered of it', async () => {
-    const secret = password({ now: new Date(guarded.now() - 14 * MINUTE) })
+    const secret = await password({ now: new Date(guarded.now() - 14 * MINUTE) })
     expect((await logIn(secret)).status).toBe(200)
     guarded.wait(2 * MINUTE)
     const { status, detail } = await logIn(secret)
     expect([status, detail]).toEqual([401, { reason: 'the password has expired' }])
   })
 
-  it.each<[why: string, () => string]>([
+  it.each<[why: string, () => Promise<string>]>([
     ['for another registry', () => password({ registry: 'registry.example.evil' })],
     ['for another port', () => password({ registry: 'registry.example:8443' })],
     ['with a wrong key', () => password({ credentials: { ...KEYS, secretAccessKey: 'wrong' } })],
@@ -130,19 +126,22 @@ describe('a login by AWS IAM', () => {
     ['by somebody of another account', () => password({ credentials: OTHER })],
     ['in the future', () => password({ now: new Date(guarded.now() + 6 * MINUTE) })],
     ['too long ago', () => password({ now: new Date(guarded.now() - 15 * MINUTE) })],
-    ['for longer than it may be', () => withQuery(password(), query => query.set('X-Amz-Expires', '3600'))],
+    [
+      'for longer than it may be',
+      async () => withQuery(await password(), query => query.set('X-Amz-Expires', '3600')),
+    ],
     [
       'on a date that there is not',
-      () => withQuery(password(), query => query.set('X-Amz-Date', '20269931T999999Z')),
+      async () => withQuery(await password(), query => query.set('X-Amz-Date', '20269931T999999Z')),
     ],
     [
       'and made younger',
-      () =>
-        withQuery(password({ now: new Date(guarded.now() - 20 * MINUTE) }), query =>
-          query.set('X-Amz-Date', timeOf(new Date(guarded.now()))),
+      async () =>
+        withQuery(await password({ now: new Date(guarded.now() - 20 * MINUTE) }), query =>
+          query.set('X-Amz-Date', new Date(guarded.now()).toISOString().replace(/[-:]|\.\d{3}/g, '')),
         ),
     ],
-    ['and then altered', () => password().replace(/.$/, last => (last === '0' ? '1' : '0'))],
+    ['and then altered', async () => (await password()).replace(/.$/, last => (last === '0' ? '1' : '0'))],
   ])('is refused when it was signed %s', async (_, secret) => {
     expect((await logIn(secret())).status).toBe(401)
   })
@@ -178,7 +177,7 @@ describe('a login by AWS IAM', () => {
     ['a word', () => 'password'],
     ['far too much', url => `${url}&x=${'a'.repeat(9000)}`],
   ])('never reaches anybody with %s', async (_, change) => {
-    const answer = await logIn(change(password()))
+    const answer = await logIn(change(await password()))
     expect([answer.status, answer.exchange.code, sts.asked.length]).toEqual([401, 'UNAUTHORIZED', 0])
   })
 
@@ -252,7 +251,7 @@ describe('a login by AWS IAM', () => {
     ],
   ])('calls %s by its name in IAM', async (arn, id) => {
     sts.fault = { status: 200, body: identity('123456789012', arn) }
-    const me = await guarded.as(basic('aws', password()), 'GET', '/api/me')
+    const me = await guarded.as(basic('aws', await password()), 'GET', '/api/me')
     expect(me.json).toMatchObject({ id })
   })
 

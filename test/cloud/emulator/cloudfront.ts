@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
-import type { Credentials } from '../../../lambda/store/aws-signature.ts'
+import type { Credentials } from '../../../lambda/store/aws-signing.ts'
 import {
   bodyOf,
   type EdgeRequest,

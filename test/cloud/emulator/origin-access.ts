@@ -1,6 +1,5 @@
 import { SignatureV4 } from '@smithy/signature-v4'
-import type { Credentials } from '../../../lambda/store/aws-signature.ts'
-import { Sha256 } from '../../support/sha256.ts'
+import { type Credentials, Sha256 } from '../../../lambda/store/aws-signing.ts'
 
 interface Unsigned {
   readonly method: string
