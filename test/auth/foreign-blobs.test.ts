@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
 import { basic, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
 import { describing, digest, imageOf, indexOf } from '../support/content.ts'
+import { runs } from '../support/property-runs.ts'
 
 /*
  * The law: a blob or a manifest can be had from a repository if and only if it was put there, by whatever way one asks, and
@@ -176,7 +177,7 @@ describe('what is in a repository', () => {
         }
         await expectAsModelled(guarded, model)
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     )
   }, 120_000)
 

@@ -100,14 +100,18 @@ describe('of those who try at once', () => {
   })
 
   it('all come to their turn who are right', async () => {
-    const work = () => waiting().then(() => {})
+    let done = 0
+    const work = () => waiting().then(() => void done++)
     await Promise.all(Array.from({ length: 60 }, () => attempt('ann', HERE, work)))
+    expect(done).toBe(60)
   })
 
   it('none waits for somebody elsewhere', async () => {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const slow = Array.from({ length: 30 }, () => attempt('ann', HERE, () => promise))
+    let ended = 0
+    const slow = Array.from({ length: 30 }, () => attempt('ann', HERE, () => promise).finally(() => ended++))
     await right('ann', ELSEWHERE)
+    expect(ended).toBe(0)
     resolve()
     await Promise.all(slow)
   })

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
 import { digest } from '../support/content.ts'
+import { runs } from '../support/property-runs.ts'
 
 const HOUR = 60 * 60 * 1000
 const ANN = basic('ann', PASSWORD)
@@ -109,7 +110,7 @@ describe('an upload URL is its own proof', () => {
         const altered = location.slice(0, index) + other + location.slice(index + 1)
         expect((await guarded.request('PATCH', altered, { body: 'x' })).status).toBe(401)
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     )
   })
 })

@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { Algorithm } from '../../lambda/protocol/digest.ts'
 import { type BlobStore, type Draft, DraftBusy, ObjectMissing } from '../../lambda/store/blobs.ts'
 import { breaking, bytesOf, collect, digestBytes, madeBytes } from '../support/bytes.ts'
+import { runs } from '../support/property-runs.ts'
 import { Model, steps, throughTable } from './blobs-model.ts'
 
 /** A fresh store, and the way to open the same one again as a process does that was started anew. */
@@ -395,7 +396,7 @@ export function blobsContract(create: () => Promise<Opened>): void {
             const model = new Model(opened.store, opened.reopen)
             for (const step of steps) await model.take(step)
           }),
-          { numRuns: 100, interruptAfterTimeLimit: SOON / 2 },
+          { numRuns: runs(100), interruptAfterTimeLimit: SOON / 2 },
         )
       },
       SOON,

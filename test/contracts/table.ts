@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ConditionFailed, type Key, type Table, type Write } from '../../lambda/store/table.ts'
 import { MemoryTable } from '../support/memory-table.ts'
+import { runs } from '../support/property-runs.ts'
 import { type CreateTable, plain, tableCorner } from '../support/table-corner.ts'
 import { type Step, steps } from '../support/table-steps.ts'
 import { tableReads } from './table-reads.ts'
@@ -30,7 +31,7 @@ export function tableContract(create: CreateTable): void {
               (await model.query(space + name)).map(plain),
             )
         }),
-        { numRuns: 100 },
+        { numRuns: runs(100) },
       )
     })
   })

@@ -72,6 +72,7 @@ afterEach(() => {
   for (const secret of secrets) expect(said).not.toContain(secret)
   log.mockReset()
 })
+afterAll(() => log.mockRestore())
 
 describe('The secret', () => {
   it('is made when the stack is created, and its header goes to the distribution', async () => {

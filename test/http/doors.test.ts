@@ -10,6 +10,7 @@ import { PAYLOAD_LIMIT } from '../cloud/emulator/lambda.ts'
 import { openDoor, type TestDoor } from '../server/support.ts'
 import { collect } from '../support/bytes.ts'
 import { digest, imageOf } from '../support/content.ts'
+import { runs } from '../support/property-runs.ts'
 import { openRegistry } from '../support/registry.ts'
 
 interface Asked {
@@ -124,7 +125,7 @@ describe.each(['counted', 'said'] as const)(
           expect(seen).toHaveLength(2)
           expect(seen[0]).toEqual(seen[1])
         }),
-        { numRuns: 200 },
+        { numRuns: runs(200) },
       )
     })
 
@@ -166,7 +167,7 @@ describe.each(['counted', 'said'] as const)(
           if (method !== 'HEAD')
             expect(here?.bytes).toEqual(Buffer.from(body instanceof Uint8Array ? body : []))
         }),
-        { numRuns: 200 },
+        { numRuns: runs(200) },
       )
     })
   },

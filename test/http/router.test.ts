@@ -5,6 +5,7 @@ import { routes } from '../../lambda/routes/index.ts'
 import { anyDigest, anyText, repositoryName, tag, uploadId } from '../support/arbitraries.ts'
 import { codeOf, errorOf } from '../support/errors.ts'
 import { processorTime } from '../support/processor-time.ts'
+import { runs } from '../support/property-runs.ts'
 
 const DIGEST = `sha256:${'a'.repeat(64)}`
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
@@ -222,7 +223,7 @@ it('answers any path with a row or a registry error, and every part of the row i
         if (params.name) expect(params.name).toMatch(/^[a-z0-9][a-z0-9._/-]*$/)
       })
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   )
 })
 

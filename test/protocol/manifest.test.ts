@@ -15,6 +15,7 @@ import {
   LAYER,
 } from '../support/content.ts'
 import { errorOf } from '../support/errors.ts'
+import { runs } from '../support/property-runs.ts'
 
 const ARTIFACT = 'application/vnd.oci.artifact.manifest.v1+json'
 const FOREIGN = 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip'
@@ -269,7 +270,7 @@ it('answers any JSON with a manifest or MANIFEST_INVALID', () => {
       const error = errorOf(() => parse(JSON.stringify(value), type))
       if (error) expect(error.code).toBe('MANIFEST_INVALID')
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   )
 })
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { describing, digest, imageOf, indexOf } from '../support/content.ts'
+import { runs } from '../support/property-runs.ts'
 import { openRegistry } from '../support/registry.ts'
 
 const REPOSITORIES = ['a', 'a/b', 'a-b']
@@ -56,7 +57,7 @@ it('reads a blob in a repository if and only if that repository was given it', a
             }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   )
 })
 

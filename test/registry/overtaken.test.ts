@@ -217,5 +217,8 @@ it('a large push goes on while the collector comes by', async () => {
     }
     return transact(...writes)
   }
-  await registry.pushManifest('a', 'v1', imageOf([LAYER], { annotations: { note: 'x'.repeat(400_000) } }))
+  const manifest = imageOf([LAYER], { annotations: { note: 'x'.repeat(400_000) } })
+  await registry.pushManifest('a', 'v1', manifest)
+  expect((await registry.expectStatus(200, 'GET', '/v2/a/manifests/v1')).text).toBe(manifest)
+  expect((await registry.expectStatus(200, 'GET', blob('a'))).text).toBe(LAYER)
 })

@@ -3,6 +3,7 @@ import { beforeAll, expect, it } from 'vitest'
 import { OCI_IMAGE } from '../../lambda/protocol/media-types.ts'
 import { anyText, repositoryName, tag } from '../support/arbitraries.ts'
 import { digest, imageOf, indexOf } from '../support/content.ts'
+import { runs } from '../support/property-runs.ts'
 import { openRegistry, streamed, type TestRegistry } from '../support/registry.ts'
 
 const DIGESTS = ['layer', '{}', 'absent', imageOf(['layer']), indexOf([])].map(content => digest(content))
@@ -109,7 +110,7 @@ it('answers anything at all, and never with a fault of its own', async () => {
       expect(answer.status).toBeLessThan(500)
       expect(answer.exchange.fault).toBeUndefined()
     }),
-    { numRuns: 3000 },
+    { numRuns: runs(3000) },
   )
   expect((await registry.expectStatus(200, 'GET', '/v2/kept/manifests/latest')).text).toBe(kept)
   expect((await registry.expectStatus(200, 'GET', `/v2/kept/blobs/${digest('layer')}`)).text).toBe('layer')

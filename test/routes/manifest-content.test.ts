@@ -13,6 +13,7 @@ import {
   indexOf,
   LAYER,
 } from '../support/content.ts'
+import { runs } from '../support/property-runs.ts'
 import { openRegistry, streamed, type TestRegistry } from '../support/registry.ts'
 
 const MANIFESTS = '/v2/a/b/manifests'
@@ -100,7 +101,7 @@ describe('is kept byte for byte:', () => {
           JSON.stringify({ ...JSON.parse(imageOf(['layer'])), 'x-unknown': value }, null, space),
         )
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     )
   })
 

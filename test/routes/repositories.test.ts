@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { repositoryName } from '../support/arbitraries.ts'
 import { digest, imageOf, indexOf } from '../support/content.ts'
 import { MemoryTable } from '../support/memory-table.ts'
+import { runs } from '../support/property-runs.ts'
 import { openRegistry, type TestRegistry } from '../support/registry.ts'
 
 const CATALOG = '/v2/_catalog'
@@ -88,7 +89,7 @@ it('has pages that, followed to the end, hold every repository once and in order
         expect(listed).toEqual([...names].sort())
       },
     ),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   )
 })
 

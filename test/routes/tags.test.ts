@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { tag } from '../support/arbitraries.ts'
 import { indexOf } from '../support/content.ts'
+import { runs } from '../support/property-runs.ts'
 import { openRegistry, type TestRegistry } from '../support/registry.ts'
 
 const LIST = '/v2/a/b/tags/list'
@@ -137,6 +138,6 @@ it('has pages that, followed to the end, hold every tag once and in order', asyn
         expect(pages.at(-1)).not.toEqual([])
       },
     ),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   )
 })

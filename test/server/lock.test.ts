@@ -13,7 +13,9 @@ describe('the lock of a data folder', () => {
   it('can be had again when it was released', () => {
     using folder = freshFolder()
     lockFolder(folder.path).release()
-    lockFolder(folder.path).release()
+    const lock = lockFolder(folder.path)
+    expect(() => lockFolder(folder.path)).toThrow(/^another server is running on the data folder/)
+    lock.release()
   })
 
   it('says why it cannot be taken', () => {

@@ -55,15 +55,14 @@ describe('a server that is asked to stop', () => {
 
   it('does not wait for connections that idle', async () => {
     using folder = freshFolder()
-    await using server = await ServerProcess.listening(folder.path)
+    // A server that waited for them would still run when the test times out.
+    await using server = await ServerProcess.listening(folder.path, '--shutdown', '1h')
     const idle = await dial(server.port)
     idle.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
     await once(idle, 'data')
     const silent = await dial(server.port)
-    const started = performance.now()
     server.signal('SIGTERM')
     expect(await server.ended()).toBe(0)
-    expect(performance.now() - started).toBeLessThan(8_000) // of the ten seconds for requests
     idle.destroy()
     silent.destroy()
   })

@@ -11,6 +11,7 @@ it('a task runs again and again, also after it failed', async () => {
   )
   await until(() => failures.length >= 2)
   await timer.stop()
+  expect(failures.slice(0, 2)).toEqual([new Error('no'), new Error('no')])
 })
 
 it('a task never runs twice at once, and a stop waits for it', async () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { runs } from '../support/property-runs.ts'
 import {
   Actor,
   blobDeletion,
@@ -15,7 +16,7 @@ import { contradictions, leftovers } from './invariants.ts'
 import { type Gate, GRACE, World } from './world.ts'
 
 /** Of each property. CI plays a thousand, in which 20 of 21 bugs that were planted to try these tests came to light. */
-const RUNS = Number(process.env.SIMULATION_RUNS ?? 200)
+const RUNS = Number(process.env.SIMULATION_RUNS ?? runs(200))
 
 /** What one client does, and after how many calls of the stores its process is killed, if ever. */
 interface Script {
@@ -77,7 +78,7 @@ async function run(
 }
 
 describe('whatever pushes, deletes and collectors do at once, and wherever a process is killed', {
-  timeout: 120_000,
+  timeout: runs(120_000),
 }, () => {
   it('no acknowledged push is lost, no rule of the data is broken, and no promise to a client either', async () => {
     await fc.assert(

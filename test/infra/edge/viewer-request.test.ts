@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { parseRepositoryName } from '../../../lambda/protocol/name.ts'
 import { anyDigest, anyText, repositoryName, uploadId } from '../../support/arbitraries.ts'
 import type { HeaderList } from '../../support/edge-event.ts'
+import { runs } from '../../support/property-runs.ts'
 import {
   CHECKSUM,
   DIGEST,
@@ -218,7 +219,7 @@ describe('an upload URL that the edge refuses', () => {
 
         expect(roadOf(await decide('PUT', altered, sized(2 * MiB)))).not.toBe('bucket')
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     )
   })
 })
@@ -396,7 +397,7 @@ describe('a pull by the edge', () => {
 
         expect(roadOf(await decide('GET', altered))).not.toBe('bucket')
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     )
   })
 
@@ -559,7 +560,7 @@ describe('everything else', () => {
           if (verb !== 'HEAD') expect(JSON.parse((body as { data: string }).data).errors).toHaveLength(1)
         } else expect(roadOf(decision)).not.toBe('bucket')
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     )
   })
 })

@@ -9,6 +9,7 @@ import {
   toEdgeHeaders,
   toEdgeRequest,
 } from '../../support/edge-event.ts'
+import { runs } from '../../support/property-runs.ts'
 import {
   DIGEST,
   decide,
@@ -203,7 +204,7 @@ describe('what the API or the relay answers', () => {
         const response = await viewerResponse.viewerResponse(toEdgeRequest(verb, path, headers), answer(200))
         expect([200, 201]).toContain(response.statusCode)
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     )
   })
 })

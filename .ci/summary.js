@@ -1,0 +1,28 @@
+// Prints the slowest test files of all reports of vitest in a folder, and the coverage of `lambda/` by the unit stage.
+// Neither can fail a run: a missing report was counted as a failure before.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join, relative } from 'node:path'
+
+const SHOWN = 10
+const [, , reports, coverage] = process.argv
+
+const files = readdirSync(reports).flatMap(report =>
+  read(join(reports, report)).testResults.map(({ name, startTime, endTime }) => ({
+    stage: basename(report, '.json'),
+    name: relative(process.cwd(), name),
+    seconds: (endTime - startTime) / 1000,
+  })),
+)
+
+console.log(`\nThe slowest ${SHOWN} of ${files.length} test files:`)
+for (const { stage, name, seconds } of files.sort((a, b) => b.seconds - a.seconds).slice(0, SHOWN))
+  console.log(`  ${seconds.toFixed(1).padStart(6)} s  ${name} (${stage})`)
+
+if (existsSync(coverage)) {
+  const { lines, branches } = read(coverage).total
+  console.log(`Coverage of lambda/ by the unit tests: ${lines.pct} % of lines, ${branches.pct} % of branches`)
+}
+
+function read(path) {
+  return JSON.parse(readFileSync(path, 'utf8'))
+}
