@@ -5,6 +5,7 @@ import type { Access } from '../lambda/auth/access.ts'
 import { createAuth } from '../lambda/auth/auth.ts'
 import { type Authorize, OPEN } from '../lambda/auth/authorizer.ts'
 import { Keyring } from '../lambda/auth/keyring.ts'
+import { Passwords } from '../lambda/auth/passwords.ts'
 import { decide, type Policy } from '../lambda/auth/policy.ts'
 import { denied } from '../lambda/auth/refusals.ts'
 import type { Request } from '../lambda/http/message.ts'
@@ -30,16 +31,20 @@ export type Ask = (method: string, target: string, body?: unknown) => Promise<An
 
 /**
  * Asks the registry in a folder, whether or not a server is running on it: whoever can write the folder may do everything.
+ * @param passwords tests give one of a small cost
  * @throws {Failure} where there is none
  */
-export async function openFolder(data: string): Promise<{ ask: Ask; close(): void }> {
+export async function openFolder(
+  data: string,
+  passwords = new Passwords(),
+): Promise<{ ask: Ask; close(): void }> {
   const file = join(data, 'registry.sqlite')
   if (!existsSync(file) && !isEmpty(data))
     throw new Failure(`there is no registry in ${data}: start the server once, or say --data or --registry`)
   try {
     const table = new SqliteTable(file)
     const store = await FileBlobs.open(data)
-    return { ask: askHere(table, store), close: () => table.close() }
+    return { ask: askHere(table, store, passwords), close: () => table.close() }
   } catch (error) {
     throw new Failure(`cannot use the registry in ${data}: ${(error as Error).message}`)
   }
@@ -51,9 +56,9 @@ function isEmpty(folder: string): boolean {
 }
 
 /** Asks in this process, as one who may do everything but remove immutable tags, which administrators may not either. */
-function askHere(table: Table, store: BlobStore): Ask {
+function askHere(table: Table, store: BlobStore, passwords: Passwords): Ask {
   const keyring = new Keyring([randomBytes(32).toString('base64url')]) // nobody gets a token from here
-  const auth = createAuth({ table, clock: Date.now, keyring: () => keyring })
+  const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, passwords })
   const deps = { table, store, clock: Date.now, newId: randomUUID, grace: DAY, uploadLife: UPLOAD_LIFE }
   const authorize: Authorize = async (_, { action }) =>
     action === 'delete' ? { ...OPEN, demand: demandOfAll((await auth.policies.current()).policy) } : OPEN
@@ -79,7 +84,10 @@ function demandOfAll(policy: Policy): Access['demand'] {
  * Asks the registry in a table of DynamoDB, by one's own credentials of AWS: whoever may write the table may do everything.
  * It cannot reach the bucket: the bytes of blobs are not to be had by it.
  */
-export async function openTable(name: string): Promise<{ ask: Ask; close(): void }> {
+export async function openTable(
+  name: string,
+  passwords = new Passwords(),
+): Promise<{ ask: Ask; close(): void }> {
   const [{ openDynamo }, { DynamoTable }, { S3Blobs }] = await Promise.all([
     import('../lambda/store/dynamo/client.ts'),
     import('../lambda/store/dynamo-table.ts'),
@@ -89,7 +97,7 @@ export async function openTable(name: string): Promise<{ ask: Ask; close(): void
   const region = await client.config.region()
   const credentials = () => client.config.credentials()
   const store = new S3Blobs({ bucket: 'none', region, credentials })
-  return { ask: askHere(new DynamoTable(client, name), store), close: () => client.destroy() }
+  return { ask: askHere(new DynamoTable(client, name), store, passwords), close: () => client.destroy() }
 }
 
 /** Asks a registry over HTTP. */

@@ -5,7 +5,7 @@ import type { AccountRow } from '../store/records.ts'
 import { ConditionFailed, type Json, type Table, type Write } from '../store/table.ts'
 import { FEDERATED } from './federated/login.ts'
 import type { Grant } from './grant.ts'
-import { hashPassword, makeKey } from './passwords.ts'
+import { makeKey, Passwords } from './passwords.ts'
 import { parseGrants } from './policy.ts'
 import type { Subject } from './subject.ts'
 
@@ -42,15 +42,19 @@ export interface UserChange {
 interface AccountsParts {
   readonly table: Table
   readonly clock: () => number
+  /** Absent: at the production cost, in this process. */
+  readonly passwords?: Passwords
 }
 
 /** The users and robots of a registry. */
 export class Accounts {
   readonly #table: Table
   readonly #clock: () => number
-  constructor({ table, clock }: AccountsParts) {
+  readonly #passwords: Passwords
+  constructor({ table, clock, passwords = new Passwords() }: AccountsParts) {
     this.#table = table
     this.#clock = clock
+    this.#passwords = passwords
   }
 
   row(name: string): Promise<AccountRow | undefined> {
@@ -81,7 +85,7 @@ export class Accounts {
     name: string,
     { password, secret, groups = [], admin = false }: UserChange & { readonly secret?: string },
   ): Promise<Account> {
-    const kept = secret ?? (await hashPassword(checkPassword(password)))
+    const kept = secret ?? (await this.#passwords.hash(checkPassword(password)))
     return this.#add({
       ...keys.account(checkName(name)),
       kind: 'user',
@@ -122,7 +126,7 @@ export class Accounts {
   /** @throws {RegistryError} NOT_FOUND, BAD_REQUEST */
   async changeUser(name: string, { password, groups, admin, disabled }: UserChange): Promise<Account> {
     const change = {
-      ...(password !== undefined && { secret: await hashPassword(checkPassword(password)) }),
+      ...(password !== undefined && { secret: await this.#passwords.hash(checkPassword(password)) }),
       ...(groups !== undefined && { groups: checkGroups(groups) }),
       ...(admin !== undefined && { admin }),
       ...(disabled !== undefined && { disabled }),

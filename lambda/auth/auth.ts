@@ -5,6 +5,7 @@ import type { FederatedLogin } from './federated/login.ts'
 import type { Keyring } from './keyring.ts'
 import { LoginLimits } from './login-limits.ts'
 import { Logins } from './logins.ts'
+import { Passwords } from './passwords.ts'
 import { Policies } from './policies.ts'
 import { TokenService } from './token-service.ts'
 
@@ -15,6 +16,8 @@ interface AuthParts {
   /** Asked whenever something is signed or verified, because keys are rotated. */
   readonly keyring: () => Keyring
   readonly federated?: readonly FederatedLogin[]
+  /** Hashes the passwords of accounts. Absent: at the production cost, in this process. */
+  readonly passwords?: Passwords
 }
 
 /** Logins and access control, in one piece. */
@@ -25,11 +28,17 @@ export interface Auth {
   readonly policies: Policies
 }
 
-export function createAuth({ table, clock, keyring, federated = [] }: AuthParts): Auth {
-  const accounts = new Accounts({ table, clock })
+export function createAuth({
+  table,
+  clock,
+  keyring,
+  federated = [],
+  passwords = new Passwords(),
+}: AuthParts): Auth {
+  const accounts = new Accounts({ table, clock, passwords })
   const policies = new Policies(table)
   const limits = new LoginLimits({ table, keyring, clock })
-  const logins = new Logins({ accounts, limits, federated, clock })
+  const logins = new Logins({ accounts, passwords, limits, federated, clock })
   return {
     authorize: createAuthorizer({ logins, policies, keyring, clock }),
     tokens: new TokenService({ table, logins, policies, keyring, clock }),

@@ -5,15 +5,13 @@ import { type Accounts, subjectOf } from './accounts.ts'
 import { Cache } from './cache.ts'
 import { FEDERATED, type FederatedLogin } from './federated/login.ts'
 import type { LoginLimits } from './login-limits.ts'
-import { isKey, isPassword } from './passwords.ts'
+import { isKey, type Passwords } from './passwords.ts'
 import { ANONYMOUS, type Subject } from './subject.ts'
 import type { Holder } from './tokens.ts'
 
 /** How long an answer about an account may be used again: what changes takes effect everywhere after so long. Milliseconds. */
 export const MEMORY = 60_000
 const MOST_REMEMBERED = 1_000
-/** Stands for the stored password where there is no such user, so that the refusal takes as long as for one that there is. */
-const NO_USER = 'scrypt$32768$8$3$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
 
 /** Somebody who has proven who he is, and how a token shall name him. */
 export interface Proven {
@@ -39,6 +37,7 @@ export interface NameAndPassword {
 
 interface LoginsParts {
   readonly accounts: Accounts
+  readonly passwords: Passwords
   readonly limits: LoginLimits
   readonly federated: readonly FederatedLogin[]
   readonly clock: () => number
@@ -96,24 +95,17 @@ export class Logins {
   }
 
   async #proveAccount(name: string, password: string): Promise<Proven> {
-    const { accounts, clock } = this.#parts
+    const { accounts, passwords, clock } = this.#parts
     const row = await accounts.row(name)
     const isRight =
       (row?.kind === 'robot' && isKey(password, row.secret)) ||
-      (await isPasswordInTime(password, row?.kind === 'user' ? row.secret : NO_USER))
+      (await passwords.verify(password, row?.kind === 'user' ? row.secret : undefined))
     if (!row || !isRight) throw refused('name or password is wrong')
     const subject = subjectOf(row, clock())
     if (!subject) throw refused(row.disabled ? 'the account is disabled' : 'the key has expired')
     await accounts.noteUse(row)
     return { subject, holder: { account: name, generation: row.generation } }
   }
-}
-
-/** A bcrypt hash of a low cost is checked sooner than scrypt. So scrypt is computed too, lest the time tell who has such a hash. */
-async function isPasswordInTime(password: string, kept: string): Promise<boolean> {
-  const alike = kept.startsWith('scrypt$') ? undefined : isPassword(password, NO_USER)
-  const [isRight] = await Promise.all([isPassword(password, kept), alike])
-  return isRight
 }
 
 function isRefusal(error: unknown): boolean {

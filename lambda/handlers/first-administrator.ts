@@ -1,5 +1,6 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { Accounts } from '../auth/accounts.ts'
+import type { Passwords } from '../auth/passwords.ts'
 import { openDynamo } from '../store/dynamo/client.ts'
 import { DynamoTable } from '../store/dynamo-table.ts'
 import type { Table } from '../store/table.ts'
@@ -13,6 +14,8 @@ interface Wiring {
   /** The password, asked for when an account is made with it. */
   readonly password: () => Promise<string>
   readonly answer: Answer
+  /** Absent: hashes at the production cost. */
+  readonly passwords?: Passwords
 }
 
 /** Called by CloudFormation when the registry is made: see infra/constructs/first-administrator.ts. */
@@ -23,8 +26,13 @@ export const handler = createHandler({
 })
 
 /** Makes an account where there is none yet. A table that outlived its stack keeps those that it has. */
-export function createHandler({ table, password, answer }: Wiring): (event: ResourceEvent) => Promise<void> {
-  const accounts = new Accounts({ table, clock: Date.now })
+export function createHandler({
+  table,
+  password,
+  answer,
+  passwords,
+}: Wiring): (event: ResourceEvent) => Promise<void> {
+  const accounts = new Accounts({ table, clock: Date.now, ...(passwords && { passwords }) })
   return event => fulfil(event, { work, nameOf: () => NAME, answer })
 
   async function work({ RequestType }: ResourceEvent): Promise<Outcome> {

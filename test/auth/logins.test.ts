@@ -6,13 +6,15 @@ import { Logins } from '../../lambda/auth/logins.ts'
 import { RegistryError } from '../../lambda/protocol/errors.ts'
 import { newKey } from '../support/auth.ts'
 import { MemoryTable } from '../support/memory-table.ts'
+import { cheapPasswords } from '../support/passwords.ts'
 
 it('remembers what a password was worth for the registry alone that it was shown to', async () => {
   const table = new MemoryTable()
   const clock = () => 0
   const subject = { kind: 'role', arn: 'arn:aws:iam::1:role/a', account: '1', session: 's' } as const
   const logins = new Logins({
-    accounts: new Accounts({ table, clock }),
+    accounts: new Accounts({ table, clock, passwords: cheapPasswords }),
+    passwords: cheapPasswords,
     limits: new LoginLimits({ table, keyring: () => new Keyring([newKey()]), clock }),
     clock,
     federated: [
@@ -35,10 +37,10 @@ it('remembers what a password was worth for the registry alone that it was shown
 it('takes no end of a name for the beginning of a password that was right a moment ago', async () => {
   const table = new MemoryTable()
   const clock = () => 0
-  const accounts = new Accounts({ table, clock })
+  const accounts = new Accounts({ table, clock, passwords: cheapPasswords })
   await accounts.addUser('ann', { password: 'correct horse' })
   const limits = new LoginLimits({ table, keyring: () => new Keyring([newKey()]), clock })
-  const logins = new Logins({ accounts, limits, clock, federated: [] })
+  const logins = new Logins({ accounts, passwords: cheapPasswords, limits, clock, federated: [] })
   const show = (name: string, password: string) =>
     logins.byPassword({ name, password }, { registry: 'registry.example', address: '192.0.2.1' })
   await show('ann', 'correct horse')
@@ -56,13 +58,13 @@ it.each([
   const table = new MemoryTable()
   let now = 0
   const clock = () => now
-  const accounts = new Accounts({ table, clock })
+  const accounts = new Accounts({ table, clock, passwords: cheapPasswords })
   await accounts.addUser('ann', { password: 'correct horse' })
   await accounts.changeUser('ann', { disabled: true })
   const { key } = await accounts.addRobot('ci', { grants: [{ may: ['pull'], on: ['**'] }], expires: 1 })
   now = 1
   const limits = new LoginLimits({ table, keyring: () => new Keyring([newKey()]), clock })
-  const logins = new Logins({ accounts, limits, clock, federated: [] })
+  const logins = new Logins({ accounts, passwords: cheapPasswords, limits, clock, federated: [] })
   const login = { name, password: password === 'its key' ? key : password }
   const door = { registry: 'registry.example', address: '192.0.2.1' }
   await expect(logins.byPassword(login, door)).rejects.toMatchObject({ code: 'UNAUTHORIZED', message })

@@ -4,6 +4,7 @@ import type { ResourceEvent } from '../../lambda/handlers/custom-resource.ts'
 import { createHandler } from '../../lambda/handlers/first-administrator.ts'
 import { basic, openGuarded } from '../support/auth.ts'
 import { MemoryTable } from '../support/memory-table.ts'
+import { cheapPasswords } from '../support/passwords.ts'
 
 const PASSWORD = 'oneThatSecretsManagerHasGenerated'
 
@@ -12,7 +13,7 @@ let accounts: Accounts
 let answers: { Status: string; Reason?: string; PhysicalResourceId: string }[]
 beforeEach(() => {
   table = new MemoryTable()
-  accounts = new Accounts({ table, clock: Date.now })
+  accounts = new Accounts({ table, clock: Date.now, passwords: cheapPasswords })
   answers = []
 })
 
@@ -23,6 +24,7 @@ async function tell(
   const handle = createHandler({
     table,
     password,
+    passwords: cheapPasswords,
     answer: async (_, body) => void answers.push(JSON.parse(body)),
   })
   await handle({

@@ -7,6 +7,7 @@ import { MEMORY } from '../../lambda/auth/logins.ts'
 import type { Config } from '../../server/config.ts'
 import { openAuth } from '../../server/local-auth.ts'
 import { MemoryTable } from '../support/memory-table.ts'
+import { cheapPasswords } from '../support/passwords.ts'
 import { Scratch } from '../support/scratch.ts'
 
 const QUESTION = { method: 'GET', path: '/v2/', query: new URLSearchParams(), headers: {}, body: [] as never }
@@ -23,7 +24,7 @@ afterEach(() => {
 /** Whether somebody without a login is let in, a minute after the last account has gone. */
 async function isOpenWithoutAccounts(host: string): Promise<boolean> {
   const table = new MemoryTable()
-  const accounts = new Accounts({ table, clock: Date.now })
+  const accounts = new Accounts({ table, clock: Date.now, passwords: cheapPasswords })
   await accounts.addUser('ann', { password: 'correct horse' })
   const auth = await openAuth(table, { data: scratch.path, host, auth: 'auto' })
   const ask = async () =>

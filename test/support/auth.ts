@@ -1,13 +1,13 @@
-import { randomBytes, scryptSync } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { type Auth, createAuth } from '../../lambda/auth/auth.ts'
 import type { FederatedLogin } from '../../lambda/auth/federated/login.ts'
 import { Keyring } from '../../lambda/auth/keyring.ts'
+import type { Passwords } from '../../lambda/auth/passwords.ts'
 import { MemoryTable } from './memory-table.ts'
+import { cheapPasswords } from './passwords.ts'
 import { openRegistry, type Sent } from './registry.ts'
 
 export const PASSWORD = 'correct horse'
-/** The same, hashed at a hundredth of the cost that it should have. */
-const CHEAP = cheaply(PASSWORD)
 export const ORIGIN = 'https://registry.example'
 
 export function newKey(): string {
@@ -23,18 +23,26 @@ export const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 export async function openGuarded({
   federated = [],
   table = new MemoryTable(),
+  passwords = cheapPasswords,
 }: {
   federated?: readonly FederatedLogin[]
   table?: MemoryTable
+  passwords?: Passwords
 } = {}) {
   let keys = [newKey()]
   let keyring = new Keyring(keys)
   const clock = { now: () => 0 }
-  const auth: Auth = createAuth({ table, clock: () => clock.now(), keyring: () => keyring, federated })
+  const auth: Auth = createAuth({
+    table,
+    clock: () => clock.now(),
+    keyring: () => keyring,
+    federated,
+    passwords,
+  })
   const registry = openRegistry({ table, auth, clientOrigin: ORIGIN })
   clock.now = registry.now
   /** Whose password is {@link PASSWORD}. */
-  const addUser = (name: string, admin = false) => auth.accounts.addUser(name, { secret: CHEAP, admin })
+  const addUser = (name: string, admin = false) => auth.accounts.addUser(name, { password: PASSWORD, admin })
   await addUser('root', true)
 
   async function setPolicy(policy: unknown): Promise<void> {
@@ -69,9 +77,3 @@ export async function openGuarded({
   }
 }
 export type Guarded = Awaited<ReturnType<typeof openGuarded>>
-
-function cheaply(password: string): string {
-  const salt = randomBytes(16)
-  const hash = scryptSync(password, salt, 32, { N: 256, r: 8, p: 1 })
-  return `scrypt$256$8$1$${salt.toString('base64url')}$${hash.toString('base64url')}`
-}

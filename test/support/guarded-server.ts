@@ -12,6 +12,7 @@ import { createDoor, type Door } from '../../server/node-http.ts'
 import { newKey } from './auth.ts'
 import { MemoryBlobs } from './memory-blobs.ts'
 import { MemoryTable } from './memory-table.ts'
+import { cheapPasswords } from './passwords.ts'
 import { GRACE, UPLOAD_LIFE } from './registry.ts'
 import { expectNoSecrets } from './secrets-in-logs.ts'
 
@@ -41,7 +42,7 @@ export class GuardedServer implements AsyncDisposable {
     const table = new MemoryTable()
     const clock = () => Date.now() + this.#ahead
     const keyring = new Keyring([newKey()])
-    const parts = { table, keyring: () => keyring }
+    const parts = { table, keyring: () => keyring, passwords: cheapPasswords }
     // A token that was given out so long ago has no more than that left, for us and for every client that reads `issued_at`.
     const issuing = createAuth({ ...parts, clock: () => clock() - (TOKEN_LIFE * 1000 - tokensLeft) })
     this.auth = { ...createAuth({ ...parts, clock }), tokens: issuing.tokens }

@@ -1,0 +1,58 @@
+/** What one scrypt hash costs: it takes `128 * N * r` bytes of memory, `p` times over (RFC 7914, section 2). */
+export interface ScryptCost {
+  /** A power of two. */
+  readonly N: number
+  readonly r: number
+  readonly p: number
+}
+
+export interface ScryptHash {
+  readonly cost: ScryptCost
+  readonly salt: Buffer
+  readonly hash: Buffer
+}
+
+/** A stored hash can ask for this much at most. Otherwise a row that was edited by hand could stop the process. */
+const MAX_MEMORY = 128 * 2 ** 20
+const MAX_WORK = 2 ** 24
+const MAX_BYTES = 64
+const MIN_HASH_BYTES = 16
+
+const PHC = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/
+/** The form that versions before 0.2 wrote. */
+const EARLIER = /^scrypt\$(\d{1,10})\$(\d{1,3})\$(\d{1,3})\$([\w-]+)\$([\w-]+)$/
+/** As htpasswd writes it, with a cost of 4 to 14. */
+const BCRYPT = /^\$2[aby]\$(0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/
+
+/** A hash as a PHC string: `$scrypt$ln=15,r=8,p=3$<salt>$<hash>`, with base64 that has no padding. */
+export function formatScrypt({ cost: { N, r, p }, salt, hash }: ScryptHash): string {
+  return `$scrypt$ln=${Math.log2(N)},r=${r},p=${p}$${base64(salt)}$${base64(hash)}`
+}
+
+/** @returns undefined where the text is no scrypt hash, or asks for more than a login may cost */
+export function parseScrypt(stored: string): ScryptHash | undefined {
+  const [, ln, ...phc] = PHC.exec(stored) ?? []
+  const [, n, ...earlier] = EARLIER.exec(stored) ?? []
+  const [r, p, salt = '', hash = ''] = ln === undefined ? earlier : phc
+  const cost = { N: ln === undefined ? Number(n) : 2 ** Number(ln), r: Number(r), p: Number(p) }
+  const parsed = { cost, salt: Buffer.from(salt, 'base64'), hash: Buffer.from(hash, 'base64') }
+  return isBounded(cost) && hasBoundedBytes(parsed) ? parsed : undefined
+}
+
+/** Whether the text is a bcrypt hash of a cost that a login may have. */
+export function isBcrypt(stored: string): boolean {
+  return BCRYPT.test(stored)
+}
+
+function isBounded({ N, r, p }: ScryptCost): boolean {
+  const isPowerOfTwo = Number.isInteger(Math.log2(N)) && N > 1
+  return isPowerOfTwo && r > 0 && p > 0 && 128 * N * r <= MAX_MEMORY && N * r * p <= MAX_WORK
+}
+
+function hasBoundedBytes({ salt, hash }: ScryptHash): boolean {
+  return salt.length <= MAX_BYTES && hash.length >= MIN_HASH_BYTES && hash.length <= MAX_BYTES
+}
+
+function base64(bytes: Buffer): string {
+  return bytes.toString('base64').replace(/=+$/, '')
+}
