@@ -22,10 +22,15 @@ export class Cache<V> {
     this.#keeps = keeps
   }
 
+  /** What is remembered, if anything. */
+  known(key: string): Promise<V> | undefined {
+    const entry = this.#entries.get(key)
+    return entry && entry.until > this.#clock() ? entry.value : undefined
+  }
+
   /** What is remembered, or else what `make` gives. Whoever asks meanwhile waits for the same. */
   get(key: string, make: () => Promise<V>): Promise<V> {
-    const known = this.#entries.get(key)
-    return known && known.until > this.#clock() ? known.value : this.renew(key, make)
+    return this.known(key) ?? this.renew(key, make)
   }
 
   /** What `make` gives now, remembered from now on. */
@@ -39,5 +44,14 @@ export class Cache<V> {
     const [oldest] = this.#entries.keys()
     if (this.#entries.size > this.#most && oldest !== undefined) this.#entries.delete(oldest)
     return value
+  }
+
+  forget(key: string): void {
+    this.#entries.delete(key)
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#entries.clear()
   }
 }

@@ -4,9 +4,16 @@ import { keys } from '../store/keys.ts'
 import type { FailuresRow } from '../store/records.ts'
 import { ConditionFailed, type Table } from '../store/table.ts'
 import type { Keyring } from './keyring.ts'
+import { networksOf } from './networks.ts'
 
-/** How many logins may fail before the next one must wait. */
-const MOST = { same: 10, any: 100 }
+/** How many logins may fail before the next one is refused: for one name, and for any names. */
+const MAX_FAILURES = { same: 10, any: 100 }
+/** The same for an IPv6 /48, which can hold more than one household. */
+const MAX_FAILURES_WIDE = { same: 40, any: 400 }
+/** How many logins from one network wait for the outcome of others. Each holds a connection. */
+const MAX_WAITING = 100
+/** Seconds after which a login that found no place to wait may be tried again. */
+const RETRY_AFTER = 2
 /** How long failures count. Milliseconds. */
 const WINDOW = 5 * 60 * 1000
 
@@ -25,10 +32,10 @@ interface LimitsParts {
 }
 
 /**
- * Slows down whoever guesses: ten different wrong passwords for one name from one address, a hundred from one address for any names, in
- * five minutes. Nobody can lock an account for others, because the address counts.
+ * Limits guessing: in five minutes ten different wrong passwords for one name from one network, and a hundred for any names. A network
+ * is an IPv4 address or an IPv6 /64; for the /48 around it four times as many count. An account cannot be locked for other networks.
  *
- * All processes share the counts. Of each of the two kinds there are 65,536 rows at most, named by four hex digits of a hash, so
+ * All processes share the counts. Of each of the four kinds there are 65,536 rows at most, named by four hex digits of a hash, so
  * guessing fills no table. Two logins may share a row, and then each counts the other's failures. The hash takes our key, so
  * nobody can find out which share one, and lock somebody out by failing under another name.
  */
@@ -38,6 +45,8 @@ export class LoginLimits {
   readonly #clock: () => number
   /** How many logins of this process are under way, by bucket. */
   readonly #underWay = new Map<string, number>()
+  /** How many logins of this process wait, by network. */
+  readonly #waiting = new Map<string, number>()
   #oneEnded = Promise.withResolvers<void>()
 
   constructor({ table, keyring, clock }: LimitsParts) {
@@ -47,8 +56,9 @@ export class LoginLimits {
   }
 
   /**
-   * Lets somebody try. Of those who try at the same time only as many go ahead as may still fail; the others wait for their
-   * outcome.
+   * Runs a login. Of those that run at the same time only as many go ahead as may still fail. A bounded number of others wait for
+   * their outcome, and the rest is refused at once.
+   * @param isFailure whether what `work` throws means a wrong password
    * @throws {RegistryError} TOOMANYREQUESTS with Retry-After; and what `work` throws
    */
   async attempt<T>(
@@ -57,18 +67,30 @@ export class LoginLimits {
     isFailure: (error: unknown) => boolean,
   ): Promise<T> {
     const buckets = this.#bucketsOf(name, address)
-    while (!this.#hasRoom(buckets, await this.#counts(buckets))) await this.#oneEnded.promise
-    this.#note(buckets, 1)
+    await this.#enter(buckets, networksOf(address).narrow)
     try {
       return await work()
     } catch (error) {
-      if (isFailure(error)) for (const { bucket } of buckets) await this.#count(bucket)
+      if (isFailure(error)) await Promise.all(buckets.map(({ bucket }) => this.#count(bucket)))
       throw error
     } finally {
-      this.#note(buckets, -1)
+      for (const { bucket } of buckets) change(this.#underWay, bucket, -1)
       this.#oneEnded.resolve()
       this.#oneEnded = Promise.withResolvers()
     }
+  }
+
+  /** Waits until there is room. The table is read only where the logins of this process leave any. */
+  async #enter(buckets: readonly Bucket[], network: string): Promise<void> {
+    const none = buckets.map(() => 0)
+    while (!this.#hasRoom(buckets, none) || !this.#hasRoom(buckets, await this.#counts(buckets))) {
+      if ((this.#waiting.get(network) ?? 0) >= MAX_WAITING)
+        throw tooMany('too many logins at the same time', RETRY_AFTER)
+      change(this.#waiting, network, 1)
+      await this.#oneEnded.promise
+      change(this.#waiting, network, -1)
+    }
+    for (const { bucket } of buckets) change(this.#underWay, bucket, 1)
   }
 
   /** How many have failed of late. @throws {RegistryError} TOOMANYREQUESTS where that is enough */
@@ -79,21 +101,11 @@ export class LoginLimits {
     const full = recent.filter(({ count }, i) => count >= (buckets[i]?.most ?? 0))
     if (full.length === 0) return recent.map(({ count }) => count)
     const until = Math.max(...full.map(({ since }) => since + WINDOW))
-    const wait = String(Math.max(1, Math.ceil((until - now) / 1000)))
-    const detail = { reason: 'too many wrong passwords', seconds: Number(wait) }
-    throw new RegistryError('TOOMANYREQUESTS', { detail, headers: { 'retry-after': wait } })
+    throw tooMany('too many wrong passwords', Math.max(1, Math.ceil((until - now) / 1000)))
   }
 
   #hasRoom(buckets: readonly Bucket[], counts: readonly number[]): boolean {
     return buckets.every(({ bucket, most }, i) => (counts[i] ?? 0) + (this.#underWay.get(bucket) ?? 0) < most)
-  }
-
-  #note(buckets: readonly Bucket[], change: 1 | -1): void {
-    for (const { bucket } of buckets) {
-      const number = (this.#underWay.get(bucket) ?? 0) + change
-      if (number > 0) this.#underWay.set(bucket, number)
-      else this.#underWay.delete(bucket)
-    }
   }
 
   async #count(bucket: string): Promise<void> {
@@ -114,20 +126,28 @@ export class LoginLimits {
   #bucketsOf(name: string, address: string): Bucket[] {
     const { key } = this.#keyring().newest
     const short = (text: string) => createHmac('sha256', key).update(text).digest('hex').slice(0, 4)
-    const network = networkOf(address)
+    const bucketsOf = (network: string, most: typeof MAX_FAILURES, width = '') => [
+      { bucket: `same${width}#${short(`login ${network} ${name}`)}`, most: most.same },
+      { bucket: `any${width}#${short(`logins ${network}`)}`, most: most.any },
+    ]
+    const { narrow, wide } = networksOf(address)
     return [
-      { bucket: `same#${short(`login ${network} ${name}`)}`, most: MOST.same },
-      { bucket: `any#${short(`logins ${network}`)}`, most: MOST.any },
+      ...bucketsOf(narrow, MAX_FAILURES),
+      ...(wide === undefined ? [] : bucketsOf(wide, MAX_FAILURES_WIDE, '48')),
     ]
   }
 }
 
-/** The address, or for IPv6 its first four groups: whoever has one such address has all 2⁶⁴ of the same four. `::` stands for groups of zeros. */
-function networkOf(address: string): string {
-  const plain = address.replace(/^::ffff:(?=.*[.])/i, '')
-  if (!plain.includes(':')) return plain
-  const [front = [], back = []] = plain.split('::').map(part => part.split(':').filter(Boolean))
-  const zeros = Array(Math.max(0, 8 - front.length - back.length)).fill('0')
-  const groups = [...front, ...zeros, ...back].slice(0, 4)
-  return groups.map(group => Number.parseInt(group, 16)).join(':')
+function change(counts: Map<string, number>, key: string, by: 1 | -1): void {
+  const count = (counts.get(key) ?? 0) + by
+  if (count > 0) counts.set(key, count)
+  else counts.delete(key)
+}
+
+/** @param seconds after which the client may try again */
+function tooMany(reason: string, seconds: number): RegistryError {
+  return new RegistryError('TOOMANYREQUESTS', {
+    detail: { reason, seconds },
+    headers: { 'retry-after': String(seconds) },
+  })
 }

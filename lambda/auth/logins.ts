@@ -5,6 +5,7 @@ import { type Accounts, subjectOf } from './accounts.ts'
 import { Cache } from './cache.ts'
 import { FEDERATED, type FederatedLogin } from './federated/login.ts'
 import type { LoginLimits } from './login-limits.ts'
+import { networksOf } from './networks.ts'
 import { isKey, type Passwords } from './passwords.ts'
 import { ANONYMOUS, type Subject } from './subject.ts'
 import type { Holder } from './tokens.ts'
@@ -47,14 +48,18 @@ interface LoginsParts {
 export class Logins {
   readonly #parts: LoginsParts
   readonly #rows: Cache<AccountRow | undefined>
+  /** Logins that were right. */
   readonly #proven: Cache<Proven>
+  /** Logins that are under way or were wrong. They are apart, so that a flood of them pushes no right one out. */
+  readonly #attempts: Cache<Proven>
   /** Of this process alone: what is remembered is not the password, nor anything to guess it by elsewhere. */
   readonly #pepper = randomBytes(32)
 
   constructor(parts: LoginsParts) {
     this.#parts = parts
     this.#rows = new Cache(parts.clock, { life: MEMORY, most: MOST_REMEMBERED })
-    this.#proven = new Cache(parts.clock, { life: MEMORY, most: MOST_REMEMBERED, keeps: isRefusal })
+    this.#proven = new Cache(parts.clock, { life: MEMORY, most: MOST_REMEMBERED })
+    this.#attempts = new Cache(parts.clock, { life: MEMORY, most: MOST_REMEMBERED, keeps: isRefusal })
   }
 
   /**
@@ -62,11 +67,15 @@ export class Logins {
    * client that goes on with an old key locks out those who have the new one.
    * @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS; UNAVAILABLE where somebody else must say and does not answer
    */
-  byPassword({ name, password }: NameAndPassword, door: Door): Promise<Proven> {
+  async byPassword({ name, password }: NameAndPassword, door: Door): Promise<Proven> {
     const digest = createHmac('sha256', this.#pepper)
       .update(`${door.registry}\0${name}\0${password}`)
       .digest('base64')
-    return this.#proven.get(digest, () => this.#prove(name, password, door))
+    const known = this.#proven.known(digest)
+    if (known) return known
+    const proven = await this.#attempts.get(digest, () => this.#prove(name, password, door))
+    this.#attempts.forget(digest)
+    return this.#proven.get(digest, async () => proven)
   }
 
   /** The one that a token names, as he is by now. @throws {RegistryError} UNAUTHORIZED when the account is gone or was revoked */
@@ -87,25 +96,31 @@ export class Logins {
     const other = federated.find(({ username }) => username === name)
     const work = async () => {
       if (!other && FEDERATED.includes(name)) throw refused(`logins as ${name} are not on here`)
-      if (!other) return this.#proveAccount(name, password)
+      if (!other) return this.#proveAccount(name, password, address)
       const subject = await other.login(password, registry)
       return { subject, holder: { subject } }
     }
     return limits.attempt({ name, address }, work, isRefusal)
   }
 
-  async #proveAccount(name: string, password: string): Promise<Proven> {
+  async #proveAccount(name: string, password: string, address: string): Promise<Proven> {
     const { accounts, passwords, clock } = this.#parts
     const row = await accounts.row(name)
     const isRight =
       (row?.kind === 'robot' && isKey(password, row.secret)) ||
-      (await passwords.verify(password, row?.kind === 'user' ? row.secret : undefined))
+      (await passwords.verify(password, row?.kind === 'user' ? row.secret : undefined, clientOf(address)))
     if (!row || !isRight) throw refused('name or password is wrong')
     const subject = subjectOf(row, clock())
     if (!subject) throw refused(row.disabled ? 'the account is disabled' : 'the key has expired')
     await accounts.noteUse(row)
     return { subject, holder: { account: name, generation: row.generation } }
   }
+}
+
+/** Who shares a place in the queue of password hashes. */
+function clientOf(address: string): string {
+  const { narrow, wide = narrow } = networksOf(address)
+  return wide
 }
 
 function isRefusal(error: unknown): boolean {

@@ -58,25 +58,37 @@ it('counts nothing against somebody of whom nobody could say whether he was righ
     await expect(attempt('ann', HERE, () => Promise.reject(error))).rejects.toBe(error)
 })
 
-it.each([
-  ['2001:db8::1', '2001:db8::2'],
-  ['2001:db8::1:2:3:4', '2001:db8::ffff:2:3:5'],
-  ['2001:db8:1::1', '2001:db8:1:0:a::'],
-  ['2001:db8:1:2::1', '2001:0DB8:0001:0002:a:b:c:d'],
-  ['::1', '::2'],
-  ['::ffff:192.0.2.1', '192.0.2.1'],
-])('takes %s and %s for one', async (one, other) => {
-  await tenWrong('ann', one)
-  await expect(right('ann', other)).rejects.toThrow('too many wrong passwords')
+describe('addresses of one network', () => {
+  it('count together', async () => {
+    await tenWrong('ann', '2001:db8:1:2::1')
+    await expect(right('ann', '2001:0DB8:1:2:a:b:c:d')).rejects.toThrow('too many wrong passwords')
+  })
+
+  it('count together with an IPv4 address that they stand for', async () => {
+    await tenWrong('ann', HERE)
+    await expect(right('ann', `::ffff:${HERE}`)).rejects.toThrow('too many wrong passwords')
+  })
+
+  it('do not count for another /64 nearby', async () => {
+    await tenWrong('ann', '2001:db8:1:2::1')
+    await expect(right('ann', '2001:db8:1:3::1')).resolves.toBeUndefined()
+  })
 })
 
-it.each([
-  ['2001:db8::1', '2001:db8:0:1::1'],
-  ['2001:db8:1:2::1', '2001:db8:1:3::1'],
-  ['192.0.2.1', '192.0.2.2'],
-])('takes %s and %s for two', async (one, other) => {
-  await tenWrong('ann', one)
-  await expect(right('ann', other)).resolves.toBeUndefined()
+describe('networks of one /48', () => {
+  const address = (network: number) => `2001:db8:1:${network.toString(16)}::1`
+
+  it('guess forty passwords of one name together', async () => {
+    for (let network = 0; network < 40; network++) await wrong('ann', address(network))
+    await expect(right('ann', address(40))).rejects.toThrow('too many wrong passwords')
+    await expect(right('ann', '2001:db8:2::1')).resolves.toBeUndefined()
+  })
+
+  it('guess four hundred passwords of any names together', async () => {
+    for (let i = 0; i < 400; i++) await wrong(`user${i}`, address(i))
+    await expect(right('ann', address(400))).rejects.toThrow('too many wrong passwords')
+    await expect(right('ann', '2001:db8:2::1')).resolves.toBeUndefined()
+  })
 })
 
 describe('of those who try at once', () => {
@@ -104,6 +116,16 @@ describe('of those who try at once', () => {
     const work = () => waiting().then(() => void done++)
     await Promise.all(Array.from({ length: 60 }, () => attempt('ann', HERE, work)))
     expect(done).toBe(60)
+  })
+
+  it('no more than a hundred wait, and the others are refused at once', async () => {
+    const work = Promise.withResolvers<void>()
+    const running = Array.from({ length: 110 }, () => attempt('ann', HERE, () => work.promise))
+    await waiting()
+    const refused = attempt('ann', HERE, () => work.promise)
+    await expect(refused).rejects.toMatchObject({ code: 'TOOMANYREQUESTS', headers: { 'retry-after': '2' } })
+    work.resolve()
+    await Promise.all(running)
   })
 
   it('none waits for somebody elsewhere', async () => {

@@ -34,6 +34,28 @@ it('remembers what a password was worth for the registry alone that it was shown
   expect((await show('one.example')).subject).toEqual(subject)
 })
 
+it('remembers a right password through a flood of wrong ones', async () => {
+  const table = new MemoryTable()
+  const clock = () => 0
+  const accounts = new Accounts({ table, clock, passwords: cheapPasswords })
+  await accounts.addUser('ann', { password: 'correct horse' })
+  let verified = 0
+  const limits = new LoginLimits({ table, keyring: () => new Keyring([newKey()]), clock })
+  const attempt = limits.attempt.bind(limits)
+  limits.attempt = (...login) => {
+    verified++
+    return attempt(...login)
+  }
+  const logins = new Logins({ accounts, passwords: cheapPasswords, limits, clock, federated: [] })
+  const show = (name: string, address: string) =>
+    logins.byPassword({ name, password: 'correct horse' }, { registry: 'registry.example', address })
+  await show('ann', '192.0.2.1')
+  for (let i = 0; i < 1_001; i++) await show(`user${i}`, `198.51.100.${i % 250}`).catch(() => {})
+  const before = verified
+  await show('ann', '192.0.2.1')
+  expect(verified).toBe(before)
+})
+
 it('takes no end of a name for the beginning of a password that was right a moment ago', async () => {
   const table = new MemoryTable()
   const clock = () => 0
