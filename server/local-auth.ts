@@ -6,11 +6,13 @@ import { Cache } from '../lambda/auth/cache.ts'
 import { federatedLogins } from '../lambda/auth/federated/federated.ts'
 import { type Issuer, parseIssuers } from '../lambda/auth/federated/issuers.ts'
 import { MEMORY } from '../lambda/auth/logins.ts'
+import { Passwords } from '../lambda/auth/passwords.ts'
 import { RegistryError } from '../lambda/protocol/errors.ts'
 import type { Table } from '../lambda/store/table.ts'
 import type { Config } from './config.ts'
 import { openKeys } from './keys.ts'
 import { isLocalName } from './local-names.ts'
+import { PasswordThreads } from './password-threads.ts'
 import { reason, StartError } from './start-error.ts'
 
 type LocalAuth = Pick<Config, 'data' | 'host' | 'origin' | 'auth' | 'awsAccounts' | 'issuers' | 'stsEndpoint'>
@@ -26,7 +28,8 @@ export async function openAuth(table: Table, options: LocalAuth): Promise<Auth |
   const keyring = openKeys(data)
   const believed = { awsAccounts, issuers: issuers ? readIssuers(issuers) : [], stsEndpoint }
   const federated = federatedLogins({ ...believed, clock: Date.now })
-  const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, federated })
+  const passwords = new Passwords({ derivation: new PasswordThreads() })
+  const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, federated, passwords })
   const remembered = new Cache<boolean>(Date.now, { life: MEMORY, most: 1 })
   const canLogIn = () => remembered.get('', async () => federated.length > 0 || auth.accounts.some())
   const ownHost = options.origin && new URL(options.origin).host

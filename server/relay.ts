@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { Passwords } from '../lambda/auth/passwords.ts'
 import { readConfig } from '../lambda/handlers/config.ts'
 import { openDeployed } from '../lambda/handlers/deployed.ts'
 import { isEdge, SecretKeeper, secretsInSsm } from '../lambda/handlers/secrets.ts'
@@ -6,6 +7,7 @@ import { faultRecord } from '../lambda/http/access-log.ts'
 import { behindEdge } from '../lambda/http/behind-edge.ts'
 import { Log } from './log.ts'
 import { createDoor } from './node-http.ts'
+import { PasswordThreads } from './password-threads.ts'
 import { closeDoor, listen, stopOnSignals } from './shutdown.ts'
 import { reason } from './start-error.ts'
 
@@ -32,7 +34,8 @@ async function main(): Promise<void> {
   const failed = (error: unknown) => log.write(faultRecord(Date.now(), error))
   process.on('exit', () => log.flush())
 
-  const parts = { config, secrets: () => keeper.known, readLimit: READ_LIMIT, memory: MEMORY }
+  const passwords = new Passwords({ derivation: new PasswordThreads() })
+  const parts = { config, secrets: () => keeper.known, readLimit: READ_LIMIT, memory: MEMORY, passwords }
   const { app, credentials } = openDeployed(parts)
   const keeper = new SecretKeeper(secretsInSsm(config, credentials))
   await keeper.current()

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createAuth } from '../auth/auth.ts'
 import { federatedLogins } from '../auth/federated/federated.ts'
 import { Keyring } from '../auth/keyring.ts'
+import type { Passwords } from '../auth/passwords.ts'
 import { UPLOAD_LIFE } from '../registry/dependencies.ts'
 import { createRegistryApp, type RegistryApp } from '../registry-app.ts'
 import type { Credentials } from '../store/aws-signing.ts'
@@ -26,6 +27,8 @@ interface Parts {
   readonly readLimit: number
   /** Bytes of memory that one upload may hold; see {@link S3Blobs}. */
   readonly memory?: number
+  /** Absent: hashes in this process, which suits one request at a time. */
+  readonly passwords?: Passwords
 }
 
 interface Deployed extends RegistryApp {
@@ -34,7 +37,7 @@ interface Deployed extends RegistryApp {
 }
 
 /** The registry on DynamoDB and S3, as every deployed process has it. */
-export function openDeployed({ config, secrets, readLimit, memory }: Parts): Deployed {
+export function openDeployed({ config, secrets, readLimit, memory, passwords }: Parts): Deployed {
   const { table, bucket, region, pull, grace, origin, s3Endpoint } = config
   const dynamo = openDynamo({ region })
   const credentials = () => dynamo.config.credentials()
@@ -61,7 +64,9 @@ export function openDeployed({ config, secrets, readLimit, memory }: Parts): Dep
   }
   const federated = federatedLogins({ ...config, clock: Date.now })
   const auth =
-    config.auth === 'on' ? createAuth({ ...deps, keyring: keyringOf(secrets), federated }) : undefined
+    config.auth === 'on'
+      ? createAuth({ ...deps, keyring: keyringOf(secrets), federated, ...(passwords && { passwords }) })
+      : undefined
   const registry = createRegistryApp(deps, {
     origin,
     auth,
