@@ -1,6 +1,6 @@
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Tag, UploadId } from '../protocol/reference.ts'
-import type { PolicyAction } from './grant.ts'
+import type { Right } from './grant.ts'
 import type { Subject } from './subject.ts'
 
 /** What the one who asks may do. */
@@ -9,9 +9,9 @@ export interface Access {
   /** By which sessions are bound to him. */
   readonly owner: string
   /** Whether he may do it now, with what he has shown. */
-  may(action: PolicyAction, repository: RepositoryName, tag?: Tag): boolean
+  may(action: Right, repository: RepositoryName, tag?: Tag): boolean
   /** @throws {RegistryError} DENIED, naming action and repository; UNAUTHORIZED where a login may help */
-  demand(action: PolicyAction, repository: RepositoryName, tag?: Tag): void
+  demand(action: Right, repository: RepositoryName, tag?: Tag): void
   /** Whether he may know that a repository is there: whether he may pull from it, for whatever his token was given. */
   sees(repository: RepositoryName): boolean
   /** Whether he may pull from every repository, known or not. */

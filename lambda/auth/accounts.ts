@@ -4,7 +4,7 @@ import { ACCOUNTS, keys } from '../store/keys.ts'
 import type { AccountRow } from '../store/records.ts'
 import { ConditionFailed, type Json, type Table, type Write } from '../store/table.ts'
 import { FEDERATED } from './federated/login.ts'
-import type { Grant } from './grant.ts'
+import { GRANT_FORMAT, type Grant, upgradeGrant } from './grant.ts'
 import { makeKey, Passwords } from './passwords.ts'
 import { parseGrants } from './policy.ts'
 import type { Subject } from './subject.ts'
@@ -106,6 +106,7 @@ export class Accounts {
       kind: 'robot',
       secret: kept,
       grants: parseGrants(grants) as readonly Json[],
+      format: GRANT_FORMAT,
       ...this.#until(expires),
     })
     return { ...account, key }
@@ -192,17 +193,19 @@ export class Accounts {
 /** Who a row is, if it may log in now. */
 export function subjectOf(row: AccountRow, now: number): Subject | undefined {
   if (row.disabled || (row.expires !== undefined && row.expires <= now)) return undefined
-  const { sort: name, kind, groups = [], admin = false, grants = [] } = row
-  return kind === 'user'
-    ? { kind, name, groups, admin }
-    : { kind, name, grants: grants as unknown as Grant[] }
+  const { sort: name, kind, groups = [], admin = false } = row
+  return kind === 'user' ? { kind, name, groups, admin } : { kind, name, grants: grantsOf(row) }
+}
+
+function grantsOf({ grants = [], format }: AccountRow): Grant[] {
+  return (grants as unknown as Grant[]).map(grant => upgradeGrant(grant, format))
 }
 
 function show(row: AccountRow): Account {
-  const { sort: name, kind, groups = [], admin = false, grants = [], created, expires, lastUsed } = row
+  const { sort: name, kind, groups = [], admin = false, created, expires, lastUsed } = row
   return {
     ...{ name, kind },
-    ...(kind === 'user' ? { groups, admin } : { grants: grants as unknown as Grant[] }),
+    ...(kind === 'user' ? { groups, admin } : { grants: grantsOf(row) }),
     created,
     ...(expires !== undefined && { expires }),
     disabled: row.disabled ?? false,

@@ -6,7 +6,7 @@ import type { Reference, UploadId } from '../protocol/reference.ts'
 import type { Scope } from '../protocol/scope.ts'
 import type { Access } from './access.ts'
 import { Cache } from './cache.ts'
-import type { PolicyAction } from './grant.ts'
+import type { Right } from './grant.ts'
 import type { Keyring } from './keyring.ts'
 import { doorOf, readBasic, serviceOf } from './login-request.ts'
 import { type Logins, MEMORY, type Proven, STRANGER } from './logins.ts'
@@ -44,16 +44,16 @@ interface Caller extends Proven {
   readonly scopes?: readonly Scope[]
 }
 
-const NEEDED: Partial<Record<Action, PolicyAction>> = {
+const NEEDED: Partial<Record<Action, Right>> = {
   pull: 'pull',
-  push: 'push',
+  push: 'push-content',
   delete: 'delete',
   admin: 'administer',
 }
 /** What a token's scope calls the actions of the policy. */
-const IN_SCOPE: Record<PolicyAction, string> = {
+const IN_SCOPE: Record<Right, string> = {
   pull: 'pull',
-  push: 'push',
+  'push-content': 'push',
   'create-tag': 'push',
   'overwrite-tag': 'push',
   delete: 'delete',
@@ -102,7 +102,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
       if (mayNothing) throw refuse(challenge)
       return access
     }
-    const needed = NEEDED[action] as PolicyAction
+    const needed = NEEDED[action] as Right
     const tag = params.existing?.kind === 'tag' ? params.existing.tag : undefined
     access.demand(needed, params.name as RepositoryName, tag)
     return access
@@ -135,7 +135,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
   }
 
   function accessOf({ subject, holder, scopes }: Caller, policy: Policy, challenge: Challenge): Access {
-    const inScope = (action: PolicyAction, repository: string) =>
+    const inScope = (action: Right, repository: string) =>
       scopes === undefined ||
       scopes.some(
         ({ type, name, actions }) =>
@@ -143,7 +143,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
           name === repository &&
           (actions.includes(IN_SCOPE[action]) || actions.includes('*')),
       )
-    const decision = (action: PolicyAction, repository: string, tag?: string) =>
+    const decision = (action: Right, repository: string, tag?: string) =>
       decide(policy, subject, { action, repository, tag })
     return {
       subject,

@@ -1,11 +1,40 @@
 import * as v from 'valibot'
 
 /**
- * What a rule can let someone do. `push` is for blobs and for manifests by digest; a tag needs `create-tag` or `overwrite-tag` besides.
- * `delete` is for manifests, blobs and tags.
+ * The words of a rule's `may`. `push` stands for the three words behind it: `push-content` covers blobs and manifests by
+ * digest, and a push by tag also needs `create-tag` or `overwrite-tag`. `delete` covers manifests, blobs and tags.
  */
-export const ACTIONS = ['pull', 'push', 'create-tag', 'overwrite-tag', 'delete', 'administer'] as const
+export const ACTIONS = [
+  'pull',
+  'push',
+  'push-content',
+  'create-tag',
+  'overwrite-tag',
+  'delete',
+  'administer',
+] as const
 export type PolicyAction = (typeof ACTIONS)[number]
+/** What a single step needs. `push` is not among them: it is a bundle of rights. */
+export type Right = Exclude<PolicyAction, 'push'>
+
+const IN_PUSH: readonly Right[] = ['push-content', 'create-tag', 'overwrite-tag']
+
+/** Whether the words of a grant include a right. */
+export function includesRight(may: readonly PolicyAction[], right: Right): boolean {
+  return may.includes(right) || (may.includes('push') && IN_PUSH.includes(right))
+}
+
+/** Marks the rows whose grants use the words above. In rows without it, `push` means what `push-content` means today. */
+export const GRANT_FORMAT = 2
+
+/** A stored grant in today's words. @param format of its row, absent in rows of older versions */
+export function upgradeGrant<T extends { readonly may: readonly PolicyAction[] }>(
+  grant: T,
+  format: number | undefined,
+): T {
+  if (format !== undefined) return grant
+  return { ...grant, may: grant.may.map(word => (word === 'push' ? 'push-content' : word)) }
+}
 
 /** Of names: `*` is any part of one segment, `**` any part at all (glob.ts). */
 export const pattern = v.pipe(v.string(), v.regex(/^[ -~]{1,255}$/, 'is no pattern of 1 to 255 characters'))

@@ -2,6 +2,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import { keys } from '../store/keys.ts'
 import type { PolicyRow } from '../store/records.ts'
 import { ConditionFailed, type Table } from '../store/table.ts'
+import { GRANT_FORMAT, upgradeGrant } from './grant.ts'
 import { NO_POLICY, type Policy, parsePolicy } from './policy.ts'
 
 /** A policy takes one row of the table, which is read for a minute's requests at once. */
@@ -22,9 +23,10 @@ export class Policies {
 
   async current(): Promise<Versioned> {
     const row = await this.#table.get<PolicyRow>(keys.policy)
-    return row
-      ? { policy: parsePolicy(JSON.parse(row.document)), version: row.version }
-      : { policy: NO_POLICY, version: 0 }
+    if (!row) return { policy: NO_POLICY, version: 0 }
+    const { rules, ...rest } = parsePolicy(JSON.parse(row.document))
+    const upgraded = rules.map(rule => upgradeGrant(rule, row.format))
+    return { policy: { ...rest, rules: upgraded }, version: row.version }
   }
 
   /**
@@ -36,7 +38,7 @@ export class Policies {
     const text = JSON.stringify(policy)
     if (text.length > LONGEST)
       throw new RegistryError('BAD_REQUEST', { detail: { reason: 'the policy is too long' } })
-    const row: PolicyRow = { ...keys.policy, document: text, version: version + 1 }
+    const row: PolicyRow = { ...keys.policy, document: text, version: version + 1, format: GRANT_FORMAT }
     try {
       await this.#table.transact({ put: row, if: version === 0 ? 'absent' : { version } })
     } catch (error) {

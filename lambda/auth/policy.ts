@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { matches } from './glob.ts'
-import { GRANT, Grant, type PolicyAction, pattern, patterns } from './grant.ts'
+import { GRANT, Grant, includesRight, pattern, patterns, type Right } from './grant.ts'
 import { sayIssue } from './issue.ts'
 import type { Subject } from './subject.ts'
 import { wantedClaims } from './wanted-claims.ts'
@@ -59,8 +59,8 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, document: unknown): T {
 }
 
 /** What someone wants to do. */
-interface Wish {
-  readonly action: PolicyAction
+export interface Wish {
+  readonly action: Right
   readonly repository: string
   readonly tag?: string | undefined
 }
@@ -88,10 +88,10 @@ function whyAllowed(policy: Policy, subject: Subject, wish: Wish): string | unde
 }
 
 /** Whether someone may do something in every repository that there is or will be: by a rule for `**`. */
-export function everywhere(policy: Policy, subject: Subject, action: PolicyAction): boolean {
+export function everywhere(policy: Policy, subject: Subject, action: Right): boolean {
   if (subject.kind === 'user' && subject.admin) return true
   return grantsOf(policy, subject).some(
-    ({ may, on, tags }) => may.includes(action) && on.includes('**') && tags === undefined,
+    ({ may, on, tags }) => includesRight(may, action) && on.includes('**') && tags === undefined,
   )
 }
 
@@ -102,7 +102,7 @@ export function withSomeTag(
   { action, repository }: Omit<Wish, 'tag'>,
 ): boolean {
   if (subject.kind === 'user' && subject.admin) return true
-  return grantsOf(policy, subject).some(({ may, on }) => may.includes(action) && fits(on, repository))
+  return grantsOf(policy, subject).some(({ may, on }) => includesRight(may, action) && fits(on, repository))
 }
 
 function grantsOf({ rules }: Policy, subject: Subject): Grant[] {
@@ -116,7 +116,7 @@ function locks({ immutable }: Policy, { action, repository, tag = '' }: Wish): b
 }
 
 function grants({ may, on, tags }: Grant, { action, repository, tag }: Wish): boolean {
-  if (!may.includes(action) || !fits(on, repository)) return false
+  if (!includesRight(may, action) || !fits(on, repository)) return false
   return tags === undefined || (tag !== undefined ? fits(tags, tag) : action !== 'delete')
 }
 

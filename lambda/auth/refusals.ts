@@ -4,7 +4,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Tag } from '../protocol/reference.ts'
 import { formatScope } from '../protocol/scope.ts'
-import type { PolicyAction } from './grant.ts'
+import type { Right } from './grant.ts'
 import { serviceOf } from './login-request.ts'
 
 const NO_LOGIN = 'nobody is logged in'
@@ -58,7 +58,8 @@ interface Denial {
 }
 
 /** 403: to log in does not help. @param about none where it is not about a repository */
-export function denied(action: PolicyAction, about?: Denial): RegistryError {
+export function denied(right: Right, about?: Denial): RegistryError {
+  const action = right === 'push-content' ? 'push' : right // whoever lacks that part lacks all of push
   const where = about && (about.tag === undefined ? about.repository : `${about.repository}:${about.tag}`)
   const message = about ? `${action} on ${where}: ${about.because}` : 'only administrators may do this'
   return new RegistryError('DENIED', { message, detail: { action, ...about } })

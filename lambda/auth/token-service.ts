@@ -5,7 +5,7 @@ import type { Scope } from '../protocol/scope.ts'
 import { keys } from '../store/keys.ts'
 import type { RefreshRow } from '../store/records.ts'
 import type { Key, Table, Write } from '../store/table.ts'
-import type { PolicyAction } from './grant.ts'
+import type { Right } from './grant.ts'
 import type { Keyring } from './keyring.ts'
 import { doorOf, readBasic, serviceOf } from './login-request.ts'
 import { type Logins, type NameAndPassword, type Proven, STRANGER } from './logins.ts'
@@ -45,7 +45,7 @@ interface TokenServiceParts {
 }
 
 /** What a scope's word wants of the policy. */
-const WANTED: Readonly<Record<string, PolicyAction>> = { pull: 'pull', push: 'push', delete: 'delete' }
+const WANTED: Readonly<Record<string, Right>> = { pull: 'pull', push: 'push-content', delete: 'delete' }
 
 /** Gives out tokens. Of what is asked for, a token is for what the policy allows, which may be nothing. */
 export class TokenService {

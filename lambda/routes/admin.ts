@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import type { Access } from '../auth/access.ts'
 import type { Accounts } from '../auth/accounts.ts'
-import { explainWish } from '../auth/explain.ts'
+import { explainWish, type TagExists } from '../auth/explain.ts'
 import { sayIssue } from '../auth/issue.ts'
 import { NO_POLICY, PolicyError } from '../auth/policy.ts'
 import { subjectId } from '../auth/subject.ts'
@@ -140,9 +140,10 @@ async function putPolicy(request: Request, _: object, context: Context): Promise
 
 async function explain(request: Request, _: object, context: Context): Promise<Response> {
   const question = await read(request, Question)
-  const { policies = noLogins() } = context
+  const { policies = noLogins(), registry } = context
   const { policy } = await policies.current()
-  return json(await readable(() => explainWish(policy, accountsOf(context), question)))
+  const tagExists: TagExists = async (name, tag) => (await registry.tags.find(name, tag)) !== undefined
+  return json(await readable(() => explainWish(policy, accountsOf(context), question, tagExists)))
 }
 
 async function read<T>(request: Request, schema: v.GenericSchema<unknown, T>): Promise<T> {

@@ -5,6 +5,7 @@ import { accepts } from '../protocol/accept.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import { MANIFEST_LIMIT } from '../protocol/manifest.ts'
 import { essence } from '../protocol/media-types.ts'
+import type { RepositoryName } from '../protocol/name.ts'
 import { manifestPath } from '../protocol/paths.ts'
 import { parseTag, type Reference, type Tag } from '../protocol/reference.ts'
 import type { ManifestInfo } from '../registry/manifests.ts'
@@ -53,8 +54,11 @@ async function putManifest(
 ): Promise<Response> {
   const tags = tagsIn(request.query)
   const contentType = essence(request.headers['content-type'] ?? '')
+  const guard = guardOf(name, context.access)
+  const allTags = reference.kind === 'tag' ? [reference.tag, ...tags] : tags
+  for (const tag of allTags) await refuseEarly(name, tag, context)
   const bytes = await readBody(request, MANIFEST_LIMIT)
-  const about = { tags, guard: guardOf(name, context.access), ...(contentType && { contentType }) }
+  const about = { tags, guard, ...(contentType && { contentType }) }
   const { digest, subject } = await context.registry.manifests.put(name, reference, bytes, about)
   return empty(201, {
     location: context.origin + manifestPath(name, digest),
@@ -62,6 +66,16 @@ async function putManifest(
     ...(subject && { 'oci-subject': subject }),
     ...(tags.length > 0 && { 'oci-tag': tags.join(', ') }),
   })
+}
+
+/**
+ * Refuses before the body is read what the push would be refused for at its end: a new tag that the caller may not create.
+ * An existing tag may still turn out to name this very manifest, which needs no right of its own.
+ */
+async function refuseEarly(name: RepositoryName, tag: Tag, { registry, access }: Context): Promise<void> {
+  if (access.may('create-tag', name, tag)) return
+  if (await registry.tags.find(name, tag)) return
+  access.demand('create-tag', name, tag)
 }
 
 /** end-9. A tag goes alone; a digest takes the manifest and all its tags. */

@@ -87,6 +87,8 @@ export type AccountRow = Key & {
   readonly admin?: boolean
   /** What a robot may do, as the policy module reads it. */
   readonly grants?: readonly Json[]
+  /** Which words the grants use (auth/grant.ts). Absent in rows of older versions. */
+  readonly format?: number
   readonly created: number
   readonly expires?: number
   readonly disabled?: boolean
@@ -100,6 +102,8 @@ export type PolicyRow = Key & {
   readonly document: string
   /** Counts the changes, so that of two at once one is refused. */
   readonly version: number
+  /** Which words the rules use (auth/grant.ts). Absent in rows of older versions. */
+  readonly format?: number
 }
 
 export type RefreshRow = Key & {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { PolicyAction } from '../../lambda/auth/grant.ts'
+import type { Right } from '../../lambda/auth/grant.ts'
 import { decide, everywhere, parseGrants, parsePolicy } from '../../lambda/auth/policy.ts'
 import { ANONYMOUS, type Subject } from '../../lambda/auth/subject.ts'
 
@@ -37,26 +37,26 @@ const github = (claims: Record<string, string>): Subject => ({
 })
 
 describe('the policy', () => {
-  it.each<[string, Subject, PolicyAction, string, string | undefined, boolean]>([
+  it.each<[string, Subject, Right, string, string | undefined, boolean]>([
     ['a stranger pulls what is public', ANONYMOUS, 'pull', 'public/a/b', undefined, true],
     ['a stranger pulls nothing else', ANONYMOUS, 'pull', 'app/a', undefined, false],
-    ['a stranger pushes nothing', ANONYMOUS, 'push', 'public/a', undefined, false],
+    ['a stranger pushes nothing', ANONYMOUS, 'push-content', 'public/a', undefined, false],
     ['whoever is known pulls everything', user('ann'), 'pull', 'app/a', undefined, true],
     ['and what a stranger may', robot('x'), 'pull', 'public/a', undefined, true],
-    ['a member of the group pushes', user('ann', 'release'), 'push', 'app/a', undefined, true],
+    ['a member of the group pushes', user('ann', 'release'), 'push-content', 'app/a', undefined, true],
     ['and makes tags that fit', user('ann', 'release'), 'create-tag', 'app/a', 'v1', true],
     ['but no others', user('ann', 'release'), 'create-tag', 'app/a', 'latest', false],
-    ['nor deeper down', user('ann', 'release'), 'push', 'app/a/b', undefined, false],
-    ['nobody else does', user('bob'), 'push', 'app/a', undefined, false],
+    ['nor deeper down', user('ann', 'release'), 'push-content', 'app/a/b', undefined, false],
+    ['nobody else does', user('bob'), 'push-content', 'app/a', undefined, false],
     [
       'nor a member of a group of which that is the beginning',
       user('bob', 'released'),
-      'push',
+      'push-content',
       'app/a',
       undefined,
       false,
     ],
-    ['a user named as a group is none', user('release'), 'push', 'app/a', undefined, false],
+    ['a user named as a group is none', user('release'), 'push-content', 'app/a', undefined, false],
     ['a robot moves its tag', robot('ci-1'), 'overwrite-tag', 'app/a', 'nightly', true],
     ['a user of that name does not', user('ci-1'), 'overwrite-tag', 'app/a', 'nightly', false],
     [
@@ -78,7 +78,7 @@ describe('the policy', () => {
     [
       'a workflow of main',
       github({ repository: 'acme/app', ref: 'refs/heads/main' }),
-      'push',
+      'push-content',
       'acme/a',
       undefined,
       true,
@@ -86,21 +86,28 @@ describe('the policy', () => {
     [
       'a workflow of a branch',
       github({ repository: 'acme/app', ref: 'refs/heads/x' }),
-      'push',
+      'push-content',
       'acme/a',
       undefined,
       false,
     ],
-    ['a workflow that does not say', github({ repository: 'acme/app' }), 'push', 'acme/a', undefined, false],
+    [
+      'a workflow that does not say',
+      github({ repository: 'acme/app' }),
+      'push-content',
+      'acme/a',
+      undefined,
+      false,
+    ],
     [
       'a workflow of a look-alike',
       github({ repository: 'acme/app/x', ref: 'refs/heads/main' }),
-      'push',
+      'push-content',
       'acme/a',
       undefined,
       false,
     ],
-    ['a claim that every object has', github({}), 'push', 'acme/a', undefined, false],
+    ['a claim that every object has', github({}), 'push-content', 'acme/a', undefined, false],
     [
       'a workflow of another issuer of a name that begins alike',
       {
@@ -109,7 +116,7 @@ describe('the policy', () => {
         subject: 's',
         claims: { repository: 'acme/app', ref: 'refs/heads/main' },
       },
-      'push',
+      'push-content',
       'acme/a',
       undefined,
       false,
@@ -157,7 +164,7 @@ describe('the policy', () => {
   it('names the rule that decided', () => {
     const wish = { action: 'pull', repository: 'public/a' } as const
     expect(decide(POLICY, ANONYMOUS, wish).because).toBe('of the rule "public images"')
-    expect(decide(POLICY, user('ann'), { ...wish, action: 'push' }).because).toBe('no rule allows it')
+    expect(decide(POLICY, user('ann'), { ...wish, action: 'push-content' }).because).toBe('no rule allows it')
   })
 
   it('lets administrators do everything but move what is immutable', () => {
@@ -175,7 +182,7 @@ describe('the policy', () => {
     const key = robot('mine', [{ may: ['push', 'create-tag'], on: ['mine/**'], tags: ['b-*'] }])
     expect(decide(POLICY, key, { action: 'create-tag', repository: 'mine/a', tag: 'b-1' }).allowed).toBe(true)
     expect(decide(POLICY, key, { action: 'create-tag', repository: 'mine/a', tag: 'a' }).allowed).toBe(false)
-    expect(decide(POLICY, key, { action: 'push', repository: 'yours/a' }).allowed).toBe(false)
+    expect(decide(POLICY, key, { action: 'push-content', repository: 'yours/a' }).allowed).toBe(false)
   })
 
   it('allows nothing when it is empty', () => {

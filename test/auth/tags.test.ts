@@ -13,7 +13,7 @@ beforeEach(async () => {
   await guarded.addUser('dev')
   await guarded.setPolicy({
     rules: [
-      { name: 'dev', who: ['user:dev'], may: ['pull', 'push'], on: ['**'] },
+      { name: 'dev', who: ['user:dev'], may: ['pull', 'push-content'], on: ['**'] },
       { name: 'makes', who: ['user:dev'], may: ['create-tag'], on: ['**'], tags: ['v*', 'dev-*'] },
       {
         name: 'moves',
