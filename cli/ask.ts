@@ -6,7 +6,7 @@ import { createAuth } from '../lambda/auth/auth.ts'
 import { type Authorize, OPEN } from '../lambda/auth/authorizer.ts'
 import { Keyring } from '../lambda/auth/keyring.ts'
 import { Passwords } from '../lambda/auth/passwords.ts'
-import { decide, type Policy } from '../lambda/auth/policy.ts'
+import { decide, immutableTags, type Policy } from '../lambda/auth/policy.ts'
 import { denied } from '../lambda/auth/refusals.ts'
 import type { Request } from '../lambda/http/message.ts'
 import { UPLOAD_LIFE } from '../lambda/registry/dependencies.ts'
@@ -60,8 +60,12 @@ function askHere(table: Table, store: BlobStore, passwords: Passwords): Ask {
   const keyring = new Keyring([randomBytes(32).toString('base64url')]) // nobody gets a token from here
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, passwords })
   const deps = { table, store, clock: Date.now, newId: randomUUID, grace: DAY, uploadLife: UPLOAD_LIFE }
-  const authorize: Authorize = async (_, { action }) =>
-    action === 'delete' ? { ...OPEN, demand: demandOfAll((await auth.policies.current()).policy) } : OPEN
+  const authorize: Authorize = async (_, { action }) => {
+    if (action !== 'delete') return OPEN
+    const { policy } = await auth.policies.current()
+    const immutable = (name: string) => immutableTags(policy, name)
+    return { ...OPEN, demand: demandOfAll(policy), immutableTags: immutable }
+  }
   const { app } = createRegistryApp(deps, { auth: { ...auth, authorize } })
   return async (method, target, body) => {
     const { response } = await app(requestOf(method, target, body))

@@ -12,6 +12,8 @@ export interface Access {
   may(action: Right, repository: RepositoryName, tag?: Tag): boolean
   /** @throws {RegistryError} DENIED, naming action and repository; UNAUTHORIZED where a login may help */
   demand(action: Right, repository: RepositoryName, tag?: Tag): void
+  /** Which tags of a repository are immutable for everybody; undefined where none can be. */
+  immutableTags(repository: RepositoryName): ((tag: Tag) => boolean) | undefined
   /** Whether he may know that a repository is there: whether he may pull from it, for whatever his token was given. */
   sees(repository: RepositoryName): boolean
   /** Whether he may pull from every repository, known or not. */

@@ -11,7 +11,7 @@ import type { Keyring } from './keyring.ts'
 import { doorOf, readBasic, serviceOf } from './login-request.ts'
 import { type Logins, MEMORY, type Proven, STRANGER } from './logins.ts'
 import type { Policies } from './policies.ts'
-import { decide, everywhere, NO_POLICY, type Policy } from './policy.ts'
+import { decide, everywhere, immutableTags, NO_POLICY, type Policy } from './policy.ts'
 import { makeProof, readProof } from './proofs.ts'
 import { type Challenge, challengeFor, denied, refuse } from './refusals.ts'
 import { ANONYMOUS, subjectId } from './subject.ts'
@@ -66,6 +66,7 @@ export const OPEN: Access = {
   owner: subjectId(ANONYMOUS),
   may: () => true,
   demand: () => {},
+  immutableTags: () => undefined,
   sees: () => true,
   pullsEverywhere: true,
   proof: () => undefined,
@@ -156,6 +157,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
         if (!allowed) throw denied(action, { repository, ...(tag && { tag }), because })
         if (!inScope(action, repository)) throw refuse(challenge, undefined, 'insufficient_scope')
       },
+      immutableTags: repository => immutableTags(policy, repository),
       sees: repository => decision('pull', repository).allowed,
       pullsEverywhere: scopes === undefined && everywhere(policy, subject, 'pull'),
       proof: (repository, upload, until) => makeProof(keyring(), { repository, upload }, holder, until),

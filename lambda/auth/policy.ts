@@ -110,9 +110,18 @@ function grantsOf({ rules }: Policy, subject: Subject): Grant[] {
   return [...own, ...rules.filter(rule => applies(rule, subject))]
 }
 
-function locks({ immutable }: Policy, { action, repository, tag = '' }: Wish): boolean {
+function locks(policy: Policy, { action, repository, tag = '' }: Wish): boolean {
   if (action !== 'overwrite-tag' && action !== 'delete') return false
-  return immutable.some(({ on, tags }) => fits(on, repository) && fits(tags, tag))
+  return immutableTags(policy, repository)?.(tag) ?? false
+}
+
+/** Which tags of a repository are immutable; undefined where none can be. */
+export function immutableTags(
+  { immutable }: Policy,
+  repository: string,
+): ((tag: string) => boolean) | undefined {
+  const rules = immutable.filter(({ on }) => fits(on, repository))
+  return rules.length === 0 ? undefined : tag => rules.some(({ tags }) => fits(tags, tag))
 }
 
 function grants({ may, on, tags }: Grant, { action, repository, tag }: Wish): boolean {

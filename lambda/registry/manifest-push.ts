@@ -69,7 +69,7 @@ export class ManifestPush {
       ...tags.map(tag => keys.tag(name, tag)),
     ])) as [ManifestRow?, RepositoryRow?, ...TagRow[]]
     tags.forEach((tag, i) => {
-      if (old[i]?.digest !== digest) guard(tag, old[i] ? 'overwrite-tag' : 'create-tag')
+      if (old[i]?.digest !== digest) guard.expectAllowed(tag, old[i] ? 'overwrite-tag' : 'create-tag')
     })
     const now = clock()
     const { mediaType } = stored ?? manifest // a digest has the type of its first push, whatever tag it goes by
@@ -132,8 +132,12 @@ export class ManifestPush {
         { write: this.#links.touch(name, blob), needs: blob },
         { write: { put: keys.ref(name, blob, digest, push) } },
       ]),
+      // The count tells a delete of the child that an index has come to hold it.
       ...manifest.children.flatMap((child): Step[] => [
-        { write: { check: keys.manifest(name, child), if: 'present' }, needs: child },
+        {
+          write: { update: keys.manifest(name, child), change: { add: { tagging: 1 } }, if: 'present' },
+          needs: child,
+        },
         { write: { put: keys.parent(name, child, digest, push) } },
       ]),
     ]

@@ -4,17 +4,21 @@ import { RegistryError } from '../protocol/errors.ts'
 import { parseManifest } from '../protocol/manifest.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Reference, Tag } from '../protocol/reference.ts'
-import { keys, stretches } from '../store/keys.ts'
+import { keys } from '../store/keys.ts'
 import type { ManifestRow } from '../store/records.ts'
-import { MOST_WRITES, type Write } from '../store/table.ts'
+import type { Write } from '../store/table.ts'
 import { loadContent } from './content.ts'
 import type { Dependencies } from './dependencies.ts'
 import type { DirectUploads } from './direct-uploads.ts'
+import { expectUnprotected, tagsOf } from './indexes-above.ts'
 import type { Links } from './links.ts'
 import { ManifestPush } from './manifest-push.ts'
 import { type PushGarbage, tryRelease } from './release.ts'
-import { dropTag, type TagGuard, type Tags, UNGUARDED } from './tags.ts'
+import { dropTag, type TagGuard, type Tags } from './tags.ts'
 import { chunked, untilItHolds } from './transactions.ts'
+
+/** How many tags one transaction of a delete removes. The last one also holds the manifest and the checks of its indexes. */
+const MAX_TAGS_AT_ONCE = 24
 
 /** Which manifest, without its bytes. */
 export interface ManifestInfo {
@@ -29,7 +33,7 @@ interface Labels {
   readonly contentType?: string
   /** More tags than the one that it is pushed by. */
   readonly tags?: readonly Tag[]
-  readonly guard?: TagGuard
+  readonly guard: TagGuard
 }
 
 /** What a push was about, for the answer. */
@@ -80,7 +84,7 @@ export class Manifests {
     name: RepositoryName,
     reference: Reference,
     bytes: Uint8Array,
-    { contentType, tags = [], guard = UNGUARDED }: Labels,
+    { contentType, tags = [], guard }: Labels,
   ): Promise<Pushed> {
     const manifest = parseManifest(bytes, contentType)
     const algorithm = reference.kind === 'digest' ? algorithmOf(reference.digest) : 'sha256'
@@ -93,14 +97,20 @@ export class Manifests {
   }
 
   /**
-   * Takes a manifest away, and the tags that name it. What it needed is free again at once where that is little work,
-   * and when the collector comes by where it is much. @throws {RegistryError} MANIFEST_UNKNOWN
+   * Deletes a manifest and the tags that name it. What it needed is released at once if that is little work, otherwise by the
+   * collector. @throws {RegistryError} MANIFEST_UNKNOWN; what the guard throws, also for an immutable tag that leads to the
+   * manifest through indexes; nothing is changed then
    */
-  async delete(name: RepositoryName, digest: Digest, guard: TagGuard = UNGUARDED): Promise<void> {
+  async delete(name: RepositoryName, digest: Digest, guard: TagGuard): Promise<void> {
     const { table, clock, newId } = this.#deps
     const garbage = await untilItHolds(async () => {
       const row = await this.#row(name, digest)
-      await this.#dropTags(name, digest, guard)
+      const tags = await tagsOf(table, name, digest)
+      for (const tag of tags) guard.expectAllowed(tag, 'delete')
+      const { expectMutable } = guard
+      const checks = expectMutable ? await expectUnprotected(table, name, digest, expectMutable) : []
+      const [last = [], ...earlier] = chunked(tags, MAX_TAGS_AT_ONCE)
+      for (const some of earlier) await table.transact(...some.flatMap(tag => dropTag(name, tag, { digest })))
       const { mediaType, push, tagging, subject } = row
       const now = clock()
       const content = 'bytes' in row ? { bytes: row.bytes } : { object: row.object }
@@ -120,19 +130,12 @@ export class Manifests {
         { delete: keys.manifest(name, digest), if: { push, tagging } },
         { put: garbage },
         ...referrer,
+        ...last.flatMap(tag => dropTag(name, tag, { digest })),
+        ...checks,
       )
       return garbage
     })
     await tryRelease(this.#deps, garbage)
-  }
-
-  async #dropTags(name: RepositoryName, digest: Digest, guard: TagGuard): Promise<void> {
-    const { table } = this.#deps
-    const { partition, prefix } = stretches.tagged(name, digest)
-    const tags = (await table.query(partition, { prefix })).map(row => row.sort.slice(prefix.length) as Tag)
-    for (const tag of tags) guard(tag, 'delete')
-    for (const some of chunked(tags, MOST_WRITES / 2))
-      await table.transact(...some.flatMap(tag => dropTag(name, tag, { digest })))
   }
 
   async #row(name: RepositoryName, digest: Digest): Promise<ManifestRow> {

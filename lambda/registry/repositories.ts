@@ -2,9 +2,11 @@ import type { Digest } from '../protocol/digest.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Page } from '../protocol/pagination.ts'
+import type { Tag } from '../protocol/reference.ts'
 import { keys, REPOSITORIES, stretches } from '../store/keys.ts'
 import type { RepositoryRow } from '../store/records.ts'
 import type { Table } from '../store/table.ts'
+import { TooManyIndexes } from './indexes-above.ts'
 import type { Manifests } from './manifests.ts'
 import { expectRepository, isThere, REMOVED } from './repository-row.ts'
 import type { TagGuard } from './tags.ts'
@@ -26,22 +28,43 @@ export class Repositories {
   /**
    * Removes manifests and tags, some at a time. The blobs are the collector's.
    * @returns how many manifests went, and whether to ask again because there are more
-   * @throws {RegistryError} NAME_UNKNOWN; whatever the guard says of a tag, with what came before it removed
+   * @throws {RegistryError} NAME_UNKNOWN; what the guard throws for any tag of the repository, and nothing is changed then.
+   * A tag that arrives while the removal is at work can still end it in the middle.
    */
   async remove(name: RepositoryName, guard: TagGuard): Promise<{ removed: number; more: boolean }> {
     await expectRepository(this.#table, name)
+    await this.#expectRemovable(name, guard)
     const { partition, prefix } = stretches.manifests(name)
     const rows = await this.#table.query(partition, { prefix, limit: AT_ONCE + 1 })
     const more = rows.length > AT_ONCE
-    for (const { sort } of rows.slice(0, AT_ONCE))
-      await this.#manifests.delete(name, sort.slice(prefix.length) as Digest, guard).catch(unlessGone)
-    if (!more)
-      await this.#table.transact({
-        update: keys.repository(name),
-        change: { set: { updated: REMOVED } },
-        if: 'present',
+    const digests = rows.slice(0, AT_ONCE).map(({ sort }) => sort.slice(prefix.length) as Digest)
+    const postponed: TooManyIndexes[] = [] // the next calls find their indexes gone
+    for (const digest of digests)
+      await this.#manifests.delete(name, digest, guard).catch(error => {
+        if (error instanceof TooManyIndexes) postponed.push(error)
+        else unlessGone(error)
       })
-    return { removed: rows.length - Number(more), more }
+    const removed = digests.length - postponed.length
+    if (removed === 0 && postponed[0]) throw postponed[0]
+    if (more || postponed.length > 0) return { removed, more: true }
+    await this.#table.transact({
+      update: keys.repository(name),
+      change: { set: { updated: REMOVED } },
+      if: 'present',
+    })
+    return { removed, more: false }
+  }
+
+  /** Asks about every tag before anything is removed. */
+  async #expectRemovable(name: RepositoryName, guard: TagGuard): Promise<void> {
+    const { partition, prefix } = stretches.tags(name)
+    let after = prefix
+    for (let more = true; more; ) {
+      const rows = await this.#table.query(partition, { prefix, after, limit: ROWS_AT_ONCE })
+      for (const { sort } of rows) guard.expectAllowed(sort.slice(prefix.length) as Tag, 'delete')
+      more = rows.length === ROWS_AT_ONCE
+      after = rows.at(-1)?.sort ?? after
+    }
   }
 
   /**
@@ -50,7 +73,7 @@ export class Repositories {
    */
   async list(
     { limit, last }: Page,
-    isShown: (name: RepositoryName) => boolean = () => true,
+    isShown: (name: RepositoryName) => boolean,
   ): Promise<{ names: string[]; more: boolean }> {
     const names: string[] = []
     let wanted = limit + 1

@@ -13,13 +13,21 @@ import { untilItHolds } from './transactions.ts'
 export const WRITES_PER_TAG = 3
 
 /**
- * Whether a tag may be made, moved or taken away; throws when not. Asked about what was read, and what is then written holds only
- * while that is still so: so nobody slips between the question and the deed.
+ * What the caller may do with the tags of one repository. It is asked about rows that were read, and the write that follows
+ * holds only while they are unchanged.
  */
-export type TagGuard = (tag: Tag, change: 'create-tag' | 'overwrite-tag' | 'delete') => void
+export interface TagGuard {
+  /** @throws {RegistryError} when the caller may not change this tag in this way */
+  readonly expectAllowed: (tag: Tag, change: 'create-tag' | 'overwrite-tag' | 'delete') => void
+  /**
+   * Throws a RegistryError when a tag is immutable, so that everything it leads to must stay. Absent where no tag of the
+   * repository can be immutable: then nothing is read to find out.
+   */
+  readonly expectMutable?: (tag: Tag) => void
+}
 
-/** For where everything may be done. */
-export const UNGUARDED: TagGuard = () => {}
+/** Allows everything. Only for callers that no policy applies to. */
+export const UNGUARDED: TagGuard = { expectAllowed: () => {} }
 
 /** The tags of repositories. A tag row and its reverse, the tagged row, are always written together. */
 export class Tags {
@@ -47,11 +55,11 @@ export class Tags {
   }
 
   /** Takes a tag away; what it named stays. @throws {RegistryError} MANIFEST_UNKNOWN */
-  async delete(name: RepositoryName, tag: Tag, guard: TagGuard = UNGUARDED): Promise<void> {
+  async delete(name: RepositoryName, tag: Tag, guard: TagGuard): Promise<void> {
     await untilItHolds(async () => {
       const row = await this.find(name, tag)
       if (!row) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag } })
-      guard(tag, 'delete')
+      guard.expectAllowed(tag, 'delete')
       await this.#deps.table.transact(...dropTag(name, tag, row))
     })
   }

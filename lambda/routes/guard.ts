@@ -1,8 +1,22 @@
 import type { Access } from '../auth/access.ts'
+import { denied } from '../auth/refusals.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { TagGuard } from '../registry/tags.ts'
 
-/** Lets the one who asks do with tags what the policy allows him. */
+/** Lets the caller do with the tags of a repository what the policy allows them. */
 export function guardOf(name: RepositoryName, access: Access): TagGuard {
-  return (tag, change) => access.demand(change, name, tag)
+  const isImmutable = access.immutableTags(name)
+  return {
+    expectAllowed: (tag, change) => access.demand(change, name, tag),
+    ...(isImmutable && {
+      expectMutable: tag => {
+        if (isImmutable(tag))
+          throw denied('delete', {
+            repository: name,
+            tag,
+            because: `the tag ${tag} is immutable and needs this manifest`,
+          })
+      },
+    }),
+  }
 }

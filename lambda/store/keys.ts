@@ -79,6 +79,10 @@ export const stretches = {
     partition: repository(name),
     prefix: `tagged#${digest}#`,
   }),
+  parents: (name: RepositoryName, child: Digest) => ({
+    partition: repository(name),
+    prefix: `parent#${child}#`,
+  }),
   referrers: (name: RepositoryName, subject: Digest) => ({
     partition: repository(name),
     prefix: `referrer#${subject}#`,

@@ -32,7 +32,7 @@ export type ManifestRow = Key &
     /** The push that made this row. Its refs and parents carry the same id, so that those of another push can be told apart. */
     readonly push: string
     readonly pushed: number
-    /** Counts the pushes that moved tags here, so that a delete notices one that came in between. */
+    /** Counts the pushes that moved a tag here or listed the manifest in an index, so that a delete notices them. */
     readonly tagging: number
     readonly subject?: Digest
   }

@@ -3,6 +3,7 @@ import type { Digest } from '../../lambda/protocol/digest.ts'
 import { RegistryError } from '../../lambda/protocol/errors.ts'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import type { Tag, UploadId } from '../../lambda/protocol/reference.ts'
+import { UNGUARDED } from '../../lambda/registry/tags.ts'
 import type { Bytes } from '../../lambda/store/blobs.ts'
 import { digestOfText, IMAGES, type ImageName } from './images.ts'
 import { type Gate, GRACE, HOUR, type Process, type World } from './world.ts'
@@ -168,11 +169,11 @@ export class Actor {
         const { digest } = IMAGES[deed.image]
         const span = { ...this.#history.begin(), name: deed.name, digest }
         this.#history.deletes.push(span)
-        await registry.manifests.delete(deed.name, digest)
+        await registry.manifests.delete(deed.name, digest, UNGUARDED)
         return this.#history.end(span)
       }
       case 'delete tag':
-        return registry.tags.delete(deed.name, deed.tag)
+        return registry.tags.delete(deed.name, deed.tag, UNGUARDED)
       case 'delete blob':
         return registry.blobs.delete(deed.name, digestOfText(deed.blob))
       case 'abandon upload':
@@ -210,7 +211,7 @@ export class Actor {
           part === image
             ? ({ kind: 'tag', tag } as const)
             : ({ kind: 'digest', digest: part.digest } as const)
-        await manifests.put(name, reference, part.bytes, {})
+        await manifests.put(name, reference, part.bytes, { guard: UNGUARDED })
         this.#history.end(span)
         this.#history.pushes.push(span)
       }

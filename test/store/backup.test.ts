@@ -11,6 +11,7 @@ import { OCI_IMAGE } from '../../lambda/protocol/media-types.ts'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import type { Tag } from '../../lambda/protocol/reference.ts'
 import { createRegistry } from '../../lambda/registry/registry.ts'
+import { UNGUARDED } from '../../lambda/registry/tags.ts'
 import { FileBlobs } from '../../lambda/store/file-blobs.ts'
 import { SqliteTable } from '../../lambda/store/sqlite-table.ts'
 import { bytesOf, collect } from '../support/bytes.ts'
@@ -142,11 +143,11 @@ class Registry {
       annotations: { note },
     })
     const reference = { kind: 'tag', tag: tag as Tag } as const
-    return (await manifests.put(name, reference, Buffer.from(document), {})).digest
+    return (await manifests.put(name, reference, Buffer.from(document), { guard: UNGUARDED })).digest
   }
 
   delete(image: string): Promise<void> {
-    return this.#registry.manifests.delete(name, image as Digest)
+    return this.#registry.manifests.delete(name, image as Digest, UNGUARDED)
   }
 
   async expectWhole(image: string): Promise<void> {
