@@ -75,7 +75,15 @@ export class ManifestPush {
     const { mediaType } = stored ?? manifest // a digest has the type of its first push, whatever tag it goes by
     const target = { digest, mediaType, size: bytes.length, pushed: now }
     const moves = tags.map((tag, i) => moveTag(name, tag, old[i], target))
-    if (stored) return this.#tag(arrival, stored.push, noteRepository(name, repository, now), moves)
+    // Its refs keep its blobs. Nothing keeps its children: they may have been deleted since.
+    if (stored)
+      return this.#tag(
+        arrival,
+        stored.push,
+        moves,
+        this.#childChecks(arrival),
+        noteRepository(name, repository, now),
+      )
 
     const push = newId()
     const needs = await this.#needs(arrival, push)
@@ -97,15 +105,19 @@ export class ManifestPush {
     ]
     if (!announced) return this.#apply([...needs, ...[...commit, ...moves.flat()].map(write => ({ write }))])
     await this.#announce(arrival, push, content, needs, commit)
-    await this.#tag(arrival, push, [], moves)
+    await this.#tag(arrival, push, moves)
   }
 
-  /** Points tags at a manifest that is there. The count in its row keeps a delete from passing unseen in between. */
+  /**
+   * Points tags at a manifest that is there. The count in its row keeps a delete from passing unseen in between.
+   * @param checks conditions of the whole push. They share the first transaction, or go before it where they are too many
+   */
   async #tag(
     { name, digest }: Arrival,
     push: string,
-    also: readonly Write[],
     moves: readonly Write[][],
+    checks: readonly Step[] = [],
+    also: readonly Write[] = [],
   ): Promise<void> {
     const { table, clock } = this.#deps
     const note: Write = {
@@ -115,13 +127,17 @@ export class ManifestPush {
     }
     const room = Math.floor((MOST_WRITES - 2) / WRITES_PER_TAG)
     const [first = [], ...rest] = chunked(moves, room)
-    await table.transact(note, ...also, ...first.flat())
+    const writes = [note, ...also, ...first.flat()].map((write): Step => ({ write }))
+    const fits = checks.length + writes.length <= MOST_WRITES
+    if (!fits) for (const some of chunked(checks, MOST_WRITES)) await this.#apply(some)
+    await this.#apply(fits ? [...checks, ...writes] : writes)
     for (const some of rest) await table.transact(note, ...some.flat())
   }
 
   /** What the manifest relies on: its blobs, its foreign layers as far as they are here, and its children. */
-  async #needs({ name, digest, manifest }: Arrival, push: string): Promise<Step[]> {
+  async #needs(arrival: Arrival, push: string): Promise<Step[]> {
     const { table } = this.#deps
+    const { name, digest, manifest } = arrival
     const foreign = await getAll<LinkRow>(
       table,
       manifest.foreign.map(blob => keys.link(name, blob)),
@@ -132,15 +148,17 @@ export class ManifestPush {
         { write: this.#links.touch(name, blob), needs: blob },
         { write: { put: keys.ref(name, blob, digest, push) } },
       ]),
-      // The count tells a delete of the child that an index has come to hold it.
-      ...manifest.children.flatMap((child): Step[] => [
-        {
-          write: { update: keys.manifest(name, child), change: { add: { tagging: 1 } }, if: 'present' },
-          needs: child,
-        },
-        { write: { put: keys.parent(name, child, digest, push) } },
-      ]),
+      ...this.#childChecks(arrival),
+      ...manifest.children.map((child): Step => ({ write: { put: keys.parent(name, child, digest, push) } })),
     ]
+  }
+
+  /** The child must be there. The count tells a delete of the child that an index has come to hold it. */
+  #childChecks({ name, manifest }: Arrival): Step[] {
+    return manifest.children.map(child => ({
+      write: { update: keys.manifest(name, child), change: { add: { tagging: 1 } }, if: 'present' },
+      needs: child,
+    }))
   }
 
   async #announce(

@@ -110,6 +110,12 @@ const SCENES: Readonly<Record<string, Scene>> = {
     for (const child of children) await r.pushImage('v1', child)
     return () => r.putManifest('v2', indexOf(children))
   },
+  'PUT index of two manifests, the same again': async r => {
+    const children = [imageOf(LAYERS), imageOf(LAYERS.slice(1))]
+    for (const child of children) await r.pushImage('v1', child)
+    await r.putManifest('v2', indexOf(children))
+    return () => r.putManifest('v2', indexOf(children))
+  },
   'PUT manifest with 60 layers': async r => {
     const layers = Array.from({ length: 60 }, (_, i) => `layer ${i}`)
     await r.pushBlobs(layers)
