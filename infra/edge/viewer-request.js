@@ -37,7 +37,7 @@ const OF_GET = ['if-match', 'if-modified-since', 'if-none-match', 'if-range', 'i
 
 // As in lambda/protocol/errors.ts.
 const BAD_REQUEST = [400, 'BAD_REQUEST', 'malformed request']
-const DIGEST_INVALID = [400, 'DIGEST_INVALID', 'provided digest did not match uploaded content']
+const DIGEST_INVALID = [400, 'DIGEST_INVALID', 'the digest is missing, malformed or not that of the content']
 const BLOB_UNKNOWN = [404, 'BLOB_UNKNOWN', 'blob unknown to registry']
 const BLOB_UPLOAD_UNKNOWN = [404, 'BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to registry']
 const NOT_FOUND = [404, 'NOT_FOUND', 'not found']

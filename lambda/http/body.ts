@@ -12,7 +12,11 @@ export function bodyLength({ headers }: Request): number | undefined {
  * anything is read where the client says the length
  */
 export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
-  const tooLarge = () => new RegistryError('CONTENT_TOO_LARGE', { detail: { limit } })
+  const tooLarge = () =>
+    new RegistryError('CONTENT_TOO_LARGE', {
+      message: `the body is larger than ${limit} bytes`,
+      detail: { limit },
+    })
   if ((bodyLength(request) ?? 0) > limit) throw tooLarge()
   const pieces: Uint8Array[] = []
   let size = 0

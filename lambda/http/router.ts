@@ -85,8 +85,10 @@ export function match<C>(routes: readonly Route<C>[], method: string, path: stri
     if (route.method === method) return { route, params: parse(found.groups ?? {}) }
     allowed.push(route.method)
   }
-  if (allowed.length === 0) throw new RegistryError('NOT_FOUND')
-  throw new RegistryError('UNSUPPORTED', { detail: { method }, headers: { allow: allowed.join(', ') } })
+  if (allowed.length === 0) throw new RegistryError('NOT_FOUND', { message: 'no such end-point' })
+  const allow = allowed.join(', ')
+  const message = `the method must be one of ${allow}`
+  throw new RegistryError('UNSUPPORTED', { message, detail: { method }, headers: { allow } })
 }
 
 function parse(groups: Record<string, string>): Partial<Parts> {
@@ -100,6 +102,9 @@ function parseExisting(text: string): Reference {
     return parseReference(text)
   } catch (cause) {
     if (text.includes(':')) throw cause
-    throw new RegistryError('MANIFEST_UNKNOWN', { cause })
+    throw new RegistryError('MANIFEST_UNKNOWN', {
+      cause,
+      message: 'no manifest has this name: it is not a valid tag',
+    })
   }
 }

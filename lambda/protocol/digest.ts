@@ -11,7 +11,10 @@ const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/
 
 /** @throws {RegistryError} DIGEST_INVALID for an unknown algorithm, a wrong length or upper-case hex. */
 export function parseDigest(text: string): Digest {
-  if (!DIGEST.test(text)) throw new RegistryError('DIGEST_INVALID', { detail: { digest: text } })
+  if (!DIGEST.test(text)) {
+    const message = 'a digest must be sha256:<64 hex digits> or sha512:<128 hex digits>, in lower case'
+    throw new RegistryError('DIGEST_INVALID', { message, detail: { digest: text } })
+  }
   return text as Digest
 }
 
@@ -19,6 +22,7 @@ export function parseDigest(text: string): Digest {
 export function parseAlgorithm(text: string): Algorithm {
   if (text !== 'sha256' && text !== 'sha512')
     throw new RegistryError('DIGEST_INVALID', {
+      message: 'the digest algorithm must be sha256 or sha512',
       detail: { algorithm: text, supported: ['sha256', 'sha512'] },
     })
   return text

@@ -7,7 +7,7 @@ const ERRORS = {
   BLOB_UNKNOWN: [404, 'blob unknown to registry'],
   BLOB_UPLOAD_INVALID: [400, 'blob upload invalid'],
   BLOB_UPLOAD_UNKNOWN: [404, 'blob upload unknown to registry'],
-  DIGEST_INVALID: [400, 'provided digest did not match uploaded content'],
+  DIGEST_INVALID: [400, 'the digest is missing, malformed or not that of the content'],
   MANIFEST_BLOB_UNKNOWN: [404, 'manifest references a manifest or blob unknown to registry'],
   MANIFEST_INVALID: [400, 'manifest invalid'],
   MANIFEST_UNKNOWN: [404, 'manifest unknown to registry'],
@@ -41,10 +41,10 @@ const SOON = { 'retry-after': '1' }
 
 interface ErrorOptions {
   /**
-   * What a person is told. Docker, podman and skopeo show this alone, and no detail; so where it is absent, the reason that the detail
-   * gives is told rather than the code's own words.
+   * The sentence that a person reads. Docker, podman and skopeo show it and never the detail. Without one, the reason in the detail is
+   * the message; without that, the words of the code and what the detail says.
    */
-  readonly message?: string
+  readonly message?: string | undefined
   /** What this case adds to the code: names, digests, the rule that was broken. Becomes `detail`. */
   readonly detail?: unknown
   /** Response headers that the error must carry, such as `Allow`, `Range` or `Retry-After`. */
@@ -60,7 +60,7 @@ export class RegistryError extends Error {
   readonly headers: Readonly<Record<string, string>>
 
   constructor(code: ErrorCode, { message, detail, headers = {}, cause }: ErrorOptions = {}) {
-    super(message ?? reasonIn(detail) ?? ERRORS[code][1], cause === undefined ? undefined : { cause })
+    super(message ?? messageOf(code, detail), cause === undefined ? undefined : { cause })
     this.code = code
     this.detail = detail
     this.headers = code === 'UNAVAILABLE' ? { ...SOON, ...headers } : headers
@@ -77,7 +77,26 @@ export class RegistryError extends Error {
   }
 }
 
-function reasonIn(detail: unknown): string | undefined {
-  const { reason } = (detail ?? {}) as { readonly reason?: unknown }
-  return typeof reason === 'string' ? reason : undefined
+/** Digests are long, and some clients print the message on one line. Characters. */
+const MAX_MESSAGE_DETAIL = 500
+
+/** What a person needs to know must be in the message: most clients print nothing else of an error document. */
+function messageOf(code: ErrorCode, detail: unknown): string {
+  const words = ERRORS[code][1]
+  if (typeof detail === 'string') return `${words}: ${detail}`
+  if (typeof detail !== 'object' || detail === null) return words
+  const { reason, rule, ...others } = detail as Readonly<Record<string, unknown>>
+  for (const sentence of [reason, rule]) if (typeof sentence === 'string') return sentence
+  const facts = Object.entries(others).flatMap(([name, value]) => {
+    const text = factText(value)
+    return text === '' ? [] : [`${name} ${text}`]
+  })
+  if (facts.length === 0) return words
+  const all = facts.join(', ')
+  return `${words}: ${all.length > MAX_MESSAGE_DETAIL ? `${all.slice(0, MAX_MESSAGE_DETAIL)}…` : all}`
+}
+
+function factText(value: unknown): string {
+  if (Array.isArray(value)) return value.map(factText).join(', ')
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
 }

@@ -1,5 +1,6 @@
-import { type Digest, parseDigest } from './digest.ts'
-import { RegistryError } from './errors.ts'
+import { type Descriptor, parseDescriptor, parseDescriptors } from './descriptor.ts'
+import type { Digest } from './digest.ts'
+import { type Fields, invalid, isObject, text, textMap } from './json-fields.ts'
 import {
   isForeignLayer,
   type ManifestShape,
@@ -31,8 +32,6 @@ export const MANIFEST_LIMIT = 4 * 1024 * 1024
 /** The most descriptors in one manifest: far above any image, and a bound on the work of one request. */
 export const DESCRIPTOR_LIMIT = 10_000
 
-type Fields = Readonly<Record<string, unknown>>
-
 /** Where a shape lists its content, and which fields would make it a document of another shape too (CVE-2021-41190). */
 const SHAPES: Readonly<Record<ManifestShape, { list: string; alien: readonly string[] }>> = {
   image: { list: 'layers', alien: ['manifests', 'fsLayers', 'blobs'] },
@@ -48,6 +47,10 @@ const KNOWN = new Map(
   ].map(field => [field.toLowerCase(), field]),
 )
 
+const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/
+const NO_SCHEMA_1 =
+  'Docker schema 1 manifests are not supported: push the image in Docker schema 2 or OCI format'
+
 /** RFC 6838 allows 127 characters on either side of the slash. */
 const MEDIA_TYPE_LIMIT = 255
 
@@ -57,26 +60,45 @@ const MEDIA_TYPE_LIMIT = 255
  * @throws {RegistryError} MANIFEST_INVALID with the rule that was broken
  */
 export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest {
+  return parse(bytes, contentType, parseDescriptor)
+}
+
+/**
+ * Reads a manifest that was accepted before, perhaps by an older version which checked less. The collector must be able to take back
+ * whatever was once stored.
+ * @param mediaType of its row
+ */
+export function parseStoredManifest(bytes: Uint8Array, mediaType: string): Manifest {
+  return parse(bytes, mediaType, (value, field) => parseDescriptor(value, field, { onlyNames: true }))
+}
+
+function parse(
+  bytes: Uint8Array,
+  contentType: string | undefined,
+  descriptor: (value: unknown, field: string) => Descriptor,
+): Manifest {
   const fields = parseObject(bytes)
   refuseLookalikes(fields)
   const mediaType = decideMediaType(fields, contentType)
   const shape = shapeOf(mediaType)
+  if (SCHEMA_1.test(mediaType) || (fields.schemaVersion === 1 && 'fsLayers' in fields))
+    throw invalid(NO_SCHEMA_1)
   if (!shape) throw invalid(`unsupported media type ${mediaType}`, { supported: manifestMediaTypes() })
   if (shape !== 'artifact' && fields.schemaVersion !== 2) throw invalid('schemaVersion must be 2')
   const { list, alien } = SHAPES[shape]
   for (const field of alien) if (fields[field] != null) throw invalid(`a ${mediaType} cannot hold ${field}`)
 
-  const config = fields.config == null ? undefined : parseDescriptor(fields.config, 'config')
+  const config = fields.config == null ? undefined : descriptor(fields.config, 'config')
   if (shape === 'image' && !config) throw invalid('config is missing')
-  const listed = parseDescriptors(fields[list], list)
+  const listed = parseDescriptors(fields[list], list, DESCRIPTOR_LIMIT, descriptor)
   const needed = config ? [config, ...listed] : listed
   if (needed.length > DESCRIPTOR_LIMIT) throw invalid(`more than ${DESCRIPTOR_LIMIT} descriptors`)
 
-  const subject = fields.subject == null ? undefined : parseDescriptor(fields.subject, 'subject').digest
+  const subject = fields.subject == null ? undefined : descriptor(fields.subject, 'subject').digest
   const artifactType = text(fields, 'artifactType') || (shape === 'image' ? config?.mediaType : undefined)
   if (artifactType && artifactType.length > MEDIA_TYPE_LIMIT)
     throw invalid(`artifactType is longer than ${MEDIA_TYPE_LIMIT} characters`)
-  const annotations = parseAnnotations(fields.annotations)
+  const annotations = textMap(fields.annotations, 'annotations')
   return {
     mediaType,
     ...sortOut(needed, shape),
@@ -127,50 +149,4 @@ function decideMediaType(fields: Fields, contentType?: string): string {
   if (own && contentType && own !== contentType)
     throw invalid('mediaType differs from Content-Type', { mediaType: own, contentType })
   return own || contentType || (fields.manifests === undefined ? OCI_IMAGE : OCI_INDEX)
-}
-
-interface Descriptor {
-  readonly mediaType: string
-  readonly digest: Digest
-}
-
-function parseDescriptors(value: unknown, field: string): Descriptor[] {
-  if (value == null) return []
-  if (!Array.isArray(value)) throw invalid(`${field} must be a list`)
-  return value.map((entry, index) => parseDescriptor(entry, `${field}[${index}]`))
-}
-
-function parseDescriptor(value: unknown, field: string): Descriptor {
-  if (!isObject(value)) throw invalid(`${field} must be a descriptor`)
-  const mediaType = text(value, 'mediaType', `${field}.mediaType`) ?? ''
-  const digest = text(value, 'digest', `${field}.digest`)
-  if (!digest) throw invalid(`${field}.digest is missing`)
-  try {
-    return { mediaType, digest: parseDigest(digest) }
-  } catch (cause) {
-    throw invalid(`${field}.digest is not a digest`, { digest }, cause)
-  }
-}
-
-function parseAnnotations(value: unknown): Record<string, string> | undefined {
-  if (value == null) return undefined
-  if (!isObject(value)) throw invalid('annotations must be an object')
-  for (const [name, note] of Object.entries(value))
-    if (typeof note !== 'string') throw invalid(`annotation ${name} must be text`)
-  return value as Record<string, string>
-}
-
-function text(fields: Fields, field: string, path = field): string | undefined {
-  const value = fields[field]
-  if (value === undefined || value === null) return undefined
-  if (typeof value !== 'string') throw invalid(`${path} must be text`)
-  return value
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function invalid(rule: string, more: Record<string, unknown> = {}, cause?: unknown): RegistryError {
-  return new RegistryError('MANIFEST_INVALID', { detail: { rule, ...more }, cause })
 }

@@ -11,6 +11,9 @@ const LONGEST = 255
 /** @throws {RegistryError} NAME_INVALID */
 export function parseRepositoryName(text: string): RepositoryName {
   if (text.length > LONGEST || !NAME.test(text))
-    throw new RegistryError('NAME_INVALID', { detail: { name: text.slice(0, LONGEST) } })
+    throw new RegistryError('NAME_INVALID', {
+      message: `invalid repository name: it must be at most ${LONGEST} of a-z, 0-9, . _ - and /`,
+      detail: { name: text.slice(0, LONGEST) },
+    })
   return text as RepositoryName
 }

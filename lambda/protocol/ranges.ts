@@ -27,6 +27,7 @@ export function parseRange(header: string | undefined, size: number): ByteRange 
 function satisfiable(range: ByteRange, size: number): ByteRange {
   if (range.first <= range.last && range.first < size) return range
   throw new RegistryError('RANGE_INVALID', {
+    message: `the range is not within the ${size} bytes of the blob`,
     detail: { size },
     headers: { 'content-range': `bytes */${size}` },
   })
@@ -46,7 +47,10 @@ export function parseChunkRange(header: string): ByteRange {
   const [, first, last] = CONTENT_RANGE.exec(header.trim()) ?? []
   const range = { first: Number(first), last: Number(last) }
   if (first === undefined || range.last < range.first || !Number.isSafeInteger(range.last))
-    throw new RegistryError('BLOB_UPLOAD_INVALID', { detail: { contentRange: header.slice(0, 100) } })
+    throw new RegistryError('BLOB_UPLOAD_INVALID', {
+      message: 'Content-Range must be <first byte>-<last byte>, such as 0-1023',
+      detail: { contentRange: header.slice(0, 100) },
+    })
   return range
 }
 

@@ -18,7 +18,13 @@ const UPLOAD_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 
 /** @throws {RegistryError} TAG_INVALID */
 export function parseTag(text: string): Tag {
-  if (!TAG.test(text)) throw new RegistryError('TAG_INVALID', { detail: { tag: text.slice(0, 128) } })
+  if (!TAG.test(text)) {
+    const reason = 'a tag must be 1 to 128 letters, digits, _ . -, and begin with a letter, a digit or _'
+    throw new RegistryError('TAG_INVALID', {
+      message: `invalid tag: ${reason}`,
+      detail: { tag: text.slice(0, 128) },
+    })
+  }
   return text as Tag
 }
 

@@ -74,6 +74,7 @@ export class Blobs {
       if (ref) {
         const [manifest] = ref.sort.slice(prefix.length).split('#')
         throw new RegistryError('UNSUPPORTED', {
+          message: `manifest ${manifest} needs the blob: delete the manifest first`,
           detail: { digest, neededBy: manifest },
           headers: { allow: 'GET, HEAD' },
         })
@@ -102,5 +103,8 @@ export class Blobs {
 }
 
 function unknown(digest: Digest): never {
-  throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
+  throw new RegistryError('BLOB_UNKNOWN', {
+    message: `blob ${digest} is not in this repository`,
+    detail: { digest },
+  })
 }

@@ -214,10 +214,18 @@ export class ManifestPush {
   }
 }
 
+/** Digests in a message, which clients print on one line. The detail has all of them. */
+const MAX_NAMED = 5
+
 class Lacking extends RegistryError {
   readonly missing: readonly Digest[]
   constructor(missing: readonly Digest[]) {
-    super('MANIFEST_BLOB_UNKNOWN', { detail: { missing } })
+    const named = missing.slice(0, MAX_NAMED).join(', ')
+    const more = missing.length > MAX_NAMED ? ` and ${missing.length - MAX_NAMED} more` : ''
+    super('MANIFEST_BLOB_UNKNOWN', {
+      message: `the manifest needs content that is not in this repository: ${named}${more}`,
+      detail: { missing },
+    })
     this.missing = missing
   }
 }

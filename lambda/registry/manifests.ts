@@ -90,7 +90,10 @@ export class Manifests {
     const algorithm = reference.kind === 'digest' ? algorithmOf(reference.digest) : 'sha256'
     const digest = digestOf(algorithm, createHash(algorithm).update(bytes).digest('hex'))
     if (reference.kind === 'digest' && reference.digest !== digest)
-      throw new RegistryError('DIGEST_INVALID', { detail: { said: reference.digest, actual: digest } })
+      throw new RegistryError('DIGEST_INVALID', {
+        message: `the manifest has the digest ${digest}, not ${reference.digest}`,
+        detail: { said: reference.digest, actual: digest },
+      })
     const allTags = new Set(reference.kind === 'tag' ? [reference.tag, ...tags] : tags)
     await this.#push.run({ name, digest, bytes, manifest, tags: [...allTags], guard })
     return { digest, ...(manifest.subject && { subject: manifest.subject }) }
@@ -144,5 +147,6 @@ export class Manifests {
 }
 
 function unknown(reference: string): never {
-  throw new RegistryError('MANIFEST_UNKNOWN', { detail: { reference } })
+  const message = `manifest ${reference} is not in this repository`
+  throw new RegistryError('MANIFEST_UNKNOWN', { message, detail: { reference } })
 }

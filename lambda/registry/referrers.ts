@@ -1,5 +1,5 @@
 import type { Digest } from '../protocol/digest.ts'
-import { type Manifest, parseManifest } from '../protocol/manifest.ts'
+import { type Manifest, parseStoredManifest } from '../protocol/manifest.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Page } from '../protocol/pagination.ts'
 import { keys, stretches } from '../store/keys.ts'
@@ -74,7 +74,7 @@ export class Referrers {
     if (!abridged) return referrer
     const row = await this.#deps.table.get<ManifestRow>(keys.manifest(name, referrer.digest))
     if (!row) return referrer
-    const { annotations } = parseManifest(await loadContent(this.#deps.store, row), row.mediaType)
+    const { annotations } = parseStoredManifest(await loadContent(this.#deps.store, row), row.mediaType)
     return { ...referrer, ...(annotations && { annotations }) }
   }
 }

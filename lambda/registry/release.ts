@@ -1,4 +1,4 @@
-import { parseManifest } from '../protocol/manifest.ts'
+import { parseStoredManifest } from '../protocol/manifest.ts'
 import { ObjectMissing } from '../store/blobs.ts'
 import { keys } from '../store/keys.ts'
 import type { GarbageRow } from '../store/records.ts'
@@ -41,7 +41,7 @@ async function releaseWrites(deps: Dependencies, row: PushGarbage): Promise<Writ
     throw error
   })
   if (!bytes) return []
-  const { blobs, foreign, children } = parseManifest(bytes, mediaType)
+  const { blobs, foreign, children } = parseStoredManifest(bytes, mediaType)
   return [
     ...[...blobs, ...foreign].flatMap(blob => [
       { delete: keys.ref(repository, blob, digest, push) },

@@ -22,7 +22,11 @@ export function noteRepository(name: RepositoryName, row: RepositoryRow | undefi
 /** @throws {RegistryError} NAME_UNKNOWN where there is no such repository */
 export async function expectRepository(table: Table, name: RepositoryName): Promise<void> {
   const row = await table.get<RepositoryRow>(keys.repository(name))
-  if (!row || !(await isThere(table, row))) throw new RegistryError('NAME_UNKNOWN', { detail: { name } })
+  if (!row || !(await isThere(table, row)))
+    throw new RegistryError('NAME_UNKNOWN', {
+      message: `repository ${name} does not exist`,
+      detail: { name },
+    })
 }
 
 /** Whether a repository that has a row is there. */

@@ -95,9 +95,11 @@ export class Sessions {
   }
 }
 
+const UNKNOWN_SESSION = 'the upload session does not exist, has ended or has expired: begin a new one'
+
 /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
 export function unknown(): never {
-  throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+  throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { message: UNKNOWN_SESSION })
 }
 
 /** RANGE_INVALID, which tells where to go on: regctl does so only when it carries both headers. */
@@ -107,6 +109,7 @@ export function outOfOrder(
   { draft: { size } }: UploadRow,
 ): RegistryError {
   return new RegistryError('RANGE_INVALID', {
+    message: `the session holds ${size} bytes: the next chunk must begin at byte ${size}, when no other request is sending`,
     detail: { size },
     headers: { location: uploadPath(name, id), range: uploadRange(size) },
   })

@@ -58,7 +58,8 @@ export class Tags {
   async delete(name: RepositoryName, tag: Tag, guard: TagGuard): Promise<void> {
     await untilItHolds(async () => {
       const row = await this.find(name, tag)
-      if (!row) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag } })
+      if (!row)
+        throw new RegistryError('MANIFEST_UNKNOWN', { message: `tag ${tag} does not exist`, detail: { tag } })
       guard.expectAllowed(tag, 'delete')
       await this.#deps.table.transact(...dropTag(name, tag, row))
     })

@@ -151,9 +151,7 @@ export class Uploads {
     if (range && range.first !== size) throw outOfOrder(name, id, row)
     const draft = await this.#deps.store.append(row.draft, bytes, whole)
     if (range && draft.size !== range.last + 1)
-      throw new RegistryError('SIZE_INVALID', {
-        detail: { said: range.last - range.first + 1, sent: draft.size - size },
-      })
+      throw wrongLength(range.last - range.first + 1, { sent: draft.size - size })
     return draft
   }
 
@@ -182,7 +180,8 @@ export class Uploads {
     const actual = await this.#deps.store.digest(draft, algorithm, seal)
     if (actual !== digest) {
       if (sealed || noted.closing === digest) await this.#giveUp(name, id, noted)
-      throw new RegistryError('DIGEST_INVALID', { detail: { said: digest, actual } })
+      const message = `the uploaded bytes have the digest ${actual}, not ${digest}`
+      throw new RegistryError('DIGEST_INVALID', { message, detail: { said: digest, actual } })
     }
     if (!last) return { ...row, draft }
     return sealed ? noted : this.#sessions.record(name, id, row, { draft, closing: digest })
@@ -219,6 +218,15 @@ export class Uploads {
   async #expectFinished(name: RepositoryName, digest: Digest): Promise<void> {
     if (!(await this.#links.assure(name, digest))) unknown()
   }
+}
+
+/** SIZE_INVALID: the chunk is not as long as its Content-Range says. @param actual its length, under the name of its source */
+export function wrongLength(
+  said: number,
+  actual: { readonly sent: number } | { readonly length: number },
+): RegistryError {
+  const message = `Content-Range says ${said} bytes, the body has ${Object.values(actual)[0]}`
+  return new RegistryError('SIZE_INVALID', { message, detail: { said, ...actual } })
 }
 
 async function drain(chunk?: Chunk): Promise<void> {

@@ -101,6 +101,7 @@ function describe(
 ): Response | undefined {
   if (existing.kind === 'tag' && !accepts(headers.accept, mediaType))
     throw new RegistryError('MANIFEST_UNKNOWN', {
+      message: `the manifest is of type ${mediaType}, which is not among the types in Accept`,
       detail: { mediaType, reason: 'not among the types in Accept' },
     })
   return isFresh(headers['if-none-match'], digest) ? empty(304, { etag: etag(digest) }) : undefined
@@ -109,7 +110,10 @@ function describe(
 function tagsIn(query: URLSearchParams): Tag[] {
   const tags = [...new Set(query.getAll('tag'))]
   if (tags.length > TAG_LIMIT)
-    throw new RegistryError('URI_TOO_LONG', { detail: { tags: tags.length, limit: TAG_LIMIT } })
+    throw new RegistryError('URI_TOO_LONG', {
+      message: `a push may have at most ${TAG_LIMIT} tags, not ${tags.length}`,
+      detail: { tags: tags.length, limit: TAG_LIMIT },
+    })
   return tags.map(parseTag)
 }
 

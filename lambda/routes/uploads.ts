@@ -7,7 +7,7 @@ import { parseRepositoryName, type RepositoryName } from '../protocol/name.ts'
 import { blobPath, uploadPath } from '../protocol/paths.ts'
 import { parseChunkRange, uploadRange } from '../protocol/ranges.ts'
 import type { Session } from '../registry/sessions.ts'
-import type { Chunk } from '../registry/uploads.ts'
+import { type Chunk, wrongLength } from '../registry/uploads.ts'
 import { empty } from './answers.ts'
 import type { Context } from './context.ts'
 
@@ -60,7 +60,10 @@ async function putUpload(
   context: Context,
 ): Promise<Response> {
   const digest = digestIn(request.query, 'digest')
-  if (!digest) throw new RegistryError('DIGEST_INVALID', { detail: { missing: 'digest' } })
+  if (!digest) {
+    const message = 'the query parameter digest is missing'
+    throw new RegistryError('DIGEST_INVALID', { message, detail: { missing: 'digest' } })
+  }
   const chunk = bodyLength(request) === 0 ? undefined : chunkOf(request)
   await context.registry.uploads.finish(name, upload, digest, chunk, context.access.owner)
   return created(name, digest, context)
@@ -88,8 +91,7 @@ function chunkOf(request: Request): Chunk {
   const range = parseChunkRange(header)
   const said = range.last - range.first + 1
   const length = bodyLength(request)
-  if (length !== undefined && length !== said)
-    throw new RegistryError('SIZE_INVALID', { detail: { said, length } })
+  if (length !== undefined && length !== said) throw wrongLength(said, { length })
   return { bytes: request.body, range }
 }
 

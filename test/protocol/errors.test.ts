@@ -27,7 +27,11 @@ it('becomes the error document of the spec', () => {
   const error = new RegistryError('NAME_UNKNOWN', { detail: { name: 'a' } })
   expect(JSON.parse(error.toDocument())).toEqual({
     errors: [
-      { code: 'NAME_UNKNOWN', message: 'repository name not known to registry', detail: { name: 'a' } },
+      {
+        code: 'NAME_UNKNOWN',
+        message: 'repository name not known to registry: name a',
+        detail: { name: 'a' },
+      },
     ],
   })
 })
@@ -35,7 +39,18 @@ it('becomes the error document of the spec', () => {
 it.each([
   ['what it is told to say', { message: 'push on a: no', detail: { reason: 'so' } }, 'push on a: no'],
   ['the reason in its detail', { detail: { reason: 'the key has expired' } }, 'the key has expired'],
-  ["the code's words", { detail: { name: 'a' } }, 'requested access to the resource is denied'],
+  ['the rule in its detail', { detail: { rule: 'config is missing', digest: 'x' } }, 'config is missing'],
+  [
+    'a detail that is text',
+    { detail: 'no Host header' },
+    'requested access to the resource is denied: no Host header',
+  ],
+  [
+    'the facts in its detail',
+    { detail: { name: 'a', list: ['b', 2], empty: '', deep: {} } },
+    'requested access to the resource is denied: name a, list b, 2',
+  ],
+  ["the code's words where there is no detail", {}, 'requested access to the resource is denied'],
 ])('says %s, which for many clients is all that they show', (_, options, message) => {
   expect(JSON.parse(new RegistryError('DENIED', options).toDocument()).errors[0].message).toBe(message)
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { DESCRIPTOR_LIMIT, parseManifest } from '../../lambda/protocol/manifest.ts'
+import { DESCRIPTOR_LIMIT, parseManifest, parseStoredManifest } from '../../lambda/protocol/manifest.ts'
 import { manifestMediaTypes, OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
 import { anyDigest, anyText } from '../support/arbitraries.ts'
 import {
@@ -145,14 +145,12 @@ describe('the media type', () => {
     expect(ruleOf(imageOf([]), OCI_INDEX)).toBe('mediaType differs from Content-Type')
   })
 
-  it.each([
-    'application/json',
-    'text/plain',
-    LAYER,
-    'application/vnd.docker.distribution.manifest.v1+prettyjws',
-  ])('must be that of a manifest, and %s is not', mediaType => {
-    expect(ruleOf(imageOf([], { mediaType }), mediaType)).toBe(`unsupported media type ${mediaType}`)
-  })
+  it.each(['application/json', 'text/plain', LAYER])(
+    'must be that of a manifest, and %s is not',
+    mediaType => {
+      expect(ruleOf(imageOf([], { mediaType }), mediaType)).toBe(`unsupported media type ${mediaType}`)
+    },
+  )
 })
 
 describe('a document that two readers could read as two things is refused (CVE-2021-41190):', () => {
@@ -215,6 +213,13 @@ describe('fields that we know must make sense:', () => {
     ['layers[1] must be a descriptor', { layers: [good, null] }],
     ['layers[1].digest is not a digest', { layers: [good, { ...good, digest: good.digest.toUpperCase() }] }],
     ['layers[0].mediaType must be text', { layers: [{ ...good, mediaType: {} }] }],
+    ['layers[0].artifactType must be text', { layers: [{ ...good, artifactType: 1 }] }],
+    ['layers[0].data must be text', { layers: [{ ...good, data: {} }] }],
+    ['layers[0].urls must be a list of text', { layers: [{ ...good, urls: 'https://a.example' }] }],
+    ['layers[0].urls must be a list of text', { layers: [{ ...good, urls: [1] }] }],
+    ['layers[0].platform must be an object', { layers: [{ ...good, platform: 'linux' }] }],
+    ['layers[0].annotations must be an object', { layers: [{ ...good, annotations: [] }] }],
+    ['layers[0].annotation a must be text', { layers: [{ ...good, annotations: { a: 1 } }] }],
     ['subject must be a descriptor', { subject: good.digest }],
     ['subject.digest is missing', { subject: {} }],
     ['artifactType must be text', { artifactType: {} }],
@@ -227,9 +232,47 @@ describe('fields that we know must make sense:', () => {
     expect(ruleOf(imageOf([], fields))).toBe(rule)
   })
 
+  const WRONG_SIZES = ['"5"', '-1', '1.5', '9007199254740992', '1e400', 'true', '[]', '{}']
+  it.each(WRONG_SIZES)('a size of %s, wherever the descriptor is', size => {
+    const wrong = JSON.stringify({ ...good, size: 'SIZE' }).replace('"SIZE"', size)
+    const places: [string, string][] = [
+      ['config', imageOf([], { config: 'HERE' })],
+      ['layers[0]', imageOf([], { layers: ['HERE'] })],
+      ['subject', imageOf([], { subject: 'HERE' })],
+      ['manifests[0]', indexOf([], { manifests: ['HERE'] })],
+    ]
+    for (const [place, document] of places)
+      expect(ruleOf(document.replace('"HERE"', wrong))).toBe(
+        `${place}.size must be a whole number of bytes, 0 or more`,
+      )
+  })
+
+  it.each([undefined, null, 0, 2 ** 53 - 1])('but a size of %j is taken', size => {
+    expect(parse(imageOf([], { layers: [{ ...good, size }] })).blobs).toContain(good.digest)
+  })
+
   it('and be within bounds', () => {
     const layers = Array.from({ length: DESCRIPTOR_LIMIT }, () => describing('a'))
     expect(ruleOf(imageOf([], { layers }))).toBe(`more than ${DESCRIPTOR_LIMIT} descriptors`)
+  })
+})
+
+describe('a stored manifest', () => {
+  it('is read though it has fields that would be refused today', () => {
+    const layers = [{ ...describing('a'), size: '5', urls: 7, annotations: { a: 1 } }]
+    const bytes = Buffer.from(imageOf([], { layers }))
+    expect(parseStoredManifest(bytes, OCI_IMAGE).blobs).toContain(describing('a').digest)
+  })
+})
+
+describe('a Docker schema 1 manifest', () => {
+  const V1 = 'application/vnd.docker.distribution.manifest.v1+prettyjws'
+  it.each([
+    [JSON.stringify({ schemaVersion: 1, fsLayers: [], history: [] }), undefined],
+    [JSON.stringify({ schemaVersion: 1, fsLayers: [] }), V1],
+    [JSON.stringify({ schemaVersion: 1, mediaType: V1 }), undefined],
+  ])('is called by its name: %s', (document, type) => {
+    expect(ruleOf(document, type)).toMatch('schema 1 manifests are not supported')
   })
 })
 

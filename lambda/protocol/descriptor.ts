@@ -1,0 +1,66 @@
+import { type Digest, parseDigest } from './digest.ts'
+import { type Fields, invalid, isObject, text, textMap } from './json-fields.ts'
+
+/** A descriptor (image spec, "OCI Content Descriptors"), as far as a registry uses it. */
+export interface Descriptor {
+  /** The empty text where the descriptor has none. */
+  readonly mediaType: string
+  readonly digest: Digest
+}
+
+interface Strictness {
+  /** Checks media type and digest alone. */
+  readonly onlyNames?: boolean
+}
+
+/**
+ * Checks every field that Go's clients decode with a type: one wrong field makes the whole manifest unreadable to them.
+ * @param field how the error names the descriptor
+ * @throws {RegistryError} MANIFEST_INVALID
+ */
+export function parseDescriptor(
+  value: unknown,
+  field: string,
+  { onlyNames = false }: Strictness = {},
+): Descriptor {
+  if (!isObject(value)) throw invalid(`${field} must be a descriptor`)
+  const mediaType = text(value, 'mediaType', `${field}.mediaType`) ?? ''
+  const digest = text(value, 'digest', `${field}.digest`)
+  if (!digest) throw invalid(`${field}.digest is missing`)
+  if (!onlyNames) checkOtherFields(value, field)
+  try {
+    return { mediaType, digest: parseDigest(digest) }
+  } catch (cause) {
+    throw invalid(`${field}.digest is not a digest`, { digest }, cause)
+  }
+}
+
+/** @param limit the most entries. A longer list is refused before its entries are read */
+export function parseDescriptors(
+  value: unknown,
+  field: string,
+  limit: number,
+  parse: (entry: unknown, field: string) => Descriptor,
+): Descriptor[] {
+  if (value === undefined || value === null) return []
+  if (!Array.isArray(value)) throw invalid(`${field} must be a list`)
+  if (value.length > limit) throw invalid(`more than ${limit} descriptors`)
+  return value.map((entry, index) => parse(entry, `${field}[${index}]`))
+}
+
+function checkOtherFields(descriptor: Fields, field: string): void {
+  checkSize(descriptor.size, `${field}.size`)
+  for (const name of ['artifactType', 'data']) text(descriptor, name, `${field}.${name}`)
+  textMap(descriptor.annotations, `${field}.annotations`)
+  const { urls, platform } = descriptor
+  if (urls != null && !(Array.isArray(urls) && urls.every(url => typeof url === 'string')))
+    throw invalid(`${field}.urls must be a list of text`)
+  if (platform != null && !isObject(platform)) throw invalid(`${field}.platform must be an object`)
+}
+
+/** Go decodes `size` into an int64. Some old tools leave it out, and Go then reads 0. */
+function checkSize(size: unknown, path: string): void {
+  if (size === undefined || size === null) return
+  if (typeof size === 'number' && Number.isSafeInteger(size) && size >= 0) return
+  throw invalid(`${path} must be a whole number of bytes, 0 or more`)
+}
