@@ -46,6 +46,9 @@ function pathAndQuery(target: string): string {
 
 function decode(path: string): string {
   if (!path.includes('%')) return path
+  // As at the edge: a path component cannot hold a slash, and API Gateway could not tell the two apart.
+  if (/%2f/i.test(path))
+    throw new RegistryError('NOT_FOUND', { message: 'a slash in the path must not be encoded' })
   try {
     return decodeURIComponent(path)
   } catch {

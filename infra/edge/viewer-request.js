@@ -1,9 +1,8 @@
 // Sends each request to its origin: bytes to the bucket where they can go straight, streams to the relay, all else to
-// the API. It never sees a body, so what it decides, it decides by the head of the request.
+// the API. It sees the head of a request, never its body.
 //
-// CloudFront Functions, runtime 2.0: one file of at most 10 KB, no exports, ES 5.1 and little more. There is no
-// destructuring, spread or optional chaining, and `$` of a pattern matches in front of a last line break too.
-// docs/decisions/0009-edge-links.md says why it is made like this.
+// CloudFront Functions, runtime 2.0: one file of at most 10 KB, no exports, ES 5.1 and little more: no
+// destructuring or spread, and `$` matches in front of a last line break too. See docs/decisions/0009-edge-links.md.
 import cf from 'cloudfront'
 import crypto from 'crypto'
 
@@ -24,7 +23,7 @@ const DIGEST = 'sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}'
 const TOKEN = '([0-9]{1,12})[.]([0-9A-Za-z_-]{43})'
 
 const UPLOADS = new RegExp(`^/v2/(${NAME})/blobs/uploads/?$`)
-const UPLOAD = new RegExp(`^/v2/(${NAME})/blobs/uploads/(${ID})$`)
+const UPLOAD = new RegExp(`^/v2/(${NAME})/blobs/uploads/(${ID})/?$`)
 const PULL = new RegExp(`^/pull/${TOKEN}/(${DIGEST})/(blobs/${ID}|direct/${ID}/${NAME})$`)
 const DIRECT = new RegExp(`^${TOKEN}$`)
 const ANY_DIGEST = new RegExp(`^(?:${DIGEST})$`)
@@ -37,7 +36,7 @@ const OF_GET = ['if-match', 'if-modified-since', 'if-none-match', 'if-range', 'i
 
 // As in lambda/protocol/errors.ts.
 const BAD_REQUEST = [400, 'BAD_REQUEST', 'malformed request']
-const DIGEST_INVALID = [400, 'DIGEST_INVALID', 'the digest is missing, malformed or not that of the content']
+const DIGEST_INVALID = [400, 'DIGEST_INVALID', 'digest missing, malformed or not that of the content']
 const BLOB_UNKNOWN = [404, 'BLOB_UNKNOWN', 'blob unknown to registry']
 const BLOB_UPLOAD_UNKNOWN = [404, 'BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to registry']
 const NOT_FOUND = [404, 'NOT_FOUND', 'not found']
@@ -117,7 +116,7 @@ async function pull(request, length) {
   if (!(await isSigned(`pull\n${digest}\n${key}\n${link[1]}`, link))) return refuse(request, BLOB_UNKNOWN)
 
   sendToBucket(request, `/${key}`, OF_GET)
-  // S3 takes no notice of it. It is for viewer-response.js, should that see this request and not the viewer's.
+  // For viewer-response.js, should it see this request and not the viewer's. S3 ignores it.
   request.headers['docker-content-digest'] = { value: digest }
   return request
 }
@@ -130,7 +129,7 @@ function isForRelay(request, upload, length) {
   return request.method === 'POST' && match(UPLOADS, request.uri) && parameter(request, 'digest').length > 0
 }
 
-/** OAC signs whatever is forwarded, so every header but the named ones goes: x-amz-acl or x-amz-copy-source would be obeyed. */
+/** OAC signs whatever is forwarded, so only the named headers stay: x-amz-acl or x-amz-copy-source would be obeyed. */
 function sendToBucket(request, uri, kept) {
   request.uri = uri
   request.querystring = {}
@@ -170,7 +169,7 @@ function match(pattern, path) {
   return found && found[1].length <= LONGEST_NAME ? found : null
 }
 
-/** No path of ours needs more than printable ASCII, and no two origins agree on what an odd one names. */
+/** Our paths are printable ASCII, and no two origins agree on what an odd one names. */
 function malformedPath(path) {
   const plain = decode(path)
   if (!plain || plain[0] !== '/') return BAD_REQUEST
@@ -187,15 +186,23 @@ function decode(text) {
   }
 }
 
-/** Every value under a name. CloudFront hands over names and values as the viewer wrote them. */
+/** Every value under a name, as written. Some clients append `?digest=` to a URL that has a query. */
 function parameter(request, name) {
   const entries = request.querystring
-  const keys = Object.keys(entries).filter(key => decode(key) === name)
-  const values = keys.map(key => entries[key].multiValue || [entries[key]])
-  return values.reduce((all, some) => all.concat(some), []).map(one => decode(one.value))
+  const valuesOf = key => entries[key].multiValue || [entries[key]]
+  const texts = Object.keys(entries).map(key =>
+    valuesOf(key)
+      .map(one => `${key}=${one.value}`)
+      .join('&')
+  )
+  const pairs = texts
+    .join('&')
+    .split(/[&?]/)
+    .map(pair => pair.split('='))
+  return pairs.filter(pair => decode(pair[0]) === name).map(pair => decode(pair.slice(1).join('=')))
 }
 
-/** In bytes; NaN where the header is no length; undefined, which is neither more nor less than any number, where nobody knows. */
+/** In bytes; NaN where the header is no length; undefined, neither more nor less than any number, if unknown. */
 function bodyLength(headers) {
   const header = headers['content-length']
   if (headers['transfer-encoding'] || !header) return undefined

@@ -3,6 +3,7 @@ import type { RepositoryName } from '../protocol/name.ts'
 import { isCrossSite } from './cross-site.ts'
 import { ClientGone, type Request, type Response } from './message.ts'
 import { type Action, type Match, match, type Route } from './router.ts'
+import { splitAtMarks } from './upload-query.ts'
 
 /** A request served, and what the log shall say of it. */
 export interface Exchange {
@@ -38,11 +39,13 @@ const COMMON = { 'docker-distribution-api-version': 'registry/2.0', 'x-content-t
 
 /** Joins the route table to what it works on. The one place where an error becomes a response. */
 export function createApp<C, A>({ routes, context, authorize, explain }: AppParts<C, A>): App {
-  return async request => {
+  return async received => {
+    let request = received
     let about: Exchange = {}
     try {
       const { route, params } = match(routes, request.method, request.path)
       about = { route: route.path, action: route.action, ...(params.name && { repository: params.name }) }
+      if (params.upload) request = { ...received, query: splitAtMarks(received.query) }
       if (isCrossSite(request))
         throw new RegistryError('DENIED', { detail: { reason: 'a browser sends this for another site' } })
       const access = await authorize(request, { action: route.action, params })

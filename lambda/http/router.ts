@@ -44,6 +44,8 @@ export interface Route<C> {
   readonly path: string
   readonly action: Action
   readonly pattern: RegExp
+  /** The same for all templates that fit the same paths. */
+  readonly shape: string
   readonly handle: Handler<Partial<Parts>, C>
 }
 
@@ -55,14 +57,16 @@ export function route<const Path extends string, C>(
   handle: Handler<Params<Path>, C>,
 ): Route<C> {
   // A repository name may hold slashes and words such as `blobs`; nothing else may. So the tail of the path decides.
-  const source = path.replace(/<(\w+)>/g, (_, name) =>
-    name === 'name' ? '(?<name>.+)' : `(?<${name}>[^/]+)`,
-  )
+  const source = path
+    .replace(/\/$/, '')
+    .replace(/<(\w+)>/g, (_, name) => (name === 'name' ? '(?<name>.+)' : `(?<${name}>[^/]+)`))
   return {
     method,
     path,
     action,
-    pattern: new RegExp(`^${source}$`, 's'),
+    // Clients differ about the slash at the end.
+    pattern: new RegExp(`^${source}/?$`, 's'),
+    shape: path.replace(/<\w+>/g, '<>'),
     handle: handle as Handler<Partial<Parts>, C>,
   }
 }
@@ -73,15 +77,17 @@ export interface Match<C> {
 }
 
 /**
- * Finds the row for a request.
+ * Finds the row for a request. The first path that fits decides: a path that fits less closely comes later in the table.
  * @throws {RegistryError} UNSUPPORTED with `Allow` when only the method is wrong, NOT_FOUND when no path fits, and
  * what the parsers throw when a part of the path is malformed.
  */
 export function match<C>(routes: readonly Route<C>[], method: string, path: string): Match<C> {
   const allowed: string[] = []
+  let shape: string | undefined
   for (const route of routes) {
-    const found = route.pattern.exec(path)
+    const found = (shape ?? route.shape) === route.shape && route.pattern.exec(path)
     if (!found) continue
+    shape = route.shape
     if (route.method === method) return { route, params: parse(found.groups ?? {}) }
     allowed.push(route.method)
   }

@@ -7,7 +7,7 @@ const ERRORS = {
   BLOB_UNKNOWN: [404, 'blob unknown to registry'],
   BLOB_UPLOAD_INVALID: [400, 'blob upload invalid'],
   BLOB_UPLOAD_UNKNOWN: [404, 'blob upload unknown to registry'],
-  DIGEST_INVALID: [400, 'the digest is missing, malformed or not that of the content'],
+  DIGEST_INVALID: [400, 'digest missing, malformed or not that of the content'],
   MANIFEST_BLOB_UNKNOWN: [404, 'manifest references a manifest or blob unknown to registry'],
   MANIFEST_INVALID: [400, 'manifest invalid'],
   MANIFEST_UNKNOWN: [404, 'manifest unknown to registry'],

@@ -1,7 +1,6 @@
 import type { Algorithm } from '../protocol/digest.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
-import { uploadPath } from '../protocol/paths.ts'
 import { uploadRange } from '../protocol/ranges.ts'
 import type { UploadId } from '../protocol/reference.ts'
 import { keys } from '../store/keys.ts'
@@ -69,7 +68,7 @@ export class Sessions {
       return next
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error
-      throw outOfOrder(name, id, await this.expect(name, id))
+      throw this.outOfOrder(id, await this.expect(name, id))
     }
   }
 
@@ -93,6 +92,11 @@ export class Sessions {
     const directUntil = expires - this.#deps.uploadLife / 2
     return { id, size, expires, ...(direct && size === 0 && { directUntil }) }
   }
+
+  /** RANGE_INVALID, which tells where to go on. */
+  outOfOrder(id: UploadId, row: UploadRow): OutOfOrder {
+    return new OutOfOrder(this.describe(id, row))
+  }
 }
 
 const UNKNOWN_SESSION = 'the upload session does not exist, has ended or has expired: begin a new one'
@@ -102,15 +106,16 @@ export function unknown(): never {
   throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { message: UNKNOWN_SESSION })
 }
 
-/** RANGE_INVALID, which tells where to go on: regctl does so only when it carries both headers. */
-export function outOfOrder(
-  name: RepositoryName,
-  id: UploadId,
-  { draft: { size } }: UploadRow,
-): RegistryError {
-  return new RegistryError('RANGE_INVALID', {
-    message: `the session holds ${size} bytes: the next chunk must begin at byte ${size}, when no other request is sending`,
-    detail: { size },
-    headers: { location: uploadPath(name, id), range: uploadRange(size) },
-  })
+/** A chunk that does not follow the bytes of its session. The route adds the `Location`: regctl goes on only where it has both headers. */
+export class OutOfOrder extends RegistryError {
+  readonly session: Session
+  constructor(session: Session, headers: Readonly<Record<string, string>> = {}) {
+    const { size } = session
+    super('RANGE_INVALID', {
+      message: `the session holds ${size} bytes: the next chunk must begin at byte ${size}, when no other request is sending`,
+      detail: { size },
+      headers: { range: uploadRange(size), ...headers },
+    })
+    this.session = session
+  }
 }

@@ -10,7 +10,7 @@ import { ConditionFailed, type Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
 import { discardLater } from './garbage.ts'
 import type { Links } from './links.ts'
-import { outOfOrder, type Session, Sessions, unknown } from './sessions.ts'
+import { type Session, Sessions, unknown } from './sessions.ts'
 import { untilItHolds } from './transactions.ts'
 
 /** Bytes that a request brings to a session. */
@@ -54,8 +54,8 @@ export class Uploads {
   append(name: RepositoryName, id: UploadId, chunk: Chunk, owner?: string): Promise<Session> {
     return this.#alone(name, id, owner, async () => {
       const row = await this.#sessions.expect(name, id, owner)
-      if (row.closing) throw outOfOrder(name, id, row)
-      const draft = await this.#receive(name, id, row, chunk)
+      if (row.closing) throw this.#sessions.outOfOrder(id, row)
+      const draft = await this.#receive(id, row, chunk)
       return this.#sessions.describe(id, await this.#sessions.record(name, id, row, { draft }))
     })
   }
@@ -127,7 +127,7 @@ export class Uploads {
     owner: string | undefined,
     work: () => Promise<T>,
   ): Promise<T> {
-    const elsewhere = async () => outOfOrder(name, id, await this.#sessions.expect(name, id, owner))
+    const elsewhere = async () => this.#sessions.outOfOrder(id, await this.#sessions.expect(name, id, owner))
     if (this.#atWork.has(id)) throw await elsewhere()
     this.#atWork.add(id)
     try {
@@ -140,15 +140,9 @@ export class Uploads {
     }
   }
 
-  async #receive(
-    name: RepositoryName,
-    id: UploadId,
-    row: UploadRow,
-    { bytes, range }: Chunk,
-    whole?: Digest,
-  ): Promise<Draft> {
+  async #receive(id: UploadId, row: UploadRow, { bytes, range }: Chunk, whole?: Digest): Promise<Draft> {
     const { size } = row.draft
-    if (range && range.first !== size) throw outOfOrder(name, id, row)
+    if (range && range.first !== size) throw this.#sessions.outOfOrder(id, row)
     const draft = await this.#deps.store.append(row.draft, bytes, whole)
     if (range && draft.size !== range.last + 1)
       throw wrongLength(range.last - range.first + 1, { sent: draft.size - size })
@@ -170,7 +164,7 @@ export class Uploads {
     if (row.closing) await drain(chunk) // a repeated request: these bytes are in already
     const last = row.closing ? undefined : chunk
     const open = row.draft.size === 0 ? { ...row, draft: { ...row.draft, algorithm } } : row
-    const draft = last ? await this.#receive(name, id, open, last, digest) : open.draft
+    const draft = last ? await this.#receive(id, open, last, digest) : open.draft
     let noted = row
     let sealed = false
     const seal = async () => {

@@ -11,9 +11,4 @@ async function headBase() {
   return { status, headers }
 }
 
-export const baseRoutes = [
-  route('GET', '/v2/', 'ping', base),
-  route('HEAD', '/v2/', 'ping', headBase),
-  route('GET', '/v2', 'ping', base),
-  route('HEAD', '/v2', 'ping', headBase),
-]
+export const baseRoutes = [route('GET', '/v2/', 'ping', base), route('HEAD', '/v2/', 'ping', headBase)]

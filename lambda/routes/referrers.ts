@@ -14,7 +14,8 @@ async function listReferrers(
   { name, digest }: Params<typeof REFERRERS>,
   { registry, origin }: Context,
 ): Promise<Response> {
-  const artifactType = query.get('artifactType') || undefined
+  // In a query `+` stands for a space, and no media type has one: the client has not encoded the `+` of `spdx+json`.
+  const artifactType = query.get('artifactType')?.replaceAll(' ', '+') || undefined
   const page = parsePage(query, MOST_REFERRERS)
   const { referrers, next } = await registry.referrers.list(name, digest, page, artifactType)
   const parameters = { artifactType, n: query.get('n') ? String(page.limit) : undefined, last: next }

@@ -6,7 +6,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '../protocol/name.ts'
 import { blobPath, uploadPath } from '../protocol/paths.ts'
 import { parseChunkRange, uploadRange } from '../protocol/ranges.ts'
-import type { Session } from '../registry/sessions.ts'
+import { OutOfOrder, type Session } from '../registry/sessions.ts'
 import { type Chunk, wrongLength } from '../registry/uploads.ts'
 import { empty } from './answers.ts'
 import type { Context } from './context.ts'
@@ -23,10 +23,11 @@ async function postUpload(
 ): Promise<Response> {
   const { registry, access } = context
   const { query } = request
-  const mount = digestIn(query, 'mount')
-  const from = repositoryIn(query, 'from')
-  // Who may not read it there learns nothing of it, and uploads it.
-  const mayMount = from ? access.may('pull', from) : access.pullsEverywhere
+  const mount = wellFormed(query.get('mount'), parseDigest)
+  const source = query.get('from') || undefined
+  const from = wellFormed(source, parseRepositoryName)
+  // A mount is a hint: one that makes no sense, or that the caller may not have, begins an upload (spec, "Mounting a blob").
+  const mayMount = from ? access.may('pull', from) : source === undefined && access.pullsEverywhere
   if (mount && mayMount && (await registry.blobs.mount(name, mount, from)))
     return created(name, mount, context)
 
@@ -49,8 +50,10 @@ async function patchUpload(
   context: Context,
 ): Promise<Response> {
   const { registry, access } = context
-  const session = await registry.uploads.append(name, upload, chunkOf(request), access.owner)
-  return progress(202, name, session, context)
+  return locating(name, context, async () => {
+    const session = await registry.uploads.append(name, upload, chunkOf(request), access.owner)
+    return progress(202, name, session, context)
+  })
 }
 
 /** end-6. The body, if there is one, is the last chunk. */
@@ -65,8 +68,10 @@ async function putUpload(
     throw new RegistryError('DIGEST_INVALID', { message, detail: { missing: 'digest' } })
   }
   const chunk = bodyLength(request) === 0 ? undefined : chunkOf(request)
-  await context.registry.uploads.finish(name, upload, digest, chunk, context.access.owner)
-  return created(name, digest, context)
+  return locating(name, context, async () => {
+    await context.registry.uploads.finish(name, upload, digest, chunk, context.access.owner)
+    return created(name, digest, context)
+  })
 }
 
 /** end-13. */
@@ -95,16 +100,35 @@ function chunkOf(request: Request): Chunk {
   return { bytes: request.body, range }
 }
 
-function progress(
-  status: number,
+function progress(status: number, name: RepositoryName, session: Session, context: Context): Response {
+  const { id, size } = session
+  const location = locationOf(name, session, context)
+  return empty(status, { location, range: uploadRange(size), 'docker-upload-uuid': id })
+}
+
+/** Never without a query: many clients append `&digest=` without a look at the URL. */
+function locationOf(
   name: RepositoryName,
-  { id, size, directUntil, expires }: Session,
+  { id, directUntil, expires }: Session,
   { origin, signUpload, access }: Context,
-): Response {
+): string {
   const pass = directUntil === undefined ? undefined : signUpload?.(name, id, directUntil)
   const query = [access.proof(name, id, expires), pass].filter(part => part !== undefined).join('&')
-  const location = `${origin}${uploadPath(name, id)}${query && `?${query}`}`
-  return empty(status, { location, range: uploadRange(size), 'docker-upload-uuid': id })
+  return `${origin}${uploadPath(name, id)}?${query || 'v=1'}`
+}
+
+/** Tells the client of a chunk out of order at which URL to go on. */
+async function locating(
+  name: RepositoryName,
+  context: Context,
+  work: () => Promise<Response>,
+): Promise<Response> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof OutOfOrder)) throw error
+    throw new OutOfOrder(error.session, { location: locationOf(name, error.session, context) })
+  }
 }
 
 function created(name: RepositoryName, digest: Digest, { origin }: Context): Response {
@@ -116,9 +140,14 @@ function digestIn(query: URLSearchParams, parameter: string): Digest | undefined
   return text === null ? undefined : parseDigest(text)
 }
 
-function repositoryIn(query: URLSearchParams, parameter: string): RepositoryName | undefined {
-  const text = query.get(parameter)
-  return text ? parseRepositoryName(text) : undefined
+/** What a hint says, or nothing where it says nothing that makes sense. */
+function wellFormed<T>(text: string | null | undefined, parse: (text: string) => T): T | undefined {
+  try {
+    return text == null ? undefined : parse(text)
+  } catch (error) {
+    if (error instanceof RegistryError) return undefined
+    throw error
+  }
 }
 
 export const uploadRoutes = [

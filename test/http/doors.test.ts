@@ -86,9 +86,9 @@ describe.each(['counted', 'said'] as const)(
     })
 
     const text = fc.string({ unit: 'grapheme', maxLength: 8 })
-    // At a decoded `?` the path of an event ends: no name, tag or digest has one.
+    // At a decoded `?` the path of an event ends: no name, tag or digest has one. The edge refuses an encoded slash.
     const path = fc
-      .array(text.map(one => encodeURIComponent(one.replaceAll('?', ''))))
+      .array(text.map(one => encodeURIComponent(one.replace(/[?/]/g, ''))))
       .map(all => `/${all.join('/')}`)
     const query = fc
       .array(fc.tuple(fc.constantFrom('digest', 'tag', 'n', 'ä+'), text))

@@ -14,8 +14,11 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 const TABLE = `
 ping   GET    /v2/
   ping   HEAD   /v2/
-  ping   GET    /v2
-  ping   HEAD   /v2
+  push   POST   /v2/<name>/blobs/uploads/
+  push   PATCH  /v2/<name>/blobs/uploads/<upload>
+  push   PUT    /v2/<name>/blobs/uploads/<upload>
+  push   GET    /v2/<name>/blobs/uploads/<upload>
+  push   DELETE /v2/<name>/blobs/uploads/<upload>
   pull   GET    /v2/<name>/blobs/<digest>
   pull   HEAD   /v2/<name>/blobs/<digest>
   delete DELETE /v2/<name>/blobs/<digest>
@@ -23,11 +26,6 @@ ping   GET    /v2/
   pull   HEAD   /v2/<name>/manifests/<existing>
   push   PUT    /v2/<name>/manifests/<reference>
   delete DELETE /v2/<name>/manifests/<existing>
-  push   POST   /v2/<name>/blobs/uploads/
-  push   PATCH  /v2/<name>/blobs/uploads/<upload>
-  push   PUT    /v2/<name>/blobs/uploads/<upload>
-  push   GET    /v2/<name>/blobs/uploads/<upload>
-  push   DELETE /v2/<name>/blobs/uploads/<upload>
   pull   GET    /v2/<name>/tags/list
   pull   GET    /v2/<name>/referrers/<digest>
   list   GET    /v2/_catalog
@@ -131,6 +129,34 @@ describe('finds the row and the parts of the path:', () => {
   })
 })
 
+it('finds the same row with and without a slash at the end', () => {
+  const found = (method: string, path: string) => {
+    let result: unknown
+    const error = errorOf(() => {
+      const { route, params } = match(routes, method, path)
+      result = { path: route.path, params }
+    })
+    return error ? [error.code, error.headers] : result
+  }
+  const path = fc.oneof(
+    fc.constantFrom('/v2', '/v2/_catalog', '/token', '/api/me', '/v1'),
+    fc
+      .tuple(repositoryName, anyDigest, uploadId)
+      .chain(([name, digest, upload]) =>
+        fc.constantFrom(
+          ...['blobs/uploads', `blobs/uploads/${upload}`, `blobs/${digest}`, 'manifests/v1', 'tags/list'].map(
+            rest => `/v2/${name}/${rest}`,
+          ),
+        ),
+      ),
+  )
+  fc.assert(
+    fc.property(fc.constantFrom(...METHODS), path, (method, path) => {
+      expect(found(method, `${path}/`)).toEqual(found(method, path))
+    }),
+  )
+})
+
 describe('a wrong method', () => {
   it.each([
     ['/v2/', 'GET, HEAD'],
@@ -138,6 +164,8 @@ describe('a wrong method', () => {
     [`/v2/a/blobs/${DIGEST}`, 'GET, HEAD, DELETE'],
     ['/v2/a/manifests/latest', 'GET, HEAD, PUT, DELETE'],
     ['/v2/a/blobs/uploads/', 'POST'],
+    ['/v2/a/blobs/uploads', 'POST'],
+    ['/v2/a/tags/list/', 'GET'],
     ['/v2/a/blobs/uploads/aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa', 'PATCH, PUT, GET, DELETE'],
     ['/v2/a/tags/list', 'GET'],
     [`/v2/a/referrers/${DIGEST}`, 'GET'],
@@ -157,17 +185,17 @@ describe('a path that names nothing', () => {
     '/',
     '/v1/',
     '/v2/a',
-    '/v2/_catalog/',
+    '/v2/_catalog//',
     '/v2//blobs/uploads/',
     '/v2/blobs/uploads/',
     '/v2/manifests/latest',
     '/v2/a/manifests/',
-    '/v2/a/manifests/latest/',
+    '/v2/a/manifests/latest//',
     '/v2/a/manifests/latest/x',
-    '/v2/a/tags/list/',
+    '/v2/a/tags/list//',
     '/v2/a/tags',
     '/v2/a/blobs/',
-    `/v2/a/blobs/${DIGEST}/`,
+    `/v2/a/blobs/${DIGEST}//`,
     '/x/v2/a/tags/list',
     'v2/a/tags/list',
     '/V2/a/tags/list',

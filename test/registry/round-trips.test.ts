@@ -203,9 +203,15 @@ class Registry {
 
   /** The answer must be a success. */
   async send(method: string, target: string, body = '', contentType?: string): Promise<Response> {
-    const [path = '', query] = target.split('?')
+    const [path = '', ...query] = target.split('?')
     const headers = { 'content-length': String(body.length), 'content-type': contentType }
-    const request = { method, path, query: new URLSearchParams(query), headers, body: bytesOf(body) }
+    const request = {
+      method,
+      path,
+      query: new URLSearchParams(query.join('?')),
+      headers,
+      body: bytesOf(body),
+    }
     const { response } = await this.#parts.app(request)
     expect(response?.status).toBeLessThan(300)
     return response as Response

@@ -82,7 +82,7 @@ describe('an upload URL', () => {
   ])('carries none when the session %s', async (_, ask) => {
     const { headers } = await ask()
 
-    expect(headers.location).not.toContain('?')
+    expect(headers.location).not.toContain('direct=')
   })
 })
 

@@ -84,6 +84,13 @@ describe('the referrers of a digest', () => {
     expect((await registry.get(path)).json.manifests).toHaveLength(1)
   })
 
+  it.each(['application/spdx%2Bjson', 'application/spdx+json'])('are found by the type %s', async type => {
+    const referrer = await refer({ artifactType: 'application/spdx+json' })
+    await refer({ artifactType: SIGNATURE })
+    const { json } = await registry.get(`/v2/a/b/referrers/${SUBJECT.digest}?artifactType=${type}`)
+    expect(digestsOf(json.manifests ?? [])).toEqual([referrer.digest])
+  })
+
   it('may have a subject under sha512', async () => {
     const subject = describing('subject', OCI_IMAGE, 'sha512')
     await refer({}, subject)

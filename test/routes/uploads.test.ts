@@ -22,12 +22,21 @@ describe('POST', () => {
     const { headers, bytes } = await registry.expectStatus(202, 'POST', UPLOADS)
     const id = headers['docker-upload-uuid'] ?? ''
     expect(parseUploadId(id)).toBe(id)
-    expect(headers).toMatchObject({ location: UPLOADS + id, range: '0-0', 'content-length': '0' })
+    expect(headers).toMatchObject({ location: `${UPLOADS}${id}?v=1`, range: '0-0', 'content-length': '0' })
     expect(bytes).toHaveLength(0)
   })
 
   it('keeps the whole state of the session in the path, for zb drops the query of a Location', async () => {
-    expect(await registry.beginUpload('a/b')).toMatch(/^\/v2\/a\/b\/blobs\/uploads\/[0-9a-f-]+$/)
+    const [path = ''] = (await registry.beginUpload('a/b')).split('?')
+    await registry.expectStatus(202, 'PATCH', path, { body: CONTENT })
+    await registry.expectStatus(201, 'PUT', `${path}?digest=${DIGEST}`)
+  })
+
+  it.each(['?', '&'])('gives a URL to which clients may append %sdigest=', async mark => {
+    const location = await registry.beginUpload('a/b')
+    const { headers } = await registry.expectStatus(202, 'PATCH', location, { body: CONTENT })
+    await registry.expectStatus(201, 'PUT', `${headers.location}${mark}digest=${DIGEST}`)
+    expect(await contentOf(DIGEST)).toBe(CONTENT)
   })
 
   it('names the public origin where there is one', async () => {
@@ -149,7 +158,7 @@ describe('a single PATCH with the whole blob', () => {
     expect(patched.headers).toMatchObject({
       location,
       range: `0-${CONTENT.length - 1}`,
-      'docker-upload-uuid': location.slice(UPLOADS.length),
+      'docker-upload-uuid': location.slice(UPLOADS.length).replace('?v=1', ''),
       'content-length': '0',
     })
     const { headers } = await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`)

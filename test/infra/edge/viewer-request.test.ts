@@ -84,6 +84,16 @@ describe('a whole blob in one PUT on a signed upload URL', () => {
     expect(request.cookies).toEqual({})
   })
 
+  it.each([
+    ['digest appended with a second ?', `${uploadPath()}?${direct()}?digest=${DIGEST}`],
+    ['slash at the end of its path', `${uploadPath()}/?${direct()}&digest=${DIGEST}`],
+  ])('may have a %s', async (_, target) => {
+    const decision = await decide('PUT', target, sized(2 * MiB))
+
+    expect(roadOf(decision)).toBe('bucket')
+    expect(sent(decision).uri).toBe(`/direct/${ID}/team/app`)
+  })
+
   it('may have a digest that is not percent-encoded, and a parameter that containerd adds', async () => {
     const target = `${uploadPath()}?${direct()}&digest=${DIGEST}&ns=registry.example`
 
