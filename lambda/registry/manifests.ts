@@ -27,6 +27,12 @@ export interface ManifestInfo {
   readonly size: number
 }
 
+/** A manifest whose bytes have not been read yet. */
+export interface OpenManifest extends ManifestInfo {
+  /** @throws {RegistryError} MANIFEST_UNKNOWN when it has been deleted meanwhile */
+  readonly load: () => Promise<Uint8Array>
+}
+
 /** What comes with a manifest's bytes. */
 interface Labels {
   /** Its media type as the client gave it, without parameters. */
@@ -60,19 +66,28 @@ export class Manifests {
     return (await this.#tags.find(name, reference.tag)) ?? unknown(reference.tag)
   }
 
+  /**
+   * Finds a manifest without reading more than its name requires: a conditional request may not need the bytes.
+   * @throws {RegistryError} MANIFEST_UNKNOWN
+   */
+  async open(name: RepositoryName, reference: Reference): Promise<OpenManifest> {
+    const { store } = this.#deps
+    if (reference.kind === 'digest') {
+      const row = await this.#row(name, reference.digest)
+      const { mediaType, size } = row
+      return { digest: reference.digest, mediaType, size, load: () => loadContent(store, row) }
+    }
+    const { digest, mediaType, size } = await this.stat(name, reference)
+    return { digest, mediaType, size, load: async () => loadContent(store, await this.#row(name, digest)) }
+  }
+
   /** @throws {RegistryError} MANIFEST_UNKNOWN */
   async get(
     name: RepositoryName,
     reference: Reference,
   ): Promise<ManifestInfo & { readonly bytes: Uint8Array }> {
-    const { digest } = reference.kind === 'digest' ? reference : await this.stat(name, reference)
-    const row = await this.#row(name, digest)
-    return {
-      digest,
-      mediaType: row.mediaType,
-      size: row.size,
-      bytes: await loadContent(this.#deps.store, row),
-    }
+    const { load, ...info } = await this.open(name, reference)
+    return { ...info, bytes: await load() }
   }
 
   /**

@@ -26,14 +26,9 @@ async function getManifest(
   { name, existing }: Existing,
   { registry }: Context,
 ): Promise<Response> {
-  const manifest = await registry.manifests.get(name, existing)
-  return (
-    describe(request, existing, manifest) ?? {
-      status: 200,
-      headers: contentHeaders(manifest),
-      body: manifest.bytes,
-    }
-  )
+  const manifest = await registry.manifests.open(name, existing)
+  const instead = describe(request, existing, manifest)
+  return instead ?? { status: 200, headers: contentHeaders(manifest), body: await manifest.load() }
 }
 
 /** end-3. */
