@@ -32,6 +32,11 @@ export function algorithmOf(digest: Digest): Algorithm {
   return digest.startsWith('sha256:') ? 'sha256' : 'sha512'
 }
 
+/** The part behind the algorithm. */
+export function hexOf(digest: Digest): string {
+  return digest.slice(digest.indexOf(':') + 1)
+}
+
 /** Joins an algorithm and the hex it yielded. The caller vouches that the hex is that algorithm's own output. */
 export function digestOf(algorithm: Algorithm, hex: string): Digest {
   return `${algorithm}:${hex}` as Digest

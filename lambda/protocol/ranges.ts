@@ -6,27 +6,58 @@ export interface ByteRange {
   readonly last: number
 }
 
-const RANGE = /^bytes=(\d*)-(\d*)$/
+const RANGES = /^bytes=(.*)$/
+const RANGE = /^(\d*)-(\d*)$/
+/** More parts than any client needs of one request, few enough that the heads of parts never outweigh the content. */
+const MAX_RANGES = 16
 const CONTENT_RANGE = /^(?:bytes )?(\d+)-(\d+)(?:\/(?:\d+|\*))?$/
 
 /**
- * The `Range` of a GET (RFC 9110 section 14.2) against content of `size` bytes. `undefined` means the whole: no header,
- * several ranges, an unknown unit or bad syntax, all of which a server may ignore, and any range of empty content.
- * @throws {RegistryError} RANGE_INVALID with `Content-Range` when nothing of the content lies in the range, or the range
- * ends before it begins (HTTP would let us ignore that; the conformance suite wants to hear of it)
+ * The `Range` of a GET (RFC 9110 section 14.2) against content of `size` bytes. Ranges that overlap or touch are joined; each joined range
+ * takes the place of the first that it was made of. Ranges outside the content are left out. `undefined` means the whole: no header, an
+ * unknown unit, bad syntax or more than 16 ranges, all of which a server may ignore, and any range of empty content.
+ * @throws {RegistryError} RANGE_INVALID with `Content-Range` when no range lies in the content. A range that ends before it begins counts
+ * as one outside the content (HTTP would let us ignore that; the conformance suite expects the error)
  */
-export function parseRange(header: string | undefined, size: number): ByteRange | undefined {
-  const [, from = '', to = ''] = RANGE.exec(header?.trim() ?? '') ?? []
-  if ((from === '' && to === '') || size === 0) return undefined
-  const end = size - 1
-  if (from === '') return satisfiable({ first: Math.max(0, size - Number(to)), last: end }, size)
-  if (to === '') return satisfiable({ first: Number(from), last: end }, size)
-  return satisfiable({ first: Number(from), last: Math.min(end, Number(to)) }, size)
+export function parseRanges(header: string | undefined, size: number): readonly ByteRange[] | undefined {
+  const [, list = ''] = RANGES.exec(header?.trim() ?? '') ?? []
+  const specs = list.split(',').map(spec => spec.trim())
+  const ranges = specs.filter(spec => spec !== '').map(spec => rangeOf(spec, size))
+  if (ranges.length === 0 || ranges.includes(undefined) || size === 0) return undefined
+  const within = ranges.filter((range): range is ByteRange => range !== undefined && isWithin(range, size))
+  if (within.length === 0) throw outside(size)
+  const joined = join(within)
+  return joined.length > MAX_RANGES ? undefined : joined
 }
 
-function satisfiable(range: ByteRange, size: number): ByteRange {
-  if (range.first <= range.last && range.first < size) return range
-  throw new RegistryError('RANGE_INVALID', {
+/** @returns undefined for bad syntax */
+function rangeOf(spec: string, size: number): ByteRange | undefined {
+  const [, from = '', to = ''] = RANGE.exec(spec) ?? []
+  if (from === '' && to === '') return undefined
+  const end = size - 1
+  if (from === '') return { first: Math.max(0, size - Number(to)), last: end }
+  return { first: Number(from), last: to === '' ? end : Math.min(end, Number(to)) }
+}
+
+function isWithin({ first, last }: ByteRange, size: number): boolean {
+  return first <= last && first < size
+}
+
+function join(ranges: readonly ByteRange[]): ByteRange[] {
+  const inOrder = ranges.map((range, place) => ({ ...range, place })).sort((a, b) => a.first - b.first)
+  const joined: { first: number; last: number; place: number }[] = []
+  for (const range of inOrder) {
+    const previous = joined.at(-1)
+    if (previous && range.first <= previous.last + 1) {
+      previous.last = Math.max(previous.last, range.last)
+      previous.place = Math.min(previous.place, range.place)
+    } else joined.push(range)
+  }
+  return joined.sort((a, b) => a.place - b.place).map(({ first, last }) => ({ first, last }))
+}
+
+function outside(size: number): RegistryError {
+  return new RegistryError('RANGE_INVALID', {
     message: `the range is not within the ${size} bytes of the blob`,
     detail: { size },
     headers: { 'content-range': `bytes */${size}` },

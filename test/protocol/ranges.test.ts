@@ -1,11 +1,102 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { contentRange, parseChunkRange, parseRange, uploadRange } from '../../lambda/protocol/ranges.ts'
+import {
+  type ByteRange,
+  contentRange,
+  parseChunkRange,
+  parseRanges,
+  uploadRange,
+} from '../../lambda/protocol/ranges.ts'
 import { anyText } from '../support/arbitraries.ts'
 import { codeOf, errorOf } from '../support/errors.ts'
 
+/** The one range that is left of the header. */
+const parseRange = (header: string | undefined, size: number): ByteRange | undefined => {
+  const ranges = parseRanges(header, size)
+  if (ranges) expect(ranges).toHaveLength(1)
+  return ranges?.[0]
+}
+
 const size = fc.integer({ min: 1, max: 10 })
 const position = fc.nat(12)
+
+describe('several ranges of a GET', () => {
+  it.each<[string, [number, number][]]>([
+    [
+      'bytes=0-1,5-6',
+      [
+        [0, 1],
+        [5, 6],
+      ],
+    ],
+    [
+      'bytes=0-1 , ,5-6',
+      [
+        [0, 1],
+        [5, 6],
+      ],
+    ],
+    [
+      'bytes=5-6,0-1',
+      [
+        [5, 6],
+        [0, 1],
+      ],
+    ],
+    ['bytes=0-1,2-3', [[0, 3]]],
+    [
+      'bytes=0-5,3-9,20-20',
+      [
+        [0, 9],
+        [20, 20],
+      ],
+    ],
+    [
+      'bytes=-2,0-0',
+      [
+        [98, 99],
+        [0, 0],
+      ],
+    ],
+    ['bytes=0-0,500-600', [[0, 0]]],
+    [
+      'bytes=0-0,9-8,50-',
+      [
+        [0, 0],
+        [50, 99],
+      ],
+    ],
+    ['bytes=0-,1-2', [[0, 99]]],
+    [`bytes=${Array.from({ length: 100 }, (_, i) => `${i}-${i}`).join(',')}`, [[0, 99]]],
+    [
+      `bytes=${Array.from({ length: 16 }, (_, i) => `${i * 3}-${i * 3 + 1}`).join(',')}`,
+      Array.from({ length: 16 }, (_, i) => [i * 3, i * 3 + 1]),
+    ],
+  ])('%s, of 100 bytes', (header, expected) => {
+    expect(parseRanges(header, 100)).toEqual(expected.map(([first, last]) => ({ first, last })))
+  })
+
+  it('are refused when all lie outside', () => {
+    expect(codeOf(() => parseRanges('bytes=100-,200-300,-0', 100))).toBe('RANGE_INVALID')
+  })
+
+  it('hold each byte that was asked for once and no other, and never touch each other', () => {
+    const pairs = fc.array(fc.tuple(position, position), { minLength: 1, maxLength: 20 })
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 60 }), pairs, (n, pairs) => {
+        const wanted = [...Array(n).keys()].filter(at => pairs.some(([a, b]) => at >= a && at <= b))
+        const header = `bytes=${pairs.map(([a, b]) => `${a}-${b}`).join(',')}`
+        if (wanted.length === 0) return codeOf(() => parseRanges(header, n)) === 'RANGE_INVALID'
+        const ranges = parseRanges(header, n) ?? []
+        const bytes = ranges.flatMap(({ first, last }) =>
+          [...Array(last - first + 1).keys()].map(i => first + i),
+        )
+        expect(bytes.sort((a, b) => a - b)).toEqual(wanted)
+        return ranges.every(({ last }) => !ranges.some(({ first }) => first === last + 1))
+      }),
+    )
+  })
+})
 
 describe('the Range of a GET', () => {
   it.each([
@@ -33,7 +124,9 @@ describe('the Range of a GET', () => {
     undefined,
     '',
     'bytes=-',
-    'bytes=0-1,5-6',
+    'bytes=0-1,5-a',
+    'bytes=,',
+    `bytes=${Array.from({ length: 17 }, (_, i) => `${i * 3}-${i * 3 + 1}`).join(',')}`,
     'items=0-1',
     'bytes 0-1',
     'bytes=a-b',
@@ -79,12 +172,12 @@ describe('the Range of a GET', () => {
     )
     fc.assert(
       fc.property(header, fc.nat(), (text, n) => {
-        let range: { first: number; last: number } | undefined
+        let ranges: readonly ByteRange[] = []
         const error = errorOf(() => {
-          range = parseRange(text, n)
+          ranges = parseRanges(text, n) ?? []
         })
         if (error) expect(error.code).toBe('RANGE_INVALID')
-        if (range) expect(0 <= range.first && range.first <= range.last && range.last < n).toBe(true)
+        for (const { first, last } of ranges) expect(0 <= first && first <= last && last < n).toBe(true)
       }),
     )
   })

@@ -1,7 +1,8 @@
+import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Digest } from '../../lambda/protocol/digest.ts'
 import { digest } from '../support/content.ts'
-import { openRegistry, type TestRegistry } from '../support/registry.ts'
+import { type Answer, openRegistry, type TestRegistry } from '../support/registry.ts'
 
 const CONTENT = Buffer.from(Array.from({ length: 2048 }, (_, i) => i % 251))
 const ABSENT = digest('absent')
@@ -98,7 +99,7 @@ describe('a Range', () => {
     },
   )
 
-  it.each(['bytes=0-1,4-5', 'pages=1-2', 'bytes=a-b', 'bytes=-', ''])('%j gives the whole', async range => {
+  it.each(['bytes=0-1,4-x', 'pages=1-2', 'bytes=a-b', 'bytes=-', ''])('%j gives the whole', async range => {
     const answer = await registry.get(path, { range })
     expect(answer.status).toBe(200)
     expect(answer.bytes).toEqual(CONTENT)
@@ -126,6 +127,90 @@ describe('a Range', () => {
     }
   })
 })
+
+describe('several ranges', () => {
+  it('come as multipart/byteranges, in the order in which they were asked for', async () => {
+    const answer = await registry.get(path, { range: 'bytes=2000-2047,0-9' })
+
+    const boundary = blob.slice('sha256:'.length)
+    expect(answer.status).toBe(206)
+    expect(answer.headers).toMatchObject({
+      'content-type': `multipart/byteranges; boundary=${boundary}`,
+      'docker-content-digest': blob,
+      etag: `"${blob}"`,
+    })
+    expect(answer.headers).not.toHaveProperty('content-range')
+    expect(partsOf(answer)).toEqual([
+      { range: 'bytes 2000-2047/2048', bytes: CONTENT.subarray(2000) },
+      { range: 'bytes 0-9/2048', bytes: CONTENT.subarray(0, 10) },
+    ])
+  })
+
+  it('that join to one come as that one', async () => {
+    const answer = await registry.get(path, { range: 'bytes=0-9,10-19,5-12' })
+    expect([answer.status, answer.headers['content-range']]).toEqual([206, 'bytes 0-19/2048'])
+    expect(answer.bytes).toEqual(CONTENT.subarray(0, 20))
+  })
+
+  it('of which one lies outside come without it', async () => {
+    const answer = await registry.get(path, { range: 'bytes=5000-,0-9' })
+    expect([answer.status, answer.headers['content-range']]).toEqual([206, 'bytes 0-9/2048'])
+  })
+
+  it('that all lie outside are 416', async () => {
+    const answer = await registry.get(path, { range: 'bytes=5000-,9000-9001' })
+    expect([answer.status, answer.headers['content-range']]).toEqual([416, 'bytes */2048'])
+  })
+
+  it('with the If-Range of another content are the whole', async () => {
+    const answer = await registry.get(path, { range: 'bytes=0-1,4-5', 'if-range': `"${ABSENT}"` })
+    expect([answer.status, answer.bytes.length]).toEqual([200, 2048])
+  })
+
+  it('of more than 16 places are the whole', async () => {
+    const range = `bytes=${Array.from({ length: 17 }, (_, i) => `${i * 10}-${i * 10}`).join(',')}`
+    expect((await registry.get(path, { range })).status).toBe(200)
+  })
+
+  it('give every byte that was asked for, as the content has it', async () => {
+    const content = Buffer.from('--sha256\r\n\r\nContent-Range: bytes 0-1/2\r\n')
+    const named = await registry.pushBlob('a/b', content)
+    const pair = fc
+      .tuple(fc.nat(content.length + 5), fc.nat(12))
+      .map(([first, more]) => [first, first + more])
+    await fc.assert(
+      fc.asyncProperty(fc.array(pair, { minLength: 1, maxLength: 8 }), async pairs => {
+        const range = `bytes=${pairs.map(([first, last]) => `${first}-${last}`).join(',')}`
+        const answer = await registry.get(`/v2/a/b/blobs/${named}`, { range })
+
+        const wanted = [...content.keys()].filter(at => pairs.some(([a = 0, b = 0]) => at >= a && at <= b))
+        expect(answer.status).toBe(wanted.length === 0 ? 416 : 206)
+        if (wanted.length === 0) return
+        const got = new Map<number, number | undefined>()
+        for (const { range, bytes } of partsOf(answer)) {
+          const [, first, last] = /^bytes (\d+)-(\d+)\/\d+$/.exec(range) ?? []
+          expect(bytes.length).toBe(Number(last) - Number(first) + 1)
+          for (const [i, byte] of bytes.entries()) got.set(Number(first) + i, byte)
+        }
+        expect([...got].sort(([a], [b]) => a - b)).toEqual(wanted.map(at => [at, content[at]]))
+      }),
+    )
+  })
+})
+
+/** The ranges of a 206, whichever way they came. */
+function partsOf({ headers, bytes }: Answer): { range: string; bytes: Buffer }[] {
+  const [, boundary] = /boundary=(\S+)$/.exec(headers['content-type'] ?? '') ?? []
+  if (!boundary) return [{ range: headers['content-range'] ?? '', bytes }]
+  const text = `\r\n${bytes.toString('latin1')}`
+  const pieces = text.split(`\r\n--${boundary}`)
+  expect([pieces[0], pieces.at(-1)]).toEqual(['', '--\r\n'])
+  return pieces.slice(1, -1).map(piece => {
+    const end = piece.indexOf('\r\n\r\n')
+    const [, range = ''] = /\r\nContent-Range: (.*)$/m.exec(piece.slice(0, end)) ?? []
+    return { range, bytes: Buffer.from(piece.slice(end + 4), 'latin1') }
+  })
+}
 
 describe('If-None-Match', () => {
   const known = () => [`"${blob}"`, `W/"${blob}"`, blob, `"other", "${blob}"`, '*']
