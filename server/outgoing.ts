@@ -28,8 +28,6 @@ export async function writeBody(
 ): Promise<number> {
   watch.waiting = true
   if (body === undefined || outgoing.req.method === 'HEAD') {
-    // Lets go of a file that was opened for nothing.
-    if (body && !(body instanceof Uint8Array)) await body[Symbol.asyncIterator]().return?.()
     if (end) outgoing.end()
     else outgoing.flushHeaders()
     return 0

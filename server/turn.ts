@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { accessRecord, faultRecord } from '../lambda/http/access-log.ts'
 import { type App, type Exchange, errorResponse } from '../lambda/http/app.ts'
+import { closeBody } from '../lambda/http/body.ts'
 import { ClientGone, type Response } from '../lambda/http/message.ts'
 import { RegistryError } from '../lambda/protocol/errors.ts'
 import { type DrainBounds, IncomingBody, readRequest } from './incoming.ts'
@@ -70,11 +71,15 @@ export class Turn {
 
   async #serve(app: App): Promise<void> {
     const exchange = await this.#ask(app)
-    const fault = await this.#answer(exchange.response).catch(error => {
-      // The status is gone already: only a broken connection tells the client that the body is not whole.
-      this.#outgoing.destroy()
-      return error instanceof ClientGone ? undefined : error
-    })
+    const body = exchange.response?.body
+    const fault = await this.#answer(exchange.response)
+      // Also of a client that left before its first byte: nobody has begun to read the body then.
+      .finally(() => closeBody(body))
+      .catch(error => {
+        // The status is gone already: only a broken connection tells the client that the body is not whole.
+        this.#outgoing.destroy()
+        return error instanceof ClientGone ? undefined : error
+      })
     await this.#closed
     this.#record(exchange, exchange.fault ?? fault)
   }

@@ -2,6 +2,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import { type AccessRecord, accessRecord, type FaultRecord, faultRecord } from './access-log.ts'
 import { type App, type Exchange, errorResponse } from './app.ts'
 import { viewerIn } from './behind-edge.ts'
+import { closeBody } from './body.ts'
 import type { Request, Response } from './message.ts'
 
 /** An event of an HTTP API, payload format 2.0, as far as we read it. */
@@ -116,11 +117,13 @@ async function write(method: string, { response }: Exchange): Promise<Written> {
     // Nothing has been sent yet, so the client can still be told.
     const told = errorResponse(new RegistryError('UNAVAILABLE'), method)
     return { ...(await writeResponse(method, told)), fault }
+  } finally {
+    await closeBody(response?.body).catch(() => {}) // the response has its bytes or never will
   }
 }
 
 async function writeResponse(method: string, { status, headers, body }: Response): Promise<Written> {
-  const bytes = method === 'HEAD' ? await filler(status, headers, body) : await collect(headers, body)
+  const bytes = method === 'HEAD' ? filler(status, headers, body) : await collect(headers, body)
   // Without a type API Gateway would call it text, no bytes included.
   const typed = { 'content-type': 'application/octet-stream', ...headers }
   const length = Object.entries(typed).reduce((sum, [name, value]) => sum + `${name}: ${value}\r\n`.length, 0)
@@ -138,9 +141,7 @@ async function writeResponse(method: string, { status, headers, body }: Response
  * What takes the place of the body that a HEAD must not have. API Gateway takes it off, and it is not established whether
  * it then tells the length that we said or the one that it counted. So they are the same.
  */
-async function filler(status: number, headers: Response['headers'], body: Response['body']): Promise<Buffer> {
-  // Lets go of what was opened for nothing.
-  if (body && !(body instanceof Uint8Array)) await body[Symbol.asyncIterator]().return?.()
+function filler(status: number, headers: Response['headers'], body: Response['body']): Buffer {
   if (status === 204 || status === 304) return Buffer.alloc(0)
   const length = Number(headers['content-length'] ?? (body instanceof Uint8Array ? body.length : 0))
   return Buffer.alloc(within(length))

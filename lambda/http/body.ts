@@ -1,5 +1,5 @@
 import { RegistryError } from '../protocol/errors.ts'
-import type { Request } from './message.ts'
+import type { Request, Response } from './message.ts'
 
 /** How long the body is, in bytes, as far as the headers tell; `undefined` when the client streams without saying. */
 export function bodyLength({ headers }: Request): number | undefined {
@@ -26,4 +26,12 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
     pieces.push(piece)
   }
   return Buffer.concat(pieces)
+}
+
+/**
+ * Releases what stands behind a response's body: an open file, a connection. Every adapter calls it when it is done with a response,
+ * however that ended, because the body of a client that left before the first byte is never iterated. May be repeated.
+ */
+export async function closeBody(body: Response['body']): Promise<void> {
+  if (body && !(body instanceof Uint8Array)) await body[Symbol.asyncIterator]().return?.()
 }

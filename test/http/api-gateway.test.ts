@@ -289,3 +289,44 @@ it('carries a push and a pull', async () => {
   const got = await send({ path: '/v2/a/manifests/v1' })
   expect([got.bytes.toString(), got.headers['content-type']]).toEqual([manifest, type['content-type']])
 })
+
+describe('a body that is opened', () => {
+  /** A body that counts how often it was opened and closed. */
+  function counted(pieces: readonly string[]) {
+    const count = { closed: 0 }
+    const rest = [...pieces]
+    const body: AsyncIterableIterator<Uint8Array> = {
+      [Symbol.asyncIterator]: () => body,
+      async next() {
+        const piece = rest.shift()
+        return piece === undefined
+          ? { done: true, value: undefined }
+          : { done: false, value: Buffer.from(piece) }
+      },
+      async return() {
+        count.closed++
+        return { done: true, value: undefined }
+      },
+    }
+    return { body, count }
+  }
+
+  it.each([
+    ['to a GET', 'GET', { status: 200, headers: {} }],
+    ['to a HEAD', 'HEAD', { status: 200, headers: { 'content-length': '5' } }],
+    ['without content', 'GET', { status: 304, headers: {} }],
+    [
+      'that is longer than Lambda can send',
+      'HEAD',
+      { status: 200, headers: { 'content-length': '5000000' } },
+    ],
+    ['with a wrong length', 'GET', { status: 200, headers: { 'content-length': '9' } }],
+    ['with too many headers', 'GET', { status: 200, headers: { a: 'x'.repeat(MOST_HEADERS) } }],
+  ])('is closed after the response %s', async (_, method, response) => {
+    const { body, count } = counted(['hello'])
+
+    await through(eventOf({ method }), () => ({ ...response, body }))
+
+    expect(count.closed).toBeGreaterThan(0)
+  })
+})
