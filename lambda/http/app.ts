@@ -55,7 +55,7 @@ export function createApp<C, A>({ routes, context, authorize, explain }: AppPart
       if (error instanceof ClientGone) return about
       const known = error instanceof RegistryError ? error : explain(error)
       const told = known ?? new RegistryError('UNKNOWN')
-      const fault = known && known.status < 500 ? undefined : error
+      const fault = known && !known.isFault ? undefined : error
       return {
         ...about,
         response: errorResponse(told, request.method),

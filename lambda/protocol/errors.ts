@@ -50,6 +50,8 @@ interface ErrorOptions {
   /** Response headers that the error must carry, such as `Allow`, `Range` or `Retry-After`. */
   readonly headers?: Readonly<Record<string, string>>
   readonly cause?: unknown
+  /** Whether the log shall have the cause although the status is a client's: the registry has lost something. */
+  readonly isFault?: boolean
 }
 
 /** What a client is told when a request cannot be served. Thrown anywhere, turned into HTTP in `http/app.ts` alone. */
@@ -58,11 +60,14 @@ export class RegistryError extends Error {
   readonly code: ErrorCode
   readonly detail: unknown
   readonly headers: Readonly<Record<string, string>>
+  /** Whether the cause belongs into the log, as an error of ours. */
+  readonly isFault: boolean
 
-  constructor(code: ErrorCode, { message, detail, headers = {}, cause }: ErrorOptions = {}) {
+  constructor(code: ErrorCode, { message, detail, headers = {}, cause, isFault }: ErrorOptions = {}) {
     super(message ?? messageOf(code, detail), cause === undefined ? undefined : { cause })
     this.code = code
     this.detail = detail
+    this.isFault = isFault ?? ERRORS[code][0] >= 500
     this.headers = code === 'UNAVAILABLE' ? { ...SOON, ...headers } : headers
   }
 

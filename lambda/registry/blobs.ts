@@ -2,7 +2,7 @@ import type { Digest } from '../protocol/digest.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { ByteRange } from '../protocol/ranges.ts'
-import type { Bytes, LinkRequest, ObjectName } from '../store/blobs.ts'
+import { type Bytes, type LinkRequest, ObjectMissing, type ObjectName } from '../store/blobs.ts'
 import { keys, stretches } from '../store/keys.ts'
 import type { BlobRow, LinkRow } from '../store/records.ts'
 import type { Dependencies } from './dependencies.ts'
@@ -42,8 +42,16 @@ export class Blobs {
     return this.#deps.store.link(object, request)
   }
 
-  read({ object }: Blob, range?: ByteRange): Promise<Bytes> {
-    return this.#deps.store.read(object, range)
+  /** @throws {ObjectMissing} before the first byte, when the store has lost the object or bytes of it */
+  read({ object, size }: Blob, range?: ByteRange): Promise<Bytes> {
+    const whole = size > 0 ? { first: 0, last: size - 1 } : undefined
+    return this.#deps.store.read(object, range ?? whole)
+  }
+
+  /** For a HEAD, which must agree with the GET. @throws {ObjectMissing} as {@link read} */
+  async expectStored(blob: Blob): Promise<void> {
+    if (await this.#isStored(blob)) return
+    throw new ObjectMissing(`the file of ${blob.object} is missing or shorter than ${blob.size} bytes`)
   }
 
   /**
@@ -53,11 +61,13 @@ export class Blobs {
    */
   async mount(name: RepositoryName, digest: Digest, from?: RepositoryName): Promise<boolean> {
     return untilItHolds(async () => {
-      if (await this.#links.assure(name, digest)) return true
+      const link = await this.#links.assure(name, digest)
+      if (link) return this.#canBeKept(link)
       if (!(await this.#isHeld(digest, from))) return false
       const plan = await this.#links.planLink(name, digest)
-      if (plan) await this.#deps.table.transact(...plan.writes)
-      return plan !== undefined
+      if (!plan?.stored || !(await this.#canBeKept(plan.stored))) return false
+      await this.#deps.table.transact(...plan.writes)
+      return true
     })
   }
 
@@ -93,6 +103,16 @@ export class Blobs {
     if (link) return link
     if (!(await this.#directUploads.search(name, [digest]))) unknown(digest)
     return (await look()) ?? unknown(digest)
+  }
+
+  /** False for a damaged blob that an upload of the same bytes would restore. */
+  async #canBeKept(blob: Blob): Promise<boolean> {
+    return !this.#deps.store.restore || (await this.#isStored(blob))
+  }
+
+  async #isStored({ object, size }: Blob): Promise<boolean> {
+    const stored = await this.#deps.store.stat(object)
+    return stored !== undefined && stored.size >= size
   }
 
   async #isHeld(digest: Digest, from?: RepositoryName): Promise<boolean> {

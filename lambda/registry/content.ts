@@ -22,6 +22,19 @@ export async function storeContent(
   await store.commit(draft)
 }
 
+/** Stores bytes again where the store has lost the object or bytes of it. May be repeated. */
+export async function restoreContent(
+  store: BlobStore,
+  object: ObjectName,
+  bytes: Uint8Array,
+  digest: Digest,
+): Promise<void> {
+  const stored = await store.stat(object)
+  if (stored?.size === bytes.length) return
+  if (stored) await store.delete(object)
+  await storeContent(store, object, bytes, digest)
+}
+
 async function collect(bytes: Bytes): Promise<Uint8Array> {
   const pieces: Uint8Array[] = []
   for await (const piece of bytes) pieces.push(Uint8Array.from(piece)) // a piece is only ours until the next

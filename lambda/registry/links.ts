@@ -1,6 +1,6 @@
 import type { Digest } from '../protocol/digest.ts'
 import type { RepositoryName } from '../protocol/name.ts'
-import type { ObjectName } from '../store/blobs.ts'
+import { type ObjectName, StorageFull } from '../store/blobs.ts'
 import { keys } from '../store/keys.ts'
 import type { BlobRow, LinkRow } from '../store/records.ts'
 import type { Write } from '../store/table.ts'
@@ -18,6 +18,8 @@ interface Offer {
 interface LinkPlan {
   readonly writes: readonly Write[]
   readonly usesOffer: boolean
+  /** The blob that is stored already, if any. */
+  readonly stored?: Offer
 }
 
 /**
@@ -36,13 +38,15 @@ export class Links {
 
   /**
    * The link, good for most of a grace from now: whoever is told that a blob is here must find it when its manifest
-   * arrives. The row is rewritten only when a quarter of the grace has passed since it last was.
+   * arrives. The row is rewritten only when a quarter of the grace has passed since it last was. On a full disk it is not rewritten:
+   * a HEAD must not fail there, and a manifest that would rely on its answer could not be pushed either.
    */
   async assure(name: RepositoryName, digest: Digest): Promise<LinkRow | undefined> {
     const { clock, grace, table } = this.#deps
     return untilItHolds(async () => {
       const link = await this.find(name, digest)
-      if (link && link.touched < clock() - grace / 4) await table.transact(this.touch(name, digest))
+      if (link && link.touched < clock() - grace / 4)
+        await table.transact(this.touch(name, digest)).catch(ignoreStorageFull)
       return link
     })
   }
@@ -67,7 +71,7 @@ export class Links {
       LinkRow?,
       BlobRow?,
     ]
-    if (link) return { writes: [this.touch(name, digest)], usesOffer: false }
+    if (link) return { writes: [this.touch(name, digest)], usesOffer: false, stored: link }
 
     const source = blob ?? offer
     if (!source) return undefined
@@ -77,7 +81,8 @@ export class Links {
       ? { update: keys.blob(digest), change: { add: { links: 1 } }, if: { object } }
       : { put: { ...keys.blob(digest), object, size, links: 1 }, if: 'absent' }
     const review = discardLater(this.#deps, now + grace, { what: 'link', repository: name, digest })
-    return { writes: [count, { put: newLink, if: 'absent' }, review], usesOffer: !blob }
+    const writes: Write[] = [count, { put: newLink, if: 'absent' }, review]
+    return { writes, usesOffer: !blob, ...(blob && { stored: blob }) }
   }
 
   /** The writes that take a blob from a repository, as long as nobody has touched the link since it was read. */
@@ -88,4 +93,8 @@ export class Links {
       discardLater(this.#deps, this.#deps.clock(), { what: 'blob', digest }),
     ]
   }
+}
+
+function ignoreStorageFull(error: unknown): void {
+  if (!(error instanceof StorageFull)) throw error
 }

@@ -6,7 +6,7 @@ import type { Tag } from '../protocol/reference.ts'
 import { keys } from '../store/keys.ts'
 import type { Content, LinkRow, ManifestRow, RepositoryRow, TagRow } from '../store/records.ts'
 import { ConditionFailed, MOST_WRITES, type Write } from '../store/table.ts'
-import { INLINE_LIMIT, storeContent } from './content.ts'
+import { INLINE_LIMIT, restoreContent, storeContent } from './content.ts'
 import type { Dependencies } from './dependencies.ts'
 import type { DirectUploads } from './direct-uploads.ts'
 import type { Links } from './links.ts'
@@ -75,6 +75,7 @@ export class ManifestPush {
     const { mediaType } = stored ?? manifest // a digest has the type of its first push, whatever tag it goes by
     const target = { digest, mediaType, size: bytes.length, pushed: now }
     const moves = tags.map((tag, i) => moveTag(name, tag, old[i], target))
+    if (stored && 'object' in stored) await restoreContent(this.#deps.store, stored.object, bytes, digest)
     // Its refs keep its blobs. Nothing keeps its children: they may have been deleted since.
     if (stored)
       return this.#tag(

@@ -4,6 +4,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import { parseManifest } from '../protocol/manifest.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Reference, Tag } from '../protocol/reference.ts'
+import { ObjectMissing } from '../store/blobs.ts'
 import { keys } from '../store/keys.ts'
 import type { ManifestRow } from '../store/records.ts'
 import type { Write } from '../store/table.ts'
@@ -71,14 +72,13 @@ export class Manifests {
    * @throws {RegistryError} MANIFEST_UNKNOWN
    */
   async open(name: RepositoryName, reference: Reference): Promise<OpenManifest> {
-    const { store } = this.#deps
     if (reference.kind === 'digest') {
       const row = await this.#row(name, reference.digest)
       const { mediaType, size } = row
-      return { digest: reference.digest, mediaType, size, load: () => loadContent(store, row) }
+      return { digest: reference.digest, mediaType, size, load: () => this.#load(reference.digest, row) }
     }
     const { digest, mediaType, size } = await this.stat(name, reference)
-    return { digest, mediaType, size, load: async () => loadContent(store, await this.#row(name, digest)) }
+    return { digest, mediaType, size, load: async () => this.#load(digest, await this.#row(name, digest)) }
   }
 
   /** @throws {RegistryError} MANIFEST_UNKNOWN */
@@ -154,6 +154,18 @@ export class Manifests {
       return garbage
     })
     await tryRelease(this.#deps, garbage)
+  }
+
+  /** @throws {RegistryError} MANIFEST_UNKNOWN, as a fault for the log, when the store has lost the bytes */
+  async #load(digest: Digest, row: ManifestRow): Promise<Uint8Array> {
+    try {
+      const bytes = await loadContent(this.#deps.store, row)
+      if (bytes.length === row.size) return bytes
+      throw new ObjectMissing(`the store has ${bytes.length} of the ${row.size} bytes of ${digest}`)
+    } catch (cause) {
+      if (!(cause instanceof ObjectMissing)) throw cause
+      throw new RegistryError('MANIFEST_UNKNOWN', { detail: { reference: digest }, cause, isFault: true })
+    }
   }
 
   async #row(name: RepositoryName, digest: Digest): Promise<ManifestRow> {

@@ -3,9 +3,9 @@ import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { ByteRange } from '../protocol/ranges.ts'
 import type { UploadId } from '../protocol/reference.ts'
-import { type Bytes, type Draft, DraftBusy, ObjectMissing } from '../store/blobs.ts'
+import { type Bytes, type Draft, DraftBusy, ObjectMissing, type ObjectName } from '../store/blobs.ts'
 import { keys } from '../store/keys.ts'
-import type { UploadRow } from '../store/records.ts'
+import type { BlobRow, UploadRow } from '../store/records.ts'
 import { ConditionFailed, type Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
 import { discardLater } from './garbage.ts'
@@ -191,21 +191,32 @@ export class Uploads {
   }
 
   async #publish(name: RepositoryName, id: UploadId, row: UploadRow, digest: Digest): Promise<void> {
-    const { table, clock, grace } = this.#deps
+    const { table, store, clock, grace } = this.#deps
     const { object, size } = row.draft
     const end: Write = { delete: keys.upload(name, id), if: { version: row.version } }
     await untilItHolds(async () => {
       const plan = await this.#links.planLink(name, digest, { object, size })
+      // The stored bytes may have been damaged or lost, and these have just been verified.
+      if (plan.stored) await store.restore?.(plan.stored.object, object)
       // After a grace, because another process may be about to write it once more.
       const leftover = discardLater(this.#deps, clock() + grace, { what: 'object', object })
       try {
         await table.transact(end, ...plan.writes, ...(plan.usesOffer ? [] : [leftover]))
       } catch (error) {
-        if (error instanceof ConditionFailed && error.failed.includes(0))
-          return this.#expectFinished(name, digest)
+        if (!(error instanceof ConditionFailed)) throw error
+        if (plan.stored && store.restore) await this.#dropUnlessBlob(digest, plan.stored.object)
+        if (error.failed.includes(0)) return this.#expectFinished(name, digest)
         throw error
       }
     })
+  }
+
+  /** An object that was restored for a blob row which has gone since: the collector may have deleted the object before that. */
+  async #dropUnlessBlob(digest: Digest, object: ObjectName): Promise<void> {
+    const { table, clock, grace } = this.#deps
+    const blob = await table.get<BlobRow>(keys.blob(digest))
+    if (blob?.object === object) return
+    await table.transact(discardLater(this.#deps, clock() + grace, { what: 'object', object }))
   }
 
   /** The session is gone. If it went with this very blob, the client is asking again and has what it wants. */

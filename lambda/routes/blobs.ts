@@ -70,7 +70,9 @@ async function headBlob(
   const blob = await registry.blobs.assure(name, digest)
   if (isFresh(headers['if-none-match'], digest)) return notModified(digest)
   const elsewhere = await redirect('HEAD', digest, blob, registry)
-  return elsewhere ?? { status: 200, headers: describe(digest, blob) }
+  if (elsewhere) return elsewhere
+  await registry.blobs.expectStored(blob)
+  return { status: 200, headers: describe(digest, blob) }
 }
 
 /** end-10. */

@@ -72,7 +72,16 @@ export interface BlobStore {
    */
   read(object: ObjectName, range?: ByteRange): Promise<Bytes>
   stat(object: ObjectName): Promise<{ readonly size: number } | undefined>
-  /** Durable; may be repeated. Readers that began before finish undisturbed. */
+  /**
+   * Puts the bytes of one object in the place of another that was to have the same bytes, whatever has become of those. Durable and
+   * atomic; may be repeated. Readers that began before finish undisturbed, and both objects live on by themselves. Only stores whose
+   * objects can be damaged without their noticing have this.
+   */
+  restore?(damaged: ObjectName, by: ObjectName): Promise<void>
+  /**
+   * Deletes the object, and where it never became one, its draft. Durable; may be repeated. Readers that began before finish
+   * undisturbed.
+   */
   delete(object: ObjectName): Promise<void>
   /** Where a client can reach the object without us, or `undefined` where it cannot, so the caller streams. */
   link(object: ObjectName, request: LinkRequest): Promise<string | undefined>
@@ -107,7 +116,10 @@ export class ObjectMissing extends Error {
   override readonly name = 'ObjectMissing'
 }
 
-/** The store cannot be reached or asks to be spared, and stayed so through the adapter's own retries. Try again later. */
+/**
+ * The store cannot be reached, asks for fewer requests, or the process has no file descriptors left, and stayed so through the
+ * adapter's own retries. Try again later.
+ */
 export class StoreBusy extends Error {
   override readonly name = 'StoreBusy'
 }

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, link, open, rename, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Algorithm, type Digest, digestOf } from '../protocol/digest.ts'
 import {
@@ -51,7 +51,7 @@ export class FileBlobs implements BlobStore {
 
   append(draft: Draft, bytes: Bytes): Promise<Draft> {
     return this.#alone(draft.object, async () => {
-      const hash = await this.#hash(draft, draft.algorithm)
+      const hash = await storing(() => this.#hash(draft, draft.algorithm))
       this.#hashes.keep(draft, hash.copy())
       const file = await storing(() => this.#openAtEnd(draft))
       try {
@@ -71,7 +71,7 @@ export class FileBlobs implements BlobStore {
   }
 
   async digest(draft: Draft, algorithm: Algorithm): Promise<Digest> {
-    const hash = await this.#hash(draft, algorithm)
+    const hash = await storing(() => this.#hash(draft, algorithm))
     return digestOf(algorithm, hash.digest('hex'))
   }
 
@@ -100,28 +100,59 @@ export class FileBlobs implements BlobStore {
 
   async discard({ object }: Draft): Promise<void> {
     this.#writers.discard(object)
-    await this.#remove(object)
+    await storing(() => this.#remove(object))
   }
 
-  async read(object: ObjectName, range?: ByteRange): Promise<Bytes> {
-    const file = await ifThere(open(this.#object(object), 'r'))
-    if (!file) throw new ObjectMissing(object)
-    try {
-      return new FileReader(file, range?.first ?? 0, range ? range.last + 1 : (await file.stat()).size)
-    } catch (error) {
-      await file.close()
-      throw error
-    }
+  read(object: ObjectName, range?: ByteRange): Promise<Bytes> {
+    return storing(async () => {
+      const file = await ifThere(open(this.#object(object), 'r'))
+      if (!file) throw new ObjectMissing(`${object} has no file`)
+      try {
+        const { size } = await file.stat()
+        const end = range ? range.last + 1 : size
+        if (size < end)
+          throw new ObjectMissing(`${object} has a file of ${size} bytes, too short for byte ${end - 1}`)
+        return new FileReader(file, range?.first ?? 0, end)
+      } catch (error) {
+        await file.close()
+        throw error
+      }
+    })
   }
 
-  async stat(object: ObjectName): Promise<{ readonly size: number } | undefined> {
-    const found = await ifThere(stat(this.#object(object)))
-    return found && { size: found.size }
+  stat(object: ObjectName): Promise<{ readonly size: number } | undefined> {
+    return storing(async () => {
+      const found = await ifThere(stat(this.#object(object)))
+      return found && { size: found.size }
+    })
   }
 
-  async delete(object: ObjectName): Promise<void> {
-    await rm(this.#object(object), { force: true })
-    await ifThere(syncDirectory(this.#shard(object)))
+  /**
+   * A hard link that takes the place of the damaged file in one rename. It needs no room and copies nothing, and open readers keep the
+   * file that they have. Its name on the way is that of `by`'s draft, so a crash leaves nothing that deleting `by` would not remove.
+   */
+  restore(damaged: ObjectName, by: ObjectName): Promise<void> {
+    return storing(async () => {
+      const whole = this.#object(by)
+      const onTheWay = this.#draft(by)
+      await rm(onTheWay, { force: true })
+      await link(whole, onTheWay)
+      await makeDirectory(this.#shard(damaged))
+      await rename(onTheWay, this.#object(damaged))
+      // A rename does nothing where both names have the same file already.
+      await rm(onTheWay, { force: true })
+      await syncDirectory(this.#shard(damaged))
+    })
+  }
+
+  /** Also the draft, which is what a crash in the middle of {@link commit} has left of an object that a row names. */
+  delete(object: ObjectName): Promise<void> {
+    return storing(async () => {
+      await rm(this.#object(object), { force: true })
+      await ifThere(syncDirectory(this.#shard(object)))
+      const wasDraft = await ifThere(unlink(this.#draft(object)).then(() => true))
+      if (wasDraft) await syncDirectory(this.#drafts)
+    })
   }
 
   /** Nobody reaches the files but through us. */
@@ -168,8 +199,6 @@ export class FileBlobs implements BlobStore {
 
   async #remove(object: ObjectName): Promise<void> {
     this.#hashes.forget(object)
-    await rm(this.#draft(object), { force: true })
-    await syncDirectory(this.#drafts)
     await this.delete(object)
   }
 

@@ -1,7 +1,7 @@
 import { mkdir, open } from 'node:fs/promises'
 import { platform } from 'node:os'
 import { dirname, resolve } from 'node:path'
-import { StorageFull } from '../blobs.ts'
+import { StorageFull, StoreBusy } from '../blobs.ts'
 
 /** Makes what was created in, renamed into or removed from a directory survive a power cut. */
 export async function syncDirectory(path: string): Promise<void> {
@@ -23,7 +23,10 @@ export async function makeDirectory(path: string): Promise<void> {
   for (let made = resolve(path); made !== top; made = dirname(made)) await syncDirectory(dirname(made))
 }
 
-/** Says in the port's words that a write found no room. Other errors pass as they are. */
+/**
+ * Maps the errors of the file system that the port has a name for: no room left, and no file descriptors left (of the process or of
+ * the system). Other errors pass as they are.
+ */
 export async function storing<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -31,6 +34,8 @@ export async function storing<T>(work: () => Promise<T>): Promise<T> {
     const code = codeOf(error)
     if (code === 'ENOSPC' || code === 'EDQUOT')
       throw new StorageFull('no room left on the disk', { cause: error })
+    if (code === 'EMFILE' || code === 'ENFILE')
+      throw new StoreBusy('no file descriptors left', { cause: error })
     throw error
   }
 }

@@ -1,0 +1,173 @@
+import { existsSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ObjectMissing } from '../../lambda/store/blobs.ts'
+import { FileBlobs } from '../../lambda/store/file-blobs.ts'
+import type { BlobRow } from '../../lambda/store/records.ts'
+import { collect } from '../support/bytes.ts'
+import { digest, imageOf } from '../support/content.ts'
+import { MemoryTable } from '../support/memory-table.ts'
+import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
+import { Scratch } from '../support/scratch.ts'
+
+const CONTENT = 'the content of a layer'
+const DIGEST = digest(CONTENT)
+const BLOB = `/v2/a/blobs/${DIGEST}`
+
+/** The ways in which a file can be wrong without anything but its bytes telling. */
+const DAMAGES: readonly [name: string, damage: (file: string) => void][] = [
+  ['missing', file => rmSync(file)],
+  ['empty', file => truncateSync(file, 0)],
+  ['cut short', file => truncateSync(file, 5)],
+]
+
+let scratch: Scratch
+let table: MemoryTable
+let store: FileBlobs
+let registry: TestRegistry
+beforeEach(async () => {
+  scratch = new Scratch()
+  table = new MemoryTable()
+  store = await FileBlobs.open(scratch.path)
+  registry = openRegistry({ table, store })
+})
+afterEach(() => scratch.remove())
+
+const fileOf = (object: string) => join(scratch.path, 'blobs', object.slice(0, 2), object)
+
+const fileOfBlob = async () => {
+  const row = await table.get<BlobRow>({ partition: `blob#${DIGEST}`, sort: 'object' })
+  return fileOf(row?.object ?? '')
+}
+
+const files = () =>
+  readdirSync(scratch.path, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name))
+
+describe.each(DAMAGES)('a blob whose file is %s', (_, damage) => {
+  beforeEach(async () => {
+    await registry.pushBlob('a', CONTENT)
+    damage(await fileOfBlob())
+  })
+
+  it.each([
+    ['GET', {}],
+    ['GET', { range: 'bytes=2-20' }],
+    ['HEAD', {}],
+  ] as const)('is 404 to %s %o, with a fault in the log', async (method, headers) => {
+    const { exchange } = await registry.expectStatus(404, method, BLOB, { headers })
+
+    expect(exchange).toMatchObject({ code: 'BLOB_UNKNOWN', fault: expect.any(ObjectMissing) })
+  })
+
+  it.each(['a', 'b'])('is whole again when it is pushed to %s in one request', async repository => {
+    await registry.pushBlob(repository, CONTENT)
+
+    expect((await registry.expectStatus(200, 'GET', BLOB)).text).toBe(CONTENT)
+    await registry.expectStatus(200, 'HEAD', BLOB)
+  })
+
+  it('is whole again when it is pushed in chunks', async () => {
+    const location = await registry.beginUpload('a')
+    await registry.expectStatus(202, 'PATCH', location, { body: CONTENT.slice(0, 7) })
+    await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body: CONTENT.slice(7) })
+
+    expect((await registry.expectStatus(200, 'GET', BLOB)).text).toBe(CONTENT)
+  })
+
+  it.each(['a', 'b'])('is not mounted into %s, so that the client uploads it', async repository => {
+    await registry.expectStatus(202, 'POST', `/v2/${repository}/blobs/uploads/?mount=${DIGEST}&from=a`)
+  })
+
+  it('stays whole when the upload that restored it is cleaned up', async () => {
+    await registry.pushBlob('a', '{}')
+    await registry.pushBlob('a', CONTENT)
+    await registry.pushManifest('a', 'latest', imageOf([CONTENT]))
+    for (let pass = 0; pass < 3; pass++) {
+      registry.wait(2 * GRACE)
+      expect(await registry.collector.run()).toMatchObject({ failures: [] })
+    }
+
+    expect((await registry.expectStatus(200, 'GET', BLOB)).text).toBe(CONTENT)
+    expect(files()).toHaveLength(2)
+  })
+})
+
+describe('an upload of a blob that is stored already', () => {
+  it('replaces bytes that have changed without changing their number', async () => {
+    await registry.pushBlob('a', CONTENT)
+    writeFileSync(await fileOfBlob(), CONTENT.toUpperCase())
+
+    await registry.pushBlob('a', CONTENT)
+
+    expect((await registry.get(BLOB)).text).toBe(CONTENT)
+  })
+
+  it('leaves a reader that began before with the bytes that it began with', async () => {
+    await registry.pushBlob('a', CONTENT)
+    const row = await table.get<BlobRow>({ partition: `blob#${DIGEST}`, sort: 'object' })
+    const reading = await store.read(row?.object ?? '')
+
+    await registry.pushBlob('b', CONTENT)
+
+    expect((await collect(reading)).toString()).toBe(CONTENT)
+  })
+
+  it('never shows the blob as missing', async () => {
+    await registry.pushBlob('a', CONTENT)
+    let pushing = true
+    const pushes = (async () => {
+      for (let push = 0; push < 10; push++) await registry.pushBlob('b', CONTENT)
+      pushing = false
+    })()
+    while (pushing) expect((await registry.get(BLOB)).text).toBe(CONTENT)
+    await pushes
+  })
+
+  it('takes no more room than the blob did', async () => {
+    await registry.pushBlob('a', CONTENT)
+    await registry.pushBlob('a', CONTENT)
+
+    expect(new Set(files().map(file => statSync(file).ino)).size).toBe(1)
+  })
+
+  it('leaves nothing when the blob is deleted afterwards', async () => {
+    await registry.pushBlob('a', CONTENT)
+    await registry.pushBlob('b', CONTENT)
+    for (const repository of ['a', 'b'])
+      await registry.expectStatus(202, 'DELETE', `/v2/${repository}/blobs/${DIGEST}`)
+    for (let pass = 0; pass < 3; pass++) {
+      registry.wait(2 * GRACE)
+      await registry.collector.run()
+    }
+
+    expect(files()).toEqual([])
+  })
+})
+
+describe.each(DAMAGES)('a manifest above 350 KB whose file is %s', (_, damage) => {
+  const document = imageOf(['layer'], { annotations: { fill: 'x'.repeat(400_000) } })
+  let file: string
+  beforeEach(async () => {
+    for (const blob of ['{}', 'layer']) await registry.pushBlob('a', blob)
+    const before = files()
+    await registry.pushManifest('a', 'latest', document)
+    file = files().find(path => !before.includes(path)) ?? ''
+    damage(file)
+  })
+
+  it('is 404, with a fault in the log', async () => {
+    const { exchange } = await registry.expectStatus(404, 'GET', '/v2/a/manifests/latest')
+
+    expect(exchange.code).toBe('MANIFEST_UNKNOWN')
+    expect(exchange.fault).toBeDefined()
+  })
+
+  it('is whole again when it is pushed again', async () => {
+    await registry.pushManifest('a', 'latest', document)
+
+    expect(existsSync(file)).toBe(true)
+    expect((await registry.expectStatus(200, 'GET', '/v2/a/manifests/latest')).text).toBe(document)
+  })
+})
