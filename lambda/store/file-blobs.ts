@@ -179,8 +179,13 @@ export class FileBlobs implements BlobStore {
   async #create({ object, size }: Draft): Promise<FileHandle> {
     if (size > 0) throw new ObjectMissing(`${object} has no file, but ${size} bytes`)
     const file = await open(this.#draft(object), 'wx')
-    await syncDirectory(this.#drafts)
-    return file
+    try {
+      await syncDirectory(this.#drafts)
+      return file
+    } catch (error) {
+      await file.close()
+      throw error
+    }
   }
 
   /** From memory where it is there; after a restart, and for another algorithm, from the file. */
