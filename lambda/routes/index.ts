@@ -3,6 +3,7 @@ import { adminRoutes } from './admin.ts'
 import { baseRoutes } from './base.ts'
 import { blobRoutes } from './blobs.ts'
 import type { Context } from './context.ts'
+import { healthRoutes } from './health.ts'
 import { manifestRoutes } from './manifests.ts'
 import { referrerRoutes } from './referrers.ts'
 import { repositoryRoutes } from './repositories.ts'
@@ -15,6 +16,7 @@ export const routes: readonly Route<Context>[] = [
   ...baseRoutes,
   // Before the blobs, of which `uploads` is no digest.
   ...uploadRoutes,
+  ...healthRoutes,
   ...blobRoutes,
   ...manifestRoutes,
   ...tagRoutes,

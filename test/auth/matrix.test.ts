@@ -143,6 +143,20 @@ describe('every route, for everybody, in public and in private', () => {
       })
   })
 
+  const openRoutes = routes.filter(({ action, path }) => action === 'none' && path !== '/token')
+  const openCases = openRoutes.flatMap(({ method, path }) =>
+    ['anonymous', 'wrong password', 'nobody', 'expired', 'garbage', ...NAMES].map(who => ({
+      method,
+      path,
+      who,
+    })),
+  )
+
+  it.each(openCases)('$method $path answers $who without looking at the login', async asked => {
+    const { status } = await guarded.as(shown[asked.who] ?? {}, asked.method, asked.path)
+    expect(status).toBe(200)
+  })
+
   it('by a token is as by a password, for what the token was given for', async () => {
     const token = await guarded.tokenFor(basic('writer', PASSWORD), 'repository:private/app:pull,push,delete')
     const manifest = '/v2/private/app/manifests/v1'

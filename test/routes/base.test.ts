@@ -22,7 +22,7 @@ it('takes no other method', async () => {
   expect(headers.allow).toBe('GET, HEAD')
 })
 
-it.each(['/', '/v1/', '/v1/search', '/v2/unknown', '/favicon.ico'])('knows no %s', async path => {
+it.each(['/v1/', '/v1/search', '/v2/unknown', '/favicon.ico'])('knows no %s', async path => {
   expect((await registry.expectStatus(404, 'GET', path)).code).toBe('NOT_FOUND')
 })
 

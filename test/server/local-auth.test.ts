@@ -65,6 +65,12 @@ describe('a server on which nobody logs in yet', () => {
     async host => expect(await asked(host)).toBe('DENIED'),
   )
 
+  it('answers a health check under any host name', async () => {
+    const auth = await openAuth(new MemoryTable(), { data: scratch.path, host: '127.0.0.1', auth: 'auto' })
+    const probe = { ...QUESTION, path: '/healthz', headers: { host: 'probe.acme.com' } }
+    await expect(auth?.authorize(probe, { action: 'none', params: {} })).resolves.toBeDefined()
+  })
+
   it('answers by the name that it was told it has', async () => {
     const origin = 'https://registry.acme.com'
     expect(await asked('registry.acme.com', { origin })).toBe(OPEN)

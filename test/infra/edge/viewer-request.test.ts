@@ -465,6 +465,7 @@ describe('a KeyValueStore', () => {
 describe('everything else', () => {
   it.each([
     '/',
+    '/healthz',
     '/v2/',
     '/v2/_catalog?n=10',
     '/v2/team/app/tags/list',

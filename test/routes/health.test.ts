@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import about from '../../package.json' with { type: 'json' }
+import { basic, openGuarded, PASSWORD } from '../support/auth.ts'
+import { type Trouble, troubled } from '../support/faults.ts'
+import { MemoryTable } from '../support/memory-table.ts'
+import { openRegistry } from '../support/registry.ts'
+
+const PATHS = ['/healthz', '/']
+
+describe.each(PATHS)('%s', path => {
+  it('is answered where everybody must log in, whatever login is sent', async () => {
+    const { as } = await openGuarded()
+    const logins = [{}, basic('root', PASSWORD), basic('root', 'wrong'), { authorization: 'Bearer x' }]
+    for (const login of logins) expect((await as(login, 'GET', path)).status).toBe(200)
+  })
+
+  it('reads nothing from the storage', async () => {
+    const trouble: Trouble = { error: new Error('the storage is gone'), calls: 0 }
+    const table = troubled(new MemoryTable(), ['get', 'getMany', 'query', 'transact'], trouble)
+    await openRegistry({ table }).expectStatus(200, 'GET', path)
+    expect(trouble.calls).toBe(0)
+  })
+
+  it('answers HEAD with the headers of GET', async () => {
+    const registry = openRegistry()
+    const { headers } = await registry.expectStatus(200, 'GET', path)
+    expect((await registry.expectStatus(200, 'HEAD', path)).headers).toEqual(headers)
+  })
+
+  it('tells no version', async () => {
+    const { text, headers } = await openRegistry().get(path)
+    expect(text + JSON.stringify(headers)).not.toContain(about.version)
+  })
+
+  it('takes no other method', async () => {
+    const { headers } = await openRegistry().expectStatus(405, 'POST', path)
+    expect(headers.allow).toBe('GET, HEAD')
+  })
+
+  it('is named in the log by its path', async () => {
+    const { exchange } = await openRegistry().get(path)
+    expect(exchange).toMatchObject({ route: path, action: 'none' })
+  })
+})
