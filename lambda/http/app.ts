@@ -1,6 +1,7 @@
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import { isCrossSite } from './cross-site.ts'
+import { explainExhaustion } from './exhausted.ts'
 import { ClientGone, type Request, type Response } from './message.ts'
 import { type Action, type Match, match, type Route } from './router.ts'
 import { splitAtMarks } from './upload-query.ts'
@@ -53,7 +54,7 @@ export function createApp<C, A>({ routes, context, authorize, explain }: AppPart
       return { ...about, response: { ...response, headers: { ...COMMON, ...response.headers } } }
     } catch (error) {
       if (error instanceof ClientGone) return about
-      const known = error instanceof RegistryError ? error : explain(error)
+      const known = error instanceof RegistryError ? error : (explain(error) ?? explainExhaustion(error))
       const told = known ?? new RegistryError('UNKNOWN')
       const fault = known && !known.isFault ? undefined : error
       return {

@@ -59,6 +59,13 @@ it('turns an error that was foreseen into what it means, and keeps it for the lo
   expect(fault).toBe(error)
 })
 
+it.each(['EMFILE', 'ENFILE'])('answers 503 when no file can be opened: %s', async code => {
+  const error = new Error('no blob', { cause: Object.assign(new Error('open'), { code }) })
+  const { response, fault } = await appThatThrows(error)(TAGS)
+  expect(response).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
+  expect(fault).toBe(error)
+})
+
 it.each([new Error('secret=hunter2'), new TypeError('hunter2'), 'hunter2', null])(
   'turns an error that nobody foresaw into a 500 that tells nothing of it: %s',
   async error => {
