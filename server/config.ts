@@ -3,7 +3,17 @@ import { parseArgs } from 'node:util'
 import * as v from 'valibot'
 import about from '../package.json' with { type: 'json' }
 import { parseDuration } from './duration.ts'
+import { proxyList } from './forwarded.ts'
 import { reason, StartError } from './start-error.ts'
+
+function isProxyList(entries: readonly string[]): boolean {
+  try {
+    proxyList(entries)
+    return true
+  } catch {
+    return false
+  }
+}
 
 interface Setting {
   /** What `--help` shows in place of a value. */
@@ -62,6 +72,18 @@ const SETTINGS = {
     ),
   },
   origin: { value: '<url>', meaning: 'public origin, for absolute URLs in answers', schema: origin },
+  trustedProxies: {
+    value: '<list>',
+    meaning: 'proxies whose X-Forwarded-* is believed',
+    schema: v.pipe(
+      v.string(),
+      v.transform(text => text.split(',').map(entry => entry.trim())),
+      v.check(
+        (entries: string[]) => isProxyList(entries),
+        'must be addresses or CIDRs with commas, such as 10.0.0.0/8,::1',
+      ),
+    ),
+  },
   auth: {
     value: '<mode>',
     fallback: 'auto',

@@ -2,18 +2,26 @@ import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ClientGone, type Request } from '../lambda/http/message.ts'
 import { RegistryError } from '../lambda/protocol/errors.ts'
+import type { ClientView } from './forwarded.ts'
 import type { Watch } from './stall-guard.ts'
 
 /**
- * What Node received, as the app wants it. Node's own rules for a header sent twice: `Host`, `Authorization`,
- * `Content-Type` and others that can have only one value keep the first, a second `Content-Length` is refused by the
- * parser, the rest (`Accept`, `Range`) is joined by `, `.
+ * What Node received, as the app wants it. A header that decides who asks for what must be there once: Node keeps the first of
+ * two, a proxy may have looked at the second. Node joins the others (`Accept`, `Range`) by `, `, and its parser refuses a second
+ * `Content-Length`.
+ * @param client by default what the connection says
  * @throws {RegistryError} BAD_REQUEST
  */
-export function readRequest(incoming: IncomingMessage, body: AsyncIterable<Uint8Array>): Request {
+export function readRequest(
+  incoming: IncomingMessage,
+  body: AsyncIterable<Uint8Array>,
+  client: ClientView = directView(incoming),
+): Request {
   const { method = 'GET', url = '/', headers } = incoming
+  expectOnce(incoming.rawHeaders)
   if (headers.host === undefined && incoming.httpVersion === '1.1')
-    throw new RegistryError('BAD_REQUEST', { detail: 'no Host header' })
+    throw malformed('the Host header is missing')
+  if (headers.host && NOT_IN_HOST.test(headers.host)) throw malformed('the Host header is not a host name')
   const target = pathAndQuery(url)
   const mark = target.indexOf('?')
   return {
@@ -22,18 +30,41 @@ export function readRequest(incoming: IncomingMessage, body: AsyncIterable<Uint8
     query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
     // Set-Cookie is the one header that Node gives as a list. It has no meaning in a request and nothing here reads it.
     headers: headers as Record<string, string | undefined>,
-    ...originOf(incoming),
-    remote: incoming.socket.remoteAddress,
+    ...originOf(client),
+    remote: client.remote,
     body,
   }
 }
 
 const HOST = /^(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i
 
-/** The address that the client used. Only this client is told of it, so a false one misleads nobody else. What is no host is left out. */
-function originOf({ headers: { host = '' }, socket }: IncomingMessage): { origin?: string } {
-  if (!HOST.test(host)) return {}
-  return { origin: `${'encrypted' in socket ? 'https' : 'http'}://${host.toLowerCase()}` }
+/** What RFC 3986 allows nowhere in a host with its port. */
+const NOT_IN_HOST = /[^\w.~!$&'()*+,;=%:[\]-]/
+/** Headers with a single value (RFC 9110 and 9112, section 3.2) on which the outcome of a request depends. */
+const SINGLE = new Set(['host', 'authorization', 'content-range', 'content-type'])
+
+function expectOnce(rawHeaders: readonly string[]): void {
+  const seen = new Set<string>()
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]?.toLowerCase() ?? ''
+    if (!SINGLE.has(name)) continue
+    if (seen.has(name)) throw malformed(`the header ${name} must be sent once`)
+    seen.add(name)
+  }
+}
+
+function malformed(reason: string): RegistryError {
+  return new RegistryError('BAD_REQUEST', { detail: { reason } })
+}
+
+/** What the connection itself says about the client. */
+export function directView({ headers: { host = '' }, socket }: IncomingMessage): ClientView {
+  return { remote: socket.remoteAddress, scheme: 'encrypted' in socket ? 'https' : 'http', host }
+}
+
+/** Only this client is told the origin, so a false host misleads nobody else. A host of no known form is left out. */
+function originOf({ scheme, host }: ClientView): { origin?: string } {
+  return HOST.test(host) ? { origin: `${scheme}://${host.toLowerCase()}` } : {}
 }
 
 /** A proxy's request names scheme and host before the path (RFC 9112, 3.2.2). We answer for any of them. */

@@ -1,7 +1,14 @@
 import { styleText } from 'node:util'
 import type { AccessRecord, FaultRecord } from '../lambda/http/access-log.ts'
 
-export type LogRecord = AccessRecord | FaultRecord
+/** What the operator should know of the server itself. No request of a client can make more than a few of them. */
+export interface Notice {
+  readonly time: string
+  readonly level: 'notice' | 'warning'
+  readonly message: string
+}
+
+export type LogRecord = AccessRecord | FaultRecord | Notice
 type LogFormat = 'json' | 'text'
 
 /** How long a line may wait for others, in milliseconds. A write for every line would cost a manifest read a quarter more. */
@@ -25,6 +32,11 @@ export class Log {
     this.#lines.push(this.#format(record))
   }
 
+  /** Tells the operator something, in one sentence without a secret. */
+  tell(level: Notice['level'], message: string): void {
+    this.write({ time: new Date().toISOString(), level, message })
+  }
+
   /** Writes what is still held. To be called before the process exits. */
   flush(): void {
     if (this.#lines.length === 0) return
@@ -39,6 +51,22 @@ export function chooseFormat(wish: 'auto' | LogFormat, stream: { isTTY?: boolean
   return wish === 'auto' ? (stream.isTTY ? 'text' : 'json') : wish
 }
 
+/**
+ * Lets something be said once in so many milliseconds, however often it happens: a client that causes it must not fill the log.
+ * @param say is told how often it has happened since it was last said, this time included
+ */
+export function atMostEvery(ms: number, say: (times: number) => void): () => void {
+  let times = 0
+  let next = 0
+  return () => {
+    times += 1
+    if (Date.now() < next) return
+    next = Date.now() + ms
+    say(times)
+    times = 0
+  }
+}
+
 /** One request in one line for people: when, how it went, what it was. Colours follow `NO_COLOR` and the terminal. */
 export function textLine(record: LogRecord): string {
   const time = styleText('dim', record.time.slice(11, 23), { stream: process.stderr })
@@ -46,6 +74,8 @@ export function textLine(record: LogRecord): string {
     const text = styleText('red', record.stack ?? record.message, { stream: process.stderr })
     return [time, text, record.requestId].filter(Boolean).join(' ')
   }
+  if (record.level !== 'info')
+    return `${time} ${styleText(record.level === 'warning' ? 'yellow' : 'cyan', record.message, { stream: process.stderr })}`
   const { status, method = '-', route = '-', repository, bytesIn, bytesOut, durationMs, code, agent } = record
   const what = repository ? route.replace('<name>', repository) : route
   return [

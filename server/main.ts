@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { faultRecord } from '../lambda/http/access-log.ts'
 import type { App } from '../lambda/http/app.ts'
 import { banner } from './banner.ts'
+import { clientView } from './client-view.ts'
 import { type Config, readCommand } from './config.ts'
 import { lockFolder } from './lock.ts'
 import { chooseFormat, Log } from './log.ts'
@@ -50,13 +51,24 @@ async function start(config: Config, open: (options: OpenOptions) => Promise<Ope
   prepareFolder(data)
   const lock = lockFolder(data)
   const registry = await open(config)
-  const door = createDoor({ app: registry.app, log, tls })
+  const door = createDoor({
+    app: registry.app,
+    log,
+    tls,
+    client: clientView(config.trustedProxies ?? [], log),
+  })
   await listen(door.server, config.port, config.host).catch(error => {
     throw new StartError('failure', whyNotListening(error, config))
   })
   const collector = every(collectorPeriod(config.grace), registry.collect, failed)
 
-  if (files) process.on('SIGHUP', () => attempt(() => renewCertificate(door.server, files), failed))
+  if (files) {
+    const renew = () => {
+      renewCertificate(door.server, files)
+      log.tell('notice', `new connections use the certificate that is now in ${files.cert}`)
+    }
+    process.on('SIGHUP', () => attempt(renew, failed))
+  }
   stopOnSignals(async () => {
     await closeDoor(door, config.shutdown)
     await collector.stop()

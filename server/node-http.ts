@@ -6,12 +6,15 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { faultRecord } from '../lambda/http/access-log.ts'
 import type { App } from '../lambda/http/app.ts'
+import { isOutOfDescriptors } from '../lambda/http/exhausted.ts'
 import { RegistryError } from '../lambda/protocol/errors.ts'
-import type { DrainBounds } from './incoming.ts'
-import type { Log } from './log.ts'
-import { protocolError, refuseConnection } from './protocol-errors.ts'
+import { type DrainBounds, directView } from './incoming.ts'
+import { atMostEvery, type Log } from './log.ts'
+import { isPlainHttp, LINGER, PLAIN_HTTP, protocolError, refuseConnection } from './protocol-errors.ts'
 import { STALL_BOUNDS, type StallBounds, StallGuard } from './stall-guard.ts'
 import type { Certificate } from './tls.ts'
 import { Turn, type TurnParts } from './turn.ts'
@@ -37,12 +40,17 @@ export const KEEP_ALIVE = 125_000
 /** Tokens that name many repositories pass Node's 16 KiB. */
 const LARGEST_HEADERS = 32 * 1024
 
+/** How often the log repeats what clients cause, in milliseconds. */
+const NOTICE_INTERVAL = 60_000
+
 interface DoorParts {
   readonly app: App
   readonly log: Log
   /** With it the server speaks https alone. */
   readonly tls?: Certificate | undefined
   readonly bounds?: Partial<Bounds>
+  /** How a request tells who sent it. Absent: the connection tells, and nothing else is looked at. */
+  readonly client?: TurnParts['client']
 }
 
 /** The app behind a socket. */
@@ -57,13 +65,13 @@ export interface Door {
 }
 
 /** Puts an app on a `node:http` server, which the caller then tells where to listen. */
-export function createDoor({ app, log, tls, bounds }: DoorParts): Door {
+export function createDoor({ app, log, tls, bounds, client = directView }: DoorParts): Door {
   const { stall, drain, headers } = { ...BOUNDS, ...bounds }
   const server = createNodeServer(headers, tls)
   const guard = new StallGuard(stall)
   server.on('close', () => guard.close())
 
-  const parts: TurnParts = { log, guard, drain, stopping: () => !server.listening }
+  const parts: TurnParts = { log, guard, drain, client, stopping: () => !server.listening }
   const latest = new WeakMap<Duplex, Turn>()
   const connections = new Set<Duplex>()
   const silent = new Set<Duplex>()
@@ -92,13 +100,41 @@ export function createDoor({ app, log, tls, bounds }: DoorParts): Door {
   server.on('connect', (incoming: IncomingMessage, socket: Duplex) =>
     refuseConnection(socket, new RegistryError('UNSUPPORTED'), log, incoming.method),
   )
+  const plainHttp = atMostEvery(NOTICE_INTERVAL, times =>
+    log.tell(
+      'warning',
+      `a client sent plain HTTP to the TLS port (${times} since the last such line); its address must begin with https://`,
+    ),
+  )
   server.on('clientError', (error, socket) => {
+    if (isPlainHttp(error)) {
+      plainHttp()
+      // TLS has begun on the connection: only the socket below it can still carry an answer that this client reads.
+      const below = [...connections].find(one => isSamePeer(one, socket))
+      if (below) refuseConnection(below, new RegistryError('BAD_REQUEST', PLAIN_HTTP), log)
+      setTimeout(() => socket.destroy(), 2 * LINGER).unref()
+      return
+    }
     const refusal = protocolError(error)
     const turn = latest.get(socket)
     if (!refusal) socket.destroy()
     else if (turn && !turn.over) turn.refuse(refusal)
     else refuseConnection(socket, refusal, log)
   })
+
+  const notAccepted = atMostEvery(NOTICE_INTERVAL, times =>
+    log.tell(
+      'warning',
+      `connections could not be accepted: too many open files (${times} since the last such line)`,
+    ),
+  )
+  // Node reports a failed accept here, and an error without a listener would end the process. Failing to listen is not ours.
+  server.once('listening', () =>
+    server.on('error', error => {
+      if (isOutOfDescriptors(error)) notAccepted()
+      else log.write(faultRecord(Date.now(), error))
+    }),
+  )
 
   return {
     server,
@@ -115,6 +151,12 @@ export function createDoor({ app, log, tls, bounds }: DoorParts): Door {
       await Promise.all(running)
     },
   }
+}
+
+/** Whether one of the sockets is the TCP connection and the other the TLS session on it. */
+function isSamePeer(one: Duplex, other: Duplex): boolean {
+  if (!(one instanceof Socket && other instanceof Socket)) return false
+  return one.remotePort === other.remotePort && one.remoteAddress === other.remoteAddress
 }
 
 function createNodeServer(headersTimeout: number, tls: Certificate | undefined): Server {

@@ -15,7 +15,15 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 }
 
 /** How long the client has to read what we say before the connection is torn down. */
-const LINGER = 250
+export const LINGER = 250
+
+/** What a client that speaks plain HTTP to a TLS port is told. */
+export const PLAIN_HTTP = { message: 'this port speaks TLS: the address must begin with https://' }
+
+/** Whether a client on a TLS port has sent a plain HTTP request. */
+export function isPlainHttp(error: NodeJS.ErrnoException): boolean {
+  return error.code === 'ERR_SSL_HTTP_REQUEST'
+}
 
 /** What a `clientError` means, `undefined` when the connection broke and nobody is left to tell. */
 export function protocolError(error: Error): RegistryError | undefined {

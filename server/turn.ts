@@ -3,8 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { accessRecord, faultRecord } from '../lambda/http/access-log.ts'
 import { type App, type Exchange, errorResponse } from '../lambda/http/app.ts'
 import { closeBody } from '../lambda/http/body.ts'
+import { explainExhaustion } from '../lambda/http/exhausted.ts'
 import { ClientGone, type Response } from '../lambda/http/message.ts'
 import { RegistryError } from '../lambda/protocol/errors.ts'
+import type { ClientView } from './forwarded.ts'
 import { type DrainBounds, IncomingBody, readRequest } from './incoming.ts'
 import type { Log } from './log.ts'
 import { writeBody, writeHead } from './outgoing.ts'
@@ -15,6 +17,8 @@ export interface TurnParts {
   readonly log: Log
   readonly guard: StallGuard
   readonly drain: DrainBounds
+  /** Who asks, through proxies or directly. */
+  readonly client: (incoming: IncomingMessage) => ClientView
   /** Whether the server is about to stop, so that connections end with the answer that is under way. */
   readonly stopping: () => boolean
 }
@@ -27,6 +31,7 @@ export class Turn {
   readonly #requestId = randomUUID()
   readonly #startedAt = Date.now()
   readonly #started = performance.now()
+  readonly #client: ClientView
   readonly #watch: Watch
   readonly #body: IncomingBody
   readonly #closed: Promise<void>
@@ -45,6 +50,7 @@ export class Turn {
     this.#incoming = incoming
     this.#outgoing = outgoing
     this.#parts = parts
+    this.#client = parts.client(incoming)
     this.#watch = parts.guard.watch(() => this.refuse(new RegistryError('REQUEST_TIMEOUT')))
     this.#body = new IncomingBody(
       incoming,
@@ -99,9 +105,10 @@ export class Turn {
 
   async #ask(app: App): Promise<Exchange> {
     try {
-      return await app(readRequest(this.#incoming, this.#body))
+      return await app(readRequest(this.#incoming, this.#body, this.#client))
     } catch (error) {
-      const told = error instanceof RegistryError ? error : new RegistryError('UNKNOWN')
+      const known = error instanceof RegistryError ? error : explainExhaustion(error)
+      const told = known ?? new RegistryError('UNKNOWN')
       return {
         response: errorResponse(told, this.#incoming.method ?? ''),
         code: told.code,
@@ -148,7 +155,7 @@ export class Turn {
           bytesOut: this.#bytesOut,
           method: this.#incoming.method,
           agent: this.#incoming.headers['user-agent'],
-          remote: this.#incoming.socket.remoteAddress,
+          remote: this.#client.remote,
         },
         refusal ? { ...exchange, code: refusal.code } : exchange,
       ),

@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type AccessRecord, faultRecord } from '../../lambda/http/access-log.ts'
-import { chooseFormat, Log, textLine } from '../../server/log.ts'
+import { atMostEvery, chooseFormat, Log, textLine } from '../../server/log.ts'
 import { until } from './support.ts'
 
 const record: AccessRecord = {
@@ -63,6 +63,37 @@ describe('the log', () => {
     expect(chooseFormat('auto', { isTTY: true })).toBe('text')
     expect(chooseFormat('auto', {})).toBe('json')
     expect(chooseFormat('json', { isTTY: true })).toBe('json')
+  })
+})
+
+describe('a notice', () => {
+  it('is a document with its level and its sentence', () => {
+    const { stream, chunks } = sink()
+    const log = new Log(stream, 'json')
+    log.tell('warning', 'look here')
+    log.flush()
+    expect(JSON.parse(chunks.join(''))).toEqual({
+      time: expect.any(String),
+      level: 'warning',
+      message: 'look here',
+    })
+  })
+
+  it('is a sentence for people', () => {
+    const notice = { time: record.time, level: 'notice', message: 'look here' } as const
+    expect(stripVTControlCharacters(textLine(notice))).toBe('10:11:12.345 look here')
+  })
+
+  it('that clients cause comes once in a while, with how often it was meant', () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const said: number[] = []
+    const happens = atMostEvery(1_000, times => said.push(times))
+    for (let times = 0; times < 5; times++) happens()
+    expect(said).toEqual([1])
+    vi.setSystemTime(Date.now() + 1_000)
+    happens()
+    expect(said).toEqual([1, 5])
+    vi.useRealTimers()
   })
 })
 

@@ -52,6 +52,19 @@ describe('what the app is asked', () => {
     expect(await asked(door.port, target)).toMatchObject({ errors: [{ code: 'BAD_REQUEST' }] })
   })
 
+  it.each([
+    ['host: a\r\nHost: a', 'host'],
+    ['host: a\r\nhost: b', 'host'],
+    ['host: a\r\nauthorization: Basic YTpi\r\nAuthorization: Basic YTpi', 'authorization'],
+    ['host: a\r\ncontent-range: 0-1\r\ncontent-range: 2-3', 'content-range'],
+    ['host: a\r\ncontent-type: a/b\r\ncontent-type: c/d', 'content-type'],
+  ])('with the headers %j is refused, because there are two', async (headers, name) => {
+    await using door = await openDoor(echo)
+    const raw = await exchangeRaw(door.port, `GET / HTTP/1.1\r\n${headers}\r\nconnection: close\r\n\r\n`)
+    expect(raw).toMatch(/^HTTP\/1.1 400 /)
+    expect(raw).toContain(`the header ${name} must be sent once`)
+  })
+
   it('joins a header that was sent twice', async () => {
     await using door = await openDoor(answering(async ({ headers }) => ok(headers.accept ?? '')))
     const raw = await exchangeRaw(
@@ -377,6 +390,32 @@ describe('expectations', () => {
     )
     expect(raw).toMatch(/^HTTP\/1.1 417/)
     expect(errorCode(raw)).toBe('EXPECTATION_FAILED')
+  })
+})
+
+describe('a server without file descriptors', () => {
+  const exhausted = () => Object.assign(new Error('too many open files'), { code: 'EMFILE' })
+
+  it('lives on when it cannot accept connections, and says so once a minute', async () => {
+    await using door = await openDoor(echo)
+    for (let times = 0; times < 3; times++) door.door.server.emit('error', exhausted())
+    expect(await asked(door.port, '/')).toMatchObject({ path: '/' })
+    const [first, ...others] = await door.logged(2)
+    expect(first).toMatchObject({ level: 'warning', message: expect.stringContaining('too many open files') })
+    expect(others).toMatchObject([{ status: 200 }])
+  })
+
+  it('lives on when accepting fails for another reason, which is a fault in the log', async () => {
+    await using door = await openDoor(echo)
+    door.door.server.emit('error', Object.assign(new Error('accept ECONNABORTED'), { code: 'ECONNABORTED' }))
+    expect(await asked(door.port, '/')).toMatchObject({ path: '/' })
+    expect(await door.logged(2)).toMatchObject([{ level: 'error' }, { status: 200 }])
+  })
+
+  it('answers 503 with Retry-After when the app fails for it', async () => {
+    await using door = await openDoor(() => Promise.reject(new Error('reading', { cause: exhausted() })))
+    const response = await fetch(door.url)
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1'])
   })
 })
 

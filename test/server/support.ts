@@ -5,6 +5,7 @@ import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { App, Exchange } from '../../lambda/http/app.ts'
 import type { Request, Response } from '../../lambda/http/message.ts'
+import type { clientView } from '../../server/client-view.ts'
 import { Log, type LogRecord } from '../../server/log.ts'
 import { type Bounds, createDoor, type Door } from '../../server/node-http.ts'
 import { closeDoor, listen } from '../../server/shutdown.ts'
@@ -23,7 +24,11 @@ export interface TestDoor extends AsyncDisposable {
 /** A door in front of an app, on any free port, until the end of the test's scope. */
 export async function openDoor(
   app: App,
-  { bounds, tls }: { bounds?: Partial<Bounds>; tls?: Certificate } = {},
+  {
+    bounds,
+    tls,
+    client,
+  }: { bounds?: Partial<Bounds>; tls?: Certificate; client?: ReturnType<typeof clientView> } = {},
 ): Promise<TestDoor> {
   const chunks: string[] = []
   const stream = new Writable({
@@ -33,7 +38,7 @@ export async function openDoor(
     },
   })
   const log = new Log(stream, 'json')
-  const door = createDoor({ app, log, ...(bounds && { bounds }), tls })
+  const door = createDoor({ app, log, ...(bounds && { bounds }), tls, ...(client && { client }) })
   await listen(door.server, 0, '127.0.0.1')
   const { port } = door.server.address() as AddressInfo
   const records = () => {

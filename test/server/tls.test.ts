@@ -4,7 +4,7 @@ import { connect, type PeerCertificate, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readCertificate } from '../../server/tls.ts'
 import { freshFolder, ServerProcess } from './process.ts'
-import { dial, until } from './support.ts'
+import { dial, errorCode, exchangeRaw, until } from './support.ts'
 
 const folder = freshFolder()
 afterAll(() => folder[Symbol.dispose]())
@@ -90,6 +90,22 @@ describe.skipIf(!openssl)('TLS (needs openssl to make a certificate)', () => {
     let seen: unknown
     for (let tries = 0; tries < 100 && seen !== 'second'; tries++) seen = await nameSeen(server.port)
     expect(seen).toBe('second')
+    await until(() => server.stderr.includes(`the certificate that is now in ${cert}`))
+  })
+
+  it('answers plain HTTP in a way that the client can read, and says so in the log once', async () => {
+    using data = freshFolder()
+    const flags = ['--tls-cert', files.cert, '--tls-key', files.key]
+    await using server = await ServerProcess.listening(data.path, ...flags)
+    for (let times = 0; times < 3; times++) {
+      const raw = await exchangeRaw(server.port, 'GET /v2/ HTTP/1.1\r\nhost: a\r\n\r\n')
+      expect(raw).toMatch(/^HTTP\/1.1 400 /)
+      expect(errorCode(raw)).toBe('BAD_REQUEST')
+      expect(raw).toContain('must begin with https://')
+    }
+    server.signal('SIGTERM')
+    await server.ended()
+    expect(server.stderr.match(/plain HTTP/g)).toHaveLength(1)
   })
 
   it('can be stopped while somebody dawdles over the handshake', async () => {

@@ -1,0 +1,141 @@
+import { BlockList, isIP, isIPv4 } from 'node:net'
+
+/** Who asked, and by which scheme and host they know this server. */
+export interface ClientView {
+  /** The address of the client, of the proxy in front of us where nothing more is known. */
+  readonly remote: string | undefined
+  /** `http` or `https`. */
+  readonly scheme: string
+  /** As the client named us; may be anything that fits into a header. */
+  readonly host: string
+}
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>
+
+/** What proxies say about the client. `Forwarded` is RFC 7239; the others are a convention of all proxies. */
+const FORWARDED_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host']
+
+/** An element of `Forwarded`: name=value pairs, a value being a token or a quoted string. */
+const PAIR = /\s*([!#$%&'*+.^_`|~\w-]+)=(?:([!#$%&'*+.^_`|~\w:[\]-]+)|"((?:[^"\\]|\\.)*)")\s*([;,]|$)/y
+
+/** @throws {RangeError} for an entry that is neither an address nor a CIDR such as 10.0.0.0/8 */
+export function proxyList(entries: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const entry of entries) {
+    const [address = '', prefix, ...rest] = entry.split('/')
+    const family = isIP(address)
+    const bits = family === 4 ? 32 : 128
+    const length = prefix === undefined ? bits : Number(prefix)
+    const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && length <= bits)
+    if (family === 0 || !isPrefix || rest.length > 0) throw new RangeError(`not an address: ${entry}`)
+    list.addSubnet(address, length, family === 4 ? 'ipv4' : 'ipv6')
+  }
+  return list
+}
+
+/** Whether a proxy, or someone who pretends to be one, says something about the client. */
+export function isForwarded(headers: Headers): boolean {
+  return FORWARDED_HEADERS.some(name => headers[name] !== undefined)
+}
+
+/** Whether this address is one of the proxies that we believe. */
+export function isProxy(address: string | undefined, proxies: BlockList): boolean {
+  const plain = plainAddress(address ?? '')
+  return plain !== undefined && proxies.check(plain, isIPv4(plain) ? 'ipv4' : 'ipv6')
+}
+
+/**
+ * What trusted proxies say about the client. Only they are believed: the chain of addresses is read from its end, where the proxy
+ * next to us has written, up to the first address that is not a proxy of ours. What stands left of it the client could have written.
+ * A client can send one kind of header through a proxy that sets the other. So where both kinds say something, they must agree.
+ * @param direct what the connection itself says
+ */
+export function forwardedView(direct: ClientView, headers: Headers, proxies: BlockList): ClientView {
+  if (!isProxy(direct.remote, proxies)) return direct
+  const convention = fromConvention(direct, headers, proxies)
+  const standard = fromStandard(direct, headers, proxies)
+  const agreed = (name: keyof ClientView) => {
+    const [one, other] = [convention[name], standard[name]]
+    return one === undefined || other === undefined || one === other ? (one ?? other) : undefined
+  }
+  return {
+    remote: agreed('remote') ?? direct.remote,
+    scheme: agreed('scheme') ?? direct.scheme,
+    host: agreed('host') ?? direct.host,
+  }
+}
+
+/** `X-Forwarded-*`. Of several values the last one counts: the proxy next to us has set or added it. */
+function fromConvention({ remote }: ClientView, headers: Headers, proxies: BlockList): Partial<ClientView> {
+  const hops = valuesOf(headers['x-forwarded-for'])
+  const client = lastUntrusted(remote, hops, proxies)
+  return known({
+    remote: hops.length > 0 ? client.address : undefined,
+    scheme: schemeIn(valuesOf(headers['x-forwarded-proto']).at(-1)),
+    host: valuesOf(headers['x-forwarded-host']).at(-1),
+  })
+}
+
+/** `Forwarded`. The element that names the client also says which scheme and host the client used. */
+function fromStandard({ remote }: ClientView, headers: Headers, proxies: BlockList): Partial<ClientView> {
+  const elements = parseForwarded(headers.forwarded?.toString() ?? '')
+  if (elements.length === 0) return {}
+  const hops = elements.map(element => element.get('for') ?? '')
+  const client = lastUntrusted(remote, hops, proxies)
+  const element = elements[client.at]
+  return known({
+    remote: elements.some(one => one.has('for')) ? client.address : undefined,
+    scheme: schemeIn(element?.get('proto')),
+    host: element?.get('host'),
+  })
+}
+
+/** The client's address, and which hop said so. Stops at a proxy whose peer is not an address (`unknown`, `_hidden`). */
+function lastUntrusted(peer: string | undefined, hops: readonly string[], proxies: BlockList) {
+  let address = peer && plainAddress(peer)
+  let at = hops.length
+  while (at > 0 && isProxy(address, proxies)) {
+    at -= 1
+    const next = plainAddress(hops[at] ?? '')
+    if (next === undefined) break
+    address = next
+  }
+  return { address, at }
+}
+
+/** @returns no element where any of the header is malformed */
+function parseForwarded(header: string): ReadonlyMap<string, string>[] {
+  const elements = [new Map<string, string>()]
+  PAIR.lastIndex = 0
+  while (PAIR.lastIndex < header.length) {
+    const [, name, token, quoted, end] = PAIR.exec(header) ?? []
+    if (name === undefined) return []
+    elements.at(-1)?.set(name.toLowerCase(), token ?? quoted?.replace(/\\(.)/g, '$1') ?? '')
+    if (end === ',') elements.push(new Map())
+  }
+  return elements.filter(({ size }) => size > 0)
+}
+
+/** An address without port, brackets and the prefix of an IPv4 address in IPv6. */
+function plainAddress(text: string): string | undefined {
+  const [, bracketed, withPort] = /^(?:\[([^\]]*)\](?::\d+)?|([\d.]+):\d+)$/.exec(text.trim()) ?? []
+  const address = (bracketed ?? withPort ?? text.trim()).toLowerCase()
+  const plain = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1] ?? address
+  return isIP(plain) ? plain : undefined
+}
+
+function schemeIn(text: string | undefined): string | undefined {
+  const scheme = text?.toLowerCase()
+  return scheme === 'http' || scheme === 'https' ? scheme : undefined
+}
+
+function valuesOf(header: string | string[] | undefined): string[] {
+  return (header?.toString() ?? '')
+    .split(',')
+    .map(value => value.trim())
+    .filter(Boolean)
+}
+
+function known(view: { readonly [N in keyof ClientView]: ClientView[N] | undefined }): Partial<ClientView> {
+  return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== undefined))
+}
