@@ -33,6 +33,14 @@ export function list(pattern: RegExp, allowed: string) {
   return v.pipe(v.unknown(), v.transform(split), items, v.minLength(2, allowed), v.maxLength(3, allowed))
 }
 
+/** Origins as browsers send them: at most ten, since the environment of a function must fit into 4 KB. */
+export function origins() {
+  const allowed = 'at most 10 origins with commas, e.g. https://ui.example.com'
+  const split = (value: unknown) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value)
+  const one = v.pipe(v.string(allowed), v.regex(/^https?:\/\/[a-z0-9.-]{1,100}(:\d{1,5})?$/, allowed))
+  return v.pipe(v.unknown(), v.transform(split), v.array(one, allowed), v.maxLength(10, allowed))
+}
+
 /** All that a function is told by its environment must fit into 4 KB. */
 const LONGEST_ISSUERS = 2_500
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { issuers, list, matching, oneNumberOf, oneOf, tags, wholeNumber } from './setting-kinds.ts'
+import { issuers, list, matching, oneNumberOf, oneOf, origins, tags, wholeNumber } from './setting-kinds.ts'
 
 /** Fargate's sizes for one task: MiB that go with each number of CPU units. 1,024 units are one vCPU. */
 const TASK_MEMORY: Record<number, readonly number[]> = {
@@ -111,6 +111,11 @@ const FIELDS = {
   reserveCollector: v.optional(oneOf('on', 'off'), 'off'),
   /** Where CloudFront answers from. `100`: North America, Europe and Israel; `200`: not South America and Oceania. */
   priceClass: v.optional(oneOf('100', '200', 'all'), 'all'),
+  /**
+   * Origins of web pages on other sites that may use the registry from a browser, with commas. Each may do whatever its user may do.
+   * Presigned URLs of the bucket can then be read by any page.
+   */
+  corsOrigins: v.optional(origins(), []),
   /** ARN of an AWS WAF web ACL for the distribution, of us-east-1. */
   webAcl: v.optional(matching(WEB_ACL, 'the ARN of a global WAF web ACL')),
   /** Change it to any other word to make a new key for upload and pull links. The one before is still taken, for links that are out. */

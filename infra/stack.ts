@@ -35,7 +35,11 @@ export class RegistryStack extends Stack {
     const { name } = settings
     const removal = settings.retain === 'on' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY
     const logs = new Logs(this, 'Logs', { name, days: settings.logRetentionDays })
-    const storage = new Storage(this, 'Storage', { name, removal })
+    const storage = new Storage(this, 'Storage', {
+      name,
+      removal,
+      readByPages: settings.corsOrigins.length > 0 && settings.pull === 's3',
+    })
     const parameter = `/${name}/edge-secret`
     const secret = new EdgeSecret(this, 'EdgeSecret', {
       parameter,
@@ -110,6 +114,7 @@ function environmentOf(settings: Settings, storage: Storage, parameter: string):
       LONGSHORE_AWS_ACCOUNTS: settings.awsAccounts === 'own' ? Aws.ACCOUNT_ID : settings.awsAccounts,
     }),
     ...(settings.issuers.length > 0 && { LONGSHORE_ISSUERS: JSON.stringify(settings.issuers) }),
+    ...(settings.corsOrigins.length > 0 && { LONGSHORE_CORS_ORIGINS: settings.corsOrigins.join() }),
     LONGSHORE_SECRET: parameter,
     LONGSHORE_GRACE_HOURS: String(settings.graceHours),
     ...(settings.domain && { LONGSHORE_ORIGIN: `https://${settings.domain}` }),

@@ -19,12 +19,14 @@ export interface RegistryApp {
 interface Options extends Partial<Pick<Context, 'origin' | 'signUpload' | 'leastChunk'>> {
   /** Who may do what. Without it everybody may do everything. */
   readonly auth?: Auth | undefined
+  /** Origins of other sites whose pages may use this registry from a browser. */
+  readonly corsOrigins?: readonly string[] | undefined
 }
 
 /** @param options see {@link Context} */
 export function createRegistryApp(
   deps: Dependencies,
-  { origin = '', signUpload, leastChunk, auth }: Options = {},
+  { origin = '', signUpload, leastChunk, auth, corsOrigins = [] }: Options = {},
 ): RegistryApp {
   const registry = createRegistry(deps)
   const app = createApp({
@@ -38,6 +40,7 @@ export function createRegistryApp(
     },
     authorize: auth?.authorize ?? (async () => OPEN),
     explain,
+    corsOrigins,
   })
   return {
     // Where it is told how clients reach it, no header can tell it otherwise.

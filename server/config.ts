@@ -84,6 +84,15 @@ const SETTINGS = {
       ),
     ),
   },
+  corsOrigins: {
+    value: '<list>',
+    meaning: 'origins whose pages may use the registry',
+    schema: v.pipe(
+      v.string(),
+      v.transform(text => text.split(',').map(entry => entry.trim())),
+      v.array(origin, 'must be origins with commas, such as https://ui.example.com'),
+    ),
+  },
   auth: {
     value: '<mode>',
     fallback: 'auto',

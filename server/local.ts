@@ -11,12 +11,12 @@ await main(openRegistry)
 
 /** The registry on one folder: a database for what is said, files for what is held. */
 async function openRegistry(options: OpenOptions): Promise<OpenRegistry> {
-  const { data, grace, origin } = options
+  const { data, grace, origin, corsOrigins } = options
   const table = new SqliteTable(join(data, 'registry.sqlite'))
   const store = await FileBlobs.open(data)
   const deps = { table, store, clock: Date.now, newId: randomUUID, grace, uploadLife: UPLOAD_LIFE }
   const auth = await openAuth(table, options)
-  const { app, collector } = createRegistryApp(deps, { ...(origin && { origin }), auth })
+  const { app, collector } = createRegistryApp(deps, { ...(origin && { origin }), auth, corsOrigins })
   const collect = async () => {
     const { failures } = await collector.run()
     if (failures.length > 0)

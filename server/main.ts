@@ -25,7 +25,7 @@ export interface OpenRegistry {
 /** What a registry is opened from. */
 export type OpenOptions = Pick<
   Config,
-  'data' | 'grace' | 'origin' | 'host' | 'auth' | 'awsAccounts' | 'issuers' | 'stsEndpoint'
+  'data' | 'grace' | 'origin' | 'corsOrigins' | 'host' | 'auth' | 'awsAccounts' | 'issuers' | 'stsEndpoint'
 >
 
 /** The whole life of a server process: from its command line to its last signal. */

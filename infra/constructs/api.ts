@@ -28,8 +28,8 @@ const LINE = JSON.stringify({
 
 /**
  * API Gateway's HTTP API: the one front door that costs nothing while idle and leaves a 401's challenge as it is. It has a single
- * route and the stage without a name, because a stage called `v2` would take that part of the path away. No CORS and no
- * authorizer: either would answer in the registry's place, in words that no client of a registry knows.
+ * route and the stage without a name, because a stage called `v2` would take that part of the path away. No CORS of its own and
+ * no authorizer: either would answer in the registry's place, in words that no client of a registry knows.
  *
  * Its own address stays reachable, because CloudFront reaches it there; the function answers only what carries the
  * secret of the edge.

@@ -11,6 +11,7 @@ import {
   FunctionRuntime,
   type KeyValueStore,
   OriginRequestPolicy,
+  ResponseHeadersPolicy,
   S3OriginAccessControl,
   Signing,
 } from 'aws-cdk-lib/aws-cloudfront'
@@ -82,8 +83,9 @@ export class Edge extends Construct {
               ...toClients,
               pathPattern: '/pull/*',
               targetOriginId: 'bucket',
-              allowedMethods: ['GET', 'HEAD'],
+              allowedMethods: ['GET', 'HEAD', ...(settings.corsOrigins.length > 0 ? ['OPTIONS'] : [])],
               cachedMethods: ['GET', 'HEAD'],
+              ...pagesMayRead(this, nameOf('cors'), settings),
               cachePolicyId: blobCache(this, nameOf('blobs')).cachePolicyId,
             },
           ],
@@ -184,6 +186,33 @@ function blobCache(scope: Construct, cachePolicyName: string): CachePolicy {
     enableAcceptEncodingBrotli: false,
     enableAcceptEncodingGzip: false,
   })
+}
+
+/** The API answers what a browser asks before it reads a blob; what it then reads comes from the bucket, without a word of CORS. */
+function pagesMayRead(
+  scope: Construct,
+  responseHeadersPolicyName: string,
+  { corsOrigins }: Settings,
+): Partial<CfnDistribution.CacheBehaviorProperty> {
+  if (corsOrigins.length === 0) return {}
+  const policy = new ResponseHeadersPolicy(scope, 'Cors', {
+    responseHeadersPolicyName,
+    comment: 'Web pages on other sites that may read blobs',
+    corsBehavior: {
+      accessControlAllowOrigins: [...corsOrigins],
+      accessControlAllowCredentials: true,
+      accessControlAllowMethods: ['GET', 'HEAD', 'OPTIONS'],
+      accessControlAllowHeaders: ['Accept', 'Authorization', 'Cache-Control', 'If-None-Match', 'Range'],
+      accessControlExposeHeaders: ['Accept-Ranges', 'Content-Range', 'Docker-Content-Digest', 'ETag'],
+      accessControlMaxAge: Duration.hours(2),
+      originOverride: true,
+    },
+  })
+  return {
+    // Origin and Access-Control-Request-*, for the API. The edge function keeps them from the bucket.
+    originRequestPolicyId: OriginRequestPolicy.CORS_S3_ORIGIN.originRequestPolicyId,
+    responseHeadersPolicyId: policy.responseHeadersPolicyId,
+  }
 }
 
 function acceptWhatIsNotSet(distribution: CfnDistribution, { webAcl, domain }: Settings): void {

@@ -7,6 +7,7 @@ import {
   Bucket,
   BucketEncryption,
   type CfnBucket,
+  HttpMethods,
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
@@ -17,6 +18,8 @@ interface StorageProps {
   readonly name: string
   /** What becomes of the data when the stack goes. */
   readonly removal: RemovalPolicy
+  /** Whether web pages on other sites may read blobs by presigned URL. */
+  readonly readByPages: boolean
 }
 
 /** Where the registry keeps what it is given: bytes in S3, everything said about them in DynamoDB. */
@@ -30,7 +33,7 @@ export class Storage extends Construct {
   readonly bucketArn: string
   readonly table: TableV2
 
-  constructor(scope: Construct, id: string, { name, removal }: StorageProps) {
+  constructor(scope: Construct, id: string, { name, removal, readByPages }: StorageProps) {
     super(scope, id)
     const stackId = Fn.select(2, Fn.split('/', Aws.STACK_ID))
     this.bucketName = `${name}-${Aws.ACCOUNT_ID}-${Fn.select(0, Fn.split('-', stackId))}`
@@ -50,6 +53,19 @@ export class Storage extends Construct {
         { id: 'forgotten-tails', prefix: 'tails/', expiration: Duration.days(7) },
       ],
       removalPolicy: removal,
+      // Behind the redirect of the API a browser sends `Origin: null` (Fetch standard, HTTP-redirect fetch), which only `*` admits. The
+      // presigned URL remains the one thing that lets anybody read.
+      ...(readByPages && {
+        cors: [
+          {
+            allowedOrigins: ['*'],
+            allowedMethods: [HttpMethods.GET, HttpMethods.HEAD],
+            allowedHeaders: ['*'],
+            exposedHeaders: ['Accept-Ranges', 'Content-Length', 'Content-Range', 'ETag'],
+            maxAge: 7200,
+          },
+        ],
+      }),
     })
     accept(
       this.bucket,

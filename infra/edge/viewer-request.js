@@ -1,5 +1,4 @@
-// Sends each request to its origin: bytes to the bucket where they can go straight, streams to the relay, all else to
-// the API. It sees the head of a request, never its body.
+// Sends each request to its origin by its head: whole blobs to the bucket, streams to the relay, all else to the API.
 //
 // CloudFront Functions, runtime 2.0: one file of at most 10 KB, no exports, ES 5.1 and little more: no
 // destructuring or spread, and `$` matches in front of a last line break too. See docs/decisions/0009-edge-links.md.
@@ -31,7 +30,7 @@ const KEY = /^[0-9A-Za-z_-]{43}$/
 
 /** Whoever touches these is answered 502 by CloudFront. */
 const READ_ONLY = ['cdn-loop', 'content-length', 'host', 'transfer-encoding', 'via']
-/** What a GET or a HEAD of S3 may say. Nothing else that a viewer says reaches the bucket. */
+/** The headers of a viewer that reach the bucket. */
 const OF_GET = ['if-match', 'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since', 'range']
 
 // As in lambda/protocol/errors.ts.
@@ -80,7 +79,7 @@ async function route(request) {
     cf.selectRequestOriginById('relay')
     return request
   }
-  // Known before the upload begins, and in words that a client can read: the gateway's own 413 is not an OCI document.
+  // The gateway's own 413 is not an OCI document.
   if (length > MOST_OF_API) return refuse(request, CONTENT_TOO_LARGE)
   return request
 }
@@ -103,6 +102,11 @@ async function uploadDirectly(request, upload, tokens, digest) {
 
 /** GET and HEAD of an object, under a link that the API gave out. */
 async function pull(request, length) {
+  // CORS: the API knows which pages may read.
+  if (request.method === 'OPTIONS') {
+    cf.selectRequestOriginById('api')
+    return request
+  }
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return refuse(request, UNSUPPORTED, { allow: { value: 'GET, HEAD' } })
   // These two are read-only, so a body could not be kept from the bucket.

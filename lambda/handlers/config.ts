@@ -19,6 +19,8 @@ export interface Config {
   readonly grace: number
   /** Comes before every path that clients are told. Empty: they resolve it against the address they used. */
   readonly origin: string
+  /** Origins of other sites whose pages may use the registry from a browser. */
+  readonly corsOrigins: readonly string[]
   /** Of servers that are not Amazon's. The SDK reads that of DynamoDB itself. */
   readonly s3Endpoint: string | undefined
   readonly ssmEndpoint: string | undefined
@@ -44,6 +46,9 @@ export function readConfig(environment: Environment): Config {
   const awsAccounts = (environment.LONGSHORE_AWS_ACCOUNTS ?? '').split(',').filter(Boolean)
   if (!awsAccounts.every(account => /^\d{12}$/.test(account)))
     wrong('LONGSHORE_AWS_ACCOUNTS', 'is not a list of account ids with commas')
+  const corsOrigins = (environment.LONGSHORE_CORS_ORIGINS ?? '').split(',').filter(Boolean)
+  if (!corsOrigins.every(one => /^https?:\/\/[^/?#@\s]+$/.test(one)))
+    wrong('LONGSHORE_CORS_ORIGINS', 'must be origins with commas, such as https://ui.example.com')
   return {
     table: required('LONGSHORE_TABLE'),
     bucket: required('LONGSHORE_BUCKET'),
@@ -55,6 +60,7 @@ export function readConfig(environment: Environment): Config {
     secret: required('LONGSHORE_SECRET'),
     grace: hours * HOUR,
     origin,
+    corsOrigins,
     s3Endpoint: environment.AWS_ENDPOINT_URL_S3 || undefined,
     ssmEndpoint: environment.AWS_ENDPOINT_URL_SSM || undefined,
     stsEndpoint: environment.AWS_ENDPOINT_URL_STS || undefined,

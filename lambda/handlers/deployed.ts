@@ -70,6 +70,7 @@ export function openDeployed({ config, secrets, readLimit, memory, passwords }: 
   const registry = createRegistryApp(deps, {
     origin,
     auth,
+    corsOrigins: config.corsOrigins,
     leastChunk: LEAST_CHUNK,
     signUpload: (name, upload, until) => links().uploadQuery(upload, name, Math.floor(until / 1000)),
   })

@@ -1,5 +1,6 @@
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
+import { withCors } from './cors.ts'
 import { isCrossSite } from './cross-site.ts'
 import { explainExhaustion } from './exhausted.ts'
 import { ClientGone, type Request, type Response } from './message.ts'
@@ -33,21 +34,29 @@ interface AppParts<C, A> {
   ) => Promise<A>
   /** Says what an error of the layers below means to a client; `undefined` for one that nobody foresaw. */
   readonly explain: (error: unknown) => RegistryError | undefined
+  /** Origins of other sites whose pages may use this registry from a browser. */
+  readonly corsOrigins?: readonly string[]
 }
 
 /** Docker looks for the first to tell a v2 registry; the second keeps a browser from making a page of a blob. */
 const COMMON = { 'docker-distribution-api-version': 'registry/2.0', 'x-content-type-options': 'nosniff' }
 
 /** Joins the route table to what it works on. The one place where an error becomes a response. */
-export function createApp<C, A>({ routes, context, authorize, explain }: AppParts<C, A>): App {
-  return async received => {
+export function createApp<C, A>({
+  routes,
+  context,
+  authorize,
+  explain,
+  corsOrigins = [],
+}: AppParts<C, A>): App {
+  const app: App = async received => {
     let request = received
     let about: Exchange = {}
     try {
       const { route, params } = match(routes, request.method, request.path)
       about = { route: route.path, action: route.action, ...(params.name && { repository: params.name }) }
       if (params.upload) request = { ...received, query: splitAtMarks(received.query) }
-      if (isCrossSite(request))
+      if (isCrossSite(request, corsOrigins))
         throw new RegistryError('DENIED', { detail: { reason: 'a browser sends this for another site' } })
       const access = await authorize(request, { action: route.action, params })
       const response = await route.handle(request, params, { ...context, access })
@@ -65,6 +74,7 @@ export function createApp<C, A>({ routes, context, authorize, explain }: AppPart
       }
     }
   }
+  return withCors(app, corsOrigins)
 }
 
 /** An OCI error document. A HEAD gets its headers alone. */

@@ -65,7 +65,7 @@ export function route<const Path extends string, C>(
     path,
     action,
     // Clients differ about the slash at the end.
-    pattern: new RegExp(`^${source}/?$`, 's'),
+    pattern: new RegExp(path === '/' ? '^/$' : `^${source}/?$`, 's'),
     shape: path.replace(/<\w+>/g, '<>'),
     handle: handle as Handler<Partial<Parts>, C>,
   }

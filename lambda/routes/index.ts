@@ -14,9 +14,9 @@ import { uploadRoutes } from './uploads.ts'
 /** The whole API. Each row says method, path, what the caller must be allowed to do, and who answers. */
 export const routes: readonly Route<Context>[] = [
   ...baseRoutes,
+  ...healthRoutes,
   // Before the blobs, of which `uploads` is no digest.
   ...uploadRoutes,
-  ...healthRoutes,
   ...blobRoutes,
   ...manifestRoutes,
   ...tagRoutes,

@@ -23,6 +23,7 @@ describe('the environment of a deployed process', () => {
       issuers: [],
       grace: 24 * 60 * 60 * 1000,
       origin: '',
+      corsOrigins: [],
       s3Endpoint: undefined,
       ssmEndpoint: undefined,
       stsEndpoint: undefined,

@@ -14,6 +14,10 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 const TABLE = `
 ping   GET    /v2/
   ping   HEAD   /v2/
+  none   GET    /healthz
+  none   HEAD   /healthz
+  none   GET    /
+  none   HEAD   /
   push   POST   /v2/<name>/blobs/uploads/
   push   PATCH  /v2/<name>/blobs/uploads/<upload>
   push   PUT    /v2/<name>/blobs/uploads/<upload>
@@ -182,7 +186,6 @@ describe('a wrong method', () => {
 describe('a path that names nothing', () => {
   it.each([
     '',
-    '/',
     '/v1/',
     '/v2/a',
     '/v2/_catalog//',

@@ -125,6 +125,45 @@ describe('The pull road by the edge', () => {
   })
 })
 
+describe('Pages of other sites', () => {
+  const corsOrigins = 'https://ui.example.com,http://localhost:8080'
+
+  it('read nothing of the edge and the bucket unless they are listed', () => {
+    const made = synthesize({ pull: 'edge' })
+    expect(made.all('AWS::CloudFront::ResponseHeadersPolicy')).toEqual([])
+    expect(synthesize().one('AWS::S3::Bucket')).not.toHaveProperty('CorsConfiguration')
+  })
+
+  it('that are listed read blobs through the edge', () => {
+    const settings = { pull: 'edge', corsOrigins }
+    const [behavior] = edgeOf(settings).CacheBehaviors
+    expect(behavior).toMatchObject({
+      AllowedMethods: ['GET', 'HEAD', 'OPTIONS'],
+      // Amazon's own policy "CORS-S3Origin".
+      OriginRequestPolicyId: '88a5eaf4-2fd4-4709-b370-b4c650ea3fcf',
+      ResponseHeadersPolicyId: { Ref: expect.stringMatching(/^EdgeCors/) },
+    })
+    const policy = synthesize(settings).one('AWS::CloudFront::ResponseHeadersPolicy')
+    expect(policy.ResponseHeadersPolicyConfig.CorsConfig).toMatchObject({
+      AccessControlAllowOrigins: { Items: corsOrigins.split(',') },
+      AccessControlAllowCredentials: true,
+    })
+    expect(synthesize(settings).one('AWS::S3::Bucket')).not.toHaveProperty('CorsConfiguration')
+  })
+
+  it('that are listed read blobs by presigned URLs, and write nothing', () => {
+    const [rule, ...others] = synthesize({ corsOrigins }).one('AWS::S3::Bucket').CorsConfiguration.CorsRules
+    expect(others).toEqual([])
+    expect(rule).toMatchObject({ AllowedMethods: ['GET', 'HEAD'], AllowedOrigins: ['*'] })
+  })
+
+  it('are told to API and relay', () => {
+    const functions = synthesize({ corsOrigins }).all('AWS::Lambda::Function')
+    const told = functions.map(({ Properties = {} }) => (Properties as Loose).Environment?.Variables)
+    expect(told.map(variables => variables?.LONGSHORE_CORS_ORIGINS)).toContain(corsOrigins)
+  })
+})
+
 describe('A domain', () => {
   it('is served with its certificate, by TLS 1.2 at least', () => {
     expect(edgeOf(DOMAIN)).toMatchObject({

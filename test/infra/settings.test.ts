@@ -26,6 +26,7 @@ describe('Settings', () => {
       reserveCollector: 'off',
       priceClass: 'all',
       secretGeneration: '1',
+      corsOrigins: [],
       tags: {},
     })
   })
@@ -97,6 +98,7 @@ describe('A setting that is not allowed is refused in one line that names it and
     [{ retain: 'no' }, /^setting retain is "no"; allowed: on, off$/],
     [{ graceHours: '1.5' }, /^setting graceHours is "1.5"; allowed: a whole number from 1 to 720$/],
     [{ logRetentionDays: 8 }, /^setting logRetentionDays is 8; allowed: 1, 3, 5, 7, /],
+    [{ corsOrigins: '*' }, /^setting corsOrigins is "\*"; allowed: at most 10 origins/],
     [{ memory: 128 }, /^setting memory is 128; allowed: a whole number from 256 to 10240$/],
     [{ priceClass: 300 }, /^setting priceClass is 300; allowed: 100, 200, all$/],
     [{ tags: 'owner' }, /^setting tags is "owner"; allowed: tags as key=value,key=value/],

@@ -31,6 +31,7 @@ export const COMBINATIONS: [name: string, settings: Record<string, unknown>][] =
   ['pulls by the edge', { pull: 'edge' }],
   ['a relay', { relay: 'on' }],
   ['a domain', DOMAIN],
+  ['pages of other sites', { pull: 'edge', corsOrigins: 'https://ui.example.com' }],
   ['nothing retained', { retain: 'off', reserveCollector: 'on' }],
   ['everything', EVERYTHING],
 ]

@@ -24,10 +24,12 @@ export async function openGuarded({
   federated = [],
   table = new MemoryTable(),
   passwords = cheapPasswords,
+  corsOrigins,
 }: {
   federated?: readonly FederatedLogin[]
   table?: MemoryTable
   passwords?: Passwords
+  corsOrigins?: readonly string[]
 } = {}) {
   let keys = [newKey()]
   let keyring = new Keyring(keys)
@@ -39,7 +41,7 @@ export async function openGuarded({
     federated,
     passwords,
   })
-  const registry = openRegistry({ table, auth, clientOrigin: ORIGIN })
+  const registry = openRegistry({ table, auth, clientOrigin: ORIGIN, ...(corsOrigins && { corsOrigins }) })
   clock.now = registry.now
   /** Whose password is {@link PASSWORD}. */
   const addUser = (name: string, admin = false) => auth.accounts.addUser(name, { password: PASSWORD, admin })

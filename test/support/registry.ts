@@ -52,6 +52,7 @@ interface Parts {
   readonly signUpload?: Context['signUpload']
   readonly leastChunk?: number
   readonly auth?: Auth
+  readonly corsOrigins?: readonly string[]
   /** By which the door says that clients know it. */
   readonly clientOrigin?: string
 }
@@ -70,6 +71,7 @@ export function openRegistry({
   signUpload,
   leastChunk,
   auth,
+  corsOrigins,
   clientOrigin,
 }: Parts = {}) {
   let now = Date.UTC(2026, 0, 1)
@@ -87,6 +89,7 @@ export function openRegistry({
     ...(signUpload && { signUpload }),
     ...(leastChunk !== undefined && { leastChunk }),
     auth,
+    corsOrigins,
   })
 
   /** What the door would hand to the app for this request. Of the answer every door writes a line, which holds no secret. */

@@ -384,7 +384,11 @@ describe('a pull by the edge', () => {
     expectRefusal(await decide('GET', target), 'NOT_FOUND')
   })
 
-  it.each(['PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS', 'get'])('is no end-point for %s', async method => {
+  it('leaves the preflight of a browser to the API, which knows the pages that may read', async () => {
+    expect(roadOf(await decide('OPTIONS', pullTarget()))).toBe('api')
+  })
+
+  it.each(['PUT', 'POST', 'PATCH', 'DELETE', 'get'])('is no end-point for %s', async method => {
     const decision = await decide(method, pullTarget())
 
     expectRefusal(decision, 'UNSUPPORTED')
