@@ -21,6 +21,8 @@ interface Setting {
   /** As a user would write it. Absent: unset unless given. */
   readonly fallback?: string
   readonly meaning: string
+  /** A secret: it has no flag, which every user of the machine could read in the list of processes. */
+  readonly secret?: true
   readonly schema: v.GenericSchema<string, unknown>
 }
 
@@ -99,6 +101,17 @@ const SETTINGS = {
     meaning: 'auto: logins once there are accounts; open',
     schema: v.picklist(['auto', 'open'], 'is neither auto nor open'),
   },
+  adminPassword: {
+    value: '',
+    meaning: 'makes the first account, admin',
+    secret: true,
+    schema: v.string(),
+  },
+  adminPasswordFile: {
+    value: '<file>',
+    meaning: 'the same, from a file',
+    schema: v.string(),
+  },
   awsAccounts: {
     value: '<ids>',
     meaning: 'AWS accounts that may log in, with commas',
@@ -167,12 +180,15 @@ export function readCommand(
     const parsed = v.safeParse(setting.schema, text)
     if (!parsed.success || text === '') {
       const source = flag === undefined ? variableOf(name) : `--${flagOf(name)}`
-      throw new StartError('usage', `${source}: "${text}" ${parsed.issues?.[0].message ?? 'is empty'}`)
+      const shown = setting.secret ? 'the value' : `"${text}"`
+      throw new StartError('usage', `${source}: ${shown} ${parsed.issues?.[0].message ?? 'is empty'}`)
     }
     config[name] = parsed.output
   }
   if ((config.tlsCert === undefined) !== (config.tlsKey === undefined))
     throw new StartError('usage', 'TLS needs both --tls-cert and --tls-key')
+  if (config.adminPassword !== undefined && config.adminPasswordFile !== undefined)
+    throw new StartError('usage', 'set LONGSHORE_ADMIN_PASSWORD or --admin-password-file, not both')
   if ((config.awsAccounts ?? config.issuers) !== undefined && config.origin === undefined)
     throw new StartError(
       'usage',
@@ -182,7 +198,9 @@ export function readCommand(
 }
 
 function parseFlags(args: readonly string[]): Record<string, string | boolean | undefined> {
-  const settings = entries().map(([name]) => [flagOf(name), { type: 'string' }] as const)
+  const settings = entries()
+    .filter(([, { secret }]) => !secret)
+    .map(([name]) => [flagOf(name), { type: 'string' }] as const)
   try {
     const { values } = parseArgs({
       args: [...args],
@@ -200,8 +218,8 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
 }
 
 function help(): string {
-  const rows = entries().map(([name, { value, meaning, fallback }]) => [
-    `--${flagOf(name)} ${value}`,
+  const rows = entries().map(([name, { value, meaning, fallback, secret }]) => [
+    secret ? '' : `--${flagOf(name)} ${value}`,
     variableOf(name),
     fallback ? `${meaning} (${fallback})` : meaning,
   ])

@@ -10,26 +10,41 @@ import { Passwords } from '../lambda/auth/passwords.ts'
 import { RegistryError } from '../lambda/protocol/errors.ts'
 import type { Table } from '../lambda/store/table.ts'
 import type { Config } from './config.ts'
+import { type FirstPassword, makeFirstAdministrator, sourceOf } from './first-administrator.ts'
 import { openKeys } from './keys.ts'
 import { isLocalName } from './local-names.ts'
 import { PasswordThreads } from './password-threads.ts'
 import { reason, StartError } from './start-error.ts'
 
-type LocalAuth = Pick<Config, 'data' | 'host' | 'origin' | 'auth' | 'awsAccounts' | 'issuers' | 'stsEndpoint'>
+type LocalAuth = Pick<
+  Config,
+  'data' | 'host' | 'origin' | 'auth' | 'awsAccounts' | 'issuers' | 'stsEndpoint'
+> &
+  FirstPassword
 
 /**
  * Logins on one machine. As long as nobody could log in, by an account or otherwise, there are none, and whoever is on this machine
  * may do everything.
+ * @param tell is told what becomes of the password of the first administrator
  * @throws {StartError} when others could reach it and nobody could log in
  */
-export async function openAuth(table: Table, options: LocalAuth): Promise<Auth | undefined> {
+export async function openAuth(
+  table: Table,
+  options: LocalAuth,
+  tell: (message: string) => void = () => {},
+): Promise<Auth | undefined> {
   const { data, host, auth: mode, awsAccounts = [], issuers, stsEndpoint } = options
-  if (mode === 'open') return undefined
+  if (mode === 'open') {
+    const source = sourceOf(options)
+    if (source !== undefined) tell(`${source} is ignored, because --auth open lets everybody in`)
+    return undefined
+  }
   const keyring = openKeys(data)
   const believed = { awsAccounts, issuers: issuers ? readIssuers(issuers) : [], stsEndpoint }
   const federated = federatedLogins({ ...believed, clock: Date.now })
   const passwords = new Passwords({ derivation: new PasswordThreads() })
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, federated, passwords })
+  await makeFirstAdministrator(auth.accounts, options, tell)
   const remembered = new Cache<boolean>(Date.now, { life: MEMORY, most: 1 })
   const canLogIn = () => remembered.get('', async () => federated.length > 0 || auth.accounts.some())
   const ownHost = options.origin && new URL(options.origin).host
@@ -37,7 +52,7 @@ export async function openAuth(table: Table, options: LocalAuth): Promise<Auth |
   if (reachable && !(await canLogIn()))
     throw new StartError(
       'usage',
-      `--host ${host} lets others in, and there are no accounts: make one with "npx longshore user add <name> --admin", or say --auth open`,
+      `--host ${host} lets others in, and there are no accounts: make one with "npx longshore user add <name> --admin" or LONGSHORE_ADMIN_PASSWORD, or say --auth open`,
     )
   if (reachable) return auth // whatever becomes of the accounts: the last one that goes lets nobody in
   return {

@@ -10,12 +10,12 @@ import { main, type OpenOptions, type OpenRegistry } from './main.ts'
 await main(openRegistry)
 
 /** The registry on one folder: a database for what is said, files for what is held. */
-async function openRegistry(options: OpenOptions): Promise<OpenRegistry> {
+async function openRegistry(options: OpenOptions, tell: (message: string) => void): Promise<OpenRegistry> {
   const { data, grace, origin, corsOrigins } = options
   const table = new SqliteTable(join(data, 'registry.sqlite'))
   const store = await FileBlobs.open(data)
   const deps = { table, store, clock: Date.now, newId: randomUUID, grace, uploadLife: UPLOAD_LIFE }
-  const auth = await openAuth(table, options)
+  const auth = await openAuth(table, options, tell)
   const { app, collector } = createRegistryApp(deps, { ...(origin && { origin }), auth, corsOrigins })
   const collect = async () => {
     const { failures } = await collector.run()

@@ -25,11 +25,24 @@ export interface OpenRegistry {
 /** What a registry is opened from. */
 export type OpenOptions = Pick<
   Config,
-  'data' | 'grace' | 'origin' | 'corsOrigins' | 'host' | 'auth' | 'awsAccounts' | 'issuers' | 'stsEndpoint'
+  | 'data'
+  | 'grace'
+  | 'origin'
+  | 'corsOrigins'
+  | 'host'
+  | 'auth'
+  | 'adminPassword'
+  | 'adminPasswordFile'
+  | 'awsAccounts'
+  | 'issuers'
+  | 'stsEndpoint'
 >
 
+/** Opens the stores. @param tell takes what the operator should know, for the log */
+type Open = (options: OpenOptions, tell: (message: string) => void) => Promise<OpenRegistry>
+
 /** The whole life of a server process: from its command line to its last signal. */
-export async function main(open: (options: OpenOptions) => Promise<OpenRegistry>): Promise<void> {
+export async function main(open: Open): Promise<void> {
   try {
     const command = readCommand(process.argv.slice(2), process.env)
     if ('print' in command) console.log(command.print)
@@ -40,7 +53,7 @@ export async function main(open: (options: OpenOptions) => Promise<OpenRegistry>
   }
 }
 
-async function start(config: Config, open: (options: OpenOptions) => Promise<OpenRegistry>): Promise<void> {
+async function start(config: Config, open: Open): Promise<void> {
   const log = new Log(process.stderr, chooseFormat(config.log, process.stderr))
   const failed = (error: unknown) => log.write(faultRecord(Date.now(), error))
   process.on('exit', () => log.flush())
@@ -50,7 +63,7 @@ async function start(config: Config, open: (options: OpenOptions) => Promise<Ope
   const tls = files && readCertificate(files)
   prepareFolder(data)
   const lock = lockFolder(data)
-  const registry = await open(config)
+  const registry = await open(config, message => log.tell('notice', message))
   const door = createDoor({
     app: registry.app,
     log,
