@@ -6,7 +6,7 @@ const [major, minor] = found.split('.').map(Number)
 
 if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
   console.error(
-    `longshore: Node.js ${NEEDED.join('.')} or newer is needed, this is ${found}. Use \`npx cdk\`, which takes the one that \`npm ci\` brought along.`,
+    `longshore: Node.js ${NEEDED.join('.')} or newer is needed, and this is ${found}. Either install it (https://nodejs.org), or let npm bring it along: \`npm ci\` without \`--omit=optional\`, then \`npx cdk\`. npm has it for Linux with glibc, macOS and Windows x64.`,
   )
   process.exitCode = 1
 } else {

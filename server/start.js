@@ -7,7 +7,7 @@ const found = process.versions.node
 
 if (Number.parseInt(found, 10) < NEEDED) {
   console.error(
-    `longshore: Node.js ${NEEDED} or newer is needed, this is ${found}. \`npm ci\` brings one along: use \`npm start\`.`,
+    `longshore: Node.js ${NEEDED} or newer is needed, and this is ${found}. Either install it (https://nodejs.org), or let npm bring it along: \`npm ci\` without \`--omit=optional\`, then \`npm start\`. npm has it for Linux with glibc, macOS and Windows x64.`,
   )
   process.exitCode = 1
 } else {

@@ -79,5 +79,5 @@ it('says in one line that Node is too old', () => {
     encoding: 'utf8',
   })
   expect(status).toBe(1)
-  expect(stderr).toMatch(/^longshore: Node\.js 22\.18 or newer is needed, this is 20\.1\.0\. [^\n]*\n$/)
+  expect(stderr).toMatch(/^longshore: Node\.js 22\.18 or newer is needed, and this is 20\.1\.0\. [^\n]*\n$/)
 })

@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
+import { literally } from './support.ts'
 
-const START = fileURLToPath(new URL('../../server/start.js', import.meta.url))
+const start = (folder: string) => fileURLToPath(new URL(`../../${folder}/start.js`, import.meta.url))
 
 /** A Node that is too old for us, should the machine have one. */
 function findOldNode(): string | undefined {
@@ -22,11 +23,23 @@ function findOldNode(): string | undefined {
 const PRETEND =
   'data:text/javascript,Object.defineProperty(process, "versions", { value: { node: "20.1.0" } })'
 
-it('says in one line that Node is too old', () => {
-  const oldNode = findOldNode()
-  const [node, ...flags] = oldNode ? [oldNode] : [process.execPath, '--import', PRETEND]
-  const { status, stdout, stderr } = spawnSync(node, [...flags, START], { encoding: 'utf8' })
-  expect(status).toBe(1)
-  expect(stdout).toBe('')
-  expect(stderr).toMatch(/^longshore: Node\.js 24 or newer is needed, this is \d+\.[^\n]*\n$/)
-})
+it.each([
+  ['server', '24', 'npm start'],
+  ['infra', '22.18', 'npx cdk'],
+])(
+  '%s names the Node that is needed, the one that was found, and two ways to get it',
+  (folder, needed, command) => {
+    const oldNode = findOldNode()
+    const [node, ...flags] = oldNode ? [oldNode] : [process.execPath, '--import', PRETEND]
+    const { status, stdout, stderr } = spawnSync(node, [...flags, start(folder)], { encoding: 'utf8' })
+    expect(status).toBe(1)
+    expect(stdout).toBe('')
+    expect(stderr).toMatch(/^longshore: [^\n]*\n$/)
+    expect(stderr).toMatch(
+      new RegExp(`Node\\.js ${literally(needed)} or newer is needed, and this is \\d+\\.`),
+    )
+    expect(stderr).toContain('Either install it')
+    expect(stderr).toContain('`npm ci` without `--omit=optional`')
+    expect(stderr).toContain(command)
+  },
+)
