@@ -77,7 +77,7 @@ export class DynamoTable implements Table {
   }
 
   async query<T extends Item>(partition: string, range: Range = {}): Promise<T[]> {
-    const { prefix = '', limit = Number.POSITIVE_INFINITY, descending = false } = range
+    const { prefix = '', limit = Number.POSITIVE_INFINITY } = range
     const start = startOf(range)
     if (start === 'nowhere') return []
     const items: Item[] = []
@@ -89,7 +89,6 @@ export class DynamoTable implements Table {
         KeyConditionExpression: prefix === '' ? '#p = :p' : '#p = :p AND begins_with(#s, :s)',
         ExpressionAttributeNames: { '#p': 'partition', ...(prefix !== '' && { '#s': 'sort' }) },
         ExpressionAttributeValues: { ':p': { S: partition }, ...(prefix !== '' && { ':s': { S: prefix } }) },
-        ScanIndexForward: !descending,
         ExclusiveStartKey: from,
         Limit: Number.isFinite(limit) ? limit - items.length : undefined,
       })

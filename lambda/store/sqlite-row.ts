@@ -34,9 +34,8 @@ export function decode(partition: string, { sort, attributes, bytes }: Row): Ite
 }
 
 /** What an update makes of an item. @throws {TypeError} for an addition to what is no number */
-export function changed(item: Item, { set = {}, add = {}, remove = [] }: Change): Item {
+export function changed(item: Item, { set = {}, add = {} }: Change): Item {
   const next: Record<string, Value | undefined> = { ...item, ...set }
-  for (const name of remove) delete next[name]
   for (const [name, amount] of Object.entries(add)) {
     const sum = next[name] ?? 0
     if (typeof sum !== 'number') throw new TypeError(`${name} is no number to add to`)

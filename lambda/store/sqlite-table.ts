@@ -55,8 +55,7 @@ export class SqliteTable implements Table {
   readonly #get: StatementSync
   readonly #put: StatementSync
   readonly #delete: StatementSync
-  readonly #ascending: StatementSync
-  readonly #descending: StatementSync
+  readonly #range: StatementSync
   #waiting: Waiting[] = []
 
   /**
@@ -77,8 +76,7 @@ export class SqliteTable implements Table {
       'REPLACE INTO items (partition, sort, attributes, bytes) VALUES (?, ?, ?, ?)',
     )
     this.#delete = this.#db.prepare('DELETE FROM items WHERE partition = ? AND sort = ?')
-    this.#ascending = this.#db.prepare(`${range} ORDER BY sort LIMIT ?`)
-    this.#descending = this.#db.prepare(`${range} ORDER BY sort DESC LIMIT ?`)
+    this.#range = this.#db.prepare(`${range} ORDER BY sort LIMIT ?`)
   }
 
   async get<T extends Item>(key: Key): Promise<T | undefined> {
@@ -92,8 +90,7 @@ export class SqliteTable implements Table {
 
   async query<T extends Item>(partition: string, range: Range = {}): Promise<T[]> {
     const [first, end] = bounds(range)
-    const statement = range.descending ? this.#descending : this.#ascending
-    const rows = statement.all(partition, first, end, range.limit ?? -1) as unknown as Row[]
+    const rows = this.#range.all(partition, first, end, range.limit ?? -1) as unknown as Row[]
     return rows.map(row => decode(partition, row) as T)
   }
 
@@ -183,10 +180,9 @@ function prepareFile(db: DatabaseSync, path: string): void {
 }
 
 /** The sort keys of a range: from the first, inclusive, to the end, exclusive. */
-function bounds({ prefix = '', after, descending = false }: Range): [first: string, end: string] {
+function bounds({ prefix = '', after }: Range): [first: string, end: string] {
   const end = prefix + LAST
   if (after === undefined) return [prefix, end]
-  if (descending) return [prefix, after < end ? after : end]
   // A space is the first printable character, so this is the first key behind `after`.
   const next = `${after} `
   return [next > prefix ? next : prefix, end]

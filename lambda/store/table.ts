@@ -20,8 +20,8 @@ export type Item = Key & { readonly [attribute: string]: Value | undefined }
 /** What must hold of the stored item for a write to go through. An attribute that is absent passes no test. */
 export type Condition = 'absent' | 'present' | { readonly [attribute: string]: Test }
 
-/** A scalar must be equal; numbers may also be compared. */
-export type Test = string | number | boolean | { readonly below: number } | { readonly atLeast: number }
+/** The value that the attribute must equal. */
+export type Test = string | number | boolean
 
 export type Write =
   | { readonly put: Item; readonly if?: Condition }
@@ -31,23 +31,21 @@ export type Write =
 
 /**
  * An update of an absent item makes it. `add` counts from 0 where the attribute is absent, and fails where it is no
- * number. Each attribute at most once, and none of the key's. With `remove` alone the item must be known to be present.
+ * number. Each attribute at most once, and none of the key's.
  */
 export interface Change {
   readonly set?: { readonly [attribute: string]: Value }
   readonly add?: { readonly [attribute: string]: number }
-  readonly remove?: readonly string[]
 }
 
 /**
- * Part of a partition, in the order of `sort`. `after` is a whole sort key, exclusive: where the previous page ended, in
- * either direction. It need not exist, nor carry the prefix.
+ * Part of a partition, in the order of `sort`. `after` is a whole sort key, exclusive: where the previous page ended.
+ * It need not exist, nor carry the prefix.
  */
 export interface Range {
   readonly prefix?: string
   readonly after?: string
   readonly limit?: number
-  readonly descending?: boolean
 }
 
 /**
@@ -98,13 +96,7 @@ export function holds(condition: Condition, item: Item | undefined): boolean {
   if (condition === 'absent') return item === undefined
   if (item === undefined) return false
   if (condition === 'present') return true
-  return Object.entries(condition).every(([attribute, test]) => passes(test, item[attribute]))
-}
-
-function passes(test: Test, value: Value | undefined): boolean {
-  if (typeof test !== 'object') return value === test
-  if (typeof value !== 'number') return false
-  return 'below' in test ? value < test.below : value >= test.atLeast
+  return Object.entries(condition).every(([attribute, test]) => item[attribute] === test)
 }
 
 /** The key that a write is about. */
@@ -142,8 +134,8 @@ export function checkWrites(writes: readonly Write[]): void {
   if (items.size < writes.length) throw new TypeError('a transaction names an item twice')
 }
 
-function checkChange({ set = {}, add = {}, remove = [] }: Change): void {
-  const named = ['partition', 'sort', ...Object.keys(set), ...Object.keys(add), ...remove]
+function checkChange({ set = {}, add = {} }: Change): void {
+  const named = ['partition', 'sort', ...Object.keys(set), ...Object.keys(add)]
   if (new Set(named).size < named.length)
     throw new TypeError(`an update names an attribute twice, or one of the key: ${named.slice(2).join(', ')}`)
 }

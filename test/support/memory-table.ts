@@ -26,12 +26,11 @@ export class MemoryTable implements Table {
   }
 
   async query<T extends Item>(partition: string, range: Range = {}): Promise<T[]> {
-    const { prefix = '', after, limit = Number.POSITIVE_INFINITY, descending = false } = range
-    const ascending = this.#items
+    const { prefix = '', after, limit = Number.POSITIVE_INFINITY } = range
+    const ordered = this.#items
       .filter(item => item.partition === partition && item.sort.startsWith(prefix))
       .sort((a, b) => (a.sort < b.sort ? -1 : 1))
-    const ordered = descending ? ascending.reverse() : ascending
-    const behind = ({ sort }: Item) => after === undefined || (descending ? sort < after : sort > after)
+    const behind = ({ sort }: Item) => after === undefined || sort > after
     return ordered
       .filter(behind)
       .slice(0, limit)
@@ -66,7 +65,6 @@ function applied(items: readonly Item[], write: Write): readonly Item[] {
   const { partition, sort } = key
   const item: Record<string, Value | undefined> = { ...items.find(item => same(item, key)) }
   for (const [name, value] of Object.entries(write.change.set ?? {})) item[name] = value
-  for (const name of write.change.remove ?? []) delete item[name]
   for (const [name, amount] of Object.entries(write.change.add ?? {})) {
     const sum = item[name] ?? 0
     if (typeof sum !== 'number') throw new TypeError(`${name} is no number to add to`)

@@ -1,4 +1,4 @@
-import type { Change, Condition, Test, Value, Write } from '../table.ts'
+import type { Change, Condition, Value, Write } from '../table.ts'
 import { type Attributes, attributeOf } from './attributes.ts'
 
 /** The parts of a request that speak of attributes. What is not needed is absent: DynamoDB takes no empty ones. */
@@ -51,21 +51,14 @@ function conditionText(condition: Condition, aliases: Aliases): string {
   if (condition === 'absent') return `attribute_not_exists(${key})`
   const present = `attribute_exists(${key})`
   if (condition === 'present') return present
-  return [present, ...Object.entries(condition).map(([name, test]) => testText(name, test, aliases))].join(
-    ' AND ',
-  )
+  // A comparison of values of different types, or with an absent attribute, does not hold: as the port requires.
+  return [
+    present,
+    ...Object.entries(condition).map(([name, test]) => `${aliases.name(name)} = ${aliases.value(test)}`),
+  ].join(' AND ')
 }
 
-/** A comparison of values of different types, or with an attribute that is absent, does not hold: as the port wants it. */
-function testText(attribute: string, test: Test, aliases: Aliases): string {
-  const name = aliases.name(attribute)
-  if (typeof test !== 'object') return `${name} = ${aliases.value(test)}`
-  return 'below' in test
-    ? `${name} < ${aliases.value(test.below)}`
-    : `${name} >= ${aliases.value(test.atLeast)}`
-}
-
-function updateText({ set = {}, add = {}, remove = [] }: Change, aliases: Aliases): string {
+function updateText({ set = {}, add = {} }: Change, aliases: Aliases): string {
   const clause = (verb: string, parts: string[]) => (parts.length > 0 ? [`${verb} ${parts.join(', ')}`] : [])
   return [
     ...clause(
@@ -75,10 +68,6 @@ function updateText({ set = {}, add = {}, remove = [] }: Change, aliases: Aliase
     ...clause(
       'ADD',
       Object.entries(add).map(([name, amount]) => `${aliases.name(name)} ${aliases.value(amount)}`),
-    ),
-    ...clause(
-      'REMOVE',
-      remove.map(name => aliases.name(name)),
     ),
   ].join(' ')
 }
