@@ -24,6 +24,7 @@ const ADAPTERS = [
   'node:util',
   'hash-wasm',
   '@aws-sdk/*',
+  '@smithy/*',
 ]
 
 /**
