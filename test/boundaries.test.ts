@@ -33,7 +33,8 @@ const ADAPTERS = [
  */
 const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
   ['lambda/protocol/'],
-  ['lambda/http/', 'protocol'],
+  // `aws-lambda` is `@types/aws-lambda`: the shapes of events, and no code.
+  ['lambda/http/', 'protocol', 'aws-lambda'],
   ...PORTS.map((port): [string, ...string[]] => [`lambda/${port}`, 'protocol', ...PORTS]),
   ['lambda/store/', 'protocol', 'store', ...ADAPTERS],
   ['lambda/registry/', 'protocol', ...PORTS, 'node:crypto'],

@@ -1,14 +1,9 @@
+import type { S3Event } from 'aws-lambda'
 import { faultRecord } from '../http/access-log.ts'
 import { parseDirectObject } from '../store/direct-object.ts'
 import { readConfig } from './config.ts'
 import { openDeployed } from './deployed.ts'
 import { writeRecord } from './log.ts'
-
-/** What S3 tells of objects that were made, as far as we read it. It may tell twice, late, or never. */
-interface S3Event {
-  /** Absent in the event by which S3 tries the connection. */
-  readonly Records?: readonly { readonly s3: { readonly object: { readonly key: string } } }[]
-}
 
 const { directUploads } = openDeployed({
   config: readConfig(process.env),
@@ -18,8 +13,11 @@ const { directUploads } = openDeployed({
   readLimit: Number.POSITIVE_INFINITY,
 })
 
-/** Called by S3 when a client has written a blob. When it fails it is called again. */
-export async function handler({ Records = [] }: S3Event): Promise<void> {
+/**
+ * Called by S3 when a client has written a blob, and again when it fails. S3 may send an event twice, late, or never; the
+ * event that tests the connection has no records.
+ */
+export async function handler({ Records = [] }: Partial<S3Event>): Promise<void> {
   const keys = Records.map(({ s3 }) => decodeURIComponent(s3.object.key.replaceAll('+', ' ')))
   const claims = keys.map(async key => {
     const session = parseDirectObject(key)

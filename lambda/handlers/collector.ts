@@ -1,3 +1,4 @@
+import type { Context } from 'aws-lambda'
 import { faultRecord } from '../http/access-log.ts'
 import { readConfig } from './config.ts'
 import { openDeployed } from './deployed.ts'
@@ -14,12 +15,8 @@ const { collector } = openDeployed({
 /** So long before the function's end no further row is begun. Milliseconds. */
 const MARGIN = 60_000
 
-interface Context {
-  getRemainingTimeInMillis(): number
-}
-
 /** Called by the schedule. What it does not get done it does the next time. */
-export async function handler(_: unknown, context: Context): Promise<void> {
+export async function handler(_: unknown, context: Pick<Context, 'getRemainingTimeInMillis'>): Promise<void> {
   const { done, failures } = await collector.run(() => context.getRemainingTimeInMillis() > MARGIN)
   writeRecord({ time: new Date().toISOString(), level: 'info', collected: done, failed: failures.length })
   for (const failure of failures) writeRecord(faultRecord(Date.now(), failure))

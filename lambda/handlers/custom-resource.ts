@@ -1,14 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { CloudFormationCustomResourceEvent } from 'aws-lambda'
 
-/** What CloudFormation asks of the function behind a custom resource. */
-export interface ResourceEvent {
-  readonly RequestType: 'Create' | 'Update' | 'Delete'
-  readonly ResourceType: string
+type Identity = 'RequestType' | 'ResourceType' | 'ResponseURL' | 'StackId' | 'RequestId' | 'LogicalResourceId'
+
+/** What CloudFormation sends to the function of a custom resource. Our resources have only texts as properties. */
+export interface ResourceEvent extends Pick<CloudFormationCustomResourceEvent, Identity> {
   readonly ResourceProperties: Readonly<Record<string, string | undefined>>
-  readonly ResponseURL: string
-  readonly StackId: string
-  readonly RequestId: string
-  readonly LogicalResourceId: string
 }
 
 /** What there is to tell of a resource that is as it should be. */

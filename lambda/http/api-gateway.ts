@@ -1,3 +1,4 @@
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { RegistryError } from '../protocol/errors.ts'
 import { type AccessRecord, accessRecord, type FaultRecord, faultRecord } from './access-log.ts'
 import { type App, type Exchange, errorResponse } from './app.ts'
@@ -5,27 +6,25 @@ import { viewerIn } from './behind-edge.ts'
 import { closeBody } from './body.ts'
 import type { Request, Response } from './message.ts'
 
-/** An event of an HTTP API, payload format 2.0, as far as we read it. */
-export interface GatewayEvent {
-  /** `2.0`; events of another format have other fields. */
-  readonly version: string
-  /** Decoded already, once. It ends at a decoded `?`. */
-  readonly rawPath: string
-  /** As the client sent it. */
-  readonly rawQueryString: string
-  /** Lower-case names; a header that was sent twice is joined by commas. */
-  readonly headers: Readonly<Record<string, string | undefined>>
-  readonly body?: string
-  readonly isBase64Encoded: boolean
-  readonly requestContext: {
-    readonly requestId: string
-    readonly http: { readonly method: string; readonly sourceIp?: string }
+type Event = APIGatewayProxyEventV2
+type EventContext = Event['requestContext']
+
+/**
+ * The fields that are read of an HTTP API event in payload format 2.0. `rawPath` is decoded once and ends at a decoded `?`;
+ * `rawQueryString` is as the client sent it. Header names are in lower case, and the values of a repeated header are
+ * joined by commas.
+ */
+export interface GatewayEvent
+  extends Pick<Event, 'version' | 'rawPath' | 'rawQueryString' | 'headers' | 'body' | 'isBase64Encoded'> {
+  readonly requestContext: Pick<EventContext, 'requestId'> & {
+    readonly http: Pick<EventContext['http'], 'method'> & Partial<Pick<EventContext['http'], 'sourceIp'>>
   }
 }
 
-interface GatewayResult {
+/** A response in payload format 2.0. The body is always base64, so that no byte changes. */
+interface GatewayResult extends APIGatewayProxyStructuredResultV2 {
   readonly statusCode: number
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Record<string, string>
   readonly body: string
   readonly isBase64Encoded: true
 }
