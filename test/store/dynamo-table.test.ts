@@ -1,8 +1,9 @@
 import {
   ConditionalCheckFailedException,
-  type DynamoDBClient,
+  DynamoDBClient,
   TransactionCanceledException,
 } from '@aws-sdk/client-dynamodb'
+import { mockClient } from 'aws-sdk-client-mock'
 import { describe, expect, it } from 'vitest'
 import { DynamoTable } from '../../lambda/store/dynamo-table.ts'
 import { ConditionFailed, TableBusy } from '../../lambda/store/table.ts'
@@ -22,19 +23,20 @@ interface Call {
 function scripted(...answers: Answer[]) {
   const calls: Call[] = []
   const waits: number[] = []
-  const client = {
-    async send({ constructor: { name }, input }: { constructor: { name: string }; input: Call['input'] }) {
-      const answer = answers[Math.min(calls.length, answers.length - 1)] ?? {}
-      calls.push({ name, input })
-      if (answer instanceof Error) throw answer
-      return answer
-    },
-  }
+  const client = new DynamoDBClient({ region: 'eu-central-1' })
+  const mock = mockClient(client)
+  mock.onAnyCommand().callsFake(input => {
+    const answer = answers[Math.min(calls.length, answers.length - 1)] ?? {}
+    const call = mock.calls().at(-1)
+    calls.push({ name: call?.args[0].constructor.name ?? '', input })
+    if (answer instanceof Error) throw answer
+    return answer
+  })
   const sleep = async (ms: number) => {
     waits.push(ms)
   }
   const patience = { attempts: 4, sleep, random: () => 0.5 }
-  return { table: new DynamoTable(client as unknown as DynamoDBClient, 'registry', patience), calls, waits }
+  return { table: new DynamoTable(client, 'registry', patience), calls, waits }
 }
 
 const item = { partition: 'repository#app', sort: 'tag#v1', digest: 'a' }
