@@ -45,8 +45,14 @@ export async function openAuth(
   const passwords = new Passwords({ derivation: new PasswordThreads() })
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, federated, passwords })
   await makeFirstAdministrator(auth.accounts, options, tell)
-  const remembered = new Cache<boolean>(Date.now, { life: MEMORY, most: 1 })
-  const canLogIn = () => remembered.get('', async () => federated.length > 0 || auth.accounts.some())
+  const remembered = new Cache<true>(Date.now, { life: MEMORY, most: 1 })
+  // Only that somebody can is remembered. While nobody can, each request reads a row: the first account, made through this server
+  // or by another process on its folder, is in force with the next request.
+  const canLogIn = async () => {
+    if (remembered.known('')) return true
+    const somebody = federated.length > 0 || (await auth.accounts.some())
+    return somebody && remembered.renew('', async () => true)
+  }
   const ownHost = options.origin && new URL(options.origin).host
   const reachable = !isLoopback(host)
   if (reachable && !(await canLogIn()))

@@ -4,6 +4,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Accounts } from '../../lambda/auth/accounts.ts'
 import { OPEN } from '../../lambda/auth/authorizer.ts'
 import { MEMORY } from '../../lambda/auth/logins.ts'
+import { SqliteTable } from '../../lambda/store/sqlite-table.ts'
+import type { Table } from '../../lambda/store/table.ts'
 import type { Config } from '../../server/config.ts'
 import { openAuth } from '../../server/local-auth.ts'
 import { MemoryTable } from '../support/memory-table.ts'
@@ -81,6 +83,49 @@ describe('a server on which nobody logs in yet', () => {
   it('answers by any name where it was told to be open', async () => {
     const given = { data: scratch.path, host: '127.0.0.1', auth: 'open' } as const
     expect(await openAuth(new MemoryTable(), given)).toBeUndefined()
+  })
+})
+
+describe('the first account', () => {
+  const open = async (table: Table) => {
+    const auth = await openAuth(table, { data: scratch.path, host: '127.0.0.1', auth: 'auto' })
+    return () =>
+      auth?.authorize(QUESTION, { action: 'ping', params: {} }).then(
+        () => 'open',
+        error => error.code,
+      )
+  }
+  const addAnn = (table: Table) =>
+    new Accounts({ table, clock: Date.now, passwords: cheapPasswords }).addUser('ann', {
+      password: 'correct horse',
+    })
+
+  it('is in force with the next request', async () => {
+    const table = new MemoryTable()
+    const ask = await open(table)
+    expect(await ask()).toBe('open')
+    await addAnn(table)
+    expect(await ask()).toBe('UNAUTHORIZED')
+  })
+
+  it('is in force with the next request when another process makes it on the folder', async () => {
+    const file = join(scratch.path, 'registry.sqlite')
+    const [ours, theirs] = [new SqliteTable(file), new SqliteTable(file)]
+    const ask = await open(ours)
+    expect(await ask()).toBe('open')
+    await addAnn(theirs)
+    expect(await ask()).toBe('UNAUTHORIZED')
+    await Promise.all([ours.close(), theirs.close()])
+  })
+
+  it('ends the reads that look for it', async () => {
+    const table = new MemoryTable()
+    const ask = await open(table)
+    await addAnn(table)
+    await ask()
+    const query = vi.spyOn(table, 'query')
+    for (let i = 0; i < 3; i++) await ask()
+    expect(query).not.toHaveBeenCalled()
   })
 })
 
