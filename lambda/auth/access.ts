@@ -1,6 +1,7 @@
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Tag, UploadId } from '../protocol/reference.ts'
 import type { Right } from './grant.ts'
+import type { RepositoryFilter } from './repository-filter.ts'
 import type { Subject } from './subject.ts'
 
 /** What the one who asks may do. */
@@ -16,6 +17,8 @@ export interface Access {
   immutableTags(repository: RepositoryName): ((tag: Tag) => boolean) | undefined
   /** Whether he may know that a repository is there: whether he may pull from it, for whatever his token was given. */
   sees(repository: RepositoryName): boolean
+  /** The repositories that {@link sees} is true of, for listings. */
+  readonly visible: RepositoryFilter
   /** Whether he may pull from every repository, known or not. */
   readonly pullsEverywhere: boolean
   /** What an upload URL must carry, as `name=value`, to be its own proof when a token has expired; none where nobody logs in. */

@@ -11,9 +11,10 @@ import type { Keyring } from './keyring.ts'
 import { doorOf, readBasic, serviceOf } from './login-request.ts'
 import { type Logins, MEMORY, type Proven, STRANGER } from './logins.ts'
 import type { Policies } from './policies.ts'
-import { decide, everywhere, immutableTags, NO_POLICY, type Policy } from './policy.ts'
+import { decide, everywhere, immutableTags, NO_POLICY, type Policy, pullable } from './policy.ts'
 import { makeProof, readProof } from './proofs.ts'
 import { type Challenge, challengeFor, denied, refuse } from './refusals.ts'
+import { EVERY_REPOSITORY } from './repository-filter.ts'
 import { ANONYMOUS, subjectId } from './subject.ts'
 import { type Holder, verifyToken } from './tokens.ts'
 
@@ -68,6 +69,7 @@ export const OPEN: Access = {
   demand: () => {},
   immutableTags: () => undefined,
   sees: () => true,
+  visible: EVERY_REPOSITORY,
   pullsEverywhere: true,
   proof: () => undefined,
 }
@@ -99,8 +101,10 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
       return access
     }
     if (action === 'list') {
-      const mayNothing = subject.kind === 'anonymous' && !request.headers.authorization
-      if (mayNothing) throw refuse(challenge)
+      // An empty list would tell a client that there are no repositories, rather than that it should log in.
+      const isAnonymous = subject.kind === 'anonymous'
+      if (isAnonymous && !request.headers.authorization) throw refuse(challenge)
+      if (isAnonymous && access.visible.prefix === undefined) throw refuse(challenge)
       return access
     }
     const needed = NEEDED[action] as Right
@@ -159,6 +163,9 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
       },
       immutableTags: repository => immutableTags(policy, repository),
       sees: repository => decision('pull', repository).allowed,
+      get visible() {
+        return pullable(policy, subject)
+      },
       pullsEverywhere: scopes === undefined && everywhere(policy, subject, 'pull'),
       proof: (repository, upload, until) => makeProof(keyring(), { repository, upload }, holder, until),
     }

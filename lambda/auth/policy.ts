@@ -1,7 +1,8 @@
 import * as v from 'valibot'
-import { matches } from './glob.ts'
+import { literalPrefix, matches, matchesAny } from './glob.ts'
 import { GRANT, Grant, includesRight, pattern, patterns, type Right } from './grant.ts'
 import { sayIssue } from './issue.ts'
+import { EVERY_REPOSITORY, type RepositoryFilter } from './repository-filter.ts'
 import type { Subject } from './subject.ts'
 import { wantedClaims } from './wanted-claims.ts'
 
@@ -105,6 +106,26 @@ export function withSomeTag(
   return grantsOf(policy, subject).some(({ may, on }) => includesRight(may, action) && fits(on, repository))
 }
 
+/** Which repositories someone may pull from, be it by some tags alone. What does not depend on the repository is found out once. */
+export function pullable(policy: Policy, subject: Subject): RepositoryFilter {
+  if (subject.kind === 'user' && subject.admin) return EVERY_REPOSITORY
+  const lists = grantsOf(policy, subject)
+    .filter(({ may }) => includesRight(may, 'pull'))
+    .map(({ on }) => on)
+  const all = lists.flat()
+  return {
+    includes: repository => lists.some(on => fits(on, repository)),
+    prefix: all.length === 0 ? undefined : all.map(literalPrefix).reduce(commonPrefix),
+    comparisons: all.length,
+  }
+}
+
+function commonPrefix(one: string, other: string): string {
+  let length = 0
+  while (length < one.length && one[length] === other[length]) length++
+  return one.slice(0, length)
+}
+
 function grantsOf({ rules }: Policy, subject: Subject): Grant[] {
   const own = subject.kind === 'robot' ? subject.grants : []
   return [...own, ...rules.filter(rule => applies(rule, subject))]
@@ -175,5 +196,5 @@ export function fitClaims(wanted: Claims, claims: Claims): boolean {
 }
 
 function fits(patterns: readonly string[], text: string): boolean {
-  return patterns.some(pattern => matches(pattern, text))
+  return matchesAny(patterns, text)
 }

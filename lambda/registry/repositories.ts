@@ -16,6 +16,18 @@ const AT_ONCE = 50
 /** How many rows are read at once where not all of the first ones are shown to whoever asks, however short the page. */
 const ROWS_AT_ONCE = 1000
 
+/** How many patterns a listing compares before other requests have their turn. It takes a few milliseconds. */
+const COMPARISONS_PER_TURN = 20_000
+
+/** Which repositories a listing is of. */
+interface Filter {
+  includes(name: RepositoryName): boolean
+  /** What all their names begin with; undefined where there can be none. */
+  readonly prefix: string | undefined
+  /** How many patterns one call of `includes` compares at most. */
+  readonly comparisons: number
+}
+
 /** The repositories there are. A repository begins with its first manifest. */
 export class Repositories {
   readonly #table: Table
@@ -68,21 +80,23 @@ export class Repositories {
   }
 
   /**
-   * One page of the catalog, in ASCII order, and whether there is more behind it.
-   * @param isShown which of them the page is of
+   * One page of the catalog, in ASCII order, and whether there is more behind it. Only names with the filter's prefix are read, and after
+   * a bounded number of comparisons other requests have their turn.
    */
   async list(
     { limit, last }: Page,
-    isShown: (name: RepositoryName) => boolean,
+    { includes, prefix, comparisons }: Filter,
   ): Promise<{ names: string[]; more: boolean }> {
     const names: string[] = []
+    const rowsPerTurn = Math.ceil(COMPARISONS_PER_TURN / Math.max(1, comparisons))
     let wanted = limit + 1
-    for (let after = last, more = true; more && names.length <= limit; ) {
-      const page = { ...(after && { after }), limit: wanted }
+    for (let after = last, more = prefix !== undefined; more && names.length <= limit; ) {
+      const page = { ...(prefix && { prefix }), ...(after && { after }), limit: wanted }
       const rows = await this.#table.query<RepositoryRow>(REPOSITORIES, page)
-      for (const row of rows) {
+      for (const [i, row] of rows.entries()) {
         if (names.length > limit) break
-        if (isShown(row.sort as RepositoryName) && (await isThere(this.#table, row))) names.push(row.sort)
+        if (i % rowsPerTurn === rowsPerTurn - 1) await new Promise(resolve => setImmediate(resolve))
+        if (includes(row.sort as RepositoryName) && (await isThere(this.#table, row))) names.push(row.sort)
       }
       more = rows.length === wanted
       after = rows.at(-1)?.sort

@@ -16,7 +16,7 @@ async function listRepositories(
   { registry, origin, access }: Context,
 ): Promise<Response> {
   const page = parsePage(query, MOST_REPOSITORIES)
-  const { names, more } = await registry.repositories.list(page, name => access.sees(name))
+  const { names, more } = await registry.repositories.list(page, access.visible)
   const next = { n: String(page.limit), last: names.at(-1) }
   return json({ repositories: names }, more ? { link: nextLink(origin + CATALOG, next) } : {})
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { matches } from '../../lambda/auth/glob.ts'
+import { literalPrefix, matches, matchesAny } from '../../lambda/auth/glob.ts'
 import { processorTime } from '../support/processor-time.ts'
 
 describe('a pattern', () => {
@@ -37,6 +37,29 @@ describe('a pattern', () => {
           part === '**' ? '.*' : part === '*' ? '[^/]*' : '\\.',
         )
         expect(matches(pattern, text)).toBe(new RegExp(`^${source}$`).test(text))
+      }),
+    )
+  })
+
+  it('fits in a list when it fits alone', () => {
+    const part = fc.constantFrom('a', 'b', '/', '*', '**')
+    const pattern = fc.array(part, { maxLength: 6 }).map(parts => parts.join(''))
+    const text = fc.array(fc.constantFrom('a', 'b', '/'), { maxLength: 6 }).map(parts => parts.join(''))
+    fc.assert(
+      fc.property(fc.array(pattern, { maxLength: 4 }), fc.array(text), (patterns, texts) => {
+        for (const text of texts)
+          expect(matchesAny(patterns, text)).toBe(patterns.some(pattern => matches(pattern, text)))
+      }),
+    )
+  })
+
+  it('fits only texts that begin with its literal prefix', () => {
+    const part = fc.constantFrom('a', 'b', '/', '*', '**')
+    const pattern = fc.array(part, { maxLength: 6 }).map(parts => parts.join(''))
+    const text = fc.array(fc.constantFrom('a', 'b', '/'), { maxLength: 6 }).map(parts => parts.join(''))
+    fc.assert(
+      fc.property(pattern, text, (pattern, text) => {
+        expect(!matches(pattern, text) || text.startsWith(literalPrefix(pattern))).toBe(true)
       }),
     )
   })

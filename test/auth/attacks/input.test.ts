@@ -109,6 +109,7 @@ describe('more than there is room for (CVE-2023-2253)', () => {
           put: { partition: 'repositories', sort: `hidden/${i}`, created: 0, updated: 1 },
         })),
       )
+      await guarded.setPolicy({ rules: [{ name: 'r', who: ['anonymous'], may: ['pull'], on: ['**/none'] }] })
       const query = vi.spyOn(guarded.table, 'query')
       const token = bearer(await guarded.tokenFor({}, 'registry:catalog:*'))
       const { json } = await guarded.as(token, 'GET', `/v2/_catalog?n=${n}`)

@@ -1,0 +1,102 @@
+import fc from 'fast-check'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { decide, parsePolicy, pullable } from '../../lambda/auth/policy.ts'
+import { ANONYMOUS } from '../../lambda/auth/subject.ts'
+import type { RepositoryName } from '../../lambda/protocol/name.ts'
+import { keys } from '../../lambda/store/keys.ts'
+import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
+
+const CATALOG = '/v2/_catalog'
+const pull = (...on: string[]) => ({ rules: [{ name: 'r', who: ['anonymous'], may: ['pull'], on }] })
+
+let guarded: Guarded
+beforeEach(async () => {
+  guarded = await openGuarded()
+  await addRepositories(['private/app', 'public/app', 'public/web'])
+})
+
+async function addRepositories(names: readonly string[]): Promise<void> {
+  const rows = names.map(name => ({ ...keys.repository(name as RepositoryName), created: 1, updated: 1 }))
+  for (let i = 0; i < rows.length; i += 100)
+    await guarded.table.transact(...rows.slice(i, i + 100).map(put => ({ put })))
+}
+
+describe('the catalog for a caller without a login', () => {
+  const ask = async () => guarded.as(bearer(await guarded.tokenFor({}, 'registry:catalog:*')), 'GET', CATALOG)
+
+  it('is refused with a challenge where strangers may pull nothing', async () => {
+    const { status, headers } = await ask()
+    expect(status).toBe(401)
+    expect(headers['www-authenticate']).toContain('scope="registry:catalog:*"')
+  })
+
+  it('is refused where strangers may do other things than pull', async () => {
+    const rule = { name: 'r', who: ['anonymous'], may: ['push'], on: ['**'] }
+    await guarded.setPolicy({ rules: [rule] })
+    expect((await ask()).status).toBe(401)
+  })
+
+  it('lists what strangers may pull', async () => {
+    await guarded.setPolicy(pull('public/**'))
+    expect((await ask()).json.repositories).toEqual(['public/app', 'public/web'])
+  })
+})
+
+describe('the catalog', () => {
+  it('is empty for a user who may pull nothing, and reads no row', async () => {
+    await guarded.addUser('ann')
+    const query = vi.spyOn(guarded.table, 'query')
+    const { status, json } = await guarded.as(basic('ann', PASSWORD), 'GET', CATALOG)
+    expect([status, json]).toEqual([200, { repositories: [] }])
+    expect(query.mock.calls.filter(([partition]) => partition === 'repositories')).toEqual([])
+  })
+
+  it('reads only names with the prefix that all patterns of the caller share', async () => {
+    await guarded.setPolicy(pull('public/a*', 'public/**/w'))
+    await guarded.addUser('ann')
+    const query = vi.spyOn(guarded.table, 'query')
+    const { json } = await guarded.as(basic('ann', PASSWORD), 'GET', CATALOG)
+    expect(json.repositories).toEqual(['public/app'])
+    const ranges = query.mock.calls.filter(([partition]) => partition === 'repositories')
+    expect(ranges.map(([, range]) => range?.prefix)).toEqual(['public/'])
+  })
+
+  it('gives other requests their turn while it compares many names with many patterns', async () => {
+    await addRepositories(Array.from({ length: 900 }, (_, i) => `many/a${i}`))
+    await guarded.setPolicy(pull(...Array.from({ length: 100 }, (_, i) => `*/b*${i}`)))
+    await guarded.addUser('ann')
+    await guarded.as(basic('ann', PASSWORD), 'GET', '/v2/')
+    let turns = 0
+    let over = false
+    const count = () => {
+      if (over) return
+      turns++
+      setImmediate(count)
+    }
+    setImmediate(count)
+    await guarded.as(basic('ann', PASSWORD), 'GET', CATALOG)
+    over = true
+    expect(turns).toBeGreaterThanOrEqual((900 * 100) / 20_000 - 1)
+  })
+})
+
+it('lists what the policy lets the caller pull, whatever the policy', () => {
+  const part = fc.constantFrom('a', 'b', '/', '*', '**')
+  const pattern = fc.array(part, { minLength: 1, maxLength: 5 }).map(parts => parts.join(''))
+  const name = fc.stringMatching(/^[ab]+(\/[ab]+){0,2}$/)
+  const rule = fc.record({
+    name: fc.constant('r'),
+    who: fc.constantFrom(['anonymous'], ['authenticated']),
+    may: fc.constantFrom(['pull'], ['push']),
+    on: fc.array(pattern, { minLength: 1, maxLength: 3 }),
+  })
+  fc.assert(
+    fc.property(fc.array(rule, { maxLength: 4 }), name, (rules, repository) => {
+      const policy = parsePolicy({ rules })
+      const { includes, prefix } = pullable(policy, ANONYMOUS)
+      const { allowed } = decide(policy, ANONYMOUS, { action: 'pull', repository })
+      expect(includes(repository)).toBe(allowed)
+      expect(!allowed || (prefix !== undefined && repository.startsWith(prefix))).toBe(true)
+    }),
+  )
+})
