@@ -2,6 +2,7 @@ import type { Dependencies } from '../registry/dependencies.ts'
 import { discardLater } from '../registry/garbage.ts'
 import type { Registry } from '../registry/registry.ts'
 import { release } from '../registry/release.ts'
+import { settleRepository } from '../registry/repository-row.ts'
 import { GARBAGE_SHARDS, keys, stretches } from '../store/keys.ts'
 import type { BlobRow, Garbage, GarbageRow, UploadRow } from '../store/records.ts'
 import { ConditionFailed, type Write } from '../store/table.ts'
@@ -75,6 +76,8 @@ export class Collector {
           return await this.#upload(row, row)
         case 'push':
           return await this.#push(row)
+        case 'repository':
+          return await this.#finish(row, ...(await settleRepository(this.#deps, row.repository)))
         case 'object':
           await this.#deps.store.delete(row.object)
           return await this.#finish(row)

@@ -26,7 +26,7 @@ export function createRegistry(deps: Dependencies): Registry {
   const directUploads = new DirectUploads(deps, links)
   const manifests = new Manifests(deps, links, directUploads, tags)
   return {
-    repositories: new Repositories(deps.table, manifests),
+    repositories: new Repositories(deps, manifests),
     blobs: new Blobs(deps, links, directUploads),
     uploads: new Uploads(deps, links),
     directUploads,

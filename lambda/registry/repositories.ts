@@ -6,9 +6,10 @@ import type { Tag } from '../protocol/reference.ts'
 import { keys, REPOSITORIES, stretches } from '../store/keys.ts'
 import type { RepositoryRow } from '../store/records.ts'
 import type { Table } from '../store/table.ts'
+import type { Dependencies } from './dependencies.ts'
 import { TooManyIndexes } from './indexes-above.ts'
 import type { Manifests } from './manifests.ts'
-import { expectRepository, isThere, REMOVED } from './repository-row.ts'
+import { expectRepository, forgetRepository, isThere, REMOVED } from './repository-row.ts'
 import type { TagGuard } from './tags.ts'
 
 /** How many manifests one call removes: no function may run for longer than half a minute. */
@@ -30,10 +31,12 @@ interface Filter {
 
 /** The repositories there are. A repository begins with its first manifest. */
 export class Repositories {
+  readonly #deps: Dependencies
   readonly #table: Table
   readonly #manifests: Manifests
-  constructor(table: Table, manifests: Manifests) {
-    this.#table = table
+  constructor(deps: Dependencies, manifests: Manifests) {
+    this.#deps = deps
+    this.#table = deps.table
     this.#manifests = manifests
   }
 
@@ -59,11 +62,10 @@ export class Repositories {
     const removed = digests.length - postponed.length
     if (removed === 0 && postponed[0]) throw postponed[0]
     if (more || postponed.length > 0) return { removed, more: true }
-    await this.#table.transact({
-      update: keys.repository(name),
-      change: { set: { updated: REMOVED } },
-      if: 'present',
-    })
+    await this.#table.transact(
+      { update: keys.repository(name), change: { set: { updated: REMOVED } }, if: 'present' },
+      forgetRepository(this.#deps, name),
+    )
     return { removed, more: false }
   }
 

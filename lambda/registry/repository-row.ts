@@ -3,9 +3,13 @@ import type { RepositoryName } from '../protocol/name.ts'
 import { keys, stretches } from '../store/keys.ts'
 import type { RepositoryRow } from '../store/records.ts'
 import type { Table, Write } from '../store/table.ts'
+import type { Dependencies } from './dependencies.ts'
+import { discardLater } from './garbage.ts'
 
 /** How far behind the last push the row may be. If every push wrote it, all of them would meet there. Milliseconds. */
 const UPDATE_EVERY = 60 * 60 * 1000
+/** No push of a manifest takes longer from its reads to its commit. Milliseconds. */
+const LONGEST_PUSH = 60 * 60 * 1000
 /**
  * Stands for the last push in the row of a repository that was removed. The next push finds it old, and writes the time. But a push
  * that read the row before the removal leaves it as it is; so with this in its row, a repository is there if it has a manifest.
@@ -17,6 +21,29 @@ export function noteRepository(name: RepositoryName, row: RepositoryRow | undefi
   if (!row) return [{ put: { ...keys.repository(name), created: now, updated: now }, if: 'absent' }]
   if (row.updated > now - UPDATE_EVERY) return []
   return [{ update: keys.repository(name), change: { set: { updated: now } }, if: 'present' }]
+}
+
+/** The write that puts the row of a removed repository on the collector's list, for when no earlier push is at work any more. */
+export function forgetRepository(deps: Dependencies, repository: RepositoryName): Write {
+  const due = deps.clock() + Math.min(deps.grace, LONGEST_PUSH)
+  return discardLater(deps, due, { what: 'repository', repository })
+}
+
+/**
+ * The writes that end the row of a repository that was removed: it is deleted, or dated where a push that read it before the
+ * removal has left a manifest. There are none where a push has dated it since.
+ */
+export async function settleRepository(
+  { table, clock }: Pick<Dependencies, 'table' | 'clock'>,
+  repository: RepositoryName,
+): Promise<Write[]> {
+  const key = keys.repository(repository)
+  const row = await table.get<RepositoryRow>(key)
+  if (row?.updated !== REMOVED) return []
+  const condition = { updated: REMOVED }
+  if (await isThere(table, row))
+    return [{ update: key, change: { set: { updated: clock() } }, if: condition }]
+  return [{ delete: key, if: condition }]
 }
 
 /** @throws {RegistryError} NAME_UNKNOWN where there is no such repository */

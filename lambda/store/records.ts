@@ -128,6 +128,8 @@ export type Garbage =
   | { readonly what: 'object'; readonly object: ObjectName }
   /** A draft, committed or not, that no session names any more. */
   | { readonly what: 'draft'; readonly draft: Draft }
+  /** The row of a repository that was removed. It stays until pushes that read it before the removal are over. */
+  | { readonly what: 'repository'; readonly repository: RepositoryName }
   /** A session that may have expired. */
   | { readonly what: 'upload'; readonly repository: RepositoryName; readonly upload: UploadId }
   /**

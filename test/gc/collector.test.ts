@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import { StoreBusy } from '../../lambda/store/blobs.ts'
 import { GARBAGE_SHARDS, keys } from '../../lambda/store/keys.ts'
-import { digest, imageOf } from '../support/content.ts'
+import { digest, imageOf, indexOf } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { GRACE, openRegistry, type TestRegistry, UPLOAD_LIFE } from '../support/registry.ts'
@@ -260,3 +261,49 @@ async function garbage() {
   const rows = await Promise.all(GARBAGE_SHARDS.map(shard => table.query(shard)))
   return rows.flat()
 }
+
+describe('the row of a repository that was removed', () => {
+  const HOUR = 60 * 60 * 1000
+  const row = () => table.get(keys.repository('app' as RepositoryName))
+  const remove = () => registry.expectStatus(200, 'DELETE', '/api/repositories/app')
+  const catalog = async () => (await registry.get('/v2/_catalog')).json.repositories
+  beforeEach(async () => {
+    await registry.pushManifest('app', 'v1', indexOf([]))
+    await remove()
+  })
+
+  it('goes an hour later, so the catalog does not look at it any more', async () => {
+    registry.wait(HOUR - 1)
+    await collect()
+    expect(await row()).toBeDefined()
+
+    registry.wait(1)
+    await collect()
+    expect(await row()).toBeUndefined()
+    expect((await registry.get('/v2/app/tags/list')).status).toBe(404)
+  })
+
+  it('stays when something was pushed meanwhile', async () => {
+    await registry.pushManifest('app', 'v2', indexOf([]))
+    registry.wait(HOUR)
+    await collect()
+    expect(await catalog()).toEqual(['app'])
+  })
+
+  it('is dated when a push that read it before has left it as it was', async () => {
+    await registry.pushManifest('app', 'v2', indexOf([]))
+    const update = { set: { updated: 0 } }
+    await table.transact({ update: keys.repository('app' as RepositoryName), change: update })
+    registry.wait(HOUR)
+    await collect()
+    expect(await row()).toMatchObject({ updated: registry.now() })
+    expect(await catalog()).toEqual(['app'])
+  })
+
+  it('is made again by the next push', async () => {
+    registry.wait(HOUR)
+    await collect()
+    await registry.pushManifest('app', 'v2', indexOf([]))
+    expect(await catalog()).toEqual(['app'])
+  })
+})
