@@ -1,7 +1,7 @@
 import type { Request } from '../http/message.ts'
 import type { Action } from '../http/router.ts'
 import { RegistryError } from '../protocol/errors.ts'
-import type { RepositoryName } from '../protocol/name.ts'
+import { parseRepositoryName, type RepositoryName } from '../protocol/name.ts'
 import type { Tag } from '../protocol/reference.ts'
 import { formatScope } from '../protocol/scope.ts'
 import type { Right } from './grant.ts'
@@ -17,13 +17,30 @@ export interface Challenge {
   readonly scope?: string
 }
 
+/** The challenge asks for everything that the request needs, so that a client which follows it is refused no second time. */
 export function challengeFor(request: Request, action: Action, name?: RepositoryName): Challenge {
   const actions = action === 'push' ? ['pull', 'push'] : action === 'delete' ? ['pull', 'delete'] : ['pull']
-  const scope = name && formatScope({ type: 'repository', name, actions })
+  const source = action === 'push' ? mountSource(request) : undefined
+  const scopes = [
+    ...(name ? [{ type: 'repository', name, actions }] : []),
+    ...(name && source && source !== name ? [{ type: 'repository', name: source, actions: ['pull'] }] : []),
+  ]
+  const scope = scopes.map(formatScope).join(' ')
   const service = serviceOf(request)
   const realm = `${request.origin ?? ''}/token`
   if (action === 'list') return { realm, service, scope: 'registry:catalog:*' }
   return { realm, service, ...(scope && { scope }) }
+}
+
+/** The repository that a request mounts a blob from, which it must be able to pull. */
+function mountSource({ method, query }: Request): RepositoryName | undefined {
+  const from = query.get('from')
+  if (method !== 'POST' || !query.has('mount') || !from) return undefined
+  try {
+    return parseRepositoryName(from)
+  } catch {
+    return undefined // no name that could be mounted from, nor put into a header
+  }
 }
 
 /**

@@ -57,11 +57,18 @@ export class Blobs {
   /**
    * Gives the repository a blob that another one holds.
    * @param from the repository to take it from; without one, any (distribution spec, "Mounting a blob": anonymous mount)
+   * @param mayPull whether the caller may pull from the repository itself. If not, only the source decides, because the answer
+   * would tell what the repository holds already
    * @returns false when it cannot be had there, so the client must upload it
    */
-  async mount(name: RepositoryName, digest: Digest, from?: RepositoryName): Promise<boolean> {
+  async mount(
+    name: RepositoryName,
+    digest: Digest,
+    from: RepositoryName | undefined,
+    mayPull: boolean,
+  ): Promise<boolean> {
     return untilItHolds(async () => {
-      const link = await this.#links.assure(name, digest)
+      const link = mayPull && (await this.#links.assure(name, digest))
       if (link) return this.#canBeKept(link)
       if (!(await this.#isHeld(digest, from))) return false
       const plan = await this.#links.planLink(name, digest)

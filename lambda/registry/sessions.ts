@@ -19,7 +19,12 @@ export interface Session {
   readonly expires: number
 }
 
-/** The rows of upload sessions. Where an owner is given, a session that somebody else began is as good as none. */
+/** For work on a session that is not on behalf of a client, or whose owner was compared before. */
+export const ANY_OWNER = Symbol('any owner')
+/** Who works on a session: a client by `subjectId`, or the registry itself. */
+export type Owner = string | typeof ANY_OWNER
+
+/** The rows of upload sessions. To an owner, a session that another owner began does not exist. */
 export class Sessions {
   readonly #deps: Dependencies
   constructor(deps: Dependencies) {
@@ -29,7 +34,7 @@ export class Sessions {
   async begin(
     name: RepositoryName,
     algorithm: Algorithm,
-    about: Pick<UploadRow, 'direct' | 'owner'> = {},
+    about: Pick<UploadRow, 'direct' | 'owner'>,
   ): Promise<Session> {
     const { table, store, clock, newId, uploadLife } = this.#deps
     const id = newId() as UploadId
@@ -41,13 +46,13 @@ export class Sessions {
     return this.describe(id, row)
   }
 
-  async find(name: RepositoryName, id: UploadId, owner?: string): Promise<UploadRow | undefined> {
+  async find(name: RepositoryName, id: UploadId, owner: Owner): Promise<UploadRow | undefined> {
     const row = await this.#deps.table.get<UploadRow>(keys.upload(name, id))
-    return owner === undefined || row?.owner === undefined || row.owner === owner ? row : undefined
+    return owner === ANY_OWNER || row?.owner === undefined || row.owner === owner ? row : undefined
   }
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
-  async expect(name: RepositoryName, id: UploadId, owner?: string): Promise<UploadRow> {
+  async expect(name: RepositoryName, id: UploadId, owner: Owner): Promise<UploadRow> {
     return (await this.find(name, id, owner)) ?? unknown()
   }
 
@@ -68,7 +73,7 @@ export class Sessions {
       return next
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error
-      throw this.outOfOrder(id, await this.expect(name, id))
+      throw this.outOfOrder(id, await this.expect(name, id, ANY_OWNER))
     }
   }
 

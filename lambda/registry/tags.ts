@@ -9,6 +9,9 @@ import type { Dependencies } from './dependencies.ts'
 import { expectRepository } from './repository-row.ts'
 import { untilItHolds } from './transactions.ts'
 
+/** How many rows are read at once where the first ones hold tags that the caller may not see. */
+const ROWS_AT_ONCE = 1000
+
 /** The most writes that {@link moveTag} makes. */
 export const WRITES_PER_TAG = 3
 
@@ -40,18 +43,30 @@ export class Tags {
     return this.#deps.table.get<TagRow>(keys.tag(name, tag))
   }
 
-  /** One page, in ASCII order, and whether there is more behind it. @throws {RegistryError} NAME_UNKNOWN */
-  async list(name: RepositoryName, { limit, last }: Page): Promise<{ tags: string[]; more: boolean }> {
+  /**
+   * One page, in ASCII order, and whether there is more behind it.
+   * @param isShown which of the tags the page is of
+   * @throws {RegistryError} NAME_UNKNOWN
+   */
+  async list(
+    name: RepositoryName,
+    { limit, last }: Page,
+    isShown: (tag: Tag) => boolean,
+  ): Promise<{ tags: string[]; more: boolean }> {
     const { table } = this.#deps
     const { partition, prefix } = stretches.tags(name)
-    const rows = await table.query(partition, {
-      prefix,
-      ...(last && { after: prefix + last }),
-      limit: limit + 1,
-    })
-    if (rows.length === 0) await expectRepository(table, name)
-    const tags = rows.slice(0, limit).map(row => row.sort.slice(prefix.length))
-    return { tags, more: limit > 0 && rows.length > limit }
+    const tags: Tag[] = []
+    let after = last && prefix + last
+    let wanted = limit + 1
+    for (let more = true; more && tags.length <= limit; ) {
+      const rows = await table.query(partition, { prefix, ...(after && { after }), limit: wanted })
+      if (rows.length === 0 && tags.length === 0) await expectRepository(table, name)
+      tags.push(...rows.map(row => row.sort.slice(prefix.length) as Tag).filter(isShown))
+      more = rows.length === wanted
+      after = rows.at(-1)?.sort
+      wanted = ROWS_AT_ONCE
+    }
+    return { tags: tags.slice(0, limit), more: limit > 0 && tags.length > limit }
   }
 
   /** Takes a tag away; what it named stays. @throws {RegistryError} MANIFEST_UNKNOWN */

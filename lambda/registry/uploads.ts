@@ -10,7 +10,7 @@ import { ConditionFailed, type Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
 import { discardLater } from './garbage.ts'
 import type { Links } from './links.ts'
-import { type Session, Sessions, unknown } from './sessions.ts'
+import { ANY_OWNER, type Owner, type Session, Sessions, unknown } from './sessions.ts'
 import { untilItHolds } from './transactions.ts'
 
 /** Bytes that a request brings to a session. */
@@ -20,9 +20,19 @@ export interface Chunk {
   readonly range?: ByteRange
 }
 
+/** Who ends an upload. */
+export interface Uploader {
+  readonly owner: Owner
+  /** Whether they may pull from the repository, and so may learn which blobs it holds. */
+  readonly mayPull: boolean
+}
+
+/** Ends uploads that the registry itself has begun within a request. */
+export const REGISTRY: Uploader = { owner: ANY_OWNER, mayPull: true }
+
 /**
- * Upload sessions: from the first POST to the blob, across requests, processes and crashes. Where an owner is given, a session that
- * somebody else began is as good as none.
+ * Upload sessions: from the first POST to the blob, across requests, processes and crashes. To an owner, a session that another
+ * owner began does not exist.
  */
 export class Uploads {
   readonly #deps: Dependencies
@@ -35,14 +45,14 @@ export class Uploads {
     this.#sessions = new Sessions(deps)
   }
 
-  begin(name: RepositoryName, algorithm: Algorithm, owner?: string): Promise<Session> {
+  begin(name: RepositoryName, algorithm: Algorithm, owner: Owner): Promise<Session> {
     const direct = this.#deps.direct !== undefined && algorithm === 'sha256'
-    const about = { ...(direct && { direct }), ...(owner !== undefined && { owner }) }
+    const about = { ...(direct && { direct }), ...(owner !== ANY_OWNER && { owner }) }
     return this.#sessions.begin(name, algorithm, about)
   }
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
-  async status(name: RepositoryName, id: UploadId, owner?: string): Promise<Session> {
+  async status(name: RepositoryName, id: UploadId, owner: Owner): Promise<Session> {
     return this.#sessions.describe(id, await this.#sessions.expect(name, id, owner))
   }
 
@@ -51,7 +61,7 @@ export class Uploads {
    * @throws {RegistryError} BLOB_UPLOAD_UNKNOWN; RANGE_INVALID, telling where to go on, when the chunk does not follow
    * what is there or another request was faster; SIZE_INVALID when it is not as long as it said
    */
-  append(name: RepositoryName, id: UploadId, chunk: Chunk, owner?: string): Promise<Session> {
+  append(name: RepositoryName, id: UploadId, chunk: Chunk, owner: Owner): Promise<Session> {
     return this.#alone(name, id, owner, async () => {
       const row = await this.#sessions.expect(name, id, owner)
       if (row.closing) throw this.#sessions.outOfOrder(id, row)
@@ -66,10 +76,17 @@ export class Uploads {
    * @throws {RegistryError} DIGEST_INVALID when the bytes have another digest, and the session stays as it was or, where
    * the store cannot add to them any more, is over; else as {@link append}
    */
-  finish(name: RepositoryName, id: UploadId, digest: Digest, chunk?: Chunk, owner?: string): Promise<void> {
+  finish(
+    name: RepositoryName,
+    id: UploadId,
+    digest: Digest,
+    chunk: Chunk | undefined,
+    { owner, mayPull }: Uploader,
+  ): Promise<void> {
     return this.#alone(name, id, owner, async () => {
       const found = await this.#sessions.find(name, id, owner)
       if (!found) {
+        if (!mayPull) unknown() // an id that the client made up would tell whether the repository holds the digest
         await this.#expectFinished(name, digest)
         return drain(chunk)
       }
@@ -87,17 +104,17 @@ export class Uploads {
 
   /** A blob in one request (end-4b): no session outlives it. @throws as {@link finish} */
   async push(name: RepositoryName, digest: Digest, bytes: Bytes): Promise<void> {
-    const { id } = await this.#sessions.begin(name, algorithmOf(digest))
+    const { id } = await this.#sessions.begin(name, algorithmOf(digest), {})
     try {
-      await this.finish(name, id, digest, { bytes })
+      await this.finish(name, id, digest, { bytes }, REGISTRY)
     } catch (error) {
-      await this.cancel(name, id).catch(() => {}) // it expires by itself
+      await this.cancel(name, id, ANY_OWNER).catch(() => {}) // it expires by itself
       throw error
     }
   }
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
-  async cancel(name: RepositoryName, id: UploadId, owner?: string): Promise<void> {
+  async cancel(name: RepositoryName, id: UploadId, owner: Owner): Promise<void> {
     const { table, store } = this.#deps
     const draft = await untilItHolds(async () => {
       const row = await this.#sessions.expect(name, id, owner)
@@ -121,12 +138,7 @@ export class Uploads {
    * One request at a time for a session: a second one would write over what the first has just been promised. Between
    * processes the version in the row decides, and the store must notice bytes that another process wrote.
    */
-  async #alone<T>(
-    name: RepositoryName,
-    id: UploadId,
-    owner: string | undefined,
-    work: () => Promise<T>,
-  ): Promise<T> {
+  async #alone<T>(name: RepositoryName, id: UploadId, owner: Owner, work: () => Promise<T>): Promise<T> {
     const elsewhere = async () => this.#sessions.outOfOrder(id, await this.#sessions.expect(name, id, owner))
     if (this.#atWork.has(id)) throw await elsewhere()
     this.#atWork.add(id)

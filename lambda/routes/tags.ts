@@ -7,14 +7,14 @@ import type { Context } from './context.ts'
 const TAGS = '/v2/<name>/tags/list'
 const MOST_TAGS = 1000
 
-/** end-8a and 8b. */
+/** end-8a and 8b, of the tags that the caller may pull. */
 async function listTags(
   { query }: Request,
   { name }: Params<typeof TAGS>,
-  { registry, origin }: Context,
+  { registry, origin, access }: Context,
 ): Promise<Response> {
   const page = parsePage(query, MOST_TAGS)
-  const { tags, more } = await registry.tags.list(name, page)
+  const { tags, more } = await registry.tags.list(name, page, tag => access.may('pull', name, tag))
   const next = { n: String(page.limit), last: tags.at(-1) }
   return json({ name, tags }, more ? { link: nextLink(`${origin}/v2/${name}/tags/list`, next) } : {})
 }

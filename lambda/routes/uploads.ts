@@ -26,9 +26,12 @@ async function postUpload(
   const mount = wellFormed(query.get('mount'), parseDigest)
   const source = query.get('from') || undefined
   const from = wellFormed(source, parseRepositoryName)
+  // A policy that allows the source and a token that does not: the challenge names both repositories.
+  if (mount && from && access.sees(from)) access.demand('pull', from)
   // A mount is a hint: one that makes no sense, or that the caller may not have, begins an upload (spec, "Mounting a blob").
   const mayMount = from ? access.may('pull', from) : source === undefined && access.pullsEverywhere
-  if (mount && mayMount && (await registry.blobs.mount(name, mount, from)))
+  const mayPull = access.may('pull', name)
+  if (mount && mayMount && (await registry.blobs.mount(name, mount, from, mayPull)))
     return created(name, mount, context)
 
   const digest = digestIn(query, 'digest')
@@ -68,8 +71,10 @@ async function putUpload(
     throw new RegistryError('DIGEST_INVALID', { message, detail: { missing: 'digest' } })
   }
   const chunk = bodyLength(request) === 0 ? undefined : chunkOf(request)
+  const { access } = context
+  const uploader = { owner: access.owner, mayPull: access.may('pull', name) }
   return locating(name, context, async () => {
-    await context.registry.uploads.finish(name, upload, digest, chunk, context.access.owner)
+    await context.registry.uploads.finish(name, upload, digest, chunk, uploader)
     return created(name, digest, context)
   })
 }

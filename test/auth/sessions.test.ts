@@ -145,7 +145,7 @@ describe('a mount', () => {
     guarded.wait(60_000)
     const narrow = bearer(await guarded.tokenFor(ANN, 'repository:app:pull,push'))
     const wide = bearer(await guarded.tokenFor(ANN, 'repository:app:pull,push', 'repository:vault:pull'))
-    expect((await mount(narrow, 'vault')).status).toBe(202)
+    expect((await mount(narrow, 'vault')).status).toBe(401)
     expect((await mount(wide, 'vault')).status).toBe(201)
   })
 })

@@ -3,7 +3,9 @@ import type { Digest } from '../../lambda/protocol/digest.ts'
 import { RegistryError } from '../../lambda/protocol/errors.ts'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import type { Tag, UploadId } from '../../lambda/protocol/reference.ts'
+import { ANY_OWNER } from '../../lambda/registry/sessions.ts'
 import { UNGUARDED } from '../../lambda/registry/tags.ts'
+import { REGISTRY } from '../../lambda/registry/uploads.ts'
 import type { Bytes } from '../../lambda/store/blobs.ts'
 import { digestOfText, IMAGES, type ImageName } from './images.ts'
 import { type Gate, GRACE, HOUR, type Process, type World } from './world.ts'
@@ -178,9 +180,9 @@ export class Actor {
         return registry.blobs.delete(deed.name, digestOfText(deed.blob))
       case 'abandon upload':
       case 'cancel upload': {
-        const { id } = await registry.uploads.begin(deed.name, 'sha256')
-        await registry.uploads.append(deed.name, id, { bytes: pieces('left over') })
-        return deed.do === 'cancel upload' ? registry.uploads.cancel(deed.name, id) : undefined
+        const { id } = await registry.uploads.begin(deed.name, 'sha256', ANY_OWNER)
+        await registry.uploads.append(deed.name, id, { bytes: pieces('left over') }, ANY_OWNER)
+        return deed.do === 'cancel upload' ? registry.uploads.cancel(deed.name, id, ANY_OWNER) : undefined
       }
       case 'finish upload twice':
         return this.#finishTwice(deed.name)
@@ -230,28 +232,28 @@ export class Actor {
 
   /** Two requests, on two processes, want to end one session as different blobs. */
   async #finishTwice(name: RepositoryName): Promise<void> {
-    const { id } = await this.#process.registry.uploads.begin(name, 'sha256')
+    const { id } = await this.#process.registry.uploads.begin(name, 'sha256', ANY_OWNER)
     const finish = ({ registry }: Process, text: string) =>
-      registry.uploads.finish(name, id, digestOfText(text), { bytes: pieces(text) })
+      registry.uploads.finish(name, id, digestOfText(text), { bytes: pieces(text) }, REGISTRY)
     const ends = [finish(this.#process, `one of ${id}`), finish(this.#helper, `another of ${id}`)]
     if ((await countKept(ends)) === 2) this.#history.complaints.push('one session became two blobs')
   }
 
   async #finishAndCancel(name: RepositoryName): Promise<void> {
     const { uploads } = this.#process.registry
-    const { id } = await uploads.begin(name, 'sha256')
+    const { id } = await uploads.begin(name, 'sha256', ANY_OWNER)
     const text = `perhaps of ${id}`
-    await uploads.append(name, id, { bytes: pieces(text) })
+    await uploads.append(name, id, { bytes: pieces(text) }, ANY_OWNER)
     const ends = [
-      uploads.finish(name, id, digestOfText(text)),
-      this.#helper.registry.uploads.cancel(name, id),
+      uploads.finish(name, id, digestOfText(text), undefined, REGISTRY),
+      this.#helper.registry.uploads.cancel(name, id, ANY_OWNER),
     ]
     if ((await countKept(ends)) === 2) this.#history.complaints.push('a session was finished and cancelled')
   }
 
   /** The store's event is delivered twice, and both at once; and the URL is used again when the session has gone. */
   async #writeTwice(name: RepositoryName): Promise<void> {
-    const { id } = await this.#process.registry.uploads.begin(name, 'sha256')
+    const { id } = await this.#process.registry.uploads.begin(name, 'sha256', ANY_OWNER)
     const lastChance = this.#world.now + GRACE / 2
     const claim = ({ registry }: Process) => registry.directUploads.claim(name, id)
     await this.#write(name, id, 'a', lastChance)
@@ -278,16 +280,16 @@ export class Actor {
       () => true,
       () => false,
     )
-    if (there || (way === 'mount' && (await blobs.mount(name, digest)))) return
+    if (there || (way === 'mount' && (await blobs.mount(name, digest, undefined, true)))) return
     if (way === 'direct') {
-      const { id } = await uploads.begin(name, 'sha256')
+      const { id } = await uploads.begin(name, 'sha256', ANY_OWNER)
       if (await this.#write(name, id, blob, this.#world.now + GRACE / 2)) return
     }
     if (way !== 'chunks') return uploads.push(name, digest, pieces(blob))
-    const { id } = await uploads.begin(name, 'sha256')
+    const { id } = await uploads.begin(name, 'sha256', ANY_OWNER)
     const middle = Math.floor(blob.length / 2)
-    await uploads.append(name, id, { bytes: pieces(blob.slice(0, middle)) })
-    await uploads.finish(name, id, digest, { bytes: pieces(blob.slice(middle)) })
+    await uploads.append(name, id, { bytes: pieces(blob.slice(0, middle)) }, ANY_OWNER)
+    await uploads.finish(name, id, digest, { bytes: pieces(blob.slice(middle)) }, REGISTRY)
   }
 }
 
