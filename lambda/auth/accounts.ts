@@ -9,9 +9,16 @@ import { makeKey, Passwords } from './passwords.ts'
 import { parseGrants } from './policy.ts'
 import type { Subject } from './subject.ts'
 
-const NAME = /^(?=.{1,64}$)[a-z0-9]+(?:[._-][a-z0-9]+)*$/
-/** What names a way to log in, or everybody. */
+/**
+ * As other registries and htpasswd files have them: `Jenkins`, `ci+bot`, `john.doe@corp.com`. Compared exactly, case included.
+ * No colon, which ends the name in Basic; no slash, which ends it in a path; no `*`, so a name is never a pattern; no `#`, which
+ * separates the parts of table keys.
+ */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$/
+/** Names of ways to log in and of everybody, in any case. */
 const RESERVED = ['anonymous', 'authenticated', ...FEDERATED, 'token']
+/** How much of a name that cannot be is repeated in a message. */
+const MAX_SHOWN = 128
 const LEAST_PASSWORD = 8
 const MOST_PASSWORD = 256
 const MOST_GENERATIONS = 2 ** 48 - 1
@@ -214,9 +221,10 @@ function show(row: AccountRow): Account {
 }
 
 function checkName(name: string): string {
-  if (NAME.test(name) && !RESERVED.includes(name)) return name
-  const reason = `a name is 1 to 64 of a-z, 0-9 and single . _ - between them, and none of ${RESERVED.join(', ')}`
-  throw new RegistryError('BAD_REQUEST', { detail: { name: name.slice(0, 64), reason } })
+  if (NAME.test(name) && !RESERVED.includes(name.toLowerCase())) return name
+  const rule = 'a name must be 1 to 128 letters, digits and . _ - @ +, must begin with a letter or a digit'
+  const reason = `${rule}, and must not be one of ${RESERVED.join(', ')}`
+  throw new RegistryError('BAD_REQUEST', { detail: { name: name.slice(0, MAX_SHOWN), reason } })
 }
 
 function checkPassword(password = ''): string {
@@ -234,5 +242,5 @@ function checkGroups(groups: readonly string[]): readonly string[] {
 }
 
 function unknown(kind: string, name: string): never {
-  throw new RegistryError('NOT_FOUND', { detail: { [kind]: name.slice(0, 64) } })
+  throw new RegistryError('NOT_FOUND', { detail: { [kind]: name.slice(0, MAX_SHOWN) } })
 }
