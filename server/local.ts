@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { UPLOAD_LIFE } from '../lambda/registry/dependencies.ts'
 import { createRegistryApp } from '../lambda/registry-app.ts'
 import { FileBlobs } from '../lambda/store/file-blobs.ts'
 import { SqliteTable } from '../lambda/store/sqlite-table.ts'
 import { openAuth } from './local-auth.ts'
 import { main, type OpenOptions, type OpenRegistry } from './main.ts'
+
+const pause = (milliseconds: number) => setTimeout(milliseconds, undefined, { ref: false })
 
 await main(openRegistry)
 
@@ -14,7 +17,7 @@ async function openRegistry(options: OpenOptions, tell: (message: string) => voi
   const { data, grace, origin, corsOrigins } = options
   const table = new SqliteTable(join(data, 'registry.sqlite'))
   const store = await FileBlobs.open(data)
-  const deps = { table, store, clock: Date.now, newId: randomUUID, grace, uploadLife: UPLOAD_LIFE }
+  const deps = { table, store, clock: Date.now, pause, newId: randomUUID, grace, uploadLife: UPLOAD_LIFE }
   const auth = await openAuth(table, options, tell)
   const { app, collector } = createRegistryApp(deps, { ...(origin && { origin }), auth, corsOrigins })
   const collect = async () => {

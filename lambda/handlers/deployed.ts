@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { createAuth } from '../auth/auth.ts'
 import { federatedLogins } from '../auth/federated/federated.ts'
 import { Keyring } from '../auth/keyring.ts'
@@ -57,6 +58,7 @@ export function openDeployed({ config, secrets, readLimit, memory, passwords }: 
     table: new DynamoTable(dynamo, table),
     store,
     clock: Date.now,
+    pause: (milliseconds: number) => setTimeout(milliseconds, undefined, { ref: false }),
     newId: randomUUID,
     grace,
     uploadLife: UPLOAD_LIFE,

@@ -10,6 +10,8 @@ export interface Dependencies {
   readonly store: BlobStore
   /** Milliseconds since 1970. */
   readonly clock: () => number
+  /** Resolves after so many milliseconds. Without it nothing is waited for: the second of two requests for a session is refused at once. */
+  readonly pause?: (milliseconds: number) => Promise<void>
   /** A fresh random UUID in lower case. */
   readonly newId: () => string
   /** How long what nothing needs is kept, so that the manifest which needs it can still arrive. */

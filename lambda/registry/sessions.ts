@@ -119,7 +119,8 @@ export class OutOfOrder extends RegistryError {
     super('RANGE_INVALID', {
       message: `the session holds ${size} bytes: the next chunk must begin at byte ${size}, when no other request is sending`,
       detail: { size },
-      headers: { range: uploadRange(size), ...headers },
+      // `0-0` would say that byte 0 is there, and send a client to byte 1.
+      headers: { ...(size > 0 && { range: uploadRange(size) }), ...headers },
     })
     this.session = session
   }

@@ -10,8 +10,12 @@ import { ConditionFailed, type Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
 import { discardLater } from './garbage.ts'
 import type { Links } from './links.ts'
+import { IDLE_LIMIT, SessionWork, TakenOver } from './session-work.ts'
 import { ANY_OWNER, type Owner, type Session, Sessions, unknown } from './sessions.ts'
 import { untilItHolds } from './transactions.ts'
+
+/** How often a silent request is looked at, in milliseconds. */
+const LOOK_EVERY = 1_000
 
 /** Bytes that a request brings to a session. */
 export interface Chunk {
@@ -38,7 +42,7 @@ export class Uploads {
   readonly #deps: Dependencies
   readonly #links: Links
   readonly #sessions: Sessions
-  readonly #atWork = new Set<UploadId>()
+  readonly #atWork = new Map<UploadId, SessionWork>()
   constructor(deps: Dependencies, links: Links) {
     this.#deps = deps
     this.#links = links
@@ -62,10 +66,10 @@ export class Uploads {
    * what is there or another request was faster; SIZE_INVALID when it is not as long as it said
    */
   append(name: RepositoryName, id: UploadId, chunk: Chunk, owner: Owner): Promise<Session> {
-    return this.#alone(name, id, owner, async () => {
+    return this.#alone(name, id, owner, chunk, async watched => {
       const row = await this.#sessions.expect(name, id, owner)
       if (row.closing) throw this.#sessions.outOfOrder(id, row)
-      const draft = await this.#receive(id, row, chunk)
+      const draft = await this.#receive(id, row, watched ?? chunk)
       return this.#sessions.describe(id, await this.#sessions.record(name, id, row, { draft }))
     })
   }
@@ -80,10 +84,10 @@ export class Uploads {
     name: RepositoryName,
     id: UploadId,
     digest: Digest,
-    chunk: Chunk | undefined,
+    last: Chunk | undefined,
     { owner, mayPull }: Uploader,
   ): Promise<void> {
-    return this.#alone(name, id, owner, async () => {
+    return this.#alone(name, id, owner, last, async chunk => {
       const found = await this.#sessions.find(name, id, owner)
       if (!found) {
         if (!mayPull) unknown() // an id that the client made up would tell whether the repository holds the digest
@@ -135,21 +139,55 @@ export class Uploads {
   }
 
   /**
-   * One request at a time for a session: a second one would write over what the first has just been promised. Between
-   * processes the version in the row decides, and the store must notice bytes that another process wrote.
+   * One request at a time for a session: a second one would write over what the first has just been promised. A first one whose client
+   * sends nothing any more gives way. Between processes the version in the row decides, and the store must notice bytes that another
+   * process wrote.
+   * @param work is given the chunk as it is to be read
    */
-  async #alone<T>(name: RepositoryName, id: UploadId, owner: Owner, work: () => Promise<T>): Promise<T> {
+  async #alone<T>(
+    name: RepositoryName,
+    id: UploadId,
+    owner: Owner,
+    chunk: Chunk | undefined,
+    work: (chunk: Chunk | undefined) => Promise<T>,
+  ): Promise<T> {
     const elsewhere = async () => this.#sessions.outOfOrder(id, await this.#sessions.expect(name, id, owner))
-    if (this.#atWork.has(id)) throw await elsewhere()
-    this.#atWork.add(id)
+    const older = this.#atWork.get(id)
+    if (older) {
+      const row = await this.#sessions.expect(name, id, owner)
+      // A chunk for another place is refused at once: the client has to hear where to go on.
+      const follows = chunk?.range === undefined || chunk.range.first === row.draft.size
+      if (!follows || !(await this.#takeOver(older))) throw await elsewhere()
+      if (this.#atWork.has(id)) throw await elsewhere() // somebody newer was faster
+    }
+    const mine = new SessionWork(this.#deps.clock)
+    this.#atWork.set(id, mine)
     try {
-      return await work()
+      return await work(chunk && { ...chunk, bytes: mine.watch(chunk.bytes) })
     } catch (error) {
+      if (error instanceof TakenOver) throw await elsewhere()
       if (error instanceof ObjectMissing) unknown() // a backup had the row and not the draft, or another process ends the session
       throw error instanceof DraftBusy ? await elsewhere() : error
     } finally {
       this.#atWork.delete(id)
+      mine.end()
     }
+  }
+
+  /**
+   * Waits until the older request has been silent for long enough, and then until it has let go of the session. Clients that repeat a chunk
+   * after a broken connection give up within seconds when they are refused, so the newer request is kept waiting instead.
+   * @returns false as soon as the older request has shown that its client is alive
+   */
+  async #takeOver(older: SessionWork): Promise<boolean> {
+    const { pause } = this.#deps
+    const { moved } = older
+    for (let waited = 0; !older.takeOver(); waited += LOOK_EVERY) {
+      if (!pause || !older.isWaiting || older.moved !== moved || waited >= IDLE_LIMIT) return false
+      await pause(LOOK_EVERY)
+    }
+    await older.ended
+    return true
   }
 
   async #receive(id: UploadId, row: UploadRow, { bytes, range }: Chunk, whole?: Digest): Promise<Draft> {

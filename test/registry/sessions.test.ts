@@ -21,7 +21,8 @@ describe('while a request is at work on a session', () => {
     const first = registry.request('PATCH', location, { body })
     await arrived
     const second = await registry.expectStatus(416, 'PATCH', location, { body: 'intruder' })
-    expect(second.headers).toMatchObject({ location, range: '0-0' })
+    expect(second.headers.location).toBe(location)
+    expect(second.headers).not.toHaveProperty('range')
     go()
     expect((await first).headers.range).toBe(`0-${CONTENT.length - 1}`)
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`)

@@ -129,7 +129,7 @@ describe('the least size of a chunk', () => {
 })
 
 describe('a chunk that does not follow what is there', () => {
-  const expectOutOfOrder = async (answering: ReturnType<typeof patch>, range: string) => {
+  const expectOutOfOrder = async (answering: ReturnType<typeof patch>, range: string | undefined) => {
     const { status, code, headers } = await answering
     expect([status, code]).toEqual([416, 'RANGE_INVALID'])
     expect([headers.location, headers.range]).toEqual([location, range])
@@ -151,7 +151,7 @@ describe('a chunk that does not follow what is there', () => {
   })
 
   it('is refused before the first byte', async () => {
-    await expectOutOfOrder(patch(5, LAST), '0-0')
+    await expectOutOfOrder(patch(5, LAST), undefined)
     expect((await registry.expectStatus(204, 'GET', location)).headers.range).toBe('0-0')
   })
 

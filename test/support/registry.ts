@@ -53,6 +53,8 @@ interface Parts {
   readonly leastChunk?: number
   readonly auth?: Auth
   readonly corsOrigins?: readonly string[]
+  /** Replaces the timer of the registry. */
+  readonly pause?: (milliseconds: number) => Promise<void>
   /** By which the door says that clients know it. */
   readonly clientOrigin?: string
 }
@@ -73,6 +75,7 @@ export function openRegistry({
   auth,
   corsOrigins,
   clientOrigin,
+  pause,
 }: Parts = {}) {
   let now = Date.UTC(2026, 0, 1)
   const deps = {
@@ -80,6 +83,7 @@ export function openRegistry({
     store,
     clock: () => now,
     newId: randomUUID,
+    ...(pause && { pause }),
     grace: GRACE,
     uploadLife: UPLOAD_LIFE,
     ...(direct && { direct }),
