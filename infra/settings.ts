@@ -96,6 +96,13 @@ const FIELDS = {
    * it is empty.
    */
   retain: v.optional(oneOf('on', 'off'), 'on'),
+  /** Patterns of the repositories that take images and indexes whose parts are absent: `mirror/**,cache/*`. Without it, none. */
+  sparse: v.optional(
+    matching(
+      /^[a-z0-9._/*-]{1,255}(,[a-z0-9._/*-]{1,255}){0,9}$/,
+      'at most 10 repository patterns with commas, e.g. mirror/**,cache/*',
+    ),
+  ),
   /** Hours for which bytes that nothing refers to are kept. */
   graceHours: v.optional(wholeNumber(1, 720), 24),
   /** Days for which logs are kept. */

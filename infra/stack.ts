@@ -116,6 +116,7 @@ function environmentOf(settings: Settings, storage: Storage, parameter: string):
     ...(settings.issuers.length > 0 && { LONGSHORE_ISSUERS: JSON.stringify(settings.issuers) }),
     ...(settings.corsOrigins.length > 0 && { LONGSHORE_CORS_ORIGINS: settings.corsOrigins.join() }),
     LONGSHORE_SECRET: parameter,
+    ...(settings.sparse && { LONGSHORE_SPARSE: settings.sparse }),
     LONGSHORE_GRACE_HOURS: String(settings.graceHours),
     ...(settings.domain && { LONGSHORE_ORIGIN: `https://${settings.domain}` }),
   }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import * as v from 'valibot'
+import { isPatternList } from '../lambda/auth/glob.ts'
 import about from '../package.json' with { type: 'json' }
 import { parseDuration } from './duration.ts'
 import { proxyList } from './forwarded.ts'
@@ -140,6 +141,15 @@ const SETTINGS = {
     fallback: '24h',
     meaning: 'how long unreferenced bytes are kept',
     schema: duration,
+  },
+  sparse: {
+    value: '<patterns>',
+    meaning: 'repositories that take incomplete images',
+    schema: v.pipe(
+      v.string(),
+      v.check(isPatternList, 'must be repository patterns with commas, such as mirror/**,cache/*'),
+      v.transform(text => text.split(',')),
+    ),
   },
   shutdown: {
     value: '<duration>',

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { UPLOAD_LIFE } from '../lambda/registry/dependencies.ts'
+import { matchesAny } from '../lambda/auth/glob.ts'
+import { type Dependencies, UPLOAD_LIFE } from '../lambda/registry/dependencies.ts'
 import { createRegistryApp } from '../lambda/registry-app.ts'
 import { FileBlobs } from '../lambda/store/file-blobs.ts'
 import { SqliteTable } from '../lambda/store/sqlite-table.ts'
@@ -14,10 +15,13 @@ await main(openRegistry)
 
 /** The registry on one folder: a database for what is said, files for what is held. */
 async function openRegistry(options: OpenOptions, tell: (message: string) => void): Promise<OpenRegistry> {
-  const { data, grace, origin, corsOrigins } = options
+  const { data, grace, origin, corsOrigins, sparse = [] } = options
   const table = new SqliteTable(join(data, 'registry.sqlite'))
   const store = await FileBlobs.open(data)
-  const deps = { table, store, clock: Date.now, pause, newId: randomUUID, grace, uploadLife: UPLOAD_LIFE }
+  const deps: Dependencies = {
+    ...{ table, store, clock: Date.now, pause, newId: randomUUID, grace, uploadLife: UPLOAD_LIFE },
+    isSparse: name => matchesAny(sparse, name),
+  }
   const auth = await openAuth(table, options, tell)
   const { app, collector } = createRegistryApp(deps, { ...(origin && { origin }), auth, corsOrigins })
   const collect = async () => {

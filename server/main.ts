@@ -36,6 +36,7 @@ export type OpenOptions = Pick<
   | 'awsAccounts'
   | 'issuers'
   | 'stsEndpoint'
+  | 'sparse'
 >
 
 /** Opens the stores. @param tell takes what the operator should know, for the log */

@@ -1,4 +1,5 @@
 import { type Issuer, parseIssuers } from '../auth/federated/issuers.ts'
+import { isPatternList } from '../auth/glob.ts'
 
 /** What a deployed process is told by its environment. */
 export interface Config {
@@ -15,6 +16,8 @@ export interface Config {
   readonly issuers: readonly Issuer[]
   /** The SSM parameter that holds what edge and registry share. */
   readonly secret: string
+  /** Patterns of the repositories that take manifests whose blobs or children are absent. */
+  readonly sparse: readonly string[]
   /** How long what nothing needs is kept, in milliseconds. */
   readonly grace: number
   /** Comes before every path that clients are told. Empty: they resolve it against the address they used. */
@@ -49,6 +52,9 @@ export function readConfig(environment: Environment): Config {
   const corsOrigins = (environment.LONGSHORE_CORS_ORIGINS ?? '').split(',').filter(Boolean)
   if (!corsOrigins.every(one => /^https?:\/\/[^/?#@\s]+$/.test(one)))
     wrong('LONGSHORE_CORS_ORIGINS', 'must be origins with commas, such as https://ui.example.com')
+  const sparse = environment.LONGSHORE_SPARSE ?? ''
+  if (sparse !== '' && !isPatternList(sparse))
+    wrong('LONGSHORE_SPARSE', 'is not a list of repository patterns with commas, such as mirror/**,cache/*')
   return {
     table: required('LONGSHORE_TABLE'),
     bucket: required('LONGSHORE_BUCKET'),
@@ -59,6 +65,7 @@ export function readConfig(environment: Environment): Config {
     issuers: issuersFrom(environment.LONGSHORE_ISSUERS || '[]'),
     secret: required('LONGSHORE_SECRET'),
     grace: hours * HOUR,
+    sparse: sparse.split(',').filter(Boolean),
     origin,
     corsOrigins,
     s3Endpoint: environment.AWS_ENDPOINT_URL_S3 || undefined,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { createAuth } from '../auth/auth.ts'
 import { federatedLogins } from '../auth/federated/federated.ts'
+import { matchesAny } from '../auth/glob.ts'
 import { Keyring } from '../auth/keyring.ts'
 import type { Passwords } from '../auth/passwords.ts'
 import { UPLOAD_LIFE } from '../registry/dependencies.ts'
@@ -62,6 +63,7 @@ export function openDeployed({ config, secrets, readLimit, memory, passwords }: 
     newId: randomUUID,
     grace,
     uploadLife: UPLOAD_LIFE,
+    isSparse: (name: string) => matchesAny(config.sparse, name),
     direct: { readLimit },
   }
   const federated = federatedLogins({ ...config, clock: Date.now })

@@ -1,3 +1,4 @@
+import type { RepositoryName } from '../protocol/name.ts'
 import type { BlobStore } from '../store/blobs.ts'
 import type { Table } from '../store/table.ts'
 
@@ -18,6 +19,8 @@ export interface Dependencies {
   readonly grace: number
   /** How long an upload session may stay idle. */
   readonly uploadLife: number
+  /** Whether the repository takes manifests whose blobs or children are absent. Without it, none does. */
+  readonly isSparse?: (name: RepositoryName) => boolean
   /** Present where clients can write whole blobs into the store themselves. */
   readonly direct?: DirectRoad
 }

@@ -135,10 +135,14 @@ export class ManifestPush {
     for (const some of rest) await table.transact(note, ...some.flat())
   }
 
-  /** What the manifest relies on: its blobs, its foreign layers as far as they are here, and its children. */
+  /**
+   * What the manifest relies on: its blobs, its foreign layers as far as they are here, and its children. In a sparse repository also
+   * blobs and children that are not here: their refs and parents are written, so they are kept from the moment that they come.
+   */
   async #needs(arrival: Arrival, push: string): Promise<Step[]> {
     const { table } = this.#deps
     const { name, digest, manifest } = arrival
+    if (this.#isSparse(name)) return this.#sparseNeeds(arrival, push)
     const foreign = await getAll<LinkRow>(
       table,
       manifest.foreign.map(blob => keys.link(name, blob)),
@@ -154,8 +158,29 @@ export class ManifestPush {
     ]
   }
 
+  async #sparseNeeds({ name, digest, manifest }: Arrival, push: string): Promise<Step[]> {
+    const blobs = [...manifest.blobs, ...manifest.foreign]
+    const links = await getAll<LinkRow>(
+      this.#deps.table,
+      blobs.map(blob => keys.link(name, blob)),
+    )
+    return [
+      ...blobs.flatMap((blob, i): Step[] => [
+        // A blob that comes or goes meanwhile fails the condition, and the push begins again.
+        { write: links[i] ? this.#links.touch(name, blob) : { check: keys.link(name, blob), if: 'absent' } },
+        { write: { put: keys.ref(name, blob, digest, push) } },
+      ]),
+      ...manifest.children.map((child): Step => ({ write: { put: keys.parent(name, child, digest, push) } })),
+    ]
+  }
+
+  #isSparse(name: RepositoryName): boolean {
+    return this.#deps.isSparse?.(name) ?? false
+  }
+
   /** The child must be there. The count tells a delete of the child that an index has come to hold it. */
   #childChecks({ name, manifest }: Arrival): Step[] {
+    if (this.#isSparse(name)) return []
     return manifest.children.map(child => ({
       write: { update: keys.manifest(name, child), change: { add: { tagging: 1 } }, if: 'present' },
       needs: child,
@@ -195,6 +220,7 @@ export class ManifestPush {
 
   /** Names all that is missing before anything is written. */
   async #expectAll(name: RepositoryName, { blobs, children }: Manifest): Promise<void> {
+    if (this.#isSparse(name)) return
     const needed = [...blobs, ...children]
     const rows = await getAll(this.#deps.table, [
       ...blobs.map(blob => keys.link(name, blob)),

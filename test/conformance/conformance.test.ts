@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { Cloud } from '../cloud/emulator/cloud.ts'
 import { hasDynamoDBLocal } from '../support/dynamodb-local.ts'
+import { LocalServer } from '../support/local-server.ts'
 import { describeWith, findTool } from '../support/requirements.ts'
 import { runSuite, type Trial, VERSIONS, type Verdict } from './suite.ts'
 
@@ -13,6 +14,12 @@ const CLOUD = ['versitygw', ...(hasDynamoDBLocal ? [] : ['DynamoDB Local'])]
 
 const CANDIDATES: readonly Candidate[] = [
   { name: 'on one machine', needs: [] },
+  {
+    name: 'on one machine, with sparse repositories',
+    needs: [],
+    start: () => LocalServer.start({ args: ['--sparse', '**'] }),
+    settings: { OCI_DATA_SPARSE: 'true' },
+  },
   {
     name: 'deployed, pulled through the edge',
     needs: CLOUD,

@@ -7,9 +7,9 @@ import { type JUnitCase, parseJUnit } from './junit.ts'
 /**
  * Everything that the suite can ask for, whichever version of the spec it judges. Its settings are in its README.
  *
- * Left off is OCI_DATA_SPARSE alone (off by default too): it pushes images without one of their layers and indexes
- * without one of their images, and takes nothing but 201 for an answer. The spec lets a registry refuse both
- * (MANIFEST_BLOB_UNKNOWN), and this one does.
+ * OCI_DATA_SPARSE is off here, as in the suite: it pushes images without one of their layers and indexes without one of their images, and
+ * takes nothing but 201 for an answer. The spec lets a registry refuse both, and this one does unless the setting `sparse` names the
+ * repository. One candidate has that setting and turns it on.
  */
 const EVERYTHING = {
   OCI_API_PULL: 'true',

@@ -21,6 +21,7 @@ describe('the environment of a deployed process', () => {
       auth: 'on',
       awsAccounts: [],
       issuers: [],
+      sparse: [],
       grace: 24 * 60 * 60 * 1000,
       origin: '',
       corsOrigins: [],
@@ -34,6 +35,7 @@ describe('the environment of a deployed process', () => {
     const more = {
       LONGSHORE_PULL: 'edge',
       LONGSHORE_GRACE_HOURS: '48',
+      LONGSHORE_SPARSE: 'mirror/**,cache/*',
       LONGSHORE_ORIGIN: 'https://registry.example',
       AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9000',
       AWS_ENDPOINT_URL_SSM: 'http://127.0.0.1:9001',
@@ -43,6 +45,7 @@ describe('the environment of a deployed process', () => {
     expect(readConfig({ ...LEAST, ...more })).toMatchObject({
       pull: 'edge',
       grace: 48 * 60 * 60 * 1000,
+      sparse: ['mirror/**', 'cache/*'],
       origin: 'https://registry.example',
       s3Endpoint: 'http://127.0.0.1:9000',
       ssmEndpoint: 'http://127.0.0.1:9001',
@@ -59,6 +62,8 @@ describe('the environment of a deployed process', () => {
     ['LONGSHORE_PULL', 'cdn'],
     ['LONGSHORE_AUTH', 'maybe'],
     ['LONGSHORE_AWS_ACCOUNTS', '1234'],
+    ['LONGSHORE_SPARSE', 'Mirror/**'],
+    ['LONGSHORE_SPARSE', 'mirror/**,'],
     ['LONGSHORE_GRACE_HOURS', '0'],
     ['LONGSHORE_GRACE_HOURS', 'soon'],
     ['LONGSHORE_ORIGIN', 'registry.example'],

@@ -36,6 +36,11 @@ describe('Settings', () => {
     expect(settings).toMatchObject({ pull: 'edge', memory: 2048 })
   })
 
+  it('take patterns of sparse repositories', () => {
+    expect(readSettings({ sparse: 'mirror/**,cache/*' }).sparse).toBe('mirror/**,cache/*')
+    expect(() => readSettings({ sparse: 'Mirror' })).toThrow('repository patterns with commas')
+  })
+
   it('leave alone what the CDK keeps in the same place', () => {
     expect(() => readSettings({ 'aws:cdk:toolkit': 1, '@aws-cdk/aws-s3:some-flag': true })).not.toThrow()
   })

@@ -52,6 +52,12 @@ describe('settings', () => {
     })
   })
 
+  it('take patterns of sparse repositories, and no others', () => {
+    expect(read(['--sparse', 'mirror/**,cache/*']).sparse).toEqual(['mirror/**', 'cache/*'])
+    for (const text of ['Mirror', 'a,', 'a b'])
+      expect(() => read(['--sparse', text])).toThrow('must be repository patterns with commas')
+  })
+
   it('come from the environment', () => {
     expect(read([], { LONGSHORE_PORT: '1', LONGSHORE_TLS_CERT: 'c', LONGSHORE_TLS_KEY: 'k' })).toMatchObject({
       port: 1,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
 import type { Auth } from '../../lambda/auth/auth.ts'
+import { matchesAny } from '../../lambda/auth/glob.ts'
 import type { Exchange } from '../../lambda/http/app.ts'
 import type { Response } from '../../lambda/http/message.ts'
 import type { Algorithm } from '../../lambda/protocol/digest.ts'
@@ -53,6 +54,8 @@ interface Parts {
   readonly leastChunk?: number
   readonly auth?: Auth
   readonly corsOrigins?: readonly string[]
+  /** Patterns of sparse repositories. */
+  readonly sparse?: readonly string[]
   /** Replaces the timer of the registry. */
   readonly pause?: (milliseconds: number) => Promise<void>
   /** By which the door says that clients know it. */
@@ -76,6 +79,7 @@ export function openRegistry({
   corsOrigins,
   clientOrigin,
   pause,
+  sparse,
 }: Parts = {}) {
   let now = Date.UTC(2026, 0, 1)
   const deps = {
@@ -84,6 +88,7 @@ export function openRegistry({
     clock: () => now,
     newId: randomUUID,
     ...(pause && { pause }),
+    ...(sparse && { isSparse: (name: string) => matchesAny(sparse, name) }),
     grace: GRACE,
     uploadLife: UPLOAD_LIFE,
     ...(direct && { direct }),
