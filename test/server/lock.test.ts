@@ -1,5 +1,9 @@
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 import { lockFolder } from '../../server/lock.ts'
+import { LocalServer } from '../support/local-server.ts'
 import { freshFolder, ServerProcess } from './process.ts'
 
 describe('the lock of a data folder', () => {
@@ -51,5 +55,40 @@ describe('the lock of a data folder', () => {
       await server[Symbol.asyncDispose]()
     }
     expect(outcomes.toSorted()).toEqual([1, 1, 1, 'listens'])
+  })
+
+  it('refuses a second server when the lock file of the first was removed', async () => {
+    await using first = await LocalServer.start()
+    rmSync(join(first.data, 'lock'))
+
+    for (let attempt = 0; attempt < 2; attempt++)
+      await expect(LocalServer.start({ data: first.data })).rejects.toThrow(
+        /longshore: another process has \S+registry\.sqlite open, and the lock file is missing: stop/,
+      )
+
+    expect(existsSync(join(first.data, 'lock'))).toBe(false)
+  })
+
+  it('is had again, without its file, when the server that had it is gone', async () => {
+    using folder = freshFolder()
+    const first = await LocalServer.start({ data: folder.path })
+    rmSync(join(folder.path, 'lock'))
+    await first.kill('SIGKILL')
+
+    await using second = await LocalServer.start({ data: folder.path })
+
+    expect(second.running).toBe(true)
+  })
+
+  it('does not mind a shell that reads the database while the lock file is there', async () => {
+    using folder = freshFolder()
+    await (await LocalServer.start({ data: folder.path })).stop()
+    const shell = new DatabaseSync(join(folder.path, 'registry.sqlite'), { readOnly: true })
+    shell.prepare('SELECT count(*) FROM items').get()
+
+    await using server = await LocalServer.start({ data: folder.path })
+
+    expect(server.running).toBe(true)
+    shell.close()
   })
 })
