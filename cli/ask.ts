@@ -15,6 +15,7 @@ import type { BlobStore } from '../lambda/store/blobs.ts'
 import { FileBlobs } from '../lambda/store/file-blobs.ts'
 import { SqliteTable } from '../lambda/store/sqlite-table.ts'
 import type { Table } from '../lambda/store/table.ts'
+import { refuseMissingTable } from '../server/missing-table.ts'
 import { Failure } from './failure.ts'
 
 const DAY = 24 * 60 * 60 * 1000
@@ -42,6 +43,7 @@ export async function openFolder(
   if (!existsSync(file) && !isEmpty(data))
     throw new Failure(`there is no registry in ${data}: start the server once, or say --data or --registry`)
   try {
+    refuseMissingTable(data, false)
     const table = new SqliteTable(file)
     const store = await FileBlobs.open(data)
     return { ask: askHere(table, store, passwords), close: () => table.close() }

@@ -166,6 +166,9 @@ type Optional = { [N in Name]: (typeof SETTINGS)[N] extends { fallback: string }
 /** What the server was told. Durations are milliseconds, `data` is absolute. */
 export type Config = { readonly [N in Exclude<Name, Optional>]: Value<N> } & {
   readonly [N in Optional]?: Value<N>
+} & {
+  /** Consent to an empty database beside files of an earlier one. A flag only: it is meant for one start. */
+  readonly newTable?: boolean
 }
 
 /** What a command line asks for: to serve, or only to be told something. */
@@ -204,7 +207,7 @@ export function readCommand(
       'usage',
       '--aws-accounts and --issuers need --origin: those logins are for one registry, and must know which it is',
     )
-  return { serve: config as Config }
+  return { serve: { ...(config as Config), ...(flags['new-table'] === true && { newTable: true }) } }
 }
 
 function parseFlags(args: readonly string[]): Record<string, string | boolean | undefined> {
@@ -218,6 +221,7 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
         ...Object.fromEntries(settings),
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
+        'new-table': { type: 'boolean' },
       },
     })
     return values
@@ -233,6 +237,7 @@ function help(): string {
     variableOf(name),
     fallback ? `${meaning} (${fallback})` : meaning,
   ])
+  rows.push(['--new-table', '', 'begin anew where registry.sqlite is missing'])
   rows.push(['--help', '', 'show this'], ['--version', '', 'show the version'])
   const widths = [0, 1].map(column => Math.max(...rows.map(row => row[column]?.length ?? 0)))
   const lines = rows.map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))

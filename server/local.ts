@@ -4,30 +4,55 @@ import { setTimeout } from 'node:timers/promises'
 import { matchesAny } from '../lambda/auth/glob.ts'
 import { type Dependencies, UPLOAD_LIFE } from '../lambda/registry/dependencies.ts'
 import { createRegistryApp } from '../lambda/registry-app.ts'
+import { StorageFull } from '../lambda/store/blobs.ts'
 import { FileBlobs } from '../lambda/store/file-blobs.ts'
 import { SqliteTable } from '../lambda/store/sqlite-table.ts'
+import { collectWithReserve, withReserve } from './full-disk.ts'
 import { openAuth } from './local-auth.ts'
-import { main, type OpenOptions, type OpenRegistry } from './main.ts'
+import { main, type OpenOptions, type OpenRegistry, type Report } from './main.ts'
+import { refuseMissingTable } from './missing-table.ts'
+import { Reserve } from './reserve.ts'
 
 const pause = (milliseconds: number) => setTimeout(milliseconds, undefined, { ref: false })
 
 await main(openRegistry)
 
 /** The registry on one folder: a database for what is said, files for what is held. */
-async function openRegistry(options: OpenOptions, tell: (message: string) => void): Promise<OpenRegistry> {
-  const { data, grace, origin, corsOrigins, sparse = [] } = options
-  const table = new SqliteTable(join(data, 'registry.sqlite'))
+async function openRegistry(options: OpenOptions, report: Report): Promise<OpenRegistry> {
+  const { data, grace, origin, corsOrigins, sparse = [], newTable = false } = options
+  const aside = refuseMissingTable(data, newTable)
+  if (aside)
+    report.notice(
+      `files of an earlier registry were moved to ${aside}; delete that folder when they are not needed`,
+    )
+  const reserve = new Reserve(data, report.warning)
+  const table = openTable(join(data, 'registry.sqlite'), reserve)
   const store = await FileBlobs.open(data)
+  await reserve.restore()
+  if (await reserve.isDiskFull())
+    report.warning(
+      'the disk of the data folder is full: pulls and deletes are served, pushes are refused until there is room',
+    )
   const deps: Dependencies = {
     ...{ table, store, clock: Date.now, pause, newId: randomUUID, grace, uploadLife: UPLOAD_LIFE },
     isSparse: name => matchesAny(sparse, name),
   }
-  const auth = await openAuth(table, options, tell)
+  const auth = await openAuth(table, options, report.notice)
   const { app, collector } = createRegistryApp(deps, { ...(origin && { origin }), auth, corsOrigins })
   const collect = async () => {
-    const { failures } = await collector.run()
+    const { failures } = await collectWithReserve(() => collector.run(), reserve)
     if (failures.length > 0)
       throw new Error(`the collector failed on ${failures.length} rows`, { cause: failures[0] })
   }
-  return { app, collect, close: () => table.close() }
+  return { app: withReserve(app, reserve), collect, close: () => table.close() }
+}
+
+/** On a disk without a free byte, in the room of the reserve, or for this process alone where there is no reserve. */
+function openTable(path: string, reserve: Reserve): SqliteTable {
+  try {
+    return new SqliteTable(path)
+  } catch (error) {
+    if (!(error instanceof StorageFull)) throw error
+    return reserve.release() ? new SqliteTable(path) : new SqliteTable(path, { alone: true })
+  }
 }

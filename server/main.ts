@@ -37,10 +37,17 @@ export type OpenOptions = Pick<
   | 'issuers'
   | 'stsEndpoint'
   | 'sparse'
+  | 'newTable'
 >
 
-/** Opens the stores. @param tell takes what the operator should know, for the log */
-type Open = (options: OpenOptions, tell: (message: string) => void) => Promise<OpenRegistry>
+/** Takes what the operator should know, for the log. */
+export interface Report {
+  readonly notice: (message: string) => void
+  readonly warning: (message: string) => void
+}
+
+/** Opens the stores. */
+export type Open = (options: OpenOptions, report: Report) => Promise<OpenRegistry>
 
 /** The whole life of a server process: from its command line to its last signal. */
 export async function main(open: Open): Promise<void> {
@@ -64,7 +71,10 @@ async function start(config: Config, open: Open): Promise<void> {
   const tls = files && readCertificate(files)
   prepareFolder(data)
   const lock = lockFolder(data)
-  const registry = await open(config, message => log.tell('notice', message))
+  const registry = await open(config, {
+    notice: message => log.tell('notice', message),
+    warning: message => log.tell('warning', message),
+  })
   const door = createDoor({
     app: registry.app,
     log,

@@ -71,11 +71,6 @@ export function isPatternList(text: string): boolean {
   return text.split(',').every(pattern => /^[a-z0-9._/*-]{1,255}$/.test(pattern))
 }
 
-/** Whether a text fits one of the patterns. */
-export function matchesAny(patterns: readonly string[], text: string): boolean {
-  return patterns.some(pattern => matches(pattern, text))
-}
-
 /** The places that can be reached without a character: a star may stand for nothing. */
 function reach(parts: readonly string[], open: Set<number>): Set<number> {
   for (const at of open) if (parts[at]?.startsWith('*')) open.add(at + 1)

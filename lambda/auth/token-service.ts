@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Request } from '../http/message.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { Scope } from '../protocol/scope.ts'
+import { StorageFull } from '../store/blobs.ts'
 import { keys } from '../store/keys.ts'
 import type { RefreshRow } from '../store/records.ts'
 import type { Key, Table, Write } from '../store/table.ts'
@@ -103,8 +104,21 @@ export class TokenService {
       .filter(({ actions }) => actions.length > 0)
     const scopes = thatFit(allowed)
     const token = await issueToken(keyring(), { holder, scopes }, { service: serviceOf(request), now })
-    const refresh = wantsRefresh && 'account' in holder ? await this.#makeRefresh(holder) : undefined
+    const refresh = wantsRefresh && 'account' in holder ? await this.#tryRefresh(holder) : undefined
     return { token, issued: now, life: TOKEN_LIFE, ...(refresh && { refresh }) }
+  }
+
+  /** None on a full disk, where a client that pulls must still get its access token. */
+  async #tryRefresh(holder: {
+    readonly account: string
+    readonly generation: number
+  }): Promise<string | undefined> {
+    try {
+      return await this.#makeRefresh(holder)
+    } catch (error) {
+      if (error instanceof StorageFull) return undefined
+      throw error
+    }
   }
 
   async #makeRefresh(holder: { readonly account: string; readonly generation: number }): Promise<string> {

@@ -60,15 +60,19 @@ export class SqliteTable implements Table {
 
   /**
    * Opens the file, making it where there is none.
+   * @param alone keeps every other process out until {@link close}. SQLite then has no shared index of its log, so a table can be opened
+   * and read on a disk without a free byte
    * @throws {SchemaTooNew} when a later version of this program wrote it; the file is left as it was
+   * @throws {StorageFull} when there is no room for the shared index
    */
-  constructor(path: string) {
+  constructor(path: string, { alone = false } = {}) {
     this.#db = new DatabaseSync(path, { timeout: PATIENCE })
     try {
+      if (alone) this.#db.exec('PRAGMA locking_mode = EXCLUSIVE')
       prepareFile(this.#db, path)
     } catch (error) {
       this.#db.close()
-      throw explained(error)
+      throw explained(error, { isOpen: false })
     }
     const range = 'SELECT sort, attributes, bytes FROM items WHERE partition = ? AND sort >= ? AND sort < ?'
     this.#get = this.#db.prepare('SELECT sort, attributes, bytes FROM items WHERE partition = ? AND sort = ?')
@@ -90,7 +94,7 @@ export class SqliteTable implements Table {
 
   async query<T extends Item>(partition: string, range: Range = {}): Promise<T[]> {
     const [first, end] = bounds(range)
-    const rows = this.#range.all(partition, first, end, range.limit ?? -1) as unknown as Row[]
+    const rows = reading(() => this.#range.all(partition, first, end, range.limit ?? -1)) as unknown as Row[]
     return rows.map(row => decode(partition, row) as T)
   }
 
@@ -110,7 +114,7 @@ export class SqliteTable implements Table {
   }
 
   #read(key: Key): Item | undefined {
-    const row = this.#get.get(key.partition, key.sort) as Row | undefined
+    const row = reading(() => this.#get.get(key.partition, key.sort)) as Row | undefined
     return row && decode(key.partition, row)
   }
 
@@ -193,16 +197,28 @@ function sqliteCode(error: unknown): number | undefined {
   return error instanceof Error && 'errcode' in error ? Number(error.errcode) : undefined
 }
 
+function reading<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw explained(error)
+  }
+}
+
 const SQLITE_BUSY = 5
 const SQLITE_FULL = 13
+/** A file beside the open table, such as its log, could not be opened: the process has no file descriptors left. */
+const SQLITE_CANTOPEN = 14
 /** The index of the log could not grow, which it takes disk for. */
 const SQLITE_IOERR_SHMSIZE = 4874
 
-function explained(error: unknown): unknown {
+function explained(error: unknown, { isOpen = true } = {}): unknown {
   const code = sqliteCode(error)
   if (code === undefined) return error
   if (code === SQLITE_FULL || code === SQLITE_IOERR_SHMSIZE)
     return new StorageFull('no room for the table', { cause: error })
   if ((code & 0xff) === SQLITE_BUSY) return new TableBusy('the table is locked', { cause: error })
+  if (isOpen && (code & 0xff) === SQLITE_CANTOPEN)
+    return new TableBusy('a file of the table cannot be opened', { cause: error })
   return error
 }

@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs'
+import { closeSync, existsSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { run } from '../support/command.ts'
 import { type Answer, send } from '../support/http-client.ts'
@@ -80,5 +81,77 @@ describeWith({ tools: ['mount', 'umount'], root: true, linux: true }, 'a server 
     const next = await client.append(upload, more)
 
     expect(await client.offset(next)).toBe(offset + more.length)
+  })
+
+  /** Leaves not one free byte. */
+  function fillToTheLastByte(): void {
+    const file = openSync(join(disk, 'last-bytes'), 'w')
+    try {
+      for (;;) if (writeSync(file, Buffer.alloc(64 * 1024)) === 0) throw new Error('nothing was written')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+    } finally {
+      closeSync(file)
+    }
+    expect(statfsSync(disk).bavail).toBe(0)
+  }
+
+  const head = (digest: string) => send(`${server.url}/v2/full/blobs/${digest}`, { method: 'HEAD' })
+  const deleteImage = () =>
+    send(`${server.url}/v2/full/manifests/${before.manifest.digest}`, { method: 'DELETE' })
+
+  test('answers pulls and HEADs at 0 bytes free', async () => {
+    fillToTheLastByte()
+
+    expect(await client.missing(before)).toEqual([])
+    for (const { digest } of before.blobs) expect((await head(digest)).status).toBe(200)
+  })
+
+  test('starts again at 0 bytes free, serves pulls and says so in its log', async () => {
+    fillToTheLastByte()
+
+    await server.kill('SIGKILL')
+    await server.restart()
+
+    expect(await client.missing(before)).toEqual([])
+    await expect.poll(() => server.logs).toContain('the disk of the data folder is full')
+  })
+
+  test('starts at 0 bytes free without a reserve, and serves pulls', async () => {
+    await server.kill('SIGTERM')
+    rmSync(join(disk, 'data', 'reserve'))
+    fillToTheLastByte()
+
+    await server.restart()
+
+    expect(await client.missing(before)).toEqual([])
+  })
+
+  test('deletes at 0 bytes free, also after a restart', async () => {
+    fillToTheLastByte()
+    await server.restart()
+
+    expect((await deleteImage()).status).toBe(202)
+
+    const tag = await send(`${server.url}/v2/full/manifests/before`)
+    expect(tag.status).toBe(404)
+  })
+
+  test('frees the room of deleted images, makes its reserve again and takes pushes', async () => {
+    await server.stop()
+    server = await LocalServer.start({ data: join(disk, 'data'), args: ['--grace', '1s'] })
+    client = new RegistryClient(server.url, 'full')
+    const large = image('full-disk-large', { layers: 1, layerSize: 6 * MIB })
+    await client.pushImage(large, 'large')
+    await fill()
+    fillToTheLastByte()
+    const digests = [before, large].map(({ manifest }) => manifest.digest)
+    for (const digest of digests)
+      expect((await send(`${server.url}/v2/full/manifests/${digest}`, { method: 'DELETE' })).status).toBe(202)
+
+    // Only 14 MiB were pushed and 8 belong to the reserve, so the operator makes a little room as well.
+    rmSync(ballast)
+    await expect.poll(() => existsSync(join(disk, 'data', 'reserve')), { timeout: 60_000 }).toBe(true)
+    await client.pushImage(image('full-disk-next'), 'next')
   })
 })

@@ -121,6 +121,11 @@ describe('--help', () => {
   })
 })
 
+it('--new-table is a flag without a value, and off by default', () => {
+  expect(readCommand(['--new-table'], {})).toMatchObject({ serve: { newTable: true } })
+  expect(readCommand([], { LONGSHORE_NEW_TABLE: 'true' })).not.toHaveProperty('serve.newTable')
+})
+
 it('--version is that of the package', () => {
   expect(readCommand(['--version'], {})).toEqual({ print: expect.stringMatching(/^\d+\.\d+\.\d+/) })
 })

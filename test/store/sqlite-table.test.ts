@@ -95,6 +95,17 @@ describe('SqliteTable', () => {
     await table.close()
   })
 
+  it('keeps other processes out when it is opened alone', async () => {
+    await new SqliteTable(file).close()
+    const table = new SqliteTable(file, { alone: true })
+    await table.transact({ put: item })
+    const shell = new DatabaseSync(file, { readOnly: true })
+    expect(() => shell.prepare('SELECT count(*) FROM items').get()).toThrow('locked')
+    shell.close()
+    expect(await table.get(item)).toEqual(item)
+    await table.close()
+  })
+
   it('lets a transaction that cannot be written down fail alone', async () => {
     const table = new SqliteTable(file)
     const circular: Record<string, never> = {}

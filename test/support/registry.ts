@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
 import type { Auth } from '../../lambda/auth/auth.ts'
 import { matchesAny } from '../../lambda/auth/glob.ts'
-import type { Exchange } from '../../lambda/http/app.ts'
+import type { App, Exchange } from '../../lambda/http/app.ts'
 import type { Response } from '../../lambda/http/message.ts'
 import type { Algorithm } from '../../lambda/protocol/digest.ts'
 import type { DirectRoad } from '../../lambda/registry/dependencies.ts'
@@ -60,6 +60,8 @@ interface Parts {
   readonly pause?: (milliseconds: number) => Promise<void>
   /** By which the door says that clients know it. */
   readonly clientOrigin?: string
+  /** Wraps the app, as a server does. */
+  readonly around?: (app: App) => App
 }
 
 export const GRACE = 24 * 60 * 60 * 1000
@@ -80,6 +82,7 @@ export function openRegistry({
   clientOrigin,
   pause,
   sparse,
+  around = app => app,
 }: Parts = {}) {
   let now = Date.UTC(2026, 0, 1)
   const deps = {
@@ -93,13 +96,18 @@ export function openRegistry({
     uploadLife: UPLOAD_LIFE,
     ...(direct && { direct }),
   }
-  const { app, collector, directUploads } = createRegistryApp(deps, {
+  const {
+    app: inner,
+    collector,
+    directUploads,
+  } = createRegistryApp(deps, {
     origin,
     ...(signUpload && { signUpload }),
     ...(leastChunk !== undefined && { leastChunk }),
     auth,
     corsOrigins,
   })
+  const app = around(inner)
 
   /** What the door would hand to the app for this request. Of the answer every door writes a line, which holds no secret. */
   async function exchange(
