@@ -48,8 +48,13 @@ interface ErrorPart {
 function sayError({ code, message, detail = {} }: ErrorPart): string {
   if (code === 'DENIED') return `not allowed: ${message}`
   const { reason, ...rest } = detail
-  const about = Object.entries(rest).map(([what, value]) => `${what} ${sayValue(value)}`)
-  return `${typeof reason === 'string' ? reason : message}${about.length > 0 ? ` (${about.join(', ')})` : ''}`
+  const sentence = typeof reason === 'string' ? reason : message
+  // Most messages name the facts of the detail already.
+  const about = Object.entries(rest)
+    .map(([what, value]) => [what, sayValue(value)] as const)
+    .filter(([, value]) => !sentence.includes(value))
+    .map(([what, value]) => `${what} ${value}`)
+  return `${sentence}${about.length > 0 ? ` (${about.join(', ')})` : ''}`
 }
 
 function sayValue(value: unknown): string {

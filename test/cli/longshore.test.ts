@@ -145,7 +145,7 @@ describe('longshore', { timeout: 60_000 }, () => {
     ['user list --unknown', 2, /Unknown option/],
     ['user list --admin', 2, /user list has no --admin: longshore user list/],
     ['robot add ci --no-admin', 2, /robot add has no --no-admin/],
-    ['user remove nobody', 1, /^longshore: not found \(user nobody\)$/],
+    ['user remove nobody', 1, /^longshore: not found: user nobody$/],
     ['robot add ci --may fly --on x', 1, /is none of pull/],
     ['policy set missing.json', 1, /cannot read/],
     ['user remove ann bob', 2, /^longshore: "bob" is too much: longshore user remove <name>$/],
@@ -207,7 +207,7 @@ describe('longshore', { timeout: 60_000 }, () => {
     expect(await command('repo list')).toBe('other\n')
     expect(await longshore('repo remove app')).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('not known'),
+      stderr: expect.stringContaining('repository app does not exist'),
     })
   })
 })
