@@ -1,0 +1,17 @@
+import { expect, it } from 'vitest'
+import { StorageFull } from '../../lambda/store/blobs.ts'
+import { basic, openGuarded, PASSWORD } from '../support/auth.ts'
+import { type Trouble, troubled } from '../support/faults.ts'
+import { MemoryTable } from '../support/memory-table.ts'
+
+it('gives an access token, but none to renew it, when the table is full', async () => {
+  const trouble: Trouble = { calls: 0 }
+  const guarded = await openGuarded({ table: troubled(new MemoryTable(), ['transact'], trouble) })
+  trouble.error = new StorageFull('no room for the table')
+
+  const { status, text } = await guarded.as(basic('root', PASSWORD), 'GET', '/token?offline_token=true')
+
+  expect(status).toBe(200)
+  expect(JSON.parse(text)).toMatchObject({ token: expect.any(String) })
+  expect(JSON.parse(text)).not.toHaveProperty('refresh_token')
+})
