@@ -1,10 +1,16 @@
 import { type Client, digestOf, type Reply, type Sent } from './client.ts'
 
-/** What the checks work on: a repository that nobody else uses. */
-export interface Bench {
+/** A client, and a repository that nobody else uses. */
+export interface Context {
   readonly client: Client
   /** Of the repository, with `/v2/` in front. */
   readonly path: string
+  /** Digests of what was pushed, to be deleted at the end. */
+  readonly blobs: string[]
+}
+
+/** What the checks work on. */
+export interface Bench extends Context {
   /** The address of the API behind the edge, when it was given. */
   readonly api?: string | undefined
   /** Whether the deployment has a relay. */
@@ -13,8 +19,6 @@ export interface Bench {
   readonly hasLogin: boolean
   /** GiB of a blob to try, when that is wanted. */
   readonly large?: number | undefined
-  /** Digests of what was pushed, to be deleted at the end. */
-  readonly blobs: string[]
 }
 
 export interface Check {
@@ -41,7 +45,7 @@ export const tell = ({ status, headers, bytes }: Reply) =>
 export const broken = (): undefined => undefined
 
 /** Begins a session and gives its URL. */
-export async function begin({ client, path }: Bench): Promise<string> {
+export async function begin({ client, path }: Pick<Context, 'client' | 'path'>): Promise<string> {
   const answer = await client.ask('POST', `${path}/blobs/uploads/`)
   expect(answer.status === 202, tell(answer))
   return answer.headers.location ?? ''

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { type Bench, Differs } from './bench.ts'
+import { type Bench, type Context, Differs } from './bench.ts'
 import { CHECKS } from './checks.ts'
 import { Client } from './client.ts'
+import { expectReady, inspect } from './inspect.ts'
 
 const HELP = `npm run smoke -- https://registry.example [options]
 
@@ -10,11 +11,11 @@ Checks on a deployed registry what its design leans on and no document of AWS sa
 Pushes about 60 MiB into a repository of its own, and deletes it again.
 
   --user <name>   a login that may push and delete, where one is needed; its password is in LONGSHORE_PASSWORD
-  --relay         the deployment has a relay
+  --relay         the deployment must have a relay; by default the test finds out
   --large <GiB>   pushes one blob of that size too, at most 5, to see what CloudFront takes
   --api <url>     the address of the API itself, https://….execute-api.….amazonaws.com
 
-Exit code 0: all as it should be; 1: something differs; 2: wrong arguments.`
+Exit code 0: all as it should be; 1: something differs, or nothing can be checked; 2: wrong arguments.`
 
 /** No answer tells nothing of what a check is about. */
 const AGAIN = 'run it again; when it stays like this, look into the logs of the API'
@@ -24,18 +25,22 @@ const [origin = ''] = positionals
 if (values.help) end(HELP, 0)
 if (!/^https?:\/\/[^/]+\/?$/.test(origin)) end(HELP, 2)
 
-const { user, relay = false, api } = values
+const { user, api } = values
 const large = values.large === undefined ? undefined : Number(values.large)
 if (large !== undefined && !(large > 0 && large <= 5)) end('--large: a number of GiB, at most 5', 2)
 const { LONGSHORE_PASSWORD: password } = process.env
 if (user && !password) end('the password is missing: set LONGSHORE_PASSWORD', 2)
 const client = new Client(origin, user && password ? { user, password } : undefined)
 const path = `/v2/smoke/${randomUUID()}`
-const bench: Bench = { client, path, api, relay, large, hasLogin: user !== undefined, blobs: [] }
+const context: Context = { client, path, blobs: [] }
 
 const started = performance.now()
-await client.ask('GET', '/v2/').catch(error => end(`${origin} does not answer: ${error.message}`, 1))
+await expectReady(client, path, user).catch(stop)
 const first = performance.now() - started
+const found = await inspect(context).catch(stop)
+const relay = values.relay || found.relay
+const bench: Bench = { ...context, api, relay, large, hasLogin: user !== undefined }
+console.log(`deployed: pull=${found.pull}, ${found.relay ? 'a relay' : 'no relay'}\n`)
 let differences = 0
 for (const { name, run, otherwise } of CHECKS) {
   try {
@@ -51,9 +56,14 @@ for (const { name, run, otherwise } of CHECKS) {
 await cleanUp()
 const again = performance.now()
 await client.ask('GET', '/v2/')
-console.log(`\nfirst request ${Math.round(first)} ms, the last ${Math.round(performance.now() - again)} ms`)
+console.log(`\nfirst answers ${Math.round(first)} ms, the last ${Math.round(performance.now() - again)} ms`)
 console.log(differences === 0 ? 'all as it should be' : `${differences} of ${CHECKS.length} differ`)
 process.exit(differences === 0 ? 0 : 1)
+
+async function stop(error: unknown): Promise<never> {
+  if (context.blobs.length > 0) await cleanUp().catch(() => {})
+  return end(shown(error), 1)
+}
 
 function read() {
   try {
@@ -81,7 +91,7 @@ function shown(error: unknown): string {
 }
 
 async function cleanUp(): Promise<void> {
-  const { path, blobs } = bench
+  const { path, blobs } = context
   const { headers } = await client.ask('HEAD', `${path}/manifests/smoke`)
   const digest = headers['docker-content-digest']
   if (digest) await client.ask('DELETE', `${path}/manifests/${digest}`)
@@ -89,6 +99,7 @@ async function cleanUp(): Promise<void> {
 }
 
 function end(message: string, code: number): never {
-  console[code === 0 ? 'log' : 'error'](message)
+  if (code === 0) console.log(message)
+  else console.error(message === HELP ? message : `longshore: ${message}`)
   process.exit(code)
 }

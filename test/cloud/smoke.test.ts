@@ -20,8 +20,9 @@ describeInCloud({}, 'the smoke test', () => {
   ] as const)('finds nothing wrong with %j', async options => {
     cloud = await Cloud.start(options)
     const api = `http://127.0.0.1:${cloud.gateway.port}`
-    const { code, stdout } = await smoke(cloud.origin, '--api', api, ...(options.relay ? ['--relay'] : []))
+    const { code, stdout } = await smoke(cloud.origin, '--api', api)
 
+    expect(stdout).toContain(`deployed: pull=${options.pull}, ${options.relay ? 'a relay' : 'no relay'}`)
     expect(stdout).toContain('all as it should be')
     expect([code, stdout.match(/✗/g)]).toEqual([0, null])
     expect(stdout.match(/does not apply/g)?.length).toBe(options.relay ? 6 : 4)

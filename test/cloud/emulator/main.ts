@@ -101,6 +101,7 @@ function numberIn(name: string, value: string, most: number): number {
 }
 
 function end(message: string, code: number): never {
-  console[code === 0 ? 'log' : 'error'](message)
+  if (code === 0) console.log(message)
+  else console.error(`longshore: ${message}`)
   process.exit(code)
 }
