@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { matchesAny } from '../lambda/auth/glob.ts'
 import { type Dependencies, UPLOAD_LIFE } from '../lambda/registry/dependencies.ts'
@@ -7,6 +6,7 @@ import { createRegistryApp } from '../lambda/registry-app.ts'
 import { StorageFull } from '../lambda/store/blobs.ts'
 import { FileBlobs } from '../lambda/store/file-blobs.ts'
 import { SqliteTable } from '../lambda/store/sqlite-table.ts'
+import { databaseIn } from './data-folder.ts'
 import { collectWithReserve, withReserve } from './full-disk.ts'
 import { openAuth } from './local-auth.ts'
 import { main, type OpenOptions, type OpenRegistry, type Report } from './main.ts'
@@ -26,7 +26,7 @@ async function openRegistry(options: OpenOptions, report: Report): Promise<OpenR
       `files of an earlier registry were moved to ${aside}; delete that folder when they are not needed`,
     )
   const reserve = new Reserve(data, report.warning)
-  const table = openTable(join(data, 'registry.sqlite'), reserve)
+  const table = openTable(databaseIn(data), reserve)
   const store = await FileBlobs.open(data)
   await reserve.restore()
   if (await reserve.isDiskFull())

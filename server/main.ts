@@ -1,10 +1,10 @@
-import { accessSync, constants, mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { faultRecord } from '../lambda/http/access-log.ts'
 import type { App } from '../lambda/http/app.ts'
 import { banner } from './banner.ts'
 import { clientView } from './client-view.ts'
 import { type Config, readCommand } from './config.ts'
+import { prepareFolder } from './data-folder.ts'
 import { lockFolder } from './lock.ts'
 import { chooseFormat, Log } from './log.ts'
 import { createDoor } from './node-http.ts'
@@ -108,15 +108,6 @@ async function start(config: Config, open: Open): Promise<void> {
 /** Often enough that garbage outlives its grace by a tenth at most, and at least once a minute. */
 function collectorPeriod(grace: number): number {
   return Math.min(60_000, Math.max(1_000, grace / 10))
-}
-
-function prepareFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
-  } catch (error) {
-    throw new StartError('failure', `cannot use the data folder: ${reason(error)}`)
-  }
 }
 
 function whyNotListening(error: NodeJS.ErrnoException, { host, port }: Config): string {
