@@ -25,7 +25,7 @@ export function openKeys(folder: string): Keyring {
 function read(path: string): string[] | undefined {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '') // editors on Windows write a byte order mark
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new StartError('failure', `cannot read ${path}: ${reason(error)}`)

@@ -81,7 +81,8 @@ function expectMeant(host: string | undefined, ownHost: string | undefined): voi
 
 function readIssuers(path: string): Issuer[] {
   try {
-    return parseIssuers(JSON.parse(readFileSync(path, 'utf8')))
+    // Editors on Windows write a byte order mark.
+    return parseIssuers(JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, '')))
   } catch (error) {
     throw new StartError('usage', `--issuers ${path}: ${reason(error)}`)
   }

@@ -8,6 +8,7 @@ import { SqliteTable } from '../../lambda/store/sqlite-table.ts'
 import type { Table } from '../../lambda/store/table.ts'
 import type { Config } from '../../server/config.ts'
 import { openAuth } from '../../server/local-auth.ts'
+import { newKey } from '../support/auth.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { cheapPasswords } from '../support/passwords.ts'
 import { Scratch } from '../support/scratch.ts'
@@ -157,4 +158,26 @@ describe('a server without accounts', () => {
 it('keeps the keys of tokens for nobody else to read', async () => {
   await openAuth(new MemoryTable(), { data: scratch.path, host: '127.0.0.1', auth: 'auto' })
   expect(statSync(join(scratch.path, 'keys.json')).mode & 0o777).toBe(0o600)
+})
+
+describe('a file from Windows, with a byte order mark and CRLF,', () => {
+  const open = (issuers?: string) =>
+    openAuth(new MemoryTable(), {
+      data: scratch.path,
+      host: '127.0.0.1',
+      auth: 'auto',
+      ...(issuers !== undefined && { issuers, origin: 'https://registry.example' }),
+    })
+
+  it('lists issuers', async () => {
+    const issuers = [{ name: 'ci', issuer: 'https://issuer.example', claims: { sub: 'a' } }]
+    const text = JSON.stringify(issuers, null, 2).replaceAll('\n', '\r\n')
+    const auth = await open(scratch.write('issuers.json', `\uFEFF${text}`))
+    expect(auth).toBeDefined()
+  })
+
+  it('holds the keys of tokens', async () => {
+    scratch.write('keys.json', `\uFEFF${JSON.stringify({ tokenKeys: [newKey()] })}\r\n`)
+    expect(await open()).toBeDefined()
+  })
 })
