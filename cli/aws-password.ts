@@ -3,7 +3,7 @@ import { SignatureV4 } from '@smithy/signature-v4'
 import { LONGEST_LIFE, QUESTION, REGISTRY_HEADER } from '../lambda/auth/federated/aws-question.ts'
 import { stsHostOf } from '../lambda/auth/federated/sts-hosts.ts'
 import { type Credentials, Sha256 } from '../lambda/store/aws-signing.ts'
-import { Failure } from './failure.ts'
+import { CliError as Failure } from './cli-error.ts'
 
 interface Signing {
   /** Host of the registry that the password is for. It is worth nothing at another one. */

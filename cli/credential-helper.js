@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { run } from './run.js'
+import { launch } from './launch.js'
 
-await run('credential-helper.ts')
+await launch(import.meta.url, './credential-helper.ts')

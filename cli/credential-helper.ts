@@ -1,44 +1,46 @@
 import { text } from 'node:stream/consumers'
-import { awsPassword, findCredentials } from './aws-password.ts'
-import { Failure } from './failure.ts'
+import { awsPassword } from './aws-password.ts'
+import { CliError } from './cli-error.ts'
+import type { Io } from './io.ts'
+import { report } from './main.ts'
 import { hostOf } from './origin.ts'
 
-/*
- * docker-credential-longshore: makes Docker, podman and all that read Docker's configuration log in by one's credentials of AWS.
- * It keeps nothing. What it is asked, and how: the credential helpers' protocol of Docker.
- */
-
-/** By these words clients know that there is no login, and go on without one. */
+const NAME = 'docker-credential-longshore'
+/** Clients recognise this text and continue without a login (github.com/docker/docker-credential-helpers, `credentials/error.go`). */
 const NOT_FOUND = 'credentials not found in native keychain'
 
-const [, , verb = ''] = process.argv
-try {
-  await answer(verb)
-} catch (error) {
-  if (!(error instanceof Failure)) throw error
-  console.error(`docker-credential-longshore: ${error.message}`)
-  console.log(NOT_FOUND)
-  process.exitCode = 1
-}
-
-async function answer(verb: string): Promise<void> {
+/**
+ * Runs a verb of Docker's credential helper protocol. Docker, podman and all that read Docker's configuration log in with your AWS
+ * credentials by it. It stores nothing.
+ * @returns the exit code
+ */
+export async function run([verb = '']: readonly string[], io: Io): Promise<number> {
   switch (verb) {
-    case 'get': {
-      const said = (await text(process.stdin)).trim()
-      const signing = { registry: hostOf(said), ...(await findCredentials()), now: new Date() }
-      console.log(JSON.stringify({ ServerURL: said, Username: 'aws', Secret: await awsPassword(signing) }))
-      return
-    }
+    case 'get':
+      return getLogin(io)
     case 'list':
-      console.log('{}')
-      return
-    // Whoever logs in or out with Docker's own command means something that is kept, and nothing is.
+      io.stdout.write('{}\n')
+      return 0
+    // `docker login` and `docker logout` call these for a login that is stored, and none is.
     case 'store':
     case 'erase':
-      await text(process.stdin)
-      return
+      await text(io.stdin)
+      return 0
     default:
-      console.error('Usage: docker-credential-longshore get|store|erase|list (see docs/access.md)')
-      process.exitCode = 2
+      io.stderr.write(`${NAME}: the verb must be get, store, erase or list (see docs/access.md)\n`)
+      return 2
+  }
+}
+
+async function getLogin(io: Io): Promise<number> {
+  try {
+    const server = (await text(io.stdin)).trim()
+    const signing = { registry: hostOf(server), ...(await io.awsCredentials()), now: new Date() }
+    const login = { ServerURL: server, Username: 'aws', Secret: await awsPassword(signing) }
+    io.stdout.write(`${JSON.stringify(login)}\n`)
+    return 0
+  } catch (error) {
+    if (error instanceof CliError) io.stdout.write(`${NOT_FOUND}\n`)
+    return Math.min(report(NAME, error, io), 1)
   }
 }

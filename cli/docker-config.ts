@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { chmodSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import * as v from 'valibot'
-import { Failure } from './failure.ts'
+import { CliError } from './cli-error.ts'
+import type { Io } from './io.ts'
+import { readText } from './text-file.ts'
 
-/** What Docker tells a program that keeps secrets in place of a name, when the secret is a refresh token. */
+/** The name that Docker stores in a credential helper where the secret is a refresh token. */
 const IS_TOKEN = '<token>'
 
 export interface Login {
@@ -21,21 +22,28 @@ const Config = v.looseObject({
       v.looseObject({ auth: v.optional(v.string()), identitytoken: v.optional(v.string()) }),
     ),
   ),
-  /** Program for all registries, `docker-credential-<it>`; */
+  /** Credential helper of all registries: the program `docker-credential-<name>`. */
   credsStore: v.optional(v.string()),
-  /** and for single ones. */
+  /** Credential helpers of single registries, by host. */
   credHelpers: v.optional(v.record(v.string(), v.string())),
 })
 type Config = v.InferOutput<typeof Config>
 
+/** What a credential helper prints for `get`. */
+const HelperLogin = v.object({ Username: v.string(), Secret: v.string() })
+
+type Environment = Pick<Io, 'env' | 'home'>
+
 /**
- * Docker's configuration, in which podman, buildah, skopeo, crane, oras, helm and others look for logins too. Where it names a program that keeps
- * secrets, that is asked; else they are in the file, as Docker itself writes it.
+ * Docker's configuration. podman, buildah, skopeo, crane, oras, helm and others read logins from it too. A login is in the
+ * credential helper that the file names, or in the file itself, as Docker writes it.
  */
 export class DockerConfig {
   readonly #folder: string
-  constructor(environment: Readonly<Record<string, string | undefined>> = process.env) {
-    this.#folder = environment.DOCKER_CONFIG || join(homedir(), '.docker')
+  readonly #env: Environment['env']
+  constructor({ env, home }: Environment) {
+    this.#folder = env.DOCKER_CONFIG || join(home, '.docker')
+    this.#env = env
   }
 
   get path(): string {
@@ -43,18 +51,18 @@ export class DockerConfig {
   }
 
   /**
-   * @param host as in the names of images
-   * @throws {Failure} where Docker has kept a refresh token, as it does when its own command logs in: accounts want the password
+   * @param host as in image names
+   * @throws {CliError} where `docker login` stored a refresh token: the API for accounts needs the password
    */
   async find(host: string): Promise<Login | undefined> {
     const { auths = {}, ...config } = this.#read()
     const helper = helperOf(config, host)
-    const kept = helper ? await askHelper(helper, host) : undefined
-    if (kept?.user === IS_TOKEN || auths[host]?.identitytoken)
-      throw new Failure(
-        `docker login has kept a token for ${host}, no password: log in by longshore login ${host}`,
+    const stored = helper ? await this.#askHelper(helper, host) : undefined
+    if (stored?.user === IS_TOKEN || auths[host]?.identitytoken)
+      throw new CliError(
+        `docker login stored a token for ${host}, not a password: run "longshore login ${host} --user <name>"`,
       )
-    if (helper) return kept
+    if (helper) return stored
     const [, user, password] = /^([^:]+):(.*)$/s.exec(decode(auths[host]?.auth)) ?? []
     return user && password !== undefined ? { user, password } : undefined
   }
@@ -64,7 +72,11 @@ export class DockerConfig {
     const { [host]: own, ...others } = credHelpers
     const helper = own === 'longshore' ? config.credsStore : helperOf({ ...config, credHelpers }, host)
     if (helper)
-      await runHelper(helper, 'store', JSON.stringify({ ServerURL: host, Username: user, Secret: password }))
+      await this.#runHelper(
+        helper,
+        'store',
+        JSON.stringify({ ServerURL: host, Username: user, Secret: password }),
+      )
     const auth = helper ? {} : { auth: Buffer.from(`${user}:${password}`).toString('base64') }
     this.#write({
       ...config,
@@ -73,7 +85,7 @@ export class DockerConfig {
     })
   }
 
-  /** From now on the program is asked for the login, each time. */
+  /** Makes Docker ask a credential helper for the login, each time. */
   useHelper(host: string, helper: string): void {
     const { auths = {}, credHelpers = {}, ...config } = this.#read()
     const { [host]: _, ...others } = auths
@@ -83,33 +95,49 @@ export class DockerConfig {
   async forget(host: string): Promise<void> {
     const { auths = {}, credHelpers = {}, ...config } = this.#read()
     const helper = helperOf({ ...config, credHelpers }, host)
-    if (helper && helper !== 'longshore') await runHelper(helper, 'erase', host)
+    if (helper && helper !== 'longshore') await this.#runHelper(helper, 'erase', host)
     const { [host]: _, ...otherAuths } = auths
     const { [host]: __, ...otherHelpers } = credHelpers
     this.#write({ ...config, auths: otherAuths, credHelpers: otherHelpers })
   }
 
   #read(): Config {
-    let text: string
-    try {
-      text = readFileSync(this.path, 'utf8')
-    } catch {
-      return {}
-    }
-    const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Config), text)
+    if (!existsSync(this.path)) return {}
+    const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Config), readText(this.path))
     if (parsed.success) return parsed.output
-    throw new Failure(`${this.path} is not what Docker writes, and is left as it is`)
+    throw new CliError(`${this.path} is not a Docker configuration; it was not changed`)
   }
 
-  /** Whole or not at all, and for nobody else to read. */
+  /** Replaces the file at once. Only its owner can read it. */
   #write({ auths = {}, credHelpers = {}, ...config }: Config): void {
     const some = (record: object) => Object.keys(record).length > 0
-    const kept = { ...config, ...(some(auths) && { auths }), ...(some(credHelpers) && { credHelpers }) }
+    const document = { ...config, ...(some(auths) && { auths }), ...(some(credHelpers) && { credHelpers }) }
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
-    const passing = `${this.path}.longshore`
-    writeFileSync(passing, `${JSON.stringify(kept, null, '\t')}\n`, { mode: 0o600 })
-    chmodSync(passing, 0o600)
-    renameSync(passing, this.path)
+    const temporary = `${this.path}.longshore`
+    writeFileSync(temporary, `${JSON.stringify(document, null, '\t')}\n`, { mode: 0o600 })
+    chmodSync(temporary, 0o600)
+    renameSync(temporary, this.path)
+  }
+
+  /** A helper fails for a host that it does not know. */
+  async #askHelper(helper: string, host: string): Promise<Login | undefined> {
+    const output = await this.#runHelper(helper, 'get', host).catch(() => '')
+    const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), HelperLogin), output)
+    return parsed.success ? { user: parsed.output.Username, password: parsed.output.Secret } : undefined
+  }
+
+  async #runHelper(helper: string, verb: string, input: string): Promise<string> {
+    if (!/^[\w.-]+$/.test(helper))
+      throw new CliError(`"${helper}" in ${this.path} must be the name of a credential helper`)
+    const running = promisify(execFile)(`docker-credential-${helper}`, [verb], { env: { ...this.#env } })
+    running.child.stdin?.on('error', () => {}) // it may end without reading
+    running.child.stdin?.end(input)
+    try {
+      return (await running).stdout
+    } catch {
+      // The output of the helper may hold the secret.
+      throw new CliError(`docker-credential-${helper} ${verb} failed`)
+    }
   }
 }
 
@@ -119,26 +147,4 @@ function helperOf({ credHelpers = {}, credsStore }: Config, host: string): strin
 
 function decode(auth = ''): string {
   return Buffer.from(auth, 'base64').toString()
-}
-
-const Kept = v.object({ Username: v.string(), Secret: v.string() })
-
-/** What a program does not know it says by failing. */
-async function askHelper(helper: string, host: string): Promise<Login | undefined> {
-  const said = await runHelper(helper, 'get', host).catch(() => '')
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Kept), said)
-  return parsed.success ? { user: parsed.output.Username, password: parsed.output.Secret } : undefined
-}
-
-async function runHelper(helper: string, verb: string, input: string): Promise<string> {
-  if (!/^[\w.-]+$/.test(helper))
-    throw new Failure(`"${helper}" in Docker's configuration is no name of a program`)
-  const running = promisify(execFile)(`docker-credential-${helper}`, [verb])
-  running.child.stdin?.end(input)
-  try {
-    return (await running).stdout
-  } catch {
-    // What it was given is not repeated.
-    throw new Failure(`docker-credential-${helper} ${verb} failed`)
-  }
 }

@@ -1,19 +1,22 @@
-import { Failure } from './failure.ts'
+import { CliError } from './cli-error.ts'
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/
 
 /**
- * Where a registry answers, of a host as in the name of an image, or of an origin. Like Docker, which asks this machine without TLS.
- * @throws {Failure} for what is neither
+ * The origin of a registry that is named by a host, as in image names, or by an origin. Like Docker it uses no TLS for this machine.
+ * @throws {CliError} for anything else
  */
 export function originOf(registry: string): string {
   const given = /^https?:\/\//.test(registry) ? registry : `${schemeFor(registry)}://${registry}`
   if (!/^https?:\/\/[^/?#@\s]*[^/?#@\s:]\/?$/.test(given) || !URL.canParse(given))
-    throw new Failure(`"${registry}" is no registry such as registry.example or https://registry.example`, 2)
+    throw new CliError(
+      `"${registry}" must be a registry such as registry.example or https://registry.example`,
+      2,
+    )
   return new URL(given).origin
 }
 
-/** The host of a registry, as it is in the names of images; a path behind it, as Docker's helpers are given, does not count. @throws {Failure} */
+/** The host of a registry, as in image names. A path after it, as Docker gives to credential helpers, is ignored. @throws {CliError} */
 export function hostOf(registry: string): string {
   const [, withoutPath = ''] = /^((?:https?:\/\/)?[^/]*)/.exec(registry) ?? []
   return new URL(originOf(withoutPath)).host

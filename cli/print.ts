@@ -1,4 +1,4 @@
-/** What a person reads: a list as lines, rows as a table, a thing as its parts. */
+/** Formats a result for a person: a list as lines, rows as a table, an object as its parts. */
 export function print(value: unknown): string {
   if (!Array.isArray(value)) return typeof value === 'object' && value ? parts(value) : String(value)
   if (value.length === 0) return 'none'
@@ -37,7 +37,7 @@ function cell(column: string, value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
-/** As it was said to `robot add`. */
+/** In the words of `robot add`. */
 function grant({ may, on, tags }: { may: string[]; on: string[]; tags?: string[] }): string {
   return `${may.join(',')} on ${on.join(',')}${tags ? ` tags ${tags.join(',')}` : ''}`
 }

@@ -11,42 +11,54 @@ let folder: string
 let config: DockerConfig
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'longshore-'))
-  config = new DockerConfig({ DOCKER_CONFIG: folder })
+  config = new DockerConfig({ env: { DOCKER_CONFIG: folder, PATH: process.env.PATH }, home: '/nowhere' })
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
 const write = (document: object) => writeFileSync(config.path, JSON.stringify(document))
 const read = () => JSON.parse(readFileSync(config.path, 'utf8'))
 
-it('keeps a login where it finds it again, for nobody else to read', async () => {
+it('stores a login that only its owner can read', async () => {
   await config.save(HOST, LOGIN)
   expect(await config.find(HOST)).toEqual(LOGIN)
   expect(statSync(config.path).mode & 0o777).toBe(0o600)
 })
 
-it('writes for nobody else to read also over what it left when it was killed', async () => {
+it('restricts the mode of a temporary file that was left behind', async () => {
   writeFileSync(`${config.path}.longshore`, 'half', { mode: 0o644 })
   await config.save(HOST, LOGIN)
   expect(statSync(config.path).mode & 0o777).toBe(0o600)
 })
 
-it('keeps a password in place of the helper that logs in by AWS, and what else is there', async () => {
+it('replaces the AWS credential helper by a password and keeps the other settings', async () => {
   write({ credHelpers: { [HOST]: 'longshore', 'other.example': 'other' }, proxies: { default: {} } })
   await config.save(HOST, LOGIN)
   expect(read()).toMatchObject({ credHelpers: { 'other.example': 'other' }, proxies: { default: {} } })
   expect(await config.find(HOST)).toEqual(LOGIN)
 })
 
-it('runs nothing whose name leads elsewhere', async () => {
+it('does not run a helper whose name is a path', async () => {
   const made = join(folder, 'made')
   writeFileSync(join(folder, 'x'), `#!/bin/sh\ntouch ${made}\n`, { mode: 0o755 })
   write({ credsStore: `x/../../../../../../../../../..${join(folder, 'x')}` })
-  await expect(config.save(HOST, LOGIN)).rejects.toThrow('is no name of a program')
+  await expect(config.save(HOST, LOGIN)).rejects.toThrow('must be the name of a credential helper')
   expect(existsSync(made)).toBe(false)
 })
 
-it('leaves alone what Docker would not have written', async () => {
+it('does not change a file that is not a Docker configuration', async () => {
   writeFileSync(config.path, '{"auths": 7}')
-  await expect(config.save(HOST, LOGIN)).rejects.toThrow('is left as it is')
+  await expect(config.save(HOST, LOGIN)).rejects.toThrow('it was not changed')
   expect(readFileSync(config.path, 'utf8')).toBe('{"auths": 7}')
+})
+
+it('is in the home folder unless DOCKER_CONFIG names another', () => {
+  expect(new DockerConfig({ env: {}, home: '/home/ann' }).path).toBe(
+    join('/home/ann', '.docker', 'config.json'),
+  )
+})
+
+it('reads a file with a byte order mark', async () => {
+  const auths = { [HOST]: { auth: btoa('ann:correct: horse') } }
+  writeFileSync(config.path, `\uFEFF${JSON.stringify({ auths })}`)
+  expect(await config.find(HOST)).toEqual(LOGIN)
 })

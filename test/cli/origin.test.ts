@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { Failure } from '../../cli/failure.ts'
+import { CliError } from '../../cli/cli-error.ts'
 import { hostOf, originOf } from '../../cli/origin.ts'
 
-describe('a registry that is named', () => {
+describe('the name of a registry', () => {
   it.each([
     ['registry.example', 'https://registry.example', 'registry.example'],
     ['registry.example:8443', 'https://registry.example:8443', 'registry.example:8443'],
@@ -15,17 +15,17 @@ describe('a registry that is named', () => {
     ['127.evil.example', 'https://127.evil.example', '127.evil.example'],
     ['localhost.evil.example', 'https://localhost.evil.example', 'localhost.evil.example'],
     ['[::1]:5000', 'http://[::1]:5000', '[::1]:5000'],
-  ])('%s is asked at %s and known as %s', (registry, origin, host) => {
+  ])('%s leads to %s and is stored as %s', (registry, origin, host) => {
     expect([originOf(registry), hostOf(registry)]).toEqual([origin, host])
   })
 
   it.each(['https://registry.example/v1/', 'registry.example/v1/', 'registry.example/team/app'])(
-    '%s, with the path that helpers are given, is known by its host',
+    '%s is reduced to its host',
     registry => expect(hostOf(registry)).toBe('registry.example'),
   )
 
   it.each(['', 'not a host', 'https://', 'https:', 'ftp://registry.example', 'ann@registry.example'])(
-    '%j is none',
-    registry => expect(() => hostOf(registry)).toThrow(Failure),
+    '%j is refused',
+    registry => expect(() => hostOf(registry)).toThrow(CliError),
   )
 })

@@ -76,7 +76,7 @@ export function commandLine({ dynamo }: Cloud): (words: string, input?: string) 
     AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
   }
   return (words, input = '') => {
-    const args = ['cli/start.js', ...words.split(' '), '--table', 'registry']
+    const args = ['cli/longshore.js', ...words.split(' '), '--table', 'registry']
     return run(process.execPath, args, { env, input })
   }
 }

@@ -34,7 +34,7 @@ describeWith({ linux: true }, 'those for whom others vouch', () => {
     issuer = await Issuer.start()
     const data = scratch.folder('data')
     const policy = scratch.write('policy.json', JSON.stringify({ rules: RULES }))
-    await run(process.execPath, ['cli/start.js', 'policy', 'set', policy, '--data', data])
+    await run(process.execPath, ['cli/longshore.js', 'policy', 'set', policy, '--data', data])
     const issuers = [{ name: 'ci', issuer: issuer.url, claims: { repository: 'acme/*' } }]
     const port = await freePort()
     server = await LocalServer.start({
@@ -71,7 +71,7 @@ describeWith({ linux: true }, 'those for whom others vouch', () => {
       AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey,
       AWS_SESSION_TOKEN: KEYS.sessionToken,
     }
-    await run(process.execPath, ['cli/start.js', 'login', server.host, '--aws'], { env })
+    await run(process.execPath, ['cli/longshore.js', 'login', server.host, '--aws'], { env })
     return env
   }
   const onMain = () => issuer.mint({ audience: server.host, claims: { ref: 'refs/heads/main' } })

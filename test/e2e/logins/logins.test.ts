@@ -13,7 +13,7 @@ describeWith({ linux: true }, 'with logins', () => {
   let key: string
 
   const longshore = (words: string, input = '') =>
-    run(process.execPath, ['cli/start.js', ...words.split(' '), '--data', scratch.join('data')], { input })
+    run(process.execPath, ['cli/longshore.js', ...words.split(' '), '--data', scratch.join('data')], { input })
 
   beforeAll(async () => {
     scratch.folder('data')

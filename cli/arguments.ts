@@ -1,0 +1,60 @@
+import { InvalidArgumentError } from 'commander'
+import { RegistryError } from '../lambda/protocol/errors.ts'
+import { parseRepositoryName } from '../lambda/protocol/name.ts'
+import { parseTag } from '../lambda/protocol/reference.ts'
+import { parseDuration } from '../server/duration.ts'
+
+/*
+ * Parsers of arguments and option values. Each throws InvalidArgumentError, which commander reports with the name of the argument and
+ * its value in front.
+ */
+
+export function nonEmpty(text: string): string {
+  if (text !== '') return text
+  throw new InvalidArgumentError('It must not be empty.')
+}
+
+export function commaList(text: string): string[] {
+  return text.split(',').filter(Boolean)
+}
+
+/** @returns `{ key: value }` for `key=value,...` */
+export function pairs(text: string): Record<string, string> {
+  return Object.fromEntries(
+    commaList(text).map(pair => {
+      const [, name, value] = /^([^=]+)=(.*)$/s.exec(pair) ?? []
+      if (name === undefined || value === undefined)
+        throw new InvalidArgumentError('It must be a list such as repository=acme/app,ref=main.')
+      return [name, value]
+    }),
+  )
+}
+
+/** @returns when a key expires that is made now: ISO 8601 */
+export function expiry(text: string): string {
+  const duration = parseDuration(text)
+  if (duration === undefined) throw new InvalidArgumentError('It must be a duration such as 720h.')
+  return new Date(Date.now() + duration).toISOString()
+}
+
+export function repositoryName(text: string): string {
+  return valid(() => parseRepositoryName(text), 'It must be a repository name such as team/app.')
+}
+
+/** A repository and one of its tags. */
+export function taggedName(text: string): { repository: string; tag: string } {
+  const [, repository = '', tag = ''] = /^([^:]*):(.*)$/s.exec(text) ?? []
+  return valid(
+    () => ({ repository: parseRepositoryName(repository), tag: parseTag(tag) }),
+    'It must be a repository and a tag such as team/app:v1.',
+  )
+}
+
+function valid<T>(parse: () => T, message: string): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error
+    throw new InvalidArgumentError(message)
+  }
+}

@@ -1,0 +1,68 @@
+import type { Command } from 'commander'
+import { awsPassword } from '../aws-password.ts'
+import { CliError } from '../cli-error.ts'
+import type { CliContext } from '../context.ts'
+import { DockerConfig } from '../docker-config.ts'
+import { sendOverHttp } from '../http-registry.ts'
+import type { Io } from '../io.ts'
+import { hostOf, originOf } from '../origin.ts'
+import { readSecret } from '../prompt.ts'
+import { reasonIn } from '../registry-client.ts'
+
+const LOGIN_NOTES = `
+Name a user with --user, or use --aws. The password of --user is read from standard input.
+Example: longshore login registry.example --user ann`
+
+/** `longshore login`, `logout`, `whoami` and `aws-password` */
+export function addLoginCommands(program: Command, context: CliContext): void {
+  const registry = ['<registry>', 'such as registry.example or http://localhost:5000'] as const
+  program
+    .command('login')
+    .description('log in to a registry and keep the login where Docker keeps it')
+    .argument(...registry)
+    .option('--aws', 'log in with your AWS credentials; Docker asks for a new password each time')
+    .addHelpText('after', LOGIN_NOTES)
+    .action(async (name: string, { aws = false }: { aws?: boolean }) =>
+      context.print(await login(context, name, aws)),
+    )
+  program
+    .command('logout')
+    .description('remove a login that was kept')
+    .argument(...registry)
+    .action(async (name: string) => {
+      await new DockerConfig(context.io).forget(hostOf(name))
+      context.print(undefined)
+    })
+  program
+    .command('whoami')
+    .description('show who the registry takes you for')
+    .action(context.onRegistry(client => client.get('/api/me')))
+  program
+    .command('aws-password')
+    .description('print a password for "docker login -u aws"; it works for 15 minutes')
+    .argument(...registry)
+    .action(async (name: string) => context.print(await passwordFor(hostOf(name), context.io)))
+}
+
+async function login({ io, options }: CliContext, registry: string, aws: boolean): Promise<unknown> {
+  const { user } = options
+  if ((user !== undefined) === aws) throw new CliError('either --user <name> or --aws is required', 2)
+  const [origin, host] = [originOf(registry), hostOf(registry)]
+  const login =
+    user === undefined
+      ? { user: 'aws', password: await passwordFor(host, io) }
+      : { user, password: await readSecret(io) }
+  const { status, json } = await sendOverHttp(origin, login)('GET', '/api/me')
+  if (status !== 200)
+    throw new CliError(`${host} refused the login: ${reasonIn(json) ?? `it responded with status ${status}`}`)
+  const { id } = json as { id: string }
+  if (id === 'anonymous') throw new CliError(`no login is needed: authentication is disabled at ${host}`)
+  const config = new DockerConfig(io)
+  if (aws) config.useHelper(host, 'longshore')
+  else await config.save(host, login)
+  return { registry: host, as: id, kept: config.path }
+}
+
+async function passwordFor(registry: string, io: Io): Promise<string> {
+  return awsPassword({ registry, ...(await io.awsCredentials()), now: new Date() })
+}

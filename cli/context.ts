@@ -1,0 +1,93 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { CliError } from './cli-error.ts'
+import { DockerConfig, type Login } from './docker-config.ts'
+import { openFolder, openTable } from './embedded-registry.ts'
+import { sendOverHttp } from './http-registry.ts'
+import type { Io } from './io.ts'
+import { hostOf, originOf } from './origin.ts'
+import { print } from './print.ts'
+import { type Connection, RegistryClient } from './registry-client.ts'
+
+/** Options that every command takes. */
+interface GlobalOptions {
+  readonly data?: string
+  readonly table?: string
+  readonly registry?: string
+  readonly user?: string
+  readonly json?: boolean
+}
+
+interface ActionOptions {
+  /** Makes the registry of a data folder that has none. */
+  readonly createsRegistry?: boolean
+  /** What a person sees of the result. Absent: a table, a list, or its parts. */
+  readonly format?: (result: never) => string
+}
+
+/** What the actions of all commands share: the global options, the registry that they name, and the output. */
+export class CliContext {
+  readonly io: Io
+  readonly #program: Command
+
+  constructor(io: Io, program: Command) {
+    this.io = io
+    this.#program = program
+  }
+
+  get options(): GlobalOptions {
+    return this.#program.opts()
+  }
+
+  /** A path on the command line, from the folder in which the command was given. */
+  path(path: string): string {
+    return resolve(this.io.cwd, path)
+  }
+
+  /**
+   * An action on the registry that the global options name. It prints what the task returns. The registry is opened for the first
+   * request, so that a command which fails before creates none.
+   */
+  onRegistry<Args extends unknown[]>(
+    task: (registry: RegistryClient, ...args: Args) => Promise<unknown>,
+    { createsRegistry = false, format }: ActionOptions = {},
+  ): (...args: Args) => Promise<void> {
+    return async (...args) => {
+      let connection: Connection | undefined
+      const registry = new RegistryClient(async (...request) => {
+        connection ??= await this.#connect(createsRegistry)
+        return connection.send(...request)
+      })
+      try {
+        this.print(await task(registry, ...args), format)
+      } finally {
+        await connection?.close()
+      }
+    }
+  }
+
+  /** Prints a result: as JSON with `--json`, else for a person. */
+  print(result: unknown, format: (result: never) => string = print): void {
+    if (this.options.json) this.io.stdout.write(`${JSON.stringify(result ?? {}, null, 2)}\n`)
+    else if (result !== undefined) this.io.stdout.write(`${format(result as never)}\n`)
+  }
+
+  /** A folder, unless a table or a registry is named. Flags win over variables. */
+  async #connect(create: boolean): Promise<Connection> {
+    const { env, passwords } = this.io
+    const { data, table, registry, user = env.LONGSHORE_USER } = this.options
+    if (table) return openTable(table, passwords)
+    const named = registry ?? (data === undefined ? env.LONGSHORE_REGISTRY : undefined)
+    if (!named) return openFolder(this.path(data ?? (env.LONGSHORE_DATA || './data')), { create, passwords })
+    const send = sendOverHttp(originOf(named), await this.#loginFor(hostOf(named), user))
+    return { send, close: async () => {} }
+  }
+
+  /** A password is never read from the command line: other users of the machine see command lines. */
+  async #loginFor(host: string, user: string | undefined): Promise<Login | undefined> {
+    if (!user) return new DockerConfig(this.io).find(host)
+    const { LONGSHORE_PASSWORD: password } = this.io.env
+    if (password) return { user, password }
+    throw new CliError('a password is required with --user: set LONGSHORE_PASSWORD', 2)
+  }
+}

@@ -1,0 +1,122 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { existsSync, readdirSync } from 'node:fs'
+import type { Access } from '../lambda/auth/access.ts'
+import { createAuth } from '../lambda/auth/auth.ts'
+import { type Authorize, OPEN } from '../lambda/auth/authorizer.ts'
+import { Keyring } from '../lambda/auth/keyring.ts'
+import type { Passwords } from '../lambda/auth/passwords.ts'
+import { decide, immutableTags, type Policy } from '../lambda/auth/policy.ts'
+import { denied } from '../lambda/auth/refusals.ts'
+import type { Request } from '../lambda/http/message.ts'
+import { UPLOAD_LIFE } from '../lambda/registry/dependencies.ts'
+import { createRegistryApp } from '../lambda/registry-app.ts'
+import type { BlobStore } from '../lambda/store/blobs.ts'
+import { FileBlobs } from '../lambda/store/file-blobs.ts'
+import { SqliteTable } from '../lambda/store/sqlite-table.ts'
+import type { Table } from '../lambda/store/table.ts'
+import { databaseIn, prepareFolder } from '../server/data-folder.ts'
+import { refuseMissingTable } from '../server/missing-table.ts'
+import { CliError } from './cli-error.ts'
+import type { Connection, SendRequest } from './registry-client.ts'
+
+const DAY = 24 * 60 * 60 * 1000
+
+/**
+ * The registry in a data folder, whether or not a server runs on it. Access to the folder is full access.
+ * @param options.create makes the registry of a folder that is empty or does not exist, as the server does
+ * @throws {CliError} where there is no registry
+ */
+export async function openFolder(
+  folder: string,
+  options: { readonly create: boolean; readonly passwords: Passwords },
+): Promise<Connection> {
+  const database = databaseIn(folder)
+  if (!existsSync(database) && !(options.create && isEmpty(folder))) throw new CliError(noRegistryIn(folder))
+  try {
+    prepareFolder(folder)
+    refuseMissingTable(folder, false)
+    const table = new SqliteTable(database)
+    const store = await FileBlobs.open(folder)
+    return { send: sendInProcess(table, store, options.passwords), close: () => table.close() }
+  } catch (error) {
+    throw new CliError(`cannot use the registry in ${folder}: ${(error as Error).message}`)
+  }
+}
+
+/** Whether a folder does not exist or holds nothing. A new file system holds `lost+found`. */
+function isEmpty(folder: string): boolean {
+  try {
+    return readdirSync(folder).every(name => name === 'lost+found')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true
+    throw new CliError(`cannot use the data folder: ${(error as Error).message}`)
+  }
+}
+
+function noRegistryIn(folder: string): string {
+  const remedy = isEmpty(folder)
+    ? 'start the server or add a user to create one'
+    : 'the folder holds other files'
+  return `there is no registry in ${folder}: ${remedy}, or name the right one with --data or --registry`
+}
+
+/**
+ * The accounts and the policy of a deployment, in its DynamoDB table. AWS credentials that may write the table give full access.
+ * It does not read blobs: it does not know the bucket.
+ */
+export async function openTable(name: string, passwords: Passwords): Promise<Connection> {
+  const [{ openDynamo }, { DynamoTable }, { S3Blobs }] = await Promise.all([
+    import('../lambda/store/dynamo/client.ts'),
+    import('../lambda/store/dynamo-table.ts'),
+    import('../lambda/store/s3-blobs.ts'),
+  ])
+  const client = openDynamo()
+  const region = await client.config.region()
+  const credentials = () => client.config.credentials()
+  const store = new S3Blobs({ bucket: 'none', region, credentials })
+  const send = sendInProcess(new DynamoTable(client, name), store, passwords)
+  return { send, close: async () => client.destroy() }
+}
+
+/** Sends requests to an app in this process, with every right but one: immutable tags cannot be deleted here either. */
+function sendInProcess(table: Table, store: BlobStore, passwords: Passwords): SendRequest {
+  const keyring = new Keyring([randomBytes(32).toString('base64url')]) // no token is issued here
+  const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, passwords })
+  const deps = { table, store, clock: Date.now, newId: randomUUID, grace: DAY, uploadLife: UPLOAD_LIFE }
+  const authorize: Authorize = async (_, { action }) => {
+    if (action !== 'delete') return OPEN
+    const { policy } = await auth.policies.current()
+    const immutable = (name: string) => immutableTags(policy, name)
+    return { ...OPEN, demand: requireAsAdmin(policy), immutableTags: immutable }
+  }
+  const { app } = createRegistryApp(deps, { auth: { ...auth, authorize } })
+  return async (method, target, body) => {
+    const { response } = await app(requestOf(method, target, body))
+    const { status = 500, headers = {}, body: bytes } = response ?? {}
+    const text = bytes instanceof Uint8Array ? Buffer.from(bytes).toString() : ''
+    return { status, headers, json: text === '' ? undefined : JSON.parse(text) }
+  }
+}
+
+/** Refuses what the policy refuses to administrators. */
+function requireAsAdmin(policy: Policy): Access['demand'] {
+  const subject = { kind: 'user', name: 'local administrator', groups: [], admin: true } as const
+  return (action, repository, tag) => {
+    const { allowed, because } = decide(policy, subject, { action, repository, tag })
+    if (!allowed) throw denied(action, { repository, ...(tag && { tag }), because })
+  }
+}
+
+function requestOf(method: string, target: string, body: unknown): Request {
+  const [path = '', query] = target.split('?')
+  const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(body))
+  return {
+    method,
+    path: decodeURIComponent(path),
+    query: new URLSearchParams(query),
+    headers: { 'content-length': String(bytes.length) },
+    body: (async function* () {
+      if (bytes.length > 0) yield bytes
+    })(),
+  }
+}

@@ -1,0 +1,61 @@
+import { homedir } from 'node:os'
+import type { Readable } from 'node:stream'
+import { Passwords } from '../lambda/auth/passwords.ts'
+import type { Credentials } from '../lambda/store/aws-signature.ts'
+import { findCredentials } from './aws-password.ts'
+
+/** Takes the text that a program prints. */
+export interface Output {
+  write(text: string): unknown
+}
+
+/** The surroundings of a command. No command reads `process`, so tests run commands in their own process. */
+export interface Io {
+  readonly stdin: Readable
+  readonly stdout: Output
+  readonly stderr: Output
+  /** Whether a person types on `stdin`. */
+  readonly isTTY: boolean
+  /** Width of the terminal; absent where the output is not a terminal. */
+  readonly columns?: number | undefined
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Folder that relative paths start from. */
+  readonly cwd: string
+  /** Folder that holds `.docker` unless `DOCKER_CONFIG` names another. */
+  readonly home: string
+  /** @throws {CliError} where there are no AWS credentials */
+  readonly awsCredentials: () => Promise<{ credentials: Credentials; region: string }>
+  /** Hashes passwords that are set in a folder or a table. Tests give one of a small cost. */
+  readonly passwords: Passwords
+  /** Hands the process over to the server. @returns the exit code, once the server runs or has printed its help */
+  readonly serve: (args: readonly string[]) => Promise<number>
+}
+
+/** The surroundings of this process. */
+export function processIo(): Io {
+  const { stdin, stdout, stderr, env } = process
+  // `longshore user list | head` closes the pipe early. That is not an error.
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+  return {
+    stdin,
+    stdout,
+    stderr,
+    isTTY: stdin.isTTY === true,
+    columns: stdout.columns,
+    env,
+    cwd: process.cwd(),
+    home: homedir(),
+    awsCredentials: findCredentials,
+    passwords: new Passwords(),
+    serve,
+  }
+}
+
+/** The server is a program of its own: it reads the command line, handles signals and ends the process. */
+async function serve(args: readonly string[]): Promise<number> {
+  process.argv.splice(2, Number.POSITIVE_INFINITY, ...args)
+  await import(new URL('../server/start.js', import.meta.url).href)
+  return Number(process.exitCode ?? 0)
+}

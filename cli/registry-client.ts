@@ -1,0 +1,93 @@
+import { CliError } from './cli-error.ts'
+
+export interface RegistryResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** The parsed body; undefined where there is none. */
+  readonly json: unknown
+}
+
+/** Sends one request to a registry: over HTTP, or to an app in this process. @throws {CliError} where the registry is unreachable */
+export type SendRequest = (method: string, target: string, body?: unknown) => Promise<RegistryResponse>
+
+/** The way to a registry. */
+export interface Connection {
+  readonly send: SendRequest
+  /** Releases the stores behind it. */
+  close(): Promise<void>
+}
+
+/** One row of a list, by column. */
+interface Row {
+  readonly [column: string]: unknown
+}
+
+/** A registry as the commands use it. Every method throws a {@link CliError} with the registry's reason for a refusal. */
+export class RegistryClient {
+  readonly #send: SendRequest
+  constructor(send: SendRequest) {
+    this.#send = send
+  }
+
+  async request(method: string, target: string, body?: unknown): Promise<unknown> {
+    return (await this.#ensureOk(method, target, body)).json
+  }
+
+  get(target: string): Promise<unknown> {
+    return this.request('GET', target)
+  }
+
+  /** The rows that a response holds under a name. */
+  async rows(target: string, name: string): Promise<Row[]> {
+    return ((await this.get(target)) as Record<string, Row[]>)[name] ?? []
+  }
+
+  /** All pages of a list of the distribution API, which names the next one in a `Link` header. */
+  async pages(target: string, name: string): Promise<string[]> {
+    const all: string[] = []
+    for (let next: string | undefined = target; next; ) {
+      const response: RegistryResponse = await this.#ensureOk('GET', next)
+      all.push(...((response.json as Record<string, string[]>)[name] ?? []))
+      const link = /^<([^>]+)>/.exec(response.headers.link ?? '')?.[1]
+      next = link?.slice(link.indexOf('/v2/'))
+    }
+    return all
+  }
+
+  async #ensureOk(method: string, target: string, body?: unknown): Promise<RegistryResponse> {
+    const response = await this.#send(method, target, body)
+    if (response.status < 400) return response
+    throw new CliError(formatRefusal(response))
+  }
+}
+
+interface ErrorDocument {
+  readonly errors?: readonly {
+    readonly code: string
+    readonly message: string
+    readonly detail?: Readonly<Record<string, unknown>>
+  }[]
+}
+
+function formatRefusal({ status, json }: RegistryResponse): string {
+  const [error] = (json as ErrorDocument | undefined)?.errors ?? []
+  if (!error) return `the registry responded with status ${status}`
+  if (error.code === 'DENIED') return `not allowed: ${error.message}`
+  const { reason, ...rest } = error.detail ?? {}
+  const text = typeof reason === 'string' ? reason : error.message
+  const details = Object.entries(rest)
+    .map(([name, value]) => [name, formatValue(value)] as const)
+    .filter(([, value]) => !text.includes(value)) // most messages name the facts of the detail
+    .map(([name, value]) => `${name} ${value}`)
+  return details.length > 0 ? `${text} (${details.join(', ')})` : text
+}
+
+function formatValue(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** The reason that an error document gives for a refusal. */
+export function reasonIn(json: unknown): string | undefined {
+  const reason = (json as ErrorDocument | undefined)?.errors?.[0]?.detail?.reason
+  return typeof reason === 'string' ? reason : undefined
+}

@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { Writable } from 'node:stream'
+import { createAuth } from '../../lambda/auth/auth.ts'
+import { federatedLogins } from '../../lambda/auth/federated/federated.ts'
+import { type Issuer, parseIssuers } from '../../lambda/auth/federated/issuers.ts'
+import { Keyring } from '../../lambda/auth/keyring.ts'
+import { createRegistryApp } from '../../lambda/registry-app.ts'
+import { FileBlobs } from '../../lambda/store/file-blobs.ts'
+import { SqliteTable } from '../../lambda/store/sqlite-table.ts'
+import { databaseIn } from '../../server/data-folder.ts'
+import { Log } from '../../server/log.ts'
+import { createDoor } from '../../server/node-http.ts'
+import { newKey } from './auth.ts'
+import { freePort } from './free-port.ts'
+import { cheapPasswords } from './passwords.ts'
+import { GRACE, UPLOAD_LIFE } from './registry.ts'
+import { expectNoSecrets } from './secrets-in-logs.ts'
+
+interface FolderServerOptions {
+  /** Whether everyone may do everything. */
+  readonly open?: boolean
+  readonly awsAccounts?: readonly string[]
+  readonly stsEndpoint?: string
+  /** As in the file of `--issuers`. */
+  readonly issuers?: unknown
+}
+
+/** The server on a data folder in this process, so that it verifies passwords of a low cost. */
+export class FolderServer implements AsyncDisposable {
+  readonly host: string
+  readonly #stop: () => Promise<void>
+
+  static async start(folder: string, options: FolderServerOptions = {}): Promise<FolderServer> {
+    const table = new SqliteTable(databaseIn(folder))
+    const store = await FileBlobs.open(folder)
+    const keyring = new Keyring([newKey()])
+    const { open = false, awsAccounts = [], stsEndpoint } = options
+    const issuers: Issuer[] = options.issuers ? parseIssuers(options.issuers) : []
+    const federated = federatedLogins({ awsAccounts, issuers, stsEndpoint, clock: Date.now })
+    const parts = { table, clock: Date.now, keyring: () => keyring, federated, passwords: cheapPasswords }
+    const host = `localhost:${await freePort()}`
+    const deps = { table, store, clock: Date.now, newId: randomUUID, grace: GRACE, uploadLife: UPLOAD_LIFE }
+    const { app } = createRegistryApp(deps, {
+      origin: `http://${host}`,
+      auth: open ? undefined : createAuth(parts),
+    })
+    let lines = ''
+    const write = (piece: Buffer, _: unknown, done: () => void) => {
+      lines += piece
+      done()
+    }
+    const door = createDoor({ app, log: new Log(new Writable({ write }), 'json') })
+    door.server.listen(Number(host.split(':')[1]), '127.0.0.1')
+    await once(door.server, 'listening')
+    const stop = async () => {
+      door.closeAll()
+      door.server.close()
+      await door.settled()
+      await table.close()
+      expectNoSecrets(lines)
+    }
+    return new FolderServer(host, stop)
+  }
+
+  private constructor(host: string, stop: () => Promise<void>) {
+    this.host = host
+    this.#stop = stop
+  }
+
+  get url(): string {
+    return `http://${this.host}`
+  }
+
+  /** @throws {Error} when its log holds a secret */
+  stop(): Promise<void> {
+    return this.#stop()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+}
