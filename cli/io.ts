@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import type { Readable } from 'node:stream'
 import { Passwords } from '../lambda/auth/passwords.ts'
-import type { Credentials } from '../lambda/store/aws-signature.ts'
+import type { Credentials } from '../lambda/store/aws-signing.ts'
 import { findCredentials } from './aws-password.ts'
 
 /** Takes the text that a program prints. */

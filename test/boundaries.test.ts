@@ -40,7 +40,7 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
   ['lambda/registry/', 'protocol', ...PORTS, 'node:crypto'],
   ['lambda/gc/', 'protocol', 'registry', ...PORTS],
   ['lambda/auth/', 'protocol', 'http', ...PORTS, 'node:crypto', 'jose', 'valibot', 'bcryptjs'],
-  ['lambda/routes/', 'protocol', 'http', 'registry', 'auth', 'valibot'],
+  ['lambda/routes/', 'protocol', 'http', 'registry', 'auth', 'valibot', '@valibot/to-json-schema'],
   ['lambda/registry-app.ts', 'protocol', 'http', 'registry', 'gc', 'routes', 'auth'],
   ['lambda/handlers/', '*'],
   ['server/', '*'],

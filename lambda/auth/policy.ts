@@ -14,7 +14,7 @@ const who = v.pipe(
   ),
 )
 
-const Rule = v.strictObject({
+export const Rule = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[ -~]{1,100}$/, 'is no name of 1 to 100 characters')),
   who: v.pipe(v.array(who), v.minLength(1, 'must name at least one'), v.maxLength(100)),
   /** Claims, and the pattern that each of them must fit: those of the token for `oidc:`; `account` and `session` for `role:`. */
@@ -23,7 +23,7 @@ const Rule = v.strictObject({
 })
 export type Rule = v.InferOutput<typeof Rule>
 
-const Policy = v.strictObject({
+export const Policy = v.strictObject({
   rules: v.pipe(v.array(Rule), v.maxLength(500)),
   /** Tags that, once they are there, nobody can move or delete. */
   immutable: v.optional(v.array(v.strictObject({ on: patterns, tags: patterns })), []),

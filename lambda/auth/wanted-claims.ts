@@ -11,6 +11,8 @@ export function wantedClaims<T extends v.GenericSchema<string, string>>(value: T
       claims => !LEFT_OUT.some(name => Object.hasOwn(claims ?? {}, name)),
       `cannot ask for ${LEFT_OUT.join(', ')}`,
     ),
+    // For the OpenAPI document, which sees a schema up to here.
+    v.description('An object: the name of each claim, and the pattern that its value must match.'),
     v.record(v.string(), value),
   )
 }

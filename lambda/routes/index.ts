@@ -1,18 +1,22 @@
 import type { Route } from '../http/router.ts'
-import { adminRoutes } from './admin.ts'
+import type { ApiRoute } from './api-route.ts'
 import { baseRoutes } from './base.ts'
 import { blobRoutes } from './blobs.ts'
 import type { Context } from './context.ts'
 import { healthRoutes } from './health.ts'
 import { manifestRoutes } from './manifests.ts'
+import { meRoutes } from './me.ts'
+import { openApiRoute } from './openapi.ts'
+import { policyRoutes } from './policy.ts'
 import { referrerRoutes } from './referrers.ts'
 import { repositoryRoutes } from './repositories.ts'
+import { robotRoutes } from './robots.ts'
 import { tagRoutes } from './tags.ts'
 import { tokenRoutes } from './token.ts'
 import { uploadRoutes } from './uploads.ts'
+import { userRoutes } from './users.ts'
 
-/** The whole API. Each row says method, path, what the caller must be allowed to do, and who answers. */
-export const routes: readonly Route<Context>[] = [
+const registryRoutes: readonly (Route<Context> | ApiRoute)[] = [
   ...baseRoutes,
   ...healthRoutes,
   // Before the blobs, of which `uploads` is no digest.
@@ -23,5 +27,14 @@ export const routes: readonly Route<Context>[] = [
   ...referrerRoutes,
   ...repositoryRoutes,
   ...tokenRoutes,
-  ...adminRoutes,
+  ...meRoutes,
+  ...userRoutes,
+  ...robotRoutes,
+  ...policyRoutes,
+]
+
+/** The whole API. Each row says method, path, what the caller must be allowed to do, and who answers. */
+export const routes: readonly Route<Context>[] = [
+  ...registryRoutes,
+  openApiRoute(registryRoutes.filter(route => 'doc' in route)),
 ]

@@ -1,7 +1,9 @@
+import * as v from 'valibot'
 import type { Request, Response } from '../http/message.ts'
 import { type Params, route } from '../http/router.ts'
 import { nextLink, parsePage } from '../protocol/pagination.ts'
 import { json } from './answers.ts'
+import { apiRoute } from './api-route.ts'
 import type { Context } from './context.ts'
 import { guardOf } from './guard.ts'
 
@@ -33,7 +35,29 @@ async function removeRepository(
   return json(await registry.repositories.remove(name, guardOf(name, access)))
 }
 
+const Removed = v.strictObject({
+  removed: v.pipe(
+    v.number(),
+    v.integer(),
+    v.minValue(0),
+    v.description('Manifests removed by this request.'),
+  ),
+  more: v.pipe(v.boolean(), v.description('Whether to send the request again.')),
+})
+
 export const repositoryRoutes = [
   route('GET', CATALOG, 'list', listRepositories),
-  route('DELETE', REPOSITORY, 'delete', removeRepository),
+  apiRoute(
+    'DELETE',
+    REPOSITORY,
+    'delete',
+    {
+      operationId: 'removeRepository',
+      summary: 'Remove a repository with all its tags and manifests',
+      description: 'Removes a batch. Repeat the request while `more` is true.',
+      response: { status: 200, description: 'What was removed.', schema: Removed },
+      errors: [400, 404],
+    },
+    removeRepository,
+  ),
 ]

@@ -1,10 +1,12 @@
+import * as v from 'valibot'
 import type { Issued, TokenService } from '../auth/token-service.ts'
 import { readBody } from '../http/body.ts'
 import type { Request, Response } from '../http/message.ts'
-import { route } from '../http/router.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import { parseScopes } from '../protocol/scope.ts'
+import { loginsAreOff, NO_STORE } from './account-responses.ts'
 import { json } from './answers.ts'
+import { apiRoute } from './api-route.ts'
 import type { Context } from './context.ts'
 
 const MOST_FORM = 64 * 1024
@@ -37,8 +39,7 @@ async function postToken(request: Request, _: object, { tokens }: Context): Prom
 }
 
 function service(tokens: Context['tokens']): TokenService {
-  if (!tokens) throw new RegistryError('NOT_FOUND', { detail: { reason: 'nobody logs in here' } })
-  return tokens
+  return tokens ?? loginsAreOff()
 }
 
 /** Some clients read `token`, some `access_token`. Neither may be kept by anything in between. */
@@ -51,11 +52,66 @@ function answer({ token, refresh, issued, life }: Issued): Response {
       issued_at: new Date(issued).toISOString(),
       ...(refresh && { refresh_token: refresh }),
     },
-    { 'cache-control': 'no-store' },
+    NO_STORE,
   )
 }
 
+const Token = v.strictObject({
+  token: v.string(),
+  access_token: v.pipe(v.string(), v.description('The same as `token`.')),
+  expires_in: v.pipe(v.number(), v.integer(), v.description('Seconds.')),
+  issued_at: v.pipe(v.string(), v.isoTimestamp()),
+  refresh_token: v.optional(v.string()),
+})
+
+/** Fields of the form. They are read one by one, because a scope may occur more than once. */
+const TokenForm = v.looseObject({
+  grant_type: v.picklist(['password', 'refresh_token']),
+  username: v.optional(v.string()),
+  password: v.optional(v.string()),
+  refresh_token: v.optional(v.string()),
+  access_type: v.optional(v.pipe(v.string(), v.description('`offline` asks for a refresh token too.'))),
+  scope: v.optional(v.pipe(v.string(), v.description('Such as `repository:team/app:pull,push`.'))),
+})
+
+const TOKEN_RESPONSE = {
+  status: 200,
+  description: 'A token for what the policy allows.',
+  schema: Token,
+} as const
+
 export const tokenRoutes = [
-  route('GET', '/token', 'none', getToken),
-  route('POST', '/token', 'none', postToken),
+  apiRoute(
+    'GET',
+    '/token',
+    'none',
+    {
+      operationId: 'getToken',
+      summary: "Get a token, by Docker's token specification",
+      description: 'Without a login the token is for what anonymous callers may do.',
+      query: {
+        service: { description: 'Host of the registry.' },
+        scope: { description: 'Such as `repository:team/app:pull,push`.', repeated: true },
+        offline_token: { description: '`true` asks for a refresh token too.' },
+        client_id: { description: 'Name of the client. It is not used.' },
+        account: { description: 'Name of the user. It is not used: the login says it.' },
+      },
+      response: TOKEN_RESPONSE,
+      errors: [401, 404, 429],
+    },
+    getToken,
+  ),
+  apiRoute(
+    'POST',
+    '/token',
+    'none',
+    {
+      operationId: 'postToken',
+      summary: 'Get a token, by OAuth 2',
+      request: { schema: TokenForm, mediaType: 'application/x-www-form-urlencoded' },
+      response: TOKEN_RESPONSE,
+      errors: [401, 404, 429],
+    },
+    postToken,
+  ),
 ]

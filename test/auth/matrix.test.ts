@@ -157,6 +157,30 @@ describe('every route, for everybody, in public and in private', () => {
     expect(status).toBe(200)
   })
 
+  it('lets callers without a login read only the routes that need none', () => {
+    const open = routes
+      .filter(({ action }) => action === 'none')
+      .map(({ method, path }) => `${method} ${path}`)
+    expect(open.sort()).toEqual([
+      'GET /',
+      'GET /api/openapi.json',
+      'GET /healthz',
+      'GET /token',
+      'HEAD /',
+      'HEAD /healthz',
+      'POST /token',
+    ])
+  })
+
+  it.each(['anonymous', 'wrong password', 'expired', 'garbage', ...NAMES])(
+    'shows the same API document to %s',
+    async who => {
+      const { status, text } = await guarded.as(shown[who] ?? {}, 'GET', '/api/openapi.json')
+      const { text: toAnybody } = await guarded.as({}, 'GET', '/api/openapi.json')
+      expect([status, text]).toEqual([200, toAnybody])
+    },
+  )
+
   it('by a token is as by a password, for what the token was given for', async () => {
     const token = await guarded.tokenFor(basic('writer', PASSWORD), 'repository:private/app:pull,push,delete')
     const manifest = '/v2/private/app/manifests/v1'

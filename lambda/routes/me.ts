@@ -1,0 +1,76 @@
+import * as v from 'valibot'
+import type { Access } from '../auth/access.ts'
+import { Grant } from '../auth/grant.ts'
+import { subjectId } from '../auth/subject.ts'
+import type { Request, Response } from '../http/message.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import { accountsOf } from './account-responses.ts'
+import { empty, json } from './answers.ts'
+import { apiRoute } from './api-route.ts'
+import type { Context } from './context.ts'
+import { readJson } from './json-body.ts'
+
+const id = v.pipe(v.string(), v.description('As `who` in the policy, such as `user:ann`.'))
+
+/** The caller as the registry identifies them, by kind of login. */
+export const Me = v.variant('kind', [
+  v.strictObject({ id, kind: v.literal('anonymous') }),
+  v.strictObject({ id, kind: v.literal('user'), groups: v.array(v.string()), admin: v.boolean() }),
+  v.strictObject({ id, kind: v.literal('robot'), grants: v.array(Grant) }),
+  v.strictObject({ id, kind: v.literal('role'), account: v.string(), session: v.string() }),
+  v.strictObject({ id, kind: v.literal('oidc'), claims: v.record(v.string(), v.string()) }),
+])
+
+const NewPassword = v.strictObject({ password: v.string() })
+
+async function getMe(_: Request, __: object, { access }: Context): Promise<Response> {
+  const { subject } = access
+  const { kind } = subject
+  return json({
+    id: subjectId(subject),
+    kind,
+    ...(kind === 'user' && { groups: subject.groups, admin: subject.admin }),
+    ...(kind === 'robot' && { grants: subject.grants }),
+    ...(kind === 'role' && { account: subject.account, session: subject.session }),
+    ...(kind === 'oidc' && { claims: subject.claims }),
+  })
+}
+
+async function changeOwnPassword(request: Request, _: object, context: Context): Promise<Response> {
+  const { password } = await readJson(request, NewPassword)
+  await accountsOf(context).changeUser(ownName(context.access), { password })
+  return empty(204)
+}
+
+function ownName({ subject }: Access): string {
+  if (subject.kind === 'user') return subject.name
+  throw new RegistryError('DENIED', { detail: { reason: 'only users have passwords' } })
+}
+
+export const meRoutes = [
+  apiRoute(
+    'GET',
+    '/api/me',
+    'self',
+    {
+      operationId: 'getMe',
+      summary: 'Show the caller as the registry identifies them',
+      response: { status: 200, description: 'The caller.', schema: Me },
+    },
+    getMe,
+  ),
+  apiRoute(
+    'PUT',
+    '/api/me/password',
+    'self',
+    {
+      operationId: 'changeOwnPassword',
+      summary: "Change the caller's own password",
+      description: 'Only for users. Ends all tokens of the account.',
+      request: { schema: NewPassword },
+      response: { status: 204, description: 'Changed.' },
+      errors: [404],
+    },
+    changeOwnPassword,
+  ),
+]

@@ -1,0 +1,123 @@
+import * as v from 'valibot'
+import type { Request, Response } from '../http/message.ts'
+import type { Params } from '../http/router.ts'
+import { ACCOUNT_FIELDS, accountsOf, created } from './account-responses.ts'
+import { empty, json } from './answers.ts'
+import { apiRoute } from './api-route.ts'
+import type { Context } from './context.ts'
+import { readJson } from './json-body.ts'
+
+const USERS = '/api/users'
+const USER = '/api/users/<account>'
+
+/** Each step of the cost doubles the time of a login, which anybody who knows the name can cause: cost 14 takes seconds. */
+const BCRYPT = /^\$2[aby]\$(?:0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/
+
+const USER_FIELDS = {
+  password: v.optional(v.string()),
+  groups: v.optional(v.array(v.string())),
+  admin: v.optional(v.boolean()),
+}
+const UserChange = v.strictObject({ ...USER_FIELDS, disabled: v.optional(v.boolean()) })
+const NewUser = v.strictObject({
+  name: v.string(),
+  ...USER_FIELDS,
+  hash: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(BCRYPT, 'must be a bcrypt hash of cost 4 to 14'),
+      v.description('A bcrypt hash of cost 4 to 14, in place of the password.'),
+    ),
+  ),
+})
+
+export const User = v.strictObject({
+  ...ACCOUNT_FIELDS,
+  kind: v.literal('user'),
+  groups: v.array(v.string()),
+  admin: v.boolean(),
+})
+const Users = v.strictObject({ users: v.array(User) })
+
+const listUsers = async (_: Request, __: object, context: Context) =>
+  json({ users: await accountsOf(context).list('user') })
+
+async function addUser(request: Request, _: object, context: Context): Promise<Response> {
+  const { name, hash, ...fields } = await readJson(request, NewUser)
+  return created(
+    await accountsOf(context).addUser(name, { ...withoutUndefined(fields), ...(hash && { secret: hash }) }),
+  )
+}
+
+async function changeUser(
+  request: Request,
+  { account }: Params<typeof USER>,
+  context: Context,
+): Promise<Response> {
+  const change = withoutUndefined(await readJson(request, UserChange))
+  return json(await accountsOf(context).changeUser(account, change))
+}
+
+async function removeUser(_: Request, { account }: Params<typeof USER>, context: Context): Promise<Response> {
+  await accountsOf(context).remove(account, 'user')
+  return empty(204)
+}
+
+function withoutUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never
+}
+
+export const userRoutes = [
+  apiRoute(
+    'GET',
+    USERS,
+    'admin',
+    {
+      operationId: 'listUsers',
+      summary: 'List all users',
+      response: { status: 200, description: 'All users.', schema: Users },
+      errors: [404],
+    },
+    listUsers,
+  ),
+  apiRoute(
+    'POST',
+    USERS,
+    'admin',
+    {
+      operationId: 'addUser',
+      summary: 'Add a user',
+      description: 'Either `password` or `hash` is required.',
+      request: { schema: NewUser },
+      response: { status: 201, description: 'Added.', schema: User },
+      errors: [404],
+    },
+    addUser,
+  ),
+  apiRoute(
+    'PATCH',
+    USER,
+    'admin',
+    {
+      operationId: 'changeUser',
+      summary: 'Change a user',
+      description: 'Absent fields stay. A new password and disabling end all tokens of the user.',
+      request: { schema: UserChange },
+      response: { status: 200, description: 'The user after the change.', schema: User },
+      errors: [404],
+    },
+    changeUser,
+  ),
+  apiRoute(
+    'DELETE',
+    USER,
+    'admin',
+    {
+      operationId: 'removeUser',
+      summary: 'Remove a user',
+      response: { status: 204, description: 'Removed.' },
+      errors: [404],
+    },
+    removeUser,
+  ),
+]

@@ -1,0 +1,230 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { FederatedLogin } from '../../lambda/auth/federated/login.ts'
+import type { Subject } from '../../lambda/auth/subject.ts'
+import { routes } from '../../lambda/routes/index.ts'
+import { basic, openGuarded, PASSWORD } from '../support/auth.ts'
+import { type Answer, openRegistry, type Sent } from '../support/registry.ts'
+
+interface Operation {
+  readonly operationId: string
+  readonly security: readonly object[]
+  readonly requestBody?: { readonly content: Content }
+  readonly responses: Readonly<Record<string, { readonly content?: Content }>>
+}
+type Content = Readonly<Record<string, { readonly schema: object }>>
+interface Document extends Record<string, unknown> {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+  readonly components: { readonly schemas: Readonly<Record<string, object>> }
+}
+
+const ROOT = basic('root', PASSWORD)
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+const POLICY = {
+  rules: [{ name: 'readers', who: ['oidc:ci'], claims: { ref: 'main' }, may: ['pull'], on: ['**'] }],
+  immutable: [{ on: ['app/*'], tags: ['v*'] }],
+}
+
+/** The operations that the document must have: every route that is not the distribution protocol itself. */
+const documented = routes.filter(({ path }) => path.startsWith('/api/') || path === '/token')
+const operationOf = (method: string, path: string) => `${method} ${path.replace(/<(\w+)>/g, '{$1}')}`
+
+async function readDocument(): Promise<Document> {
+  const { json } = await openRegistry().expectStatus(200, 'GET', '/api/openapi.json')
+  return json as unknown as Document
+}
+
+function operationsIn({ paths }: Document): [name: string, operation: Operation][] {
+  return Object.entries(paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, operation]): [string, Operation] => [
+      `${method.toUpperCase()} ${path}`,
+      operation,
+    ]),
+  )
+}
+
+describe('the OpenAPI document', () => {
+  let document: Document
+  beforeAll(async () => {
+    document = await readDocument()
+  })
+
+  it('is valid by the OpenAPI 3.1 schema', async () => {
+    const validator = new Validator()
+
+    const { valid, errors } = await validator.validate({ ...document })
+
+    expect(errors ?? []).toEqual([])
+    expect([valid, validator.version]).toEqual([true, '3.1'])
+  })
+
+  it('has every route of the API and no other', () => {
+    const names = operationsIn(document).map(([name]) => name)
+    expect(names.sort()).toEqual(documented.map(({ method, path }) => operationOf(method, path)).sort())
+  })
+
+  it('has a unique operationId for every operation', () => {
+    const ids = operationsIn(document).map(([, { operationId }]) => operationId)
+    expect(ids).toEqual([...new Set(ids)])
+  })
+
+  it('has only schemas that compile as JSON Schema 2020-12', () => {
+    const compile = () => {
+      for (const [, { requestBody, responses }] of operationsIn(document))
+        for (const { content = {} } of [...(requestBody ? [requestBody] : []), ...Object.values(responses)])
+          for (const { schema } of Object.values(content)) validatorOf(document, schema)
+    }
+    expect(compile).not.toThrow()
+  })
+
+  it('asks for a password where the route wants more than a token', () => {
+    const operations = new Map(operationsIn(document))
+    const securityOf = (path: string, method: string) => operations.get(operationOf(method, path))?.security
+    for (const { method, path, action } of documented)
+      if (action === 'admin' || action === 'self') expect(securityOf(path, method)).toEqual([{ basic: [] }])
+  })
+
+  it('is served to callers without a login where accounts exist', async () => {
+    const guarded = await openGuarded()
+    expect((await guarded.request('GET', '/api/openapi.json')).status).toBe(200)
+  })
+})
+
+describe('the answers of the API', () => {
+  let document: Document
+  let answered: Map<string, Set<number>>
+  beforeAll(async () => {
+    document = await readDocument()
+    answered = await tryEveryOperation(document)
+  })
+
+  it.each(documented.map(({ method, path }) => operationOf(method, path)))('fit the schemas of %s', name => {
+    const operation = new Map(operationsIn(document)).get(name)
+    const [success] = Object.keys(operation?.responses ?? {}).filter(status => status < '300')
+    expect([...(answered.get(name) ?? [])]).toContain(Number(success))
+  })
+
+  it('include errors of every status that the document names', () => {
+    const seen = [...answered.values()].flatMap(statuses => [...statuses])
+    expect(new Set(seen)).toEqual(new Set([200, 201, 204, 400, 401, 403, 404, 413, 429]))
+  })
+})
+
+/**
+ * Calls every operation and holds each body against the schema of its status.
+ * @returns the statuses seen, by operation
+ */
+async function tryEveryOperation(document: Document): Promise<Map<string, Set<number>>> {
+  const federated: FederatedLogin[] = [
+    federatedLogin('oidc', { kind: 'oidc', issuer: 'ci', subject: 's', claims: { ref: 'main' } }),
+    federatedLogin('aws', { kind: 'role', arn: 'arn:aws:iam::1:role/r', account: '1', session: 'x' }),
+  ]
+  const guarded = await openGuarded({ federated })
+  const open = openRegistry()
+  const answered = new Map<string, Set<number>>()
+  const operations = new Map(operationsIn(document))
+
+  /** @param path the template, then the target where it has parameters */
+  async function call(
+    registry: { request(method: string, target: string, sent?: Sent): Promise<Answer> },
+    [method, path, target = path]: [method: string, path: string, target?: string],
+    headers: Record<string, string> = {},
+    body?: unknown,
+  ): Promise<Answer> {
+    const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body)
+    const answer = await registry.request(method, target, {
+      headers,
+      ...(text !== undefined && { body: text }),
+    })
+    const name = `${method} ${path}`
+    const response = operations.get(name)?.responses[String(answer.status)]
+    expect(response, `${name} answers ${answer.status}, which the document does not name`).toBeDefined()
+    const schema = response?.content?.['application/json']?.schema
+    if (schema) expectFits(document, schema, answer.json, `${name} ${answer.status}`)
+    else if (name !== 'GET /api/openapi.json') expect(answer.text).toBe('')
+    answered.set(name, (answered.get(name) ?? new Set()).add(answer.status))
+    return answer
+  }
+  const asRoot = (operation: [string, string, string?], body?: unknown) =>
+    call(guarded, operation, ROOT, body)
+
+  await call(guarded, ['GET', '/api/openapi.json'])
+  await call(open, ['GET', '/api/me'])
+  await call(guarded, ['GET', '/api/me'])
+  for (const name of ['oidc', 'aws']) await call(guarded, ['GET', '/api/me'], basic(name, 'x'))
+  await asRoot(['GET', '/api/me'])
+  await asRoot(['PUT', '/api/me/password'], { password: 'short' })
+  await call(guarded, ['PUT', '/api/me/password'], basic('oidc', 'x'), { password: PASSWORD })
+
+  await asRoot(['POST', '/api/users'], { name: 'ann', password: PASSWORD, groups: ['a'], admin: true })
+  await asRoot(['POST', '/api/users'], { name: 'ann' })
+  await asRoot(['POST', '/api/users'], { name: 'bob', hash: 'x' })
+  await asRoot(['POST', '/api/users'], 'x'.repeat(600_000))
+  await call(guarded, ['PUT', '/api/me/password'], basic('ann', PASSWORD), { password: `${PASSWORD}!` })
+  await asRoot(['GET', '/api/users'])
+  await asRoot(['PATCH', '/api/users/{account}', '/api/users/ann'], { disabled: true, admin: false })
+  await asRoot(['PATCH', '/api/users/{account}', '/api/users/nobody'], {})
+  await asRoot(['DELETE', '/api/users/{account}', '/api/users/ann'])
+  await asRoot(['DELETE', '/api/users/{account}', '/api/users/ann'])
+  await call(guarded, ['GET', '/api/users'], basic('oidc', 'x'))
+  await call(open, ['GET', '/api/users'])
+
+  const grants = [{ may: ['pull'], on: ['**'], tags: ['v*'] }]
+  const added = await asRoot(['POST', '/api/robots'], { name: 'ci', grants, expires: '2030-01-31T12:00:00Z' })
+  await asRoot(['POST', '/api/robots'], { name: 'cd', grants: [{ may: ['fly'], on: [] }] })
+  const { key } = added.json as { key?: string }
+  await call(guarded, ['GET', '/api/me'], basic('ci', key ?? ''))
+  await asRoot(['GET', '/api/robots'])
+  await asRoot(['POST', '/api/robots/{account}/key', '/api/robots/ci/key'], { expires: 'soon' })
+  await asRoot(['POST', '/api/robots/{account}/key', '/api/robots/ci/key'], {})
+  await asRoot(['DELETE', '/api/robots/{account}', '/api/robots/ci'])
+
+  await asRoot(['GET', '/api/policy'])
+  await asRoot(['PUT', '/api/policy'], { policy: POLICY, version: 0 })
+  await asRoot(['PUT', '/api/policy'], { policy: POLICY, version: 0 })
+  await asRoot(['GET', '/api/policy'])
+  const question = { who: 'oidc:ci', action: 'pull', repository: 'app/web', claims: { ref: 'main' } }
+  await asRoot(['POST', '/api/policy/explain'], question)
+  await asRoot(['POST', '/api/policy/explain'], { ...question, action: 'fly' })
+
+  await open.pushImage('team/app', 'v1')
+  const repository = '/api/repositories/{name}'
+  await call(open, ['DELETE', repository, '/api/repositories/team/app'])
+  await call(open, ['DELETE', repository, '/api/repositories/TEAM'])
+
+  await call(guarded, ['GET', '/token'])
+  await call(guarded, ['GET', '/token', '/token?offline_token=true'], ROOT)
+  await call(open, ['GET', '/token'])
+  const login = `grant_type=password&username=root&password=${PASSWORD}&access_type=offline`
+  await call(guarded, ['POST', '/token'], FORM, login)
+  await call(guarded, ['POST', '/token'], FORM, 'grant_type=magic')
+  for (let tries = 0; tries <= 10; tries++)
+    await call(guarded, ['GET', '/token'], basic('root', `wrong ${tries}`))
+  return answered
+}
+
+function federatedLogin(
+  username: 'aws' | 'oidc',
+  subject: Extract<Subject, { kind: 'role' | 'oidc' }>,
+): FederatedLogin {
+  return { username, login: async () => subject }
+}
+
+function expectFits(document: Document, schema: object, value: unknown, what: string): void {
+  const validate = validatorOf(document, schema)
+  const fits = validate(value)
+  expect(fits, `${what}: ${JSON.stringify(validate.errors)} ${JSON.stringify(value)}`).toBe(true)
+}
+
+const validators = new WeakMap<object, ValidateFunction>()
+
+/** Formats are left to the schemas that the server reads by. */
+function validatorOf({ components }: Document, schema: object): ValidateFunction {
+  const known = validators.get(schema)
+  if (known) return known
+  const ajv = new Ajv2020({ strict: false, validateFormats: false })
+  const validate = ajv.compile({ ...structuredClone(schema), components })
+  validators.set(schema, validate)
+  return validate
+}
