@@ -57,6 +57,8 @@ export class SqliteTable implements Table {
   readonly #delete: StatementSync
   readonly #range: StatementSync
   #waiting: Waiting[] = []
+  /** Node before 22.15 has no `isOpen`. */
+  #closed = false
 
   /**
    * Opens the file, making it where there is none.
@@ -66,8 +68,10 @@ export class SqliteTable implements Table {
    * @throws {StorageFull} when there is no room for the shared index
    */
   constructor(path: string, { alone = false } = {}) {
-    this.#db = new DatabaseSync(path, { timeout: PATIENCE })
+    this.#db = new DatabaseSync(path)
     try {
+      // Not by the option `timeout`, which Node before 22.16 ignores.
+      this.#db.exec(`PRAGMA busy_timeout = ${PATIENCE}`)
       if (alone) this.#db.exec('PRAGMA locking_mode = EXCLUSIVE')
       prepareFile(this.#db, path)
     } catch (error) {
@@ -100,7 +104,7 @@ export class SqliteTable implements Table {
 
   async transact(...writes: readonly Write[]): Promise<void> {
     checkWrites(writes)
-    if (!this.#db.isOpen) throw new Error('the table is closed')
+    if (this.#closed) throw new Error('the table is closed')
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     if (this.#waiting.length === 0) setImmediate(() => this.#flush())
     this.#waiting.push({ writes, resolve, reject })
@@ -110,6 +114,7 @@ export class SqliteTable implements Table {
   /** Commits what waits, moves the write-ahead log into the file, and lets go of both. */
   async close(): Promise<void> {
     this.#flush()
+    this.#closed = true
     this.#db.close()
   }
 
@@ -140,8 +145,7 @@ export class SqliteTable implements Table {
       }
       this.#db.exec('COMMIT')
     } catch (error) {
-      // Of some errors, a full disk among them, SQLite has rolled back by itself.
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      this.#rollBack()
       const cause = explained(error)
       // What frees room, or needs little, shall not fail with a neighbour that needs much.
       if (cause instanceof StorageFull && batch.length > 1) for (const one of batch) this.#commit([one])
@@ -149,6 +153,15 @@ export class SqliteTable implements Table {
       return
     }
     for (const answer of answers) answer()
+  }
+
+  /** After some errors, a full disk among them, SQLite has rolled back by itself. Node before 22.16 cannot tell (`isTransaction`). */
+  #rollBack(): void {
+    try {
+      this.#db.exec('ROLLBACK')
+    } catch (error) {
+      if (sqliteCode(error) !== SQLITE_ERROR) throw error
+    }
   }
 
   /** Whatever refuses a transaction is thrown before its first write, so its neighbours in the batch are undisturbed. */
@@ -205,6 +218,8 @@ function reading<T>(read: () => T): T {
   }
 }
 
+/** Among others: there is no transaction to roll back. */
+const SQLITE_ERROR = 1
 const SQLITE_BUSY = 5
 const SQLITE_FULL = 13
 /** A file beside the open table, such as its log, could not be opened: the process has no file descriptors left. */

@@ -1,25 +1,26 @@
 import { expect, it } from 'vitest'
-import { openFolder } from '../../cli/ask.ts'
+import { openFolder } from '../../cli/embedded-registry.ts'
 import { digest, indexOf } from '../support/content.ts'
+import { cheapPasswords } from '../support/passwords.ts'
 import { Scratch } from '../support/scratch.ts'
 
 it('removes nothing that an immutable tag leads to, when it works on the folder of a server', async () => {
   const scratch = new Scratch('longshore-immutable-')
-  const { ask, close } = await openFolder(scratch.path)
+  const { send, close } = await openFolder(scratch.path, { create: true, passwords: cheapPasswords })
   try {
     const child = indexOf()
     const parent = indexOf([child])
-    await ask('PUT', `/v2/app/manifests/${digest(child)}`, JSON.parse(child))
-    await ask('PUT', '/v2/app/manifests/v1', JSON.parse(parent))
+    await send('PUT', `/v2/app/manifests/${digest(child)}`, JSON.parse(child))
+    await send('PUT', '/v2/app/manifests/v1', JSON.parse(parent))
     const policy = { rules: [], immutable: [{ on: ['app'], tags: ['v*'] }] }
-    await ask('PUT', '/api/policy', { policy, version: 0 })
+    await send('PUT', '/api/policy', { policy, version: 0 })
 
     for (const target of [`/v2/app/manifests/${digest(child)}`, '/api/repositories/app'])
-      expect((await ask('DELETE', target)).status).toBe(403)
+      expect((await send('DELETE', target)).status).toBe(403)
     for (const body of [child, parent])
-      expect((await ask('HEAD', `/v2/app/manifests/${digest(body)}`)).status).toBe(200)
+      expect((await send('HEAD', `/v2/app/manifests/${digest(body)}`)).status).toBe(200)
   } finally {
-    close()
+    await close()
     scratch.remove()
   }
 })
