@@ -1,9 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { openFolder } from '../../cli/ask.ts'
-import { COMMANDS } from '../../cli/commands.ts'
 import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
+import { succeed } from '../support/cli.ts'
 import { Scratch } from '../support/scratch.ts'
 
 const ROOT = basic('root', PASSWORD)
@@ -87,17 +85,15 @@ describe('the name of an account', () => {
 
 it('imports users of an htpasswd file as they are called there', async () => {
   const scratch = new Scratch('longshore-names-')
-  mkdirSync(scratch.join('data'))
-  const { ask, close } = await openFolder(scratch.join('data'))
   try {
     const names = ['Jenkins', 'john.doe@corp.com', 'ci+bot']
     const file = scratch.write('htpasswd', names.map(name => `${name}:${HASH}\n`).join(''))
-    const input = { words: [file], flags: {}, secret: async () => '' }
-    await COMMANDS['user import']?.run(ask, input)
-    const users = (await COMMANDS['user list']?.run(ask, { ...input, words: [] })) as { name: string }[]
+    await succeed(`user import ${file} --data data`, { cwd: scratch.path })
+    const users: { name: string }[] = JSON.parse(
+      await succeed('user list --json --data data', { cwd: scratch.path }),
+    )
     expect(users.map(({ name }) => name).toSorted()).toEqual(names.toSorted())
   } finally {
-    close()
     scratch.remove()
   }
 })

@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { buildSync } from 'esbuild'
+
+const TOP = join(import.meta.dirname, '..')
+const PROGRAMS = ['longshore', 'docker-credential-longshore'] as const
+
+/** For dependencies that are CommonJS inside: a module has no `require` of its own. */
+const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
+
+/** Fields of the clone's manifest that the package has too. */
+const SHARED_FIELDS = ['name', 'version', 'description', 'license', 'type', 'files'] as const
+
+/**
+ * Builds the programs of the package into `folder`, with every dependency inside, and the licences of these dependencies.
+ * Code that a command does not need stays in files of its own and is loaded when it is needed.
+ */
+export function buildPrograms(folder: string): void {
+  rmSync(folder, { recursive: true, force: true })
+  const { metafile } = buildSync({
+    entryPoints: Object.fromEntries(PROGRAMS.map(name => [name, `build/entries/${name}.ts`])),
+    outdir: folder,
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    target: 'node22.13',
+    format: 'esm',
+    mainFields: ['module', 'main'],
+    banner: { js: REQUIRE },
+    minify: true,
+    keepNames: true,
+    legalComments: 'none',
+    metafile: true,
+    logLevel: 'warning',
+    absWorkingDir: TOP,
+  })
+  writeFileSync(join(folder, 'THIRD-PARTY-LICENSES.txt'), licencesOf(Object.keys(metafile.inputs)))
+}
+
+/**
+ * The manifest of the package. It differs from the clone's: everything is bundled, so it has no dependencies, and it runs on Node
+ * 22.13, while a clone brings its own Node.
+ */
+export function packageManifest(clone: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return {
+    ...Object.fromEntries(SHARED_FIELDS.map(field => [field, clone[field]])),
+    bin: Object.fromEntries(PROGRAMS.map(name => [name, `dist/${name}.js`])),
+    engines: { node: '>=22.13' },
+  }
+}
+
+/** The licence texts of the npm packages that `inputs`, paths from the top of the project, belong to. */
+function licencesOf(inputs: readonly string[]): string {
+  const folders = new Set(
+    inputs.flatMap(path => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []).sort(),
+  )
+  const packagesByText = new Map<string, string[]>()
+  for (const folder of folders) {
+    const { title, text } = licenceOf(join(TOP, folder))
+    packagesByText.set(text, [...(packagesByText.get(text) ?? []), title])
+  }
+  return [...packagesByText].map(([text, titles]) => `${titles.join('\n')}\n\n${text}\n`).join('\n')
+}
+
+function licenceOf(folder: string): { title: string; text: string } {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const files = readdirSync(folder).filter(file => /^(licen[cs]e|notice)(\.|$)/i.test(file))
+  const text = files.map(file => readFileSync(join(folder, file), 'utf8').trim()).join('\n\n')
+  return { title: `${name} ${version} (${license})`, text }
+}

@@ -1,0 +1,25 @@
+import { cpSync, symlinkSync } from 'node:fs'
+import { delimiter, join, relative } from 'node:path'
+import { run } from './command.ts'
+import type { Scratch } from './scratch.ts'
+
+const TOP = join(import.meta.dirname, '../..')
+/** Top-level folders that a pack does not read. `node_modules` is linked. */
+const LEFT_OUT = /^(node_modules|\.git|\.ci|data|cdk\.out|dist)($|\/)/
+
+/**
+ * Runs `npm pack` in a copy of the project, because it replaces the manifest for a moment.
+ * @returns the path of the tarball
+ */
+export async function packProject(scratch: Scratch): Promise<string> {
+  const copy = scratch.folder('clone')
+  cpSync(TOP, copy, { recursive: true, filter: path => !LEFT_OUT.test(relative(TOP, path)) })
+  symlinkSync(join(TOP, 'node_modules'), join(copy, 'node_modules'))
+  await run('npm', ['pack', '--silent', '--pack-destination', scratch.path], { cwd: copy })
+  return join(scratch.path, 'longshore-0.2.0.tgz')
+}
+
+/** The environment in which programs find this Node first. */
+export function withNode(bin: string): { PATH: string } {
+  return { PATH: [bin, process.env.PATH].join(delimiter) }
+}
