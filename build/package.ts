@@ -1,9 +1,11 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 
 const TOP = join(import.meta.dirname, '..')
 const PROGRAMS = ['longshore', 'docker-credential-longshore'] as const
+/** In the package as well, and used by the container image alone. */
+const HEALTH_CHECK = 'health'
 
 /** For dependencies that are CommonJS inside: a module has no `require` of its own. */
 const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
@@ -18,7 +20,9 @@ const SHARED_FIELDS = ['name', 'version', 'description', 'license', 'type', 'fil
 export function buildPrograms(folder: string): void {
   rmSync(folder, { recursive: true, force: true })
   const { metafile } = buildSync({
-    entryPoints: Object.fromEntries(PROGRAMS.map(name => [name, `build/entries/${name}.ts`])),
+    entryPoints: Object.fromEntries(
+      [...PROGRAMS, HEALTH_CHECK].map(name => [name, `build/entries/${name}.ts`]),
+    ),
     outdir: folder,
     chunkNames: 'chunks/[name]-[hash]',
     bundle: true,
@@ -35,6 +39,8 @@ export function buildPrograms(folder: string): void {
     logLevel: 'warning',
     absWorkingDir: TOP,
   })
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n')
+  mkdirSync(join(folder, 'data'), { mode: 0o700 }) // the image's data folder; npm packs no empty folders
   writeFileSync(join(folder, 'THIRD-PARTY-LICENSES.txt'), licencesOf(Object.keys(metafile.inputs)))
 }
 

@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { expect, it } from 'vitest'
 
-const DOCUMENTS = ['README.md', ...globSync('docs/**/*.md')]
+const DOCUMENTS = [...globSync('*.md'), ...globSync('{docs,examples}/**/*.md')]
 
 it.each(DOCUMENTS)('every link in %s leads somewhere', document => {
   const links = [...readFileSync(document, 'utf8').matchAll(/\]\(([^)#]*)(?:#([^)]*))?\)/g)]

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { attempt, BackgroundProcess, type CommandOptions, eventually, run } from './command.ts'
 import { findTool } from './requirements.ts'
 import { Scratch } from './scratch.ts'
 
-/** A Docker Engine of the tests' own: nothing of the machine's is touched, and no container is run. */
+/** A Docker Engine of the tests' own: nothing of the machine's is touched. It has no network for containers but the machine's own. */
 export class Dockerd implements AsyncDisposable {
   readonly #scratch = new Scratch('longshore-docker-')
   #daemon: BackgroundProcess | undefined
@@ -34,11 +35,21 @@ export class Dockerd implements AsyncDisposable {
 
   async stop(): Promise<void> {
     await this.#daemon?.end()
+    await this.#unmount()
     this.#scratch.remove()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
+  }
+
+  /** The engine leaves the network namespace of a container mounted, after its end too. */
+  async #unmount(): Promise<void> {
+    const mounts = readFileSync('/proc/mounts', 'utf8').split('\n')
+    const own = mounts
+      .map(line => line.split(' ')[1] ?? '')
+      .filter(path => path.startsWith(this.#scratch.path))
+    for (const path of own.reverse()) await attempt('umount', ['--lazy', path])
   }
 
   get #host(): string {

@@ -1,4 +1,4 @@
-import { cpSync, symlinkSync } from 'node:fs'
+import { cpSync, readFileSync, symlinkSync } from 'node:fs'
 import { delimiter, join, relative } from 'node:path'
 import { run } from './command.ts'
 import type { Scratch } from './scratch.ts'
@@ -16,7 +16,8 @@ export async function packProject(scratch: Scratch): Promise<string> {
   cpSync(TOP, copy, { recursive: true, filter: path => !LEFT_OUT.test(relative(TOP, path)) })
   symlinkSync(join(TOP, 'node_modules'), join(copy, 'node_modules'))
   await run('npm', ['pack', '--silent', '--pack-destination', scratch.path], { cwd: copy })
-  return join(scratch.path, 'longshore-0.2.0.tgz')
+  const { version } = JSON.parse(readFileSync(join(TOP, 'package.json'), 'utf8'))
+  return join(scratch.path, `longshore-${version}.tgz`)
 }
 
 /** The environment in which programs find this Node first. */
