@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import about from '../package.json' with { type: 'json' }
 import { CliError } from './cli-error.ts'
+import { addKubeletCommand } from './commands/kubelet.ts'
 import { addLoginCommands } from './commands/login.ts'
 import { addPolicyCommands } from './commands/policy.ts'
 import { addRepoCommands } from './commands/repo.ts'
@@ -65,6 +66,7 @@ export function createProgram(io: Io): Command {
   addPolicyCommands(program, context)
   addRepoCommands(program, context)
   addTagCommands(program, context)
+  addKubeletCommand(program, context)
   throwUsageErrors(program, program.name())
   return program
 }

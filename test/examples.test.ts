@@ -75,10 +75,10 @@ describe('the workflow for GitHub Actions', () => {
     claims: { repository_owner: 'acme', repository: 'acme/web', ref: `refs/heads/${branch}` },
   })
   const mayPush = (branch: string) =>
-    ['push', 'create-tag'].every(
+    (['push-content', 'create-tag'] as const).every(
       action =>
         decide(policy, subjectOn(branch), {
-          action: action as 'push' | 'create-tag',
+          action,
           repository: job.env.IMAGE.replace(`${job.env.REGISTRY}/`, ''),
           tag: '0123abc',
         }).allowed,

@@ -2,19 +2,16 @@
 import { setFlagsFromString } from 'node:v8'
 import { launch } from './launch.ts'
 
-/* The program `longshore` of the package: the server, a plugin of the kubelet, and the command line. */
+/* The program `longshore` of the package: the command line, and the server as its command `serve`. */
 
-const [, , command] = process.argv
-
-await launch(() => {
-  switch (command) {
-    case 'serve':
-      process.argv.splice(2, 1)
-      setFlagsFromString('--semi-space-growth-factor=1') // server/start.js says why
-      return import('../../server/local.ts')
-    case 'kubelet-credential-provider':
-      return import('../../cli/kubelet-credential-provider.ts')
-    default:
-      return import('../../cli/main.ts')
-  }
+await launch(async () => {
+  const [{ run }, { processIo }] = await Promise.all([import('../../cli/main.ts'), import('../../cli/io.ts')])
+  process.exitCode = await run(process.argv.slice(2), { ...processIo(), serve })
 })
+
+async function serve(args: readonly string[]): Promise<number> {
+  process.argv.splice(2, Number.POSITIVE_INFINITY, ...args)
+  setFlagsFromString('--semi-space-growth-factor=1') // server/start.js says why
+  await import('../../server/local.ts')
+  return Number(process.exitCode ?? 0)
+}
