@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { attributesOf } from '../lambda/store/dynamo/attributes.ts'
+import { attributesOf } from '../lambda/store/dynamodb/attributes.ts'
 import type { Item } from '../lambda/store/table.ts'
 
 interface AwsContent {

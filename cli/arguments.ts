@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander'
 import { RegistryError } from '../lambda/protocol/errors.ts'
 import { parseRepositoryName } from '../lambda/protocol/name.ts'
 import { parseTag } from '../lambda/protocol/reference.ts'
-import { parseDuration } from '../server/duration.ts'
+import { parseDuration } from '../lambda/util/duration.ts'
 
 /*
  * Parsers of arguments and option values. Each throws InvalidArgumentError, which commander reports with the name of the argument and

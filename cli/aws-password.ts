@@ -1,8 +1,12 @@
 import { formatUrl } from '@aws-sdk/core/util'
 import { SignatureV4 } from '@smithy/signature-v4'
-import { LONGEST_LIFE, QUESTION, REGISTRY_HEADER } from '../lambda/auth/federated/aws-question.ts'
-import { stsHostOf } from '../lambda/auth/federated/sts-hosts.ts'
-import { type Credentials, Sha256 } from '../lambda/store/aws-signing.ts'
+import {
+  CALLER_IDENTITY_QUERY,
+  MAX_LIFETIME,
+  REGISTRY_HEADER,
+} from '../lambda/auth/identity/federated/presigned-identity.ts'
+import { stsHostOf } from '../lambda/auth/identity/federated/sts-hosts.ts'
+import { type Credentials, Sha256 } from '../lambda/store/shared/aws-signing.ts'
 import { CliError as Failure } from './cli-error.ts'
 
 interface Signing {
@@ -31,9 +35,9 @@ export async function awsPassword({ registry, region, credentials, now }: Signin
     hostname,
     path: '/',
     headers: { host: hostname, [REGISTRY_HEADER]: registry },
-    query: { ...QUESTION },
+    query: { ...CALLER_IDENTITY_QUERY },
   }
-  return formatUrl(await signer.presign(request, { signingDate: now, expiresIn: LONGEST_LIFE }))
+  return formatUrl(await signer.presign(request, { signingDate: now, expiresIn: MAX_LIFETIME }))
 }
 
 /** By the ways of the AWS SDK and CLI: environment, profiles, SSO, containers, instances. @throws {Failure} where there are none */

@@ -2,17 +2,17 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import type { Access } from '../lambda/auth/access.ts'
 import { createAuth } from '../lambda/auth/auth.ts'
-import { type Authorize, OPEN } from '../lambda/auth/authorizer.ts'
-import { Keyring } from '../lambda/auth/keyring.ts'
-import type { Passwords } from '../lambda/auth/passwords.ts'
-import { decide, immutableTags, type Policy } from '../lambda/auth/policy.ts'
-import { denied } from '../lambda/auth/refusals.ts'
-import type { Request } from '../lambda/http/message.ts'
-import { UPLOAD_LIFE } from '../lambda/registry/dependencies.ts'
+import { type Authorize, OPEN_ACCESS } from '../lambda/auth/authorizer.ts'
+import type { Passwords } from '../lambda/auth/identity/passwords.ts'
+import { decide, immutableTags, type Policy } from '../lambda/auth/policy/policy.ts'
+import { forbidden } from '../lambda/auth/tokens/challenge.ts'
+import { Keyring } from '../lambda/auth/tokens/keyring.ts'
+import type { HttpRequest } from '../lambda/http/message.ts'
+import { UPLOAD_LIFETIME } from '../lambda/registry/dependencies.ts'
 import { createRegistryApp } from '../lambda/registry-app.ts'
 import type { BlobStore } from '../lambda/store/blobs.ts'
-import { FileBlobs } from '../lambda/store/file-blobs.ts'
-import { SqliteTable } from '../lambda/store/sqlite-table.ts'
+import { FileBlobs } from '../lambda/store/files/blobs.ts'
+import { SqliteTable } from '../lambda/store/sqlite/table.ts'
 import type { Table } from '../lambda/store/table.ts'
 import { databaseIn, prepareFolder } from '../server/data-folder.ts'
 import { refuseMissingTable } from '../server/missing-table.ts'
@@ -65,12 +65,12 @@ function noRegistryIn(folder: string): string {
  * It does not read blobs: it does not know the bucket.
  */
 export async function openTable(name: string, passwords: Passwords): Promise<Connection> {
-  const [{ openDynamo }, { DynamoTable }, { S3Blobs }] = await Promise.all([
-    import('../lambda/store/dynamo/client.ts'),
-    import('../lambda/store/dynamo-table.ts'),
-    import('../lambda/store/s3-blobs.ts'),
+  const [{ createDynamoClient }, { DynamoTable }, { S3Blobs }] = await Promise.all([
+    import('../lambda/store/dynamodb/client.ts'),
+    import('../lambda/store/dynamodb/table.ts'),
+    import('../lambda/store/s3/blobs.ts'),
   ])
-  const client = openDynamo()
+  const client = createDynamoClient()
   const region = await client.config.region()
   const credentials = () => client.config.credentials()
   const store = new S3Blobs({ bucket: 'none', region, credentials })
@@ -82,12 +82,19 @@ export async function openTable(name: string, passwords: Passwords): Promise<Con
 function sendInProcess(table: Table, store: BlobStore, passwords: Passwords): SendRequest {
   const keyring = new Keyring([randomBytes(32).toString('base64url')]) // no token is issued here
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, passwords })
-  const deps = { table, store, clock: Date.now, newId: randomUUID, grace: DAY, uploadLife: UPLOAD_LIFE }
+  const deps = {
+    table,
+    store,
+    clock: Date.now,
+    newId: randomUUID,
+    gracePeriod: DAY,
+    uploadLifetime: UPLOAD_LIFETIME,
+  }
   const authorize: Authorize = async (_, { action }) => {
-    if (action !== 'delete') return OPEN
+    if (action !== 'delete') return OPEN_ACCESS
     const { policy } = await auth.policies.current()
     const immutable = (name: string) => immutableTags(policy, name)
-    return { ...OPEN, demand: requireAsAdmin(policy), immutableTags: immutable }
+    return { ...OPEN_ACCESS, require: requireAsAdmin(policy), immutableTags: immutable }
   }
   const { app } = createRegistryApp(deps, { auth: { ...auth, authorize } })
   return async (method, target, body) => {
@@ -99,15 +106,15 @@ function sendInProcess(table: Table, store: BlobStore, passwords: Passwords): Se
 }
 
 /** Refuses what the policy refuses to administrators. */
-function requireAsAdmin(policy: Policy): Access['demand'] {
+function requireAsAdmin(policy: Policy): Access['require'] {
   const subject = { kind: 'user', name: 'local administrator', groups: [], admin: true } as const
   return (action, repository, tag) => {
     const { allowed, because } = decide(policy, subject, { action, repository, tag })
-    if (!allowed) throw denied(action, { repository, ...(tag && { tag }), because })
+    if (!allowed) throw forbidden(action, { repository, ...(tag && { tag }), because })
   }
 }
 
-function requestOf(method: string, target: string, body: unknown): Request {
+function requestOf(method: string, target: string, body: unknown): HttpRequest {
   const [path = '', query] = target.split('?')
   const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(body))
   return {

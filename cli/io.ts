@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import type { Readable } from 'node:stream'
-import { Passwords } from '../lambda/auth/passwords.ts'
-import type { Credentials } from '../lambda/store/aws-signing.ts'
+import { Passwords } from '../lambda/auth/identity/passwords.ts'
+import type { Credentials } from '../lambda/store/shared/aws-signing.ts'
 import { findCredentials } from './aws-password.ts'
 
 /** Takes the text that a program prints. */

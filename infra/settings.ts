@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { issuers, list, matching, oneNumberOf, oneOf, origins, tags, wholeNumber } from './setting-kinds.ts'
+import { issuers, list, matching, oneNumberOf, oneOf, origins, tags, wholeNumber } from './setting-schemas.ts'
 
 /** Fargate's sizes for one task: MiB that go with each number of CPU units. 1,024 units are one vCPU. */
 const TASK_MEMORY: Record<number, readonly number[]> = {

@@ -103,7 +103,7 @@ export class RegistryStack extends Stack {
   }
 }
 
-/** What lambda/handlers/config.ts reads. */
+/** What lambda/aws/config.ts reads. */
 function environmentOf(settings: Settings, storage: Storage, parameter: string): Record<string, string> {
   return {
     LONGSHORE_TABLE: storage.table.tableName,

@@ -1,11 +1,11 @@
 import type { Auth } from './auth/auth.ts'
-import { OPEN } from './auth/authorizer.ts'
+import { OPEN_ACCESS } from './auth/authorizer.ts'
 import { Collector } from './gc/collector.ts'
 import { type App, createApp } from './http/app.ts'
 import type { Dependencies } from './registry/dependencies.ts'
 import type { DirectUploads } from './registry/direct-uploads.ts'
-import { explain } from './registry/explain.ts'
 import { createRegistry } from './registry/registry.ts'
+import { explainStoreError } from './registry/store-errors.ts'
 import type { Context } from './routes/context.ts'
 import { routes } from './routes/index.ts'
 
@@ -16,7 +16,7 @@ export interface RegistryApp {
   readonly directUploads: DirectUploads
 }
 
-interface Options extends Partial<Pick<Context, 'origin' | 'signUpload' | 'leastChunk'>> {
+interface Options extends Partial<Pick<Context, 'origin' | 'signUpload' | 'minChunkSize'>> {
   /** Who may do what. Without it everybody may do everything. */
   readonly auth?: Auth | undefined
   /** Origins of other sites whose pages may use this registry from a browser. */
@@ -26,7 +26,7 @@ interface Options extends Partial<Pick<Context, 'origin' | 'signUpload' | 'least
 /** @param options see {@link Context} */
 export function createRegistryApp(
   deps: Dependencies,
-  { origin = '', signUpload, leastChunk, auth, corsOrigins = [] }: Options = {},
+  { origin = '', signUpload, minChunkSize, auth, corsOrigins = [] }: Options = {},
 ): RegistryApp {
   const registry = createRegistry(deps)
   const app = createApp({
@@ -35,11 +35,11 @@ export function createRegistryApp(
       registry,
       origin,
       ...(signUpload && { signUpload }),
-      ...(leastChunk !== undefined && { leastChunk }),
+      ...(minChunkSize !== undefined && { minChunkSize }),
       ...(auth && { tokens: auth.tokens, accounts: auth.accounts, policies: auth.policies }),
     },
-    authorize: auth?.authorize ?? (async () => OPEN),
-    explain,
+    authorize: auth?.authorize ?? (async () => OPEN_ACCESS),
+    explain: explainStoreError,
     corsOrigins,
   })
   return {

@@ -15,7 +15,7 @@ interface BannerParts {
 }
 
 /** What a person who started the server reads: where it is, where the data is, what to type next. */
-export function banner({ address, secure, data, open, origin }: BannerParts): string {
+export function startupBanner({ address, secure, data, open, origin }: BannerParts): string {
   const here = `${secure ? 'https' : 'http'}://${hostOf(address.address)}:${address.port}`
   const registry = new URL(origin ?? here).host
   const lines = [

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { type ClientView, forwardedView, isForwarded, isProxy, proxyList } from './forwarded.ts'
-import { directView } from './incoming.ts'
 import type { Log } from './log.ts'
+import { directView } from './node-request.ts'
 
 /**
  * Says who sends a request, through the proxies that are trusted. The first time that another peer sends a proxy's header, the log

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import * as v from 'valibot'
-import { isPatternList } from '../lambda/auth/glob.ts'
+import { isPatternList } from '../lambda/auth/policy/glob.ts'
+import { parseDuration } from '../lambda/util/duration.ts'
 import about from '../package.json' with { type: 'json' }
-import { parseDuration } from './duration.ts'
 import { proxyList } from './forwarded.ts'
-import { reason, StartError } from './start-error.ts'
+import { errorReason, StartError } from './start-error.ts'
 
 function isProxyList(entries: readonly string[]): boolean {
   try {
@@ -226,7 +226,7 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
     })
     return values
   } catch (error) {
-    const [sentence] = reason(error).split('. ')
+    const [sentence] = errorReason(error).split('. ')
     throw new StartError('usage', `${sentence?.replace(/\.$/, '')} (--help lists what there is)`)
   }
 }

@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { reason, StartError } from './start-error.ts'
+import { errorReason, StartError } from './start-error.ts'
 
 /** The database of the registry in a data folder. */
 export function databaseIn(folder: string): string {
@@ -16,6 +16,6 @@ export function prepareFolder(folder: string): void {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
-    throw new StartError('failure', `cannot use the data folder: ${reason(error)}`)
+    throw new StartError('failure', `cannot use the data folder: ${errorReason(error)}`)
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import type { Accounts } from '../lambda/auth/accounts.ts'
+import type { Accounts } from '../lambda/auth/identity/accounts.ts'
 import type { Config } from './config.ts'
-import { reason, StartError } from './start-error.ts'
+import { errorReason, StartError } from './start-error.ts'
 
 /** As the deployment on AWS calls it. */
 const NAME = 'admin'
@@ -30,7 +30,7 @@ export async function makeFirstAdministrator(
     await accounts.addUser(NAME, { password: read(password), admin: true })
   } catch (error) {
     // The command may have made an account on the folder in the meantime.
-    if (!(await accounts.some())) throw new StartError('usage', `${source}: ${reason(error)}`)
+    if (!(await accounts.some())) throw new StartError('usage', `${source}: ${errorReason(error)}`)
   }
   tell(`made the administrator ${NAME} with the password of ${source}, which is not looked at again`)
 }

@@ -1,20 +1,20 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { type Auth, createAuth } from '../lambda/auth/auth.ts'
-import { OPEN } from '../lambda/auth/authorizer.ts'
-import { Cache } from '../lambda/auth/cache.ts'
-import { federatedLogins } from '../lambda/auth/federated/federated.ts'
-import { type Issuer, parseIssuers } from '../lambda/auth/federated/issuers.ts'
-import { MEMORY } from '../lambda/auth/logins.ts'
-import { Passwords } from '../lambda/auth/passwords.ts'
+import { OPEN_ACCESS } from '../lambda/auth/authorizer.ts'
+import { federatedLogins } from '../lambda/auth/identity/federated/federated.ts'
+import { type Issuer, parseIssuers } from '../lambda/auth/identity/federated/issuers.ts'
+import { CACHE_TTL_MS } from '../lambda/auth/identity/logins.ts'
+import { Passwords } from '../lambda/auth/identity/passwords.ts'
 import { RegistryError } from '../lambda/protocol/errors.ts'
 import type { Table } from '../lambda/store/table.ts'
+import { Cache } from '../lambda/util/cache.ts'
 import type { Config } from './config.ts'
+import { isLocalHostname } from './dns-rebinding.ts'
 import { type FirstPassword, makeFirstAdministrator, sourceOf } from './first-administrator.ts'
-import { openKeys } from './keys.ts'
-import { isLocalName } from './local-names.ts'
 import { PasswordThreads } from './password-threads.ts'
-import { reason, StartError } from './start-error.ts'
+import { openSigningKeys } from './signing-keys.ts'
+import { errorReason, StartError } from './start-error.ts'
 
 type LocalAuth = Pick<
   Config,
@@ -39,19 +39,19 @@ export async function openAuth(
     if (source !== undefined) tell(`${source} is ignored, because --auth open lets everybody in`)
     return undefined
   }
-  const keyring = openKeys(data)
+  const keyring = openSigningKeys(data)
   const believed = { awsAccounts, issuers: issuers ? readIssuers(issuers) : [], stsEndpoint }
   const federated = federatedLogins({ ...believed, clock: Date.now })
   const passwords = new Passwords({ derivation: new PasswordThreads() })
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, federated, passwords })
   await makeFirstAdministrator(auth.accounts, options, tell)
-  const remembered = new Cache<true>(Date.now, { life: MEMORY, most: 1 })
+  const remembered = new Cache<true>(Date.now, { life: CACHE_TTL_MS, most: 1 })
   // Only that somebody can is remembered. While nobody can, each request reads a row: the first account, made through this server
   // or by another process on its folder, is in force with the next request.
   const canLogIn = async () => {
     if (remembered.known('')) return true
     const somebody = federated.length > 0 || (await auth.accounts.some())
-    return somebody && remembered.renew('', async () => true)
+    return somebody && remembered.refresh('', async () => true)
   }
   const ownHost = options.origin && new URL(options.origin).host
   const reachable = !isLoopback(host)
@@ -67,14 +67,14 @@ export async function openAuth(
       // Health checks come under any host name, and must not read the storage. A route of `none` checks its own credentials.
       if (need.action === 'none' || (await canLogIn())) return auth.authorize(request, need)
       expectMeant(request.headers.host, ownHost)
-      return OPEN
+      return OPEN_ACCESS
     },
   }
 }
 
 /** @throws {RegistryError} DENIED where a page of the internet could be asking by its own name */
 function expectMeant(host: string | undefined, ownHost: string | undefined): void {
-  if (host === undefined || isLocalName(host) || host.toLowerCase() === ownHost) return
+  if (host === undefined || isLocalHostname(host) || host.toLowerCase() === ownHost) return
   const reason = `nobody logs in here, and ${host} may be anybody's name: say --origin http(s)://${host} if it is this server's`
   throw new RegistryError('DENIED', { detail: { reason } })
 }
@@ -84,7 +84,7 @@ function readIssuers(path: string): Issuer[] {
     // Editors on Windows write a byte order mark.
     return parseIssuers(JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, '')))
   } catch (error) {
-    throw new StartError('usage', `--issuers ${path}: ${reason(error)}`)
+    throw new StartError('usage', `--issuers ${path}: ${errorReason(error)}`)
   }
 }
 

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { matchesAny } from '../lambda/auth/glob.ts'
-import { type Dependencies, UPLOAD_LIFE } from '../lambda/registry/dependencies.ts'
+import { matchesAny } from '../lambda/auth/policy/glob.ts'
+import { type Dependencies, UPLOAD_LIFETIME } from '../lambda/registry/dependencies.ts'
 import { createRegistryApp } from '../lambda/registry-app.ts'
 import { StorageFull } from '../lambda/store/blobs.ts'
-import { FileBlobs } from '../lambda/store/file-blobs.ts'
-import { SqliteTable } from '../lambda/store/sqlite-table.ts'
+import { FileBlobs } from '../lambda/store/files/blobs.ts'
+import { SqliteTable } from '../lambda/store/sqlite/table.ts'
 import { databaseIn } from './data-folder.ts'
 import { collectWithReserve, withReserve } from './full-disk.ts'
 import { openAuth } from './local-auth.ts'
-import { main, type OpenOptions, type OpenRegistry, type Report } from './main.ts'
+import { main, type OpenOptions, type RegistryOpener, type Report } from './main.ts'
 import { refuseMissingTable } from './missing-table.ts'
 import { Reserve } from './reserve.ts'
 
@@ -18,7 +18,7 @@ const pause = (milliseconds: number) => setTimeout(milliseconds, undefined, { re
 await main(openRegistry)
 
 /** The registry on one folder: a database for what is said, files for what is held. */
-async function openRegistry(options: OpenOptions, report: Report): Promise<OpenRegistry> {
+async function openRegistry(options: OpenOptions, report: Report): Promise<RegistryOpener> {
   const { data, grace, origin, corsOrigins, sparse = [], newTable = false } = options
   const aside = refuseMissingTable(data, newTable)
   if (aside)
@@ -34,7 +34,15 @@ async function openRegistry(options: OpenOptions, report: Report): Promise<OpenR
       'the disk of the data folder is full: pulls and deletes are served, pushes are refused until there is room',
     )
   const deps: Dependencies = {
-    ...{ table, store, clock: Date.now, pause, newId: randomUUID, grace, uploadLife: UPLOAD_LIFE },
+    ...{
+      table,
+      store,
+      clock: Date.now,
+      pause,
+      newId: randomUUID,
+      gracePeriod: grace,
+      uploadLifetime: UPLOAD_LIFETIME,
+    },
     isSparse: name => matchesAny(sparse, name),
   }
   const auth = await openAuth(table, options, report.notice)

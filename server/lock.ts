@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { reason, StartError } from './start-error.ts'
+import { errorReason, StartError } from './start-error.ts'
 
 /** Held as long as this process uses the data folder. */
 interface Lock {
@@ -24,7 +24,7 @@ export function lockFolder(folder: string): Lock {
   } catch (error) {
     if (isLocked(error))
       throw new StartError('failure', `another server is running on the data folder ${folder}`)
-    throw new StartError('failure', `cannot lock the data folder ${folder}: ${reason(error)}`)
+    throw new StartError('failure', `cannot lock the data folder ${folder}: ${errorReason(error)}`)
   } finally {
     table?.()
   }
@@ -63,5 +63,5 @@ function holdAlone(file: string, setting = ''): () => void {
 }
 
 function isLocked(error: unknown): boolean {
-  return reason(error).includes('locked')
+  return errorReason(error).includes('locked')
 }

@@ -1,20 +1,20 @@
 import type { AddressInfo } from 'node:net'
 import { faultRecord } from '../lambda/http/access-log.ts'
 import type { App } from '../lambda/http/app.ts'
-import { banner } from './banner.ts'
+import { startupBanner } from './banner.ts'
 import { clientView } from './client-view.ts'
 import { type Config, readCommand } from './config.ts'
 import { prepareFolder } from './data-folder.ts'
+import { startInterval } from './interval.ts'
 import { lockFolder } from './lock.ts'
 import { chooseFormat, Log } from './log.ts'
-import { createDoor } from './node-http.ts'
-import { closeDoor, listen, stopOnSignals } from './shutdown.ts'
-import { reason, StartError } from './start-error.ts'
-import { every } from './timer.ts'
+import { createHttpServer } from './node-http.ts'
+import { closeGracefully, listen, stopOnSignals } from './shutdown.ts'
+import { errorReason, StartError } from './start-error.ts'
 import { readCertificate, renewCertificate } from './tls.ts'
 
 /** A registry on its stores, ready to serve. */
-export interface OpenRegistry {
+export interface RegistryOpener {
   readonly app: App
   /** Does the work of the collector that is due. */
   collect(): Promise<unknown>
@@ -47,7 +47,7 @@ export interface Report {
 }
 
 /** Opens the stores. */
-export type Open = (options: OpenOptions, report: Report) => Promise<OpenRegistry>
+export type Open = (options: OpenOptions, report: Report) => Promise<RegistryOpener>
 
 /** The whole life of a server process: from its command line to its last signal. */
 export async function main(open: Open): Promise<void> {
@@ -56,7 +56,7 @@ export async function main(open: Open): Promise<void> {
     if ('print' in command) console.log(command.print)
     else await start(command.serve, open)
   } catch (error) {
-    console.error(`longshore: ${reason(error)}`)
+    console.error(`longshore: ${errorReason(error)}`)
     process.exit(error instanceof StartError ? error.exitCode : 1)
   }
 }
@@ -75,7 +75,7 @@ async function start(config: Config, open: Open): Promise<void> {
     notice: message => log.tell('notice', message),
     warning: message => log.tell('warning', message),
   })
-  const door = createDoor({
+  const door = createHttpServer({
     app: registry.app,
     log,
     tls,
@@ -84,7 +84,7 @@ async function start(config: Config, open: Open): Promise<void> {
   await listen(door.server, config.port, config.host).catch(error => {
     throw new StartError('failure', whyNotListening(error, config))
   })
-  const collector = every(collectorPeriod(config.grace), registry.collect, failed)
+  const collector = startInterval(collectorPeriod(config.grace), registry.collect, failed)
 
   if (files) {
     const renew = () => {
@@ -94,7 +94,7 @@ async function start(config: Config, open: Open): Promise<void> {
     process.on('SIGHUP', () => attempt(renew, failed))
   }
   stopOnSignals(async () => {
-    await closeDoor(door, config.shutdown)
+    await closeGracefully(door, config.shutdown)
     await collector.stop()
     await registry.close()
     lock.release()
@@ -102,7 +102,7 @@ async function start(config: Config, open: Open): Promise<void> {
 
   const address = door.server.address() as AddressInfo
   const { auth, origin } = config
-  console.log(banner({ address, secure: tls !== undefined, data, open: auth === 'open', origin }))
+  console.log(startupBanner({ address, secure: tls !== undefined, data, open: auth === 'open', origin }))
 }
 
 /** Often enough that garbage outlives its grace by a tenth at most, and at least once a minute. */
@@ -117,7 +117,7 @@ function whyNotListening(error: NodeJS.ErrnoException, { host, port }: Config): 
     EADDRNOTAVAIL: 'this machine has no such address',
     ENOTFOUND: 'the address is not known',
   }
-  return `cannot listen on ${host}:${port}: ${why[error.code ?? ''] ?? reason(error)}`
+  return `cannot listen on ${host}:${port}: ${why[error.code ?? ''] ?? errorReason(error)}`
 }
 
 function attempt(task: () => void, failed: (error: unknown) => void): void {

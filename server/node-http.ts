@@ -12,22 +12,22 @@ import { faultRecord } from '../lambda/http/access-log.ts'
 import type { App } from '../lambda/http/app.ts'
 import { isOutOfDescriptors } from '../lambda/http/exhausted.ts'
 import { RegistryError } from '../lambda/protocol/errors.ts'
-import { type DrainBounds, directView } from './incoming.ts'
+import { HttpExchange, type HttpExchangeOptions } from './exchange.ts'
 import { atMostEvery, type Log } from './log.ts'
+import { type DrainLimits, directView } from './node-request.ts'
 import { isPlainHttp, LINGER, PLAIN_HTTP, protocolError, refuseConnection } from './protocol-errors.ts'
-import { STALL_BOUNDS, type StallBounds, StallGuard } from './stall-guard.ts'
+import { STALL_LIMITS, StallGuard, type StallLimits } from './stall-guard.ts'
 import type { Certificate } from './tls.ts'
-import { Turn, type TurnParts } from './turn.ts'
 
-export interface Bounds {
-  readonly stall: StallBounds
-  readonly drain: DrainBounds
+export interface ServerLimits {
+  readonly stall: StallLimits
+  readonly drain: DrainLimits
   /** For the headers of a request to arrive, and for a TLS handshake. Milliseconds. */
   readonly headers: number
 }
 
-const BOUNDS: Bounds = {
-  stall: STALL_BOUNDS,
+const BOUNDS: ServerLimits = {
+  stall: STALL_LIMITS,
   drain: { bytes: 64 * 1024 * 1024, ms: 2_000 },
   headers: 30_000,
 }
@@ -36,7 +36,7 @@ const BOUNDS: Bounds = {
  * How long an idle connection is kept, in milliseconds. Longer than load balancers and clients keep it (a minute, the relay's two), so that they end it
  * first: who sends a request on one that we are ending has no answer, and a load balancer makes a 502 of that.
  */
-export const KEEP_ALIVE = 125_000
+export const KEEP_ALIVE_MS = 125_000
 /** Tokens that name many repositories pass Node's 16 KiB. */
 const LARGEST_HEADERS = 32 * 1024
 
@@ -48,13 +48,13 @@ interface DoorParts {
   readonly log: Log
   /** With it the server speaks https alone. */
   readonly tls?: Certificate | undefined
-  readonly bounds?: Partial<Bounds>
+  readonly bounds?: Partial<ServerLimits>
   /** How a request tells who sent it. Absent: the connection tells, and nothing else is looked at. */
-  readonly client?: TurnParts['client']
+  readonly client?: HttpExchangeOptions['client']
 }
 
 /** The app behind a socket. */
-export interface Door {
+export interface HttpServer {
   readonly server: Server
   /** Closes the connections on which nothing is under way. */
   closeIdle(): void
@@ -65,20 +65,20 @@ export interface Door {
 }
 
 /** Puts an app on a `node:http` server, which the caller then tells where to listen. */
-export function createDoor({ app, log, tls, bounds, client = directView }: DoorParts): Door {
+export function createHttpServer({ app, log, tls, bounds, client = directView }: DoorParts): HttpServer {
   const { stall, drain, headers } = { ...BOUNDS, ...bounds }
   const server = createNodeServer(headers, tls)
   const guard = new StallGuard(stall)
   server.on('close', () => guard.close())
 
-  const parts: TurnParts = { log, guard, drain, client, stopping: () => !server.listening }
-  const latest = new WeakMap<Duplex, Turn>()
+  const parts: HttpExchangeOptions = { log, guard, drain, client, stopping: () => !server.listening }
+  const latest = new WeakMap<Duplex, HttpExchange>()
   const connections = new Set<Duplex>()
   const silent = new Set<Duplex>()
   const running = new Set<Promise<void>>()
   const serve =
     (app: App, expectsContinue: boolean) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
-      const turn = new Turn(incoming, outgoing, parts, expectsContinue)
+      const turn = new HttpExchange(incoming, outgoing, parts, expectsContinue)
       const run = turn.run(app, latest.get(incoming.socket)).finally(() => running.delete(run))
       running.add(run)
       latest.set(incoming.socket, turn)
@@ -165,7 +165,7 @@ function createNodeServer(headersTimeout: number, tls: Certificate | undefined):
     // A 5 GB layer over a slow line takes hours. The stall guard looks after those that only seem to send.
     requestTimeout: 0,
     connectionsCheckingInterval: Math.min(5_000, headersTimeout),
-    keepAliveTimeout: KEEP_ALIVE,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: LARGEST_HEADERS,
     // Node would answer without an error document.
     requireHostHeader: false,

@@ -7,7 +7,7 @@ import {
   type KeyDerivation,
   optionsOf,
   type ScryptInput,
-} from '../lambda/auth/key-derivation.ts'
+} from '../lambda/auth/identity/key-derivation.ts'
 import { WorkQueue } from './work-queue.ts'
 
 /** Half of the processors at most: the others serve pulls while somebody floods the server with logins. */

@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Passwords } from '../lambda/auth/passwords.ts'
-import { readConfig } from '../lambda/handlers/config.ts'
-import { openDeployed } from '../lambda/handlers/deployed.ts'
-import { isEdge, SecretKeeper, secretsInSsm } from '../lambda/handlers/secrets.ts'
+import { Passwords } from '../lambda/auth/identity/passwords.ts'
+import { readAwsConfig } from '../lambda/aws/config.ts'
+import { openAwsRegistry } from '../lambda/aws/registry.ts'
+import { requireEdge } from '../lambda/aws/require-edge.ts'
+import { isEdgeHeader, SecretCache, ssmSecrets } from '../lambda/aws/secrets.ts'
 import { faultRecord } from '../lambda/http/access-log.ts'
-import { behindEdge } from '../lambda/http/behind-edge.ts'
 import { Log } from './log.ts'
-import { createDoor } from './node-http.ts'
+import { createHttpServer } from './node-http.ts'
 import { PasswordThreads } from './password-threads.ts'
-import { closeDoor, listen, stopOnSignals } from './shutdown.ts'
-import { reason } from './start-error.ts'
+import { closeGracefully, listen, stopOnSignals } from './shutdown.ts'
+import { errorReason } from './start-error.ts'
 
 /** Where the load balancer looks for it. To its own question, which does not come by the edge, it hears 403: that is well. */
 const PORT = Number(process.env.PORT || 8080)
@@ -23,31 +23,31 @@ const READ_LIMIT = 64 * 2 ** 20
 const REFRESH = 60_000
 
 await main().catch(error => {
-  console.error(`longshore: ${reason(error)}`)
+  console.error(`longshore: ${errorReason(error)}`)
   process.exit(1)
 })
 
 /** The registry for clients that send a layer of any size in one request: the app of the API, on a server that streams. */
 async function main(): Promise<void> {
-  const config = readConfig(process.env)
+  const config = readAwsConfig(process.env)
   const log = new Log(process.stdout, 'json')
   const failed = (error: unknown) => log.write(faultRecord(Date.now(), error))
   process.on('exit', () => log.flush())
 
   const passwords = new Passwords({ derivation: new PasswordThreads() })
   const parts = { config, secrets: () => keeper.known, readLimit: READ_LIMIT, memory: MEMORY, passwords }
-  const { app, credentials } = openDeployed(parts)
-  const keeper = new SecretKeeper(secretsInSsm(config, credentials))
+  const { app, credentials } = openAwsRegistry(parts)
+  const keeper = new SecretCache(ssmSecrets(config, credentials))
   await keeper.current()
-  const guarded = behindEdge(app, async header => isEdge(header, keeper.known))
-  const door = createDoor({ app: guarded, log })
+  const guarded = requireEdge(app, async header => isEdgeHeader(header, keeper.known))
+  const door = createHttpServer({ app: guarded, log })
   await listen(door.server, PORT, '0.0.0.0')
 
   const stopping = new AbortController()
   void refresh()
   stopOnSignals(async () => {
     stopping.abort()
-    await closeDoor(door, SHUTDOWN)
+    await closeGracefully(door, SHUTDOWN)
   }, failed)
 
   async function refresh(): Promise<void> {

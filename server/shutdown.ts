@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Door } from './node-http.ts'
+import type { HttpServer } from './node-http.ts'
 
 /** How often connections that have become idle are looked for. */
 const SWEEP = 50
@@ -11,8 +11,8 @@ const SETTLE = 2_000
  * Stops taking connections, lets requests in flight finish for at most `bound` milliseconds, then cuts off the rest.
  * When it resolves nothing of the app runs any more, so that what it stands on can be closed.
  */
-export async function closeDoor(
-  { server, closeIdle, closeAll, settled }: Door,
+export async function closeGracefully(
+  { server, closeIdle, closeAll, settled }: HttpServer,
   bound: number,
 ): Promise<void> {
   const closed = new Promise<void>(resolve => server.close(() => resolve()))

@@ -1,5 +1,5 @@
 /** How slow a peer may be, and for how long. */
-export interface StallBounds {
+export interface StallLimits {
   /** Time spent waiting for the peer after which its pace is judged, in milliseconds. */
   readonly window: number
   /** How many bytes must have moved by then. */
@@ -10,7 +10,7 @@ export interface StallBounds {
  * 1 KiB/s over two minutes. A slow line is far above it, also where the system's send buffer (some MB) takes a minute
  * to ask for more; a client that only pretends to be slow holds its connection for two minutes.
  */
-export const STALL_BOUNDS: StallBounds = { window: 120_000, bytes: 120 * 1024 }
+export const STALL_LIMITS: StallLimits = { window: 120_000, bytes: 120 * 1024 }
 
 /** How often a peer is looked at within a window. */
 const LOOKS = 12
@@ -34,7 +34,7 @@ export class StallGuard {
   readonly #watches = new Set<Watch>()
   readonly #timer: NodeJS.Timeout
 
-  constructor({ window, bytes }: StallBounds) {
+  constructor({ window, bytes }: StallLimits) {
     this.#bytes = bytes
     this.#timer = setInterval(() => this.look(), window / LOOKS).unref()
   }

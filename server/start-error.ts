@@ -13,7 +13,7 @@ export class StartError extends Error {
 }
 
 /** What went wrong, without the words that Node puts around it for programs: `ENOENT: no such file or directory, open '…'`. */
-export function reason(error: unknown): string {
+export function errorReason(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
   return text.split('\n', 1)[0] ?? text
 }

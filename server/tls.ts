@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { Server as TlsServer } from 'node:https'
 import { createSecureContext } from 'node:tls'
-import { reason, StartError } from './start-error.ts'
+import { errorReason, StartError } from './start-error.ts'
 
 /** A certificate chain and its private key, as PEM. */
 export interface Certificate {
@@ -22,7 +22,7 @@ export function readCertificate(files: CertificateFiles): Certificate {
   try {
     createSecureContext(certificate)
   } catch (error) {
-    throw new StartError('failure', `cannot use ${files.cert} with ${files.key}: ${reason(error)}`)
+    throw new StartError('failure', `cannot use ${files.cert} with ${files.key}: ${errorReason(error)}`)
   }
   return certificate
 }
@@ -40,6 +40,6 @@ function read(what: string, path: string): Buffer {
   try {
     return readFileSync(path)
   } catch (error) {
-    throw new StartError('failure', `cannot read the TLS ${what}: ${reason(error)}`)
+    throw new StartError('failure', `cannot read the TLS ${what}: ${errorReason(error)}`)
   }
 }

@@ -3,8 +3,8 @@ import { parse as parseToml } from 'smol-toml'
 import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import { parseIssuers } from '../lambda/auth/federated/issuers.ts'
-import { decide, parsePolicy } from '../lambda/auth/policy.ts'
+import { parseIssuers } from '../lambda/auth/identity/federated/issuers.ts'
+import { decide, parsePolicy } from '../lambda/auth/policy/policy.ts'
 import { readCommand } from '../server/config.ts'
 
 const read = (path: string) => readFileSync(`examples/${path}`, 'utf8')

@@ -4,7 +4,7 @@ import { ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
-import { accept } from './accepted.ts'
+import { suppress } from './nag-suppressions.ts'
 
 interface ApiProps {
   readonly name: string
@@ -57,7 +57,7 @@ export class Api extends Construct {
       routeKey: '$default',
       target: `integrations/${integration.ref}`,
     })
-    accept(
+    suppress(
       route,
       'AwsSolutions-APIG4',
       "The registry authorizes each request itself: an authorizer's refusal lacks the challenge with which clients begin to log in.",

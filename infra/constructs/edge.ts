@@ -17,8 +17,8 @@ import {
 } from 'aws-cdk-lib/aws-cloudfront'
 import { Construct } from 'constructs'
 import type { Settings } from '../settings.ts'
-import { accept } from './accepted.ts'
 import { distributionReads, distributionWrites } from './bucket-policy.ts'
+import { suppress } from './nag-suppressions.ts'
 import type { Storage } from './storage.ts'
 
 const CODE = join(import.meta.dirname, '../edge')
@@ -218,20 +218,20 @@ function pagesMayRead(
 function acceptWhatIsNotSet(distribution: CfnDistribution, { webAcl, domain }: Settings): void {
   const open =
     'A registry is asked by machines, wherever they run: who may do what is for its own authorization to say.'
-  accept(distribution, 'AwsSolutions-CFR1', open)
+  suppress(distribution, 'AwsSolutions-CFR1', open)
   if (!webAcl)
-    accept(
+    suppress(
       distribution,
       'AwsSolutions-CFR2',
       'A web ACL is a choice (setting webAcl), because it costs while idle. API Gateway throttles anyway.',
     )
-  accept(
+  suppress(
     distribution,
     'AwsSolutions-CFR3',
     'CloudFront would write down the signatures of upload and pull links. What reaches the API is logged there, without them.',
   )
   if (!domain)
-    accept(
+    suppress(
       distribution,
       'AwsSolutions-CFR4',
       "With CloudFront's own name there is no choice of TLS versions; with a domain (setting domain) it is TLS 1.2 at least.",

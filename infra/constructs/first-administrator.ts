@@ -2,8 +2,8 @@ import { Aws, CustomResource, Duration, RemovalPolicy } from 'aws-cdk-lib'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
-import { accept } from './accepted.ts'
 import { Handler } from './handler.ts'
+import { suppress } from './nag-suppressions.ts'
 import { allow, allowFirstAccount } from './permissions.ts'
 import type { Storage } from './storage.ts'
 
@@ -30,7 +30,7 @@ export class FirstAdministrator extends Construct {
       generateSecretString: { passwordLength: 32, excludePunctuation: true },
       removalPolicy: RemovalPolicy.DESTROY,
     })
-    accept(
+    suppress(
       secret,
       'AwsSolutions-SMG4',
       'It is for the first login alone: to change it here would not change the password that the registry knows.',

@@ -6,7 +6,14 @@ import { Construct } from 'constructs'
 import type { Settings } from '../settings.ts'
 import { Handler } from './handler.ts'
 import type { Logs } from './logs.ts'
-import { allow, allowBlobs, allowListing, allowObjects, allowTable, allowTableBehind } from './permissions.ts'
+import {
+  allow,
+  allowBlobs,
+  allowListing,
+  allowObjects,
+  allowTable,
+  allowTableExceptAccess,
+} from './permissions.ts'
 import type { Storage } from './storage.ts'
 
 /** The longest that Lambda lets a function run. */
@@ -56,7 +63,7 @@ export class Functions extends Construct {
       log: logs.of('claim'),
       keepTrying: Duration.hours(6),
     })
-    allowTableBehind(this.claim.role, storage)
+    allowTableExceptAccess(this.claim.role, storage)
     allowListing(this.claim.role, storage)
     allowObjects(this.claim.role, storage, 'read', 'direct')
     storage.announceDirectUploads(this.claim.function)
@@ -70,7 +77,7 @@ export class Functions extends Construct {
       log: logs.of('collector'),
       ...(settings.reserveCollector === 'on' && { atMost: 1 }),
     })
-    allowTableBehind(this.collector.role, storage)
+    allowTableExceptAccess(this.collector.role, storage)
     allowClearing(this.collector.role, storage)
     new Rule(this, 'Schedule', {
       description: 'Longshore: time to collect garbage',

@@ -1,9 +1,9 @@
 import { Effect, type IRole, PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import { ACCOUNTS, OF_ACCESS } from '../../lambda/store/keys.ts'
-import { acceptWildcard } from './accepted.ts'
+import { ACCESS_PARTITIONS, ACCOUNTS } from '../../lambda/store/keys.ts'
+import { suppressWildcard } from './nag-suppressions.ts'
 import type { Storage } from './storage.ts'
 
-/** The folders of the bucket: what is kept in each is said in lambda/store/s3-blobs.ts. */
+/** The folders of the bucket: what is kept in each is said in lambda/store/s3/blobs.ts. */
 type Folder = 'blobs' | 'tails' | 'direct'
 
 const ROWS = ['GetItem', 'BatchGetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem']
@@ -25,14 +25,14 @@ export function allowTable(role: IRole, { table }: Storage): void {
  * What works behind the requests: the same, but not the rows of accounts, tokens and the policy. It is a denial of
  * those partitions, so that a call in which IAM sees no partition is not refused.
  */
-export function allowTableBehind(role: IRole, storage: Storage): void {
+export function allowTableExceptAccess(role: IRole, storage: Storage): void {
   allowTable(role, storage)
   role.addToPrincipalPolicy(
     new PolicyStatement({
       effect: Effect.DENY,
       actions: ROWS.map(action => `dynamodb:${action}`),
       resources: [storage.table.tableArn],
-      conditions: { 'ForAnyValue:StringEquals': { 'dynamodb:LeadingKeys': OF_ACCESS } },
+      conditions: { 'ForAnyValue:StringEquals': { 'dynamodb:LeadingKeys': ACCESS_PARTITIONS } },
     }),
   )
 }
@@ -63,7 +63,7 @@ export function allowObjects(
   const objects = folders.map(folder => `${bucketArn}/${folder}/*`)
   allow(role, 's3', OBJECTS[what], ...objects)
   for (const all of objects)
-    acceptWildcard(
+    suppressWildcard(
       role,
       all,
       'All objects of one folder of the bucket: their names are random ids of uploads to come.',

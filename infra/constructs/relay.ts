@@ -25,7 +25,7 @@ import {
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import type { Settings } from '../settings.ts'
-import { accept, acceptWildcard } from './accepted.ts'
+import { suppress, suppressWildcard } from './nag-suppressions.ts'
 import { Network } from './network.ts'
 import { allow, allowBlobs, allowTable } from './permissions.ts'
 import type { Storage } from './storage.ts'
@@ -98,12 +98,12 @@ export class Relay extends Construct {
     allowTable(task.taskRole, storage)
     allowBlobs(task.taskRole, storage)
     allow(task.taskRole, 'ssm', ['GetParameter'], secretArn)
-    accept(
+    suppress(
       task,
       'AwsSolutions-ECS2',
       'They are names of a table, a bucket and a parameter. The secret itself is read from SSM when the relay starts.',
     )
-    acceptWildcard(
+    suppressWildcard(
       task.obtainExecutionRole(),
       '*',
       'To log in to ECR is not possible on a single repository: AWS takes no other resource for it.',
@@ -117,7 +117,7 @@ export class Relay extends Construct {
     { relayMin, relayMax }: Settings,
   ): FargateService {
     const cluster = new Cluster(this, 'Cluster', { vpc, containerInsightsV2: ContainerInsights.DISABLED })
-    accept(
+    suppress(
       cluster,
       'AwsSolutions-ECS4',
       'ECS and the load balancer report processor, memory and requests of one small service without further charge.',
@@ -161,7 +161,7 @@ export class Relay extends Construct {
       dropInvalidHeaderFields: true,
       desyncMitigationMode: DesyncMitigationMode.STRICTEST,
     })
-    accept(
+    suppress(
       balancer,
       'AwsSolutions-ELB2',
       'Nobody comes by it but CloudFront, and the relay logs each request itself.',

@@ -11,7 +11,7 @@ import {
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
-import { accept } from './accepted.ts'
+import { suppress } from './nag-suppressions.ts'
 
 interface StorageProps {
   /** Begins the bucket's name. */
@@ -67,7 +67,7 @@ export class Storage extends Construct {
         ],
       }),
     })
-    accept(
+    suppress(
       this.bucket,
       'AwsSolutions-S1',
       'S3 would write down the signatures of presigned links with every request. The API logs each request for such a link, without them.',

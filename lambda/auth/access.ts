@@ -1,8 +1,8 @@
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Tag, UploadId } from '../protocol/reference.ts'
-import type { Right } from './grant.ts'
-import type { RepositoryFilter } from './repository-filter.ts'
-import type { Subject } from './subject.ts'
+import type { Subject } from './identity/subject.ts'
+import type { RepositoryFilter } from './policy/repository-filter.ts'
+import type { Right } from './policy/schema.ts'
 
 /** What the one who asks may do. */
 export interface Access {
@@ -10,17 +10,17 @@ export interface Access {
   /** By which sessions are bound to him. */
   readonly owner: string
   /** Whether he may do it now, with what he has shown. */
-  may(action: Right, repository: RepositoryName, tag?: Tag): boolean
+  can(action: Right, repository: RepositoryName, tag?: Tag): boolean
   /** @throws {RegistryError} DENIED, naming action and repository; UNAUTHORIZED where a login may help */
-  demand(action: Right, repository: RepositoryName, tag?: Tag): void
+  require(action: Right, repository: RepositoryName, tag?: Tag): void
   /** Which tags of a repository are immutable for everybody; undefined where none can be. */
   immutableTags(repository: RepositoryName): ((tag: Tag) => boolean) | undefined
   /** Whether he may know that a repository is there: whether he may pull from it, for whatever his token was given. */
-  sees(repository: RepositoryName): boolean
-  /** The repositories that {@link sees} is true of, for listings. */
+  canSee(repository: RepositoryName): boolean
+  /** The repositories that {@link canSee} is true of, for listings. */
   readonly visible: RepositoryFilter
   /** Whether he may pull from every repository, known or not. */
-  readonly pullsEverywhere: boolean
+  readonly canPullAll: boolean
   /** What an upload URL must carry, as `name=value`, to be its own proof when a token has expired; none where nobody logs in. */
-  proof(repository: RepositoryName, upload: UploadId, until: number): string | undefined
+  uploadToken(repository: RepositoryName, upload: UploadId, until: number): string | undefined
 }

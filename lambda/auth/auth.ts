@@ -1,13 +1,13 @@
 import type { Table } from '../store/table.ts'
-import { Accounts } from './accounts.ts'
 import { type Authorize, createAuthorizer } from './authorizer.ts'
-import type { FederatedLogin } from './federated/login.ts'
-import type { Keyring } from './keyring.ts'
-import { LoginLimits } from './login-limits.ts'
-import { Logins } from './logins.ts'
-import { Passwords } from './passwords.ts'
-import { Policies } from './policies.ts'
-import { TokenService } from './token-service.ts'
+import { Accounts } from './identity/accounts.ts'
+import type { FederatedLogin } from './identity/federated/login.ts'
+import { LoginLimits } from './identity/login-limits.ts'
+import { Logins } from './identity/logins.ts'
+import { Passwords } from './identity/passwords.ts'
+import { Policies } from './policy/policies.ts'
+import type { Keyring } from './tokens/keyring.ts'
+import { TokenService } from './tokens/token-service.ts'
 
 interface AuthParts {
   readonly table: Table

@@ -1,26 +1,33 @@
-import type { Request } from '../http/message.ts'
-import type { Action } from '../http/router.ts'
+import type { HttpRequest } from '../http/message.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Reference, UploadId } from '../protocol/reference.ts'
 import type { Scope } from '../protocol/scope.ts'
+import { Cache } from '../util/cache.ts'
 import type { Access } from './access.ts'
-import { Cache } from './cache.ts'
-import type { Right } from './grant.ts'
-import type { Keyring } from './keyring.ts'
-import { doorOf, readBasic, serviceOf } from './login-request.ts'
-import { type Logins, MEMORY, type Proven, STRANGER } from './logins.ts'
-import type { Policies } from './policies.ts'
-import { decide, everywhere, immutableTags, NO_POLICY, type Policy, pullable } from './policy.ts'
-import { makeProof, readProof } from './proofs.ts'
-import { type Challenge, challengeFor, denied, refuse } from './refusals.ts'
-import { EVERY_REPOSITORY } from './repository-filter.ts'
-import { ANONYMOUS, subjectId } from './subject.ts'
-import { type Holder, verifyToken } from './tokens.ts'
+import { loginContext, parseBasicCredentials, serviceName } from './identity/basic-auth.ts'
+import { ANONYMOUS_IDENTITY, CACHE_TTL_MS, type Identity, type Logins } from './identity/logins.ts'
+import { ANONYMOUS, subjectId } from './identity/subject.ts'
+import type { RouteAction } from './policy/actions.ts'
+import type { Policies } from './policy/policies.ts'
+import {
+  allowedEverywhere,
+  decide,
+  immutableTags,
+  NO_POLICY,
+  type Policy,
+  pullable,
+} from './policy/policy.ts'
+import { EVERY_REPOSITORY } from './policy/repository-filter.ts'
+import type { Right } from './policy/schema.ts'
+import { type Challenge, challengeFor, forbidden, unauthorized } from './tokens/challenge.ts'
+import type { Keyring } from './tokens/keyring.ts'
+import { type TokenHolder, verifyToken } from './tokens/tokens.ts'
+import { issueUploadToken, verifyUploadToken } from './tokens/upload-token.ts'
 
 /** What a route needs, as its row in the table says. */
 interface Need {
-  readonly action: Action
+  readonly action: RouteAction
   readonly params: {
     readonly name?: RepositoryName
     readonly existing?: Reference
@@ -29,7 +36,7 @@ interface Need {
 }
 
 /** Who is allowed in. Runs before any handler. @throws {RegistryError} UNAUTHORIZED with a challenge, DENIED */
-export type Authorize = (request: Request, need: Need) => Promise<Access>
+export type Authorize = (request: HttpRequest, need: Need) => Promise<Access>
 
 interface AuthorizerParts {
   readonly logins: Logins
@@ -40,12 +47,12 @@ interface AuthorizerParts {
 }
 
 /** The one who asks, and what he showed: a token allows no more than what it was given for. */
-interface Caller extends Proven {
+interface Caller extends Identity {
   /** Of a token. Absent: whatever the policy allows. */
   readonly scopes?: readonly Scope[]
 }
 
-const NEEDED: Partial<Record<Action, Right>> = {
+const NEEDED: Partial<Record<RouteAction, Right>> = {
   pull: 'pull',
   push: 'push-content',
   delete: 'delete',
@@ -62,81 +69,82 @@ const IN_SCOPE: Record<Right, string> = {
 }
 
 /** Everybody may do everything: a registry on one machine that nobody else reaches. */
-export const OPEN: Access = {
+export const OPEN_ACCESS: Access = {
   subject: ANONYMOUS,
   owner: subjectId(ANONYMOUS),
-  may: () => true,
-  demand: () => {},
+  can: () => true,
+  require: () => {},
   immutableTags: () => undefined,
-  sees: () => true,
+  canSee: () => true,
   visible: EVERY_REPOSITORY,
-  pullsEverywhere: true,
-  proof: () => undefined,
+  canPullAll: true,
+  uploadToken: () => undefined,
 }
 
 export function createAuthorizer({ logins, policies, keyring, clock }: AuthorizerParts): Authorize {
-  const remembered = new Cache<Policy>(clock, { life: MEMORY, most: 1 })
+  const remembered = new Cache<Policy>(clock, { life: CACHE_TTL_MS, most: 1 })
   const currentPolicy = () => remembered.get('', async () => (await policies.current()).policy)
 
   return async (request, { action, params }) => {
     const challenge = challengeFor(request, action, params.name)
-    if (action === 'none') return accessOf(STRANGER, NO_POLICY, challenge) // it looks at what is shown itself
+    if (action === 'none') return accessOf(ANONYMOUS_IDENTITY, NO_POLICY, challenge) // it looks at what is shown itself
     const identified = identify(request, params).catch(error => {
       throw error instanceof RegistryError && error.code === 'UNAUTHORIZED'
-        ? refuse(challenge, error, 'invalid_token')
+        ? unauthorized(challenge, error, 'invalid_token')
         : error
     })
     const [caller, policy] = await Promise.all([identified, currentPolicy()])
     const access = accessOf(caller, policy, challenge)
     const { subject } = caller
     if (action === 'ping') {
-      if (!request.headers.authorization) throw refuse(challenge)
+      if (!request.headers.authorization) throw unauthorized(challenge)
       return access
     }
     if (action === 'self' || action === 'admin') {
-      if (subject.kind === 'anonymous') throw refuse(challenge)
+      if (subject.kind === 'anonymous') throw unauthorized(challenge)
       // A token lies about in many places. What it was not given for it does not open: accounts want the password.
-      if (caller.scopes) throw refuse(challenge, undefined, 'insufficient_scope')
-      if (action === 'admin' && !everywhere(policy, subject, 'administer')) throw denied('administer')
+      if (caller.scopes) throw unauthorized(challenge, undefined, 'insufficient_scope')
+      if (action === 'admin' && !allowedEverywhere(policy, subject, 'administer'))
+        throw forbidden('administer')
       return access
     }
     if (action === 'list') {
       // An empty list would tell a client that there are no repositories, rather than that it should log in.
       const isAnonymous = subject.kind === 'anonymous'
-      if (isAnonymous && !request.headers.authorization) throw refuse(challenge)
-      if (isAnonymous && access.visible.prefix === undefined) throw refuse(challenge)
+      if (isAnonymous && !request.headers.authorization) throw unauthorized(challenge)
+      if (isAnonymous && access.visible.prefix === undefined) throw unauthorized(challenge)
       return access
     }
     const needed = NEEDED[action] as Right
     const tag = params.existing?.kind === 'tag' ? params.existing.tag : undefined
-    access.demand(needed, params.name as RepositoryName, tag)
+    access.require(needed, params.name as RepositoryName, tag)
     return access
   }
 
-  async function identify(request: Request, params: Need['params']): Promise<Caller> {
+  async function identify(request: HttpRequest, params: Need['params']): Promise<Caller> {
     const holder = proven(request, params)
     if (holder) return { subject: await logins.byHolder(holder), holder }
     const [, scheme = '', credentials = ''] =
       /^(\w+) +(\S+) *$/.exec(request.headers.authorization ?? '') ?? []
     switch (scheme.toLowerCase()) {
       case 'basic':
-        return logins.byPassword(readBasic(credentials), doorOf(request))
+        return logins.byPassword(parseBasicCredentials(credentials), loginContext(request))
       case 'bearer': {
-        const names = { service: serviceOf(request), now: clock() }
+        const names = { service: serviceName(request), now: clock() }
         const { holder, scopes } = await verifyToken(keyring(), credentials, names)
         return { subject: await logins.byHolder(holder), holder, scopes }
       }
       default:
         if (request.headers.authorization) throw new RegistryError('UNAUTHORIZED', { detail: { scheme } })
-        return STRANGER
+        return ANONYMOUS_IDENTITY
     }
   }
 
   /** A session's URL speaks for whoever began it, whatever has become of the token beside it. */
-  function proven({ query }: Request, { name, upload }: Need['params']): Holder | undefined {
+  function proven({ query }: HttpRequest, { name, upload }: Need['params']): TokenHolder | undefined {
     const proof = query.get('proof')
     if (!proof || !name || !upload) return undefined
-    return readProof(keyring(), { repository: name, upload }, proof, clock())
+    return verifyUploadToken(keyring(), { repository: name, upload }, proof, clock())
   }
 
   function accessOf({ subject, holder, scopes }: Caller, policy: Policy, challenge: Challenge): Access {
@@ -153,21 +161,22 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
     return {
       subject,
       owner: subjectId(subject),
-      may: (action, repository, tag) =>
+      can: (action, repository, tag) =>
         inScope(action, repository) && decision(action, repository, tag).allowed,
-      demand: (action, repository, tag) => {
+      require: (action, repository, tag) => {
         const { allowed, because } = decision(action, repository, tag)
-        if (!allowed && subject.kind === 'anonymous') throw refuse(challenge)
-        if (!allowed) throw denied(action, { repository, ...(tag && { tag }), because })
-        if (!inScope(action, repository)) throw refuse(challenge, undefined, 'insufficient_scope')
+        if (!allowed && subject.kind === 'anonymous') throw unauthorized(challenge)
+        if (!allowed) throw forbidden(action, { repository, ...(tag && { tag }), because })
+        if (!inScope(action, repository)) throw unauthorized(challenge, undefined, 'insufficient_scope')
       },
       immutableTags: repository => immutableTags(policy, repository),
-      sees: repository => decision('pull', repository).allowed,
+      canSee: repository => decision('pull', repository).allowed,
       get visible() {
         return pullable(policy, subject)
       },
-      pullsEverywhere: scopes === undefined && everywhere(policy, subject, 'pull'),
-      proof: (repository, upload, until) => makeProof(keyring(), { repository, upload }, holder, until),
+      canPullAll: scopes === undefined && allowedEverywhere(policy, subject, 'pull'),
+      uploadToken: (repository, upload, until) =>
+        issueUploadToken(keyring(), { repository, upload }, holder, until),
     }
   }
 }

@@ -1,9 +1,8 @@
 import type { Dependencies } from '../registry/dependencies.ts'
-import { discardLater } from '../registry/garbage.ts'
+import { garbageWrite, releasePush } from '../registry/garbage.ts'
 import type { Registry } from '../registry/registry.ts'
-import { release } from '../registry/release.ts'
 import { settleRepository } from '../registry/repository-row.ts'
-import { GARBAGE_SHARDS, keys, stretches } from '../store/keys.ts'
+import { GARBAGE_SHARDS, keys, ranges } from '../store/keys.ts'
 import type { BlobRow, Garbage, GarbageRow, UploadRow } from '../store/records.ts'
 import { ConditionFailed, type Write } from '../store/table.ts'
 
@@ -92,15 +91,15 @@ export class Collector {
 
   /** A link that no manifest needs and nobody has relied on for a grace goes; one still in its grace waits it out. */
   async #link(row: GarbageRow, { repository, digest }: Garbage & { what: 'link' }): Promise<void> {
-    const { table, clock, grace } = this.#deps
+    const { table, clock, gracePeriod } = this.#deps
     const { links } = this.#registry
     const link = await links.find(repository, digest)
     if (!link) return this.#finish(row)
-    const { partition, prefix } = stretches.refs(repository, digest)
+    const { partition, prefix } = ranges.refs(repository, digest)
     const refs = await table.query(partition, { prefix, limit: 1 })
     if (refs.length > 0) return this.#finish(row) // whoever takes the last ref away puts the link on the list again
-    if (link.touched > clock() - grace) return this.#postpone(row, link.touched + grace)
-    await this.#finish(row, ...links.unlink(repository, digest, link))
+    if (link.touched > clock() - gracePeriod) return this.#postpone(row, link.touched + gracePeriod)
+    await this.#finish(row, ...links.unlinkWrites(repository, digest, link))
   }
 
   /**
@@ -108,12 +107,16 @@ export class Collector {
    * copy of the table is good for that long, since every object that it names is still there.
    */
   async #blob(row: GarbageRow, { digest }: Garbage & { what: 'blob' }): Promise<void> {
-    const { table, clock, grace } = this.#deps
+    const { table, clock, gracePeriod } = this.#deps
     const blob = await table.get<BlobRow>(keys.blob(digest))
     if (!blob || blob.links > 0) return this.#finish(row) // the last link to go puts the blob on the list again
     const { object } = blob
     const taken: Write = { delete: keys.blob(digest), if: { links: 0, object } }
-    await this.#finish(row, taken, discardLater(this.#deps, clock() + grace, { what: 'object', object }))
+    await this.#finish(
+      row,
+      taken,
+      garbageWrite(this.#deps, clock() + gracePeriod, { what: 'object', object }),
+    )
   }
 
   /**
@@ -121,15 +124,15 @@ export class Collector {
    * claimed even now; and once the session is gone, looked for again a grace later, in case it was still on its way.
    */
   async #upload(row: GarbageRow, { repository, upload }: Garbage & { what: 'upload' }): Promise<void> {
-    const { table, clock, uploadLife, grace } = this.#deps
+    const { table, clock, uploadLifetime, gracePeriod } = this.#deps
     const { uploads, directUploads } = this.#registry
     const session = await table.get<UploadRow>(keys.upload(repository, upload))
     if (session && session.expires > clock()) return this.#postpone(row, session.expires)
-    if (session && uploads.isAtWork(upload)) return this.#postpone(row, clock() + uploadLife)
-    if (await directUploads.claim(repository, upload)) return this.#finish(row)
+    if (session && uploads.isActive(upload)) return this.#postpone(row, clock() + uploadLifetime)
+    if (await directUploads.adopt(repository, upload)) return this.#finish(row)
     if (!session) return this.#finish(row)
-    const again = discardLater(this.#deps, clock() + grace, { what: 'upload', repository, upload })
-    const drop = uploads.drop(repository, upload, session)
+    const again = garbageWrite(this.#deps, clock() + gracePeriod, { what: 'upload', repository, upload })
+    const drop = uploads.dropWrites(repository, upload, session)
     await this.#finish(row, ...drop, ...(session.direct ? [again] : []))
   }
 
@@ -142,7 +145,7 @@ export class Collector {
       if: { taken: false },
     }
     if (!row.taken) await this.#deps.table.transact(take)
-    await release(this.#deps, row)
+    await releasePush(this.#deps, row)
   }
 
   #finish({ partition, sort }: GarbageRow, ...writes: Write[]): Promise<void> {
@@ -151,6 +154,6 @@ export class Collector {
 
   #postpone(row: GarbageRow, due: number): Promise<void> {
     const { partition, sort, due: _, ...garbage } = row
-    return this.#finish(row, discardLater(this.#deps, due, garbage as Garbage))
+    return this.#finish(row, garbageWrite(this.#deps, due, garbage as Garbage))
   }
 }

@@ -1,24 +1,24 @@
+import { readAwsConfig } from '../aws/config.ts'
+import { writeRecord } from '../aws/log.ts'
+import { openAwsRegistry } from '../aws/registry.ts'
+import { requireEdge } from '../aws/require-edge.ts'
+import { isEdgeHeader, SecretCache, ssmSecrets } from '../aws/secrets.ts'
 import { createGateway } from '../http/api-gateway.ts'
-import { behindEdge } from '../http/behind-edge.ts'
-import { readConfig } from './config.ts'
-import { openDeployed } from './deployed.ts'
-import { writeRecord } from './log.ts'
-import { isEdge, SecretKeeper, secretsInSsm } from './secrets.ts'
 
 /** A second's worth of reading. What is larger is left to the claim handler, which has the time. */
 const READ_LIMIT = 64 * 2 ** 20
 
-const config = readConfig(process.env)
-const { app, credentials } = openDeployed({
+const config = readAwsConfig(process.env)
+const { app, credentials } = openAwsRegistry({
   config,
   secrets: () => keeper.known,
   readLimit: READ_LIMIT,
 })
-const keeper = new SecretKeeper(secretsInSsm(config, credentials))
+const keeper = new SecretCache(ssmSecrets(config, credentials))
 
 /** Called by API Gateway for every request. */
 export const handler = createGateway({
-  app: behindEdge(app, async header => isEdge(header, await keeper.current())),
+  app: requireEdge(app, async header => isEdgeHeader(header, await keeper.current())),
   log: writeRecord,
   clock: Date.now,
 })

@@ -1,11 +1,11 @@
 import type { Context } from 'aws-lambda'
+import { readAwsConfig } from '../aws/config.ts'
+import { writeRecord } from '../aws/log.ts'
+import { openAwsRegistry } from '../aws/registry.ts'
 import { faultRecord } from '../http/access-log.ts'
-import { readConfig } from './config.ts'
-import { openDeployed } from './deployed.ts'
-import { writeRecord } from './log.ts'
 
-const { collector } = openDeployed({
-  config: readConfig(process.env),
+const { collector } = openAwsRegistry({
+  config: readAwsConfig(process.env),
   secrets: () => {
     throw new Error('the collector gives out no links')
   },

@@ -3,46 +3,52 @@ import { CloudFrontKeyValueStoreClient } from '@aws-sdk/client-cloudfront-keyval
 import { SSMClient } from '@aws-sdk/client-ssm'
 // The KeyValueStore is in no region. It wants another kind of signature, which its client finds when this is loaded.
 import '@aws-sdk/signature-v4a'
-import { type Answer, fulfil, type Outcome, putAnswer, type ResourceEvent } from './custom-resource.ts'
-import { keepSecret } from './edge-secret/keep-secret.ts'
-import { KeyValueItems, ParameterSecret } from './edge-secret/stores.ts'
+import {
+  type ResourceEvent,
+  type ResourceResponse,
+  type ResourceResult,
+  runCustomResource,
+  sendResponse,
+} from '../aws/custom-resource.ts'
+import { rotateSecret } from '../aws/edge-secret/keep-secret.ts'
+import { CloudFrontKeyStore, SsmSecretStore } from '../aws/edge-secret/stores.ts'
 
 interface Wiring {
   readonly ssm: SSMClient
   readonly keyValues: CloudFrontKeyValueStoreClient
-  readonly answer: Answer
+  readonly answer: ResourceResponse
 }
 
 /** Called by CloudFormation: see infra/constructs/edge-secret.ts, which says what the properties are. */
 export const handler = createHandler({
   ssm: new SSMClient(),
   keyValues: new CloudFrontKeyValueStoreClient(),
-  answer: putAnswer,
+  answer: sendResponse,
 })
 
 export function createHandler({ ssm, keyValues, answer }: Wiring): (event: ResourceEvent) => Promise<void> {
-  return event => fulfil(event, { work, nameOf, answer })
+  return event => runCustomResource(event, { work, nameOf, answer })
 
-  function work(event: ResourceEvent): Promise<Outcome> {
+  function work(event: ResourceEvent): Promise<ResourceResult> {
     return event.ResourceType === 'Custom::RelaySwitch' ? switchRelay(event) : keep(event)
   }
 
-  async function switchRelay(event: ResourceEvent): Promise<Outcome> {
-    const edge = new KeyValueItems(keyValues, property(event, 'store'))
+  async function switchRelay(event: ResourceEvent): Promise<ResourceResult> {
+    const edge = new CloudFrontKeyStore(keyValues, property(event, 'store'))
     await edge.update(event.RequestType === 'Delete' ? { remove: ['relay'] } : { put: { relay: 'on' } })
     return { id: nameOf(event) }
   }
 
-  async function keep(event: ResourceEvent): Promise<Outcome> {
+  async function keep(event: ResourceEvent): Promise<ResourceResult> {
     const id = nameOf(event)
-    const secrets = new ParameterSecret(ssm, property(event, 'parameter'))
+    const secrets = new SsmSecretStore(ssm, property(event, 'parameter'))
     if (event.RequestType === 'Delete') {
       if (property(event, 'retain') === 'false') await secrets.remove()
       return { id }
     }
-    const edge = new KeyValueItems(keyValues, property(event, 'store'))
+    const edge = new CloudFrontKeyStore(keyValues, property(event, 'store'))
     const settings = { generation: property(event, 'generation'), relay: property(event, 'relay') === 'on' }
-    const { header } = await keepSecret({ secrets, edge, random }, settings)
+    const { header } = await rotateSecret({ secrets, edge, random }, settings)
     return { id, secret: { Header: header } }
   }
 }

@@ -1,10 +1,16 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
-import { Accounts } from '../auth/accounts.ts'
-import type { Passwords } from '../auth/passwords.ts'
-import { openDynamo } from '../store/dynamo/client.ts'
-import { DynamoTable } from '../store/dynamo-table.ts'
+import { Accounts } from '../auth/identity/accounts.ts'
+import type { Passwords } from '../auth/identity/passwords.ts'
+import {
+  type ResourceEvent,
+  type ResourceResponse,
+  type ResourceResult,
+  runCustomResource,
+  sendResponse,
+} from '../aws/custom-resource.ts'
+import { createDynamoClient } from '../store/dynamodb/client.ts'
+import { DynamoTable } from '../store/dynamodb/table.ts'
 import type { Table } from '../store/table.ts'
-import { type Answer, fulfil, type Outcome, putAnswer, type ResourceEvent } from './custom-resource.ts'
 
 /** Whom the password that the deployment has generated is for. */
 const NAME = 'admin'
@@ -13,16 +19,16 @@ interface Wiring {
   readonly table: Table
   /** The password, asked for when an account is made with it. */
   readonly password: () => Promise<string>
-  readonly answer: Answer
+  readonly answer: ResourceResponse
   /** Absent: hashes at the production cost. */
   readonly passwords?: Passwords
 }
 
 /** Called by CloudFormation when the registry is made: see infra/constructs/first-administrator.ts. */
 export const handler = createHandler({
-  table: new DynamoTable(openDynamo(), process.env.LONGSHORE_TABLE ?? ''),
+  table: new DynamoTable(createDynamoClient(), process.env.LONGSHORE_TABLE ?? ''),
   password: fromSecretsManager(process.env.LONGSHORE_PASSWORD_SECRET ?? ''),
-  answer: putAnswer,
+  answer: sendResponse,
 })
 
 /** Makes an account where there is none yet. A table that outlived its stack keeps those that it has. */
@@ -33,9 +39,9 @@ export function createHandler({
   passwords,
 }: Wiring): (event: ResourceEvent) => Promise<void> {
   const accounts = new Accounts({ table, clock: Date.now, ...(passwords && { passwords }) })
-  return event => fulfil(event, { work, nameOf: () => NAME, answer })
+  return event => runCustomResource(event, { work, nameOf: () => NAME, answer })
 
-  async function work({ RequestType }: ResourceEvent): Promise<Outcome> {
+  async function work({ RequestType }: ResourceEvent): Promise<ResourceResult> {
     if (RequestType === 'Create' && !(await accounts.some())) await add()
     return { id: NAME }
   }

@@ -1,4 +1,4 @@
-import type { Exchange } from './app.ts'
+import type { HandledRequest } from './app.ts'
 
 /**
  * What the log says of one request. Nothing here is a secret: no query, no header but the agent. What is not known is
@@ -28,7 +28,7 @@ export interface AccessRecord {
 }
 
 /** What a door knows of a request besides what the app made of it. */
-export interface Visit {
+export interface RequestInfo {
   readonly requestId: string
   /** Milliseconds of the epoch. */
   readonly startedAt: number
@@ -54,7 +54,7 @@ export interface FaultRecord {
 const LONGEST_AGENT = 256
 
 /** Joins what the door and the app know of a request. */
-export function accessRecord(visit: Visit, exchange: Exchange): AccessRecord {
+export function accessRecord(visit: RequestInfo, exchange: HandledRequest): AccessRecord {
   const { method, agent, remote } = visit
   const { route, action, repository, code } = exchange
   return {

@@ -1,10 +1,10 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { RegistryError } from '../protocol/errors.ts'
 import { type AccessRecord, accessRecord, type FaultRecord, faultRecord } from './access-log.ts'
-import { type App, type Exchange, errorResponse } from './app.ts'
-import { viewerIn } from './behind-edge.ts'
+import { type App, errorResponse, type HandledRequest } from './app.ts'
 import { closeBody } from './body.ts'
-import type { Request, Response } from './message.ts'
+import { viewerAddress } from './forwarded-for.ts'
+import type { HttpRequest, HttpResponse } from './message.ts'
 
 type Event = APIGatewayProxyEventV2
 type EventContext = Event['requestContext']
@@ -36,10 +36,10 @@ export type Gateway = (event: GatewayEvent) => Promise<GatewayResult>
  * The most bytes that a response can have. Lambda answers with 6,291,556 bytes of JSON, in which bytes are base64; what
  * is left of them are headers, of which API Gateway takes 10,240 bytes.
  */
-export const LONGEST_BODY = 4_700_000
+export const MAX_BODY_BYTES = 4_700_000
 
 /** Bytes of all headers of a response. With more, or with those that it adds, API Gateway answers 500 in its own words. */
-export const MOST_HEADERS = 10_000
+export const MAX_HEADER_BYTES = 10_000
 
 interface GatewayParts {
   readonly app: App
@@ -76,7 +76,7 @@ export function createGateway({ app, log, clock }: GatewayParts): Gateway {
 }
 
 /** What API Gateway received, as the app wants it. @throws {Error} when the event is of another format */
-export function readEvent(event: GatewayEvent): Request {
+export function readEvent(event: GatewayEvent): HttpRequest {
   if (event.version !== '2.0' || !event.requestContext?.http)
     throw new Error('the event is not that of an HTTP API in payload format 2.0')
   const { rawPath, rawQueryString, body = '', isBase64Encoded, requestContext } = event
@@ -99,7 +99,7 @@ export function readEvent(event: GatewayEvent): Request {
 
 /** Who asked: CloudFront says whom it asks for, and API Gateway who asked it. */
 function viewerOf({ headers, requestContext }: GatewayEvent): string | undefined {
-  return viewerIn(headers['x-forwarded-for']) ?? requestContext.http.sourceIp
+  return viewerAddress(headers['x-forwarded-for']) ?? requestContext.http.sourceIp
 }
 
 interface Written {
@@ -108,7 +108,7 @@ interface Written {
   readonly fault?: unknown
 }
 
-async function write(method: string, { response }: Exchange): Promise<Written> {
+async function write(method: string, { response }: HandledRequest): Promise<Written> {
   try {
     if (!response) throw new Error('the app has no answer')
     return await writeResponse(method, response)
@@ -121,12 +121,12 @@ async function write(method: string, { response }: Exchange): Promise<Written> {
   }
 }
 
-async function writeResponse(method: string, { status, headers, body }: Response): Promise<Written> {
+async function writeResponse(method: string, { status, headers, body }: HttpResponse): Promise<Written> {
   const bytes = method === 'HEAD' ? filler(status, headers, body) : await collect(headers, body)
   // Without a type API Gateway would call it text, no bytes included.
   const typed = { 'content-type': 'application/octet-stream', ...headers }
   const length = Object.entries(typed).reduce((sum, [name, value]) => sum + `${name}: ${value}\r\n`.length, 0)
-  if (length > MOST_HEADERS) throw new Error(`the response has ${length} bytes of headers`)
+  if (length > MAX_HEADER_BYTES) throw new Error(`the response has ${length} bytes of headers`)
   const result = {
     statusCode: status,
     headers: typed,
@@ -140,7 +140,7 @@ async function writeResponse(method: string, { status, headers, body }: Response
  * What takes the place of the body that a HEAD must not have. API Gateway takes it off, and it is not established whether
  * it then tells the length that we said or the one that it counted. So they are the same.
  */
-function filler(status: number, headers: Response['headers'], body: Response['body']): Buffer {
+function filler(status: number, headers: HttpResponse['headers'], body: HttpResponse['body']): Buffer {
   if (status === 204 || status === 304) return Buffer.alloc(0)
   const length = Number(headers['content-length'] ?? (body instanceof Uint8Array ? body.length : 0))
   return Buffer.alloc(within(length))
@@ -148,8 +148,8 @@ function filler(status: number, headers: Response['headers'], body: Response['bo
 
 /** A body that is not as long as it said must not pass for a whole one. */
 async function collect(
-  headers: Response['headers'],
-  body: Response['body'] = Buffer.alloc(0),
+  headers: HttpResponse['headers'],
+  body: HttpResponse['body'] = Buffer.alloc(0),
 ): Promise<Buffer> {
   const pieces: Buffer[] = []
   let size = 0
@@ -164,7 +164,7 @@ async function collect(
 }
 
 function within(length: number): number {
-  if (length <= LONGEST_BODY) return length
+  if (length <= MAX_BODY_BYTES) return length
   throw new Error('the response is longer than Lambda can answer with')
 }
 

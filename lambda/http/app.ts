@@ -1,19 +1,19 @@
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import { withCors } from './cors.ts'
-import { isCrossSite } from './cross-site.ts'
+import { isCrossSite } from './csrf.ts'
 import { explainExhaustion } from './exhausted.ts'
-import { ClientGone, type Request, type Response } from './message.ts'
-import { type Action, type Match, match, type Route } from './router.ts'
+import { ClientGone, type HttpRequest, type HttpResponse } from './message.ts'
+import { type Match, match, type Route } from './router.ts'
 import { splitAtMarks } from './upload-query.ts'
 
 /** A request served, and what the log shall say of it. */
-export interface Exchange {
+export interface HandledRequest {
   /** Absent when the client went away before it could be answered. */
-  readonly response?: Response
+  readonly response?: HttpResponse
   /** The row of the route table, by its path template. */
   readonly route?: string
-  readonly action?: Action
+  readonly action?: string
   readonly repository?: RepositoryName
   /** The code of the error document, when the response is one. */
   readonly code?: string
@@ -22,15 +22,15 @@ export interface Exchange {
 }
 
 /** The whole registry as one function. It never rejects. */
-export type App = (request: Request) => Promise<Exchange>
+export type App = (request: HttpRequest) => Promise<HandledRequest>
 
-interface AppParts<C, A> {
-  readonly routes: readonly Route<C & { readonly access: A }>[]
+interface AppParts<C, A, R extends string> {
+  readonly routes: readonly Route<C & { readonly access: A }, R>[]
   readonly context: C
   /** Says what the caller may do, before any handler runs. Throws when that is not enough for the route. */
   readonly authorize: (
-    request: Request,
-    need: Pick<Match<unknown>, 'params'> & { readonly action: Action },
+    request: HttpRequest,
+    need: Pick<Match<unknown>, 'params'> & { readonly action: R },
   ) => Promise<A>
   /** Says what an error of the layers below means to a client; `undefined` for one that nobody foresaw. */
   readonly explain: (error: unknown) => RegistryError | undefined
@@ -42,16 +42,16 @@ interface AppParts<C, A> {
 const COMMON = { 'docker-distribution-api-version': 'registry/2.0', 'x-content-type-options': 'nosniff' }
 
 /** Joins the route table to what it works on. The one place where an error becomes a response. */
-export function createApp<C, A>({
+export function createApp<C, A, R extends string>({
   routes,
   context,
   authorize,
   explain,
   corsOrigins = [],
-}: AppParts<C, A>): App {
+}: AppParts<C, A, R>): App {
   const app: App = async received => {
     let request = received
-    let about: Exchange = {}
+    let about: HandledRequest = {}
     try {
       const { route, params } = match(routes, request.method, request.path)
       about = { route: route.path, action: route.action, ...(params.name && { repository: params.name }) }
@@ -78,7 +78,7 @@ export function createApp<C, A>({
 }
 
 /** An OCI error document. A HEAD gets its headers alone. */
-export function errorResponse(error: RegistryError, method: string): Response {
+export function errorResponse(error: RegistryError, method: string): HttpResponse {
   const body = Buffer.from(error.toDocument())
   return {
     status: error.status,

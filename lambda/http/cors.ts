@@ -1,5 +1,5 @@
-import type { App, Exchange } from './app.ts'
-import type { Request } from './message.ts'
+import type { App, HandledRequest } from './app.ts'
+import type { HttpRequest } from './message.ts'
 
 /** What a page may send. Browsers ask before a request with another method or header than those of a form. */
 const ALLOWED = {
@@ -50,16 +50,16 @@ export function withCors(app: App, origins: readonly string[]): App {
 }
 
 /** The origin of the page that sends this, if it is one of those listed. */
-export function listedPage({ headers }: Request, origins: readonly string[]): string | undefined {
+export function listedPage({ headers }: HttpRequest, origins: readonly string[]): string | undefined {
   return origins.find(origin => origin === headers.origin)
 }
 
-function isPreflight({ method, headers }: Request): boolean {
+function isPreflight({ method, headers }: HttpRequest): boolean {
   return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
 }
 
 /** Answered without a login: a browser sends none with this question. */
-function preflight(granted: Readonly<Record<string, string>>): Exchange {
+function preflight(granted: Readonly<Record<string, string>>): HandledRequest {
   const headers = {
     ...granted,
     ...ALLOWED,
@@ -70,7 +70,7 @@ function preflight(granted: Readonly<Record<string, string>>): Exchange {
 }
 
 /** The answer depends on `Origin`, also where that is absent: a cache must not give one page's answer to another. */
-function adding(exchange: Exchange, more: Readonly<Record<string, string>>): Exchange {
+function adding(exchange: HandledRequest, more: Readonly<Record<string, string>>): HandledRequest {
   const { response } = exchange
   if (!response) return exchange
   const vary = [response.headers.vary, 'Origin'].filter(Boolean).join(', ')

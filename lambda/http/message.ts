@@ -2,7 +2,7 @@
  * What the app is given and what it gives back. Not the web's `Request` and `Response`: their URL folds `..` and
  * `%2e` away before we can refuse them, and building them costs more than a manifest read (docs/decisions/0002).
  */
-export interface Request {
+export interface HttpRequest {
   readonly method: string
   /** The path as sent, percent-decoded once and otherwise untouched: `..` and `//` are still there to be refused. */
   readonly path: string
@@ -25,7 +25,7 @@ export function hostOf(origin = ''): string {
   return origin.replace(/^https?:\/\//, '')
 }
 
-export interface Response {
+export interface HttpResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   /** Absent: no body. A HEAD carries none whatever its Content-Length says. */

@@ -2,7 +2,7 @@ import { type Digest, parseDigest } from '../protocol/digest.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '../protocol/name.ts'
 import { parseReference, parseUploadId, type Reference, type UploadId } from '../protocol/reference.ts'
-import type { Request, Response } from './message.ts'
+import type { HttpRequest, HttpResponse } from './message.ts'
 
 /** What a path may hold between angle brackets. */
 interface Parts {
@@ -30,19 +30,14 @@ type Names<Path> = Path extends `${string}<${infer Name}>${infer Rest}` ? Name |
 /** The parts that a path template names, parsed: `'/v2/<name>/blobs/<digest>'` gives `{ name, digest }`. */
 export type Params<Path> = Pick<Parts, Names<Path> & keyof Parts>
 
-/**
- * What a caller must be allowed to do in the repository. Without one: `ping` wants some login, be it anonymous; `list` shows to each
- * what he may pull; `self` is for everybody who has a name; `admin` for administrators; `none` for all who can reach the registry.
- */
-export type Action = 'none' | 'ping' | 'list' | 'self' | 'pull' | 'push' | 'delete' | 'admin'
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-export type Handler<P, C> = (request: Request, params: P, context: C) => Promise<Response>
+export type Handler<P, C> = (request: HttpRequest, params: P, context: C) => Promise<HttpResponse>
 
-export interface Route<C> {
+export interface Route<C, A extends string = string> {
   readonly method: Method
   /** The template as written in the table; also what logs and metrics call the route. */
   readonly path: string
-  readonly action: Action
+  readonly action: A
   readonly pattern: RegExp
   /** The same for all templates that fit the same paths. */
   readonly shape: string
@@ -50,12 +45,12 @@ export interface Route<C> {
 }
 
 /** One row of the table. The text of the path gives the handler's parameters their types. */
-export function route<const Path extends string, C>(
+export function route<const Path extends string, C, A extends string>(
   method: Method,
   path: Path,
-  action: Action,
+  action: A,
   handle: Handler<Params<Path>, C>,
-): Route<C> {
+): Route<C, A> {
   // A repository name may hold slashes and words such as `blobs`; nothing else may. So the tail of the path decides.
   const source = path
     .replace(/\/$/, '')
@@ -71,8 +66,8 @@ export function route<const Path extends string, C>(
   }
 }
 
-export interface Match<C> {
-  readonly route: Route<C>
+export interface Match<C, A extends string = string> {
+  readonly route: Route<C, A>
   readonly params: Partial<Parts>
 }
 
@@ -81,7 +76,11 @@ export interface Match<C> {
  * @throws {RegistryError} UNSUPPORTED with `Allow` when only the method is wrong, NOT_FOUND when no path fits, and
  * what the parsers throw when a part of the path is malformed.
  */
-export function match<C>(routes: readonly Route<C>[], method: string, path: string): Match<C> {
+export function match<C, A extends string>(
+  routes: readonly Route<C, A>[],
+  method: string,
+  path: string,
+): Match<C, A> {
   const allowed: string[] = []
   let shape: string | undefined
   for (const route of routes) {

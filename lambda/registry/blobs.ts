@@ -2,13 +2,13 @@ import type { Digest } from '../protocol/digest.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { ByteRange } from '../protocol/ranges.ts'
-import { type Bytes, type LinkRequest, ObjectMissing, type ObjectName } from '../store/blobs.ts'
-import { keys, stretches } from '../store/keys.ts'
+import { type Bytes, ObjectMissing, type ObjectName, type PresignRequest } from '../store/blobs.ts'
+import { keys, ranges } from '../store/keys.ts'
 import type { BlobRow, LinkRow } from '../store/records.ts'
 import type { Dependencies } from './dependencies.ts'
 import type { DirectUploads } from './direct-uploads.ts'
 import type { Links } from './links.ts'
-import { untilItHolds } from './transactions.ts'
+import { retryOnConflict } from './retry.ts'
 
 /** A blob as one repository sees it. */
 export interface Blob {
@@ -33,13 +33,13 @@ export class Blobs {
   }
 
   /** For a client that asks in order to rely on the answer. @throws {RegistryError} BLOB_UNKNOWN */
-  assure(name: RepositoryName, digest: Digest): Promise<Blob> {
-    return this.#expect(name, digest, () => this.#links.assure(name, digest))
+  refresh(name: RepositoryName, digest: Digest): Promise<Blob> {
+    return this.#expect(name, digest, () => this.#links.refresh(name, digest))
   }
 
   /** Where the client can fetch the bytes without us, if it can. */
-  locate({ object }: Blob, request: LinkRequest): Promise<string | undefined> {
-    return this.#deps.store.link(object, request)
+  redirectUrl({ object }: Blob, request: PresignRequest): Promise<string | undefined> {
+    return this.#deps.store.presign(object, request)
   }
 
   /** @throws {ObjectMissing} before the first byte, when the store has lost the object or bytes of it */
@@ -67,11 +67,11 @@ export class Blobs {
     from: RepositoryName | undefined,
     mayPull: boolean,
   ): Promise<boolean> {
-    return untilItHolds(async () => {
-      const link = mayPull && (await this.#links.assure(name, digest))
+    return retryOnConflict(async () => {
+      const link = mayPull && (await this.#links.refresh(name, digest))
       if (link) return this.#canBeKept(link)
       if (!(await this.#isHeld(digest, from))) return false
-      const plan = await this.#links.planLink(name, digest)
+      const plan = await this.#links.linkWrites(name, digest)
       if (!plan?.stored || !(await this.#canBeKept(plan.stored))) return false
       await this.#deps.table.transact(...plan.writes)
       return true
@@ -84,9 +84,9 @@ export class Blobs {
    */
   async delete(name: RepositoryName, digest: Digest): Promise<void> {
     const { table } = this.#deps
-    await untilItHolds(async () => {
+    await retryOnConflict(async () => {
       const link = await this.#expect(name, digest, () => this.#links.find(name, digest))
-      const { partition, prefix } = stretches.refs(name, digest)
+      const { partition, prefix } = ranges.refs(name, digest)
       const [ref] = await table.query(partition, { prefix, limit: 1 })
       if (ref) {
         const [manifest] = ref.sort.slice(prefix.length).split('#')
@@ -96,7 +96,7 @@ export class Blobs {
           headers: { allow: 'GET, HEAD' },
         })
       }
-      await table.transact(...this.#links.unlink(name, digest, link))
+      await table.transact(...this.#links.unlinkWrites(name, digest, link))
     })
   }
 

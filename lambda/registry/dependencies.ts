@@ -2,8 +2,8 @@ import type { RepositoryName } from '../protocol/name.ts'
 import type { BlobStore } from '../store/blobs.ts'
 import type { Table } from '../store/table.ts'
 
-/** What every door takes for {@link Dependencies.uploadLife}. */
-export const UPLOAD_LIFE = 24 * 60 * 60 * 1000
+/** What every door takes for {@link Dependencies.uploadLifetime}. */
+export const UPLOAD_LIFETIME = 24 * 60 * 60 * 1000
 
 /** What the registry is built on. Times are milliseconds. */
 export interface Dependencies {
@@ -16,17 +16,17 @@ export interface Dependencies {
   /** A fresh random UUID in lower case. */
   readonly newId: () => string
   /** How long what nothing needs is kept, so that the manifest which needs it can still arrive. */
-  readonly grace: number
+  readonly gracePeriod: number
   /** How long an upload session may stay idle. */
-  readonly uploadLife: number
+  readonly uploadLifetime: number
   /** Whether the repository takes manifests whose blobs or children are absent. Without it, none does. */
   readonly isSparse?: (name: RepositoryName) => boolean
   /** Present where clients can write whole blobs into the store themselves. */
-  readonly direct?: DirectRoad
+  readonly directUploads?: DirectUploadOptions
 }
 
 /** The way past us, for the whole body of an upload. */
-export interface DirectRoad {
+export interface DirectUploadOptions {
   /** How many bytes may be read again, in one request, to find a digest that the store does not tell. */
   readonly readLimit: number
 }

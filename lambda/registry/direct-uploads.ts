@@ -2,14 +2,15 @@ import { createHash } from 'node:crypto'
 import { type Digest, digestOf } from '../protocol/digest.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { UploadId } from '../protocol/reference.ts'
-import { type ObjectName, type Received, StoreBusy } from '../store/blobs.ts'
+import { type ObjectName, StoreBusy, type UploadedObject } from '../store/blobs.ts'
 import { directObject } from '../store/direct-object.ts'
-import { keys, stretches } from '../store/keys.ts'
+import { keys, ranges } from '../store/keys.ts'
 import type { BlobRow, Garbage, UploadRow } from '../store/records.ts'
+import { chunked } from '../util/chunked.ts'
 import type { Dependencies } from './dependencies.ts'
-import { discardLater } from './garbage.ts'
+import { garbageWrite } from './garbage.ts'
 import type { Links } from './links.ts'
-import { chunked, untilItHolds } from './transactions.ts'
+import { retryOnConflict } from './retry.ts'
 
 /** How many objects the store is asked about at once. */
 const AT_ONCE = 16
@@ -20,7 +21,7 @@ const AT_ONCE = 16
 const MOST_SESSIONS = 512
 
 /** An object that a client wrote, with the digest that the store or we have found. */
-interface Arrived extends Received {
+interface Arrived extends UploadedObject {
   readonly object: ObjectName
   readonly digest: Digest
 }
@@ -43,8 +44,8 @@ export class DirectUploads {
    * @returns false where there is no such road, so that what is not there cannot have come by it
    */
   async search(name: RepositoryName, missing: readonly Digest[]): Promise<boolean> {
-    if (!this.#deps.direct) return false
-    const { partition, prefix } = stretches.uploads(name)
+    if (!this.#deps.directUploads) return false
+    const { partition, prefix } = ranges.uploads(name)
     const sessions = await this.#deps.table.query<UploadRow>(partition, { prefix })
     const newest = sessions.filter(session => session.direct).sort((a, b) => b.expires - a.expires)
     const ids = newest.slice(0, MOST_SESSIONS).map(({ sort }) => sort.slice(prefix.length) as UploadId)
@@ -59,18 +60,18 @@ export class DirectUploads {
    * @returns false when there is no object, or its session is to end as other bytes
    * @throws {StoreBusy} when its digest is yet to be found and that takes longer than a request may
    */
-  claim(name: RepositoryName, id: UploadId): Promise<boolean> {
+  adopt(name: RepositoryName, id: UploadId): Promise<boolean> {
     return this.#claimIf(name, id, () => true)
   }
 
   async #claimIf(name: RepositoryName, id: UploadId, wanted: (digest: Digest) => boolean): Promise<boolean> {
     const arrived = await this.#arrived(directObject({ name, upload: id }))
     if (!arrived) return false
-    return wanted(arrived.digest) ? untilItHolds(() => this.#publish(name, id, arrived)) : true
+    return wanted(arrived.digest) ? retryOnConflict(() => this.#publish(name, id, arrived)) : true
   }
 
   async #publish(name: RepositoryName, id: UploadId, arrived: Arrived): Promise<boolean> {
-    const { table, clock, grace } = this.#deps
+    const { table, clock, gracePeriod } = this.#deps
     const { object, size, digest } = arrived
     const session = await table.get<UploadRow>(keys.upload(name, id))
     if (!session) {
@@ -78,7 +79,7 @@ export class DirectUploads {
       return true
     }
     if (session.closing) return false // it ends as the bytes that came by us, and its review finds the object
-    const plan = await this.#links.planLink(name, digest, { object, size })
+    const plan = await this.#links.linkWrites(name, digest, { object, size })
     const { version, draft } = session
     // A request may still be at work on the session, and leave something behind: a whole object, or where the row has recorded
     // bytes, a draft.
@@ -86,26 +87,26 @@ export class DirectUploads {
     await table.transact(
       { delete: keys.upload(name, id), if: { version } },
       ...plan.writes,
-      ...(plan.usesOffer ? [] : [discardLater(this.#deps, clock(), { what: 'object', object })]),
-      discardLater(this.#deps, clock() + grace, ours),
+      ...(plan.usesOffer ? [] : [garbageWrite(this.#deps, clock(), { what: 'object', object })]),
+      garbageWrite(this.#deps, clock() + gracePeriod, ours),
     )
     return true
   }
 
   /** The session is gone, so nobody can claim the object any more: it is a blob by now or never will be. */
   async #dropUnlessBlob({ object, digest }: Arrived): Promise<void> {
-    const { table, clock, grace } = this.#deps
+    const { table, clock, gracePeriod } = this.#deps
     const blob = await table.get<BlobRow>(keys.blob(digest))
     if (blob?.object === object) return
-    await table.transact(discardLater(this.#deps, clock() + grace, { what: 'object', object }))
+    await table.transact(garbageWrite(this.#deps, clock() + gracePeriod, { what: 'object', object }))
   }
 
   async #arrived(object: ObjectName): Promise<Arrived | undefined> {
-    const { store, direct } = this.#deps
-    const received = direct && (await store.received?.(object))
+    const { store, directUploads } = this.#deps
+    const received = directUploads && (await store.findUploaded?.(object))
     if (!received) return undefined
     if (received.digest) return { ...received, object, digest: received.digest }
-    if (received.size > direct.readLimit) throw new StoreBusy(`${object} has yet to be read`)
+    if (received.size > directUploads.readLimit) throw new StoreBusy(`${object} has yet to be read`)
     const hash = createHash('sha256')
     for await (const piece of await store.read(object)) hash.update(piece)
     return { ...received, object, digest: digestOf('sha256', hash.digest('hex')) }

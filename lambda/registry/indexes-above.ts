@@ -2,10 +2,11 @@ import type { Digest } from '../protocol/digest.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Tag } from '../protocol/reference.ts'
-import { keys, stretches } from '../store/keys.ts'
+import { keys, ranges } from '../store/keys.ts'
 import type { ManifestRow } from '../store/records.ts'
 import type { Table, Write } from '../store/table.ts'
-import { chunked, getAll } from './transactions.ts'
+import { chunked } from '../util/chunked.ts'
+import { getAll } from './retry.ts'
 
 /** How many indexes are followed upwards from one manifest. */
 const MAX_INDEXES = 1000
@@ -55,12 +56,12 @@ export async function expectUnprotected(
 
 /** The tags that name a manifest. */
 export async function tagsOf(table: Table, name: RepositoryName, digest: Digest): Promise<Tag[]> {
-  const { partition, prefix } = stretches.tagged(name, digest)
+  const { partition, prefix } = ranges.tagged(name, digest)
   return (await table.query(partition, { prefix })).map(row => row.sort.slice(prefix.length) as Tag)
 }
 
 async function parentsOf(table: Table, name: RepositoryName, digest: Digest): Promise<Digest[]> {
-  const { partition, prefix } = stretches.parents(name, digest)
+  const { partition, prefix } = ranges.parents(name, digest)
   const rows = await table.query(partition, { prefix, limit: MAX_INDEXES + 1 })
   const parents = new Set(rows.map(row => row.sort.slice(prefix.length).split('#', 1)[0] as Digest))
   return [...parents].filter(parent => parent !== digest)

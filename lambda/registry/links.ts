@@ -5,8 +5,8 @@ import { keys } from '../store/keys.ts'
 import type { BlobRow, LinkRow } from '../store/records.ts'
 import type { Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
-import { discardLater } from './garbage.ts'
-import { untilItHolds } from './transactions.ts'
+import { garbageWrite } from './garbage.ts'
+import { retryOnConflict } from './retry.ts'
 
 /** The bytes that an upload brought, ready to become a blob. */
 interface Offer {
@@ -41,18 +41,18 @@ export class Links {
    * arrives. The row is rewritten only when a quarter of the grace has passed since it last was. On a full disk it is not rewritten:
    * a HEAD must not fail there, and a manifest that would rely on its answer could not be pushed either.
    */
-  async assure(name: RepositoryName, digest: Digest): Promise<LinkRow | undefined> {
-    const { clock, grace, table } = this.#deps
-    return untilItHolds(async () => {
+  async refresh(name: RepositoryName, digest: Digest): Promise<LinkRow | undefined> {
+    const { clock, gracePeriod, table } = this.#deps
+    return retryOnConflict(async () => {
       const link = await this.find(name, digest)
-      if (link && link.touched < clock() - grace / 4)
-        await table.transact(this.touch(name, digest)).catch(ignoreStorageFull)
+      if (link && link.touched < clock() - gracePeriod / 4)
+        await table.transact(this.touchWrite(name, digest)).catch(ignoreStorageFull)
       return link
     })
   }
 
   /** Notes that someone relies on the link. Fails where there is none. */
-  touch(name: RepositoryName, digest: Digest): Write {
+  touchWrite(name: RepositoryName, digest: Digest): Write {
     const change = { set: { touched: this.#deps.clock() }, add: { touches: 1 } }
     return { update: keys.link(name, digest), change, if: 'present' }
   }
@@ -62,16 +62,16 @@ export class Links {
    * from the object that is offered. They fail if what this plan read has changed.
    * @returns undefined when nobody holds the blob and nothing is offered
    */
-  planLink(name: RepositoryName, digest: Digest, offer: Offer): Promise<LinkPlan>
-  planLink(name: RepositoryName, digest: Digest): Promise<LinkPlan | undefined>
-  async planLink(name: RepositoryName, digest: Digest, offer?: Offer): Promise<LinkPlan | undefined> {
-    const { table, clock, grace } = this.#deps
+  linkWrites(name: RepositoryName, digest: Digest, offer: Offer): Promise<LinkPlan>
+  linkWrites(name: RepositoryName, digest: Digest): Promise<LinkPlan | undefined>
+  async linkWrites(name: RepositoryName, digest: Digest, offer?: Offer): Promise<LinkPlan | undefined> {
+    const { table, clock, gracePeriod } = this.#deps
     const now = clock()
     const [link, blob] = (await table.getMany([keys.link(name, digest), keys.blob(digest)])) as [
       LinkRow?,
       BlobRow?,
     ]
-    if (link) return { writes: [this.touch(name, digest)], usesOffer: false, stored: link }
+    if (link) return { writes: [this.touchWrite(name, digest)], usesOffer: false, stored: link }
 
     const source = blob ?? offer
     if (!source) return undefined
@@ -80,17 +80,17 @@ export class Links {
     const count: Write = blob
       ? { update: keys.blob(digest), change: { add: { links: 1 } }, if: { object } }
       : { put: { ...keys.blob(digest), object, size, links: 1 }, if: 'absent' }
-    const review = discardLater(this.#deps, now + grace, { what: 'link', repository: name, digest })
+    const review = garbageWrite(this.#deps, now + gracePeriod, { what: 'link', repository: name, digest })
     const writes: Write[] = [count, { put: newLink, if: 'absent' }, review]
     return { writes, usesOffer: !blob, ...(blob && { stored: blob }) }
   }
 
   /** The writes that take a blob from a repository, as long as nobody has touched the link since it was read. */
-  unlink(name: RepositoryName, digest: Digest, { touched, touches }: LinkRow): Write[] {
+  unlinkWrites(name: RepositoryName, digest: Digest, { touched, touches }: LinkRow): Write[] {
     return [
       { delete: keys.link(name, digest), if: { touched, touches } },
       { update: keys.blob(digest), change: { add: { links: -1 } }, if: 'present' },
-      discardLater(this.#deps, this.#deps.clock(), { what: 'blob', digest }),
+      garbageWrite(this.#deps, this.#deps.clock(), { what: 'blob', digest }),
     ]
   }
 }

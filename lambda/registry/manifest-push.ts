@@ -5,16 +5,17 @@ import type { RepositoryName } from '../protocol/name.ts'
 import type { Tag } from '../protocol/reference.ts'
 import { keys } from '../store/keys.ts'
 import type { Content, LinkRow, ManifestRow, RepositoryRow, TagRow } from '../store/records.ts'
-import { ConditionFailed, MOST_WRITES, type Write } from '../store/table.ts'
-import { INLINE_LIMIT, restoreContent, storeContent } from './content.ts'
+import { ConditionFailed, MAX_WRITES, type Write } from '../store/table.ts'
+import { chunked } from '../util/chunked.ts'
 import type { Dependencies } from './dependencies.ts'
 import type { DirectUploads } from './direct-uploads.ts'
+import type { PushGarbage } from './garbage.ts'
 import type { Links } from './links.ts'
-import { noteReferrer } from './referrers.ts'
-import type { PushGarbage } from './release.ts'
-import { noteRepository } from './repository-row.ts'
-import { moveTag, type TagGuard, WRITES_PER_TAG } from './tags.ts'
-import { chunked, getAll, untilItHolds } from './transactions.ts'
+import { MAX_INLINE_BYTES, restoreContent, storeContent } from './manifest-content.ts'
+import { referrerWrites } from './referrers.ts'
+import { repositoryWrites } from './repository-row.ts'
+import { getAll, retryOnConflict } from './retry.ts'
+import { moveTagWrites, type TagGuard, WRITES_PER_TAG } from './tags.ts'
 
 /** A manifest that is being pushed. */
 interface Arrival {
@@ -52,11 +53,11 @@ export class ManifestPush {
   /** @throws {RegistryError} MANIFEST_BLOB_UNKNOWN */
   async run(arrival: Arrival): Promise<void> {
     try {
-      await untilItHolds(() => this.#attempt(arrival))
+      await retryOnConflict(() => this.#attempt(arrival))
     } catch (error) {
       if (!(error instanceof Lacking)) throw error
       if (!(await this.#directUploads.search(arrival.name, error.missing))) throw error
-      await untilItHolds(() => this.#attempt(arrival))
+      await retryOnConflict(() => this.#attempt(arrival))
     }
   }
 
@@ -74,7 +75,7 @@ export class ManifestPush {
     const now = clock()
     const { mediaType } = stored ?? manifest // a digest has the type of its first push, whatever tag it goes by
     const target = { digest, mediaType, size: bytes.length, pushed: now }
-    const moves = tags.map((tag, i) => moveTag(name, tag, old[i], target))
+    const moves = tags.map((tag, i) => moveTagWrites(name, tag, old[i], target))
     if (stored && 'object' in stored) await restoreContent(this.#deps.store, stored.object, bytes, digest)
     // Its refs keep its blobs. Nothing keeps its children: they may have been deleted since.
     if (stored)
@@ -83,13 +84,13 @@ export class ManifestPush {
         stored.push,
         moves,
         this.#childChecks(arrival),
-        noteRepository(name, repository, now),
+        repositoryWrites(name, repository, now),
       )
 
     const push = newId()
     const needs = await this.#needs(arrival, push)
-    const announced = bytes.length > INLINE_LIMIT || needs.length + moves.flat().length + 3 > MOST_WRITES
-    const content: Content = bytes.length > INLINE_LIMIT ? { object: newId() } : { bytes }
+    const announced = bytes.length > MAX_INLINE_BYTES || needs.length + moves.flat().length + 3 > MAX_WRITES
+    const content: Content = bytes.length > MAX_INLINE_BYTES ? { object: newId() } : { bytes }
     const { subject } = manifest
     const row = {
       ...keys.manifest(name, digest),
@@ -101,8 +102,8 @@ export class ManifestPush {
     }
     const commit: Write[] = [
       { put: row, if: 'absent' },
-      ...noteReferrer(name, digest, bytes.length, manifest),
-      ...noteRepository(name, repository, now),
+      ...referrerWrites(name, digest, bytes.length, manifest),
+      ...repositoryWrites(name, repository, now),
     ]
     if (!announced) return this.#apply([...needs, ...[...commit, ...moves.flat()].map(write => ({ write }))])
     await this.#announce(arrival, push, content, needs, commit)
@@ -126,11 +127,11 @@ export class ManifestPush {
       change: { add: { tagging: 1 }, set: { pushed: clock() } },
       if: { push },
     }
-    const room = Math.floor((MOST_WRITES - 2) / WRITES_PER_TAG)
+    const room = Math.floor((MAX_WRITES - 2) / WRITES_PER_TAG)
     const [first = [], ...rest] = chunked(moves, room)
     const writes = [note, ...also, ...first.flat()].map((write): Step => ({ write }))
-    const fits = checks.length + writes.length <= MOST_WRITES
-    if (!fits) for (const some of chunked(checks, MOST_WRITES)) await this.#apply(some)
+    const fits = checks.length + writes.length <= MAX_WRITES
+    if (!fits) for (const some of chunked(checks, MAX_WRITES)) await this.#apply(some)
     await this.#apply(fits ? [...checks, ...writes] : writes)
     for (const some of rest) await table.transact(note, ...some.flat())
   }
@@ -150,7 +151,7 @@ export class ManifestPush {
     const blobs = [...manifest.blobs, ...manifest.foreign.filter((_, i) => foreign[i])]
     return [
       ...blobs.flatMap((blob): Step[] => [
-        { write: this.#links.touch(name, blob), needs: blob },
+        { write: this.#links.touchWrite(name, blob), needs: blob },
         { write: { put: keys.ref(name, blob, digest, push) } },
       ]),
       ...this.#childChecks(arrival),
@@ -167,7 +168,11 @@ export class ManifestPush {
     return [
       ...blobs.flatMap((blob, i): Step[] => [
         // A blob that comes or goes meanwhile fails the condition, and the push begins again.
-        { write: links[i] ? this.#links.touch(name, blob) : { check: keys.link(name, blob), if: 'absent' } },
+        {
+          write: links[i]
+            ? this.#links.touchWrite(name, blob)
+            : { check: keys.link(name, blob), if: 'absent' },
+        },
         { write: { put: keys.ref(name, blob, digest, push) } },
       ]),
       ...manifest.children.map((child): Step => ({ write: { put: keys.parent(name, child, digest, push) } })),
@@ -195,8 +200,8 @@ export class ManifestPush {
     commit: readonly Write[],
   ): Promise<void> {
     await this.#expectAll(name, manifest)
-    const { table, store, clock, grace, newId } = this.#deps
-    const due = clock() + grace
+    const { table, store, clock, gracePeriod, newId } = this.#deps
+    const due = clock() + gracePeriod
     const announcement: PushGarbage = {
       ...keys.garbage(due, newId()),
       due,
@@ -214,7 +219,7 @@ export class ManifestPush {
     await table.transact({ put: announcement, if: 'absent' })
     if ('object' in content) await storeContent(store, content.object, bytes, digest)
     const stillOurs: Step = { write: { check: { partition, sort }, if: { taken: false } } }
-    for (const some of chunked(needs, MOST_WRITES - 1)) await this.#apply([...some, stillOurs])
+    for (const some of chunked(needs, MAX_WRITES - 1)) await this.#apply([...some, stillOurs])
     await table.transact(...commit, { delete: { partition, sort }, if: { taken: false } })
   }
 

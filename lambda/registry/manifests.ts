@@ -8,15 +8,16 @@ import { ObjectMissing } from '../store/blobs.ts'
 import { keys } from '../store/keys.ts'
 import type { ManifestRow } from '../store/records.ts'
 import type { Write } from '../store/table.ts'
-import { loadContent } from './content.ts'
+import { chunked } from '../util/chunked.ts'
 import type { Dependencies } from './dependencies.ts'
 import type { DirectUploads } from './direct-uploads.ts'
+import { type PushGarbage, releasePushIfSmall } from './garbage.ts'
 import { expectUnprotected, tagsOf } from './indexes-above.ts'
 import type { Links } from './links.ts'
+import { loadContent } from './manifest-content.ts'
 import { ManifestPush } from './manifest-push.ts'
-import { type PushGarbage, tryRelease } from './release.ts'
-import { dropTag, type TagGuard, type Tags } from './tags.ts'
-import { chunked, untilItHolds } from './transactions.ts'
+import { retryOnConflict } from './retry.ts'
+import { dropTagWrites, type TagGuard, type Tags } from './tags.ts'
 
 /** How many tags one transaction of a delete removes. The last one also holds the manifest and the checks of its indexes. */
 const MAX_TAGS_AT_ONCE = 24
@@ -121,14 +122,15 @@ export class Manifests {
    */
   async delete(name: RepositoryName, digest: Digest, guard: TagGuard): Promise<void> {
     const { table, clock, newId } = this.#deps
-    const garbage = await untilItHolds(async () => {
+    const garbage = await retryOnConflict(async () => {
       const row = await this.#row(name, digest)
       const tags = await tagsOf(table, name, digest)
       for (const tag of tags) guard.expectAllowed(tag, 'delete')
       const { expectMutable } = guard
       const checks = expectMutable ? await expectUnprotected(table, name, digest, expectMutable) : []
       const [last = [], ...earlier] = chunked(tags, MAX_TAGS_AT_ONCE)
-      for (const some of earlier) await table.transact(...some.flatMap(tag => dropTag(name, tag, { digest })))
+      for (const some of earlier)
+        await table.transact(...some.flatMap(tag => dropTagWrites(name, tag, { digest })))
       const { mediaType, push, tagging, subject } = row
       const now = clock()
       const content = 'bytes' in row ? { bytes: row.bytes } : { object: row.object }
@@ -148,12 +150,12 @@ export class Manifests {
         { delete: keys.manifest(name, digest), if: { push, tagging } },
         { put: garbage },
         ...referrer,
-        ...last.flatMap(tag => dropTag(name, tag, { digest })),
+        ...last.flatMap(tag => dropTagWrites(name, tag, { digest })),
         ...checks,
       )
       return garbage
     })
-    await tryRelease(this.#deps, garbage)
+    await releasePushIfSmall(this.#deps, garbage)
   }
 
   /** @throws {RegistryError} MANIFEST_UNKNOWN, as a fault for the log, when the store has lost the bytes */

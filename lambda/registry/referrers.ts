@@ -2,11 +2,11 @@ import type { Digest } from '../protocol/digest.ts'
 import { type Manifest, parseStoredManifest } from '../protocol/manifest.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Page } from '../protocol/pagination.ts'
-import { keys, stretches } from '../store/keys.ts'
+import { keys, ranges } from '../store/keys.ts'
 import type { ManifestRow, ReferrerRow } from '../store/records.ts'
 import type { Write } from '../store/table.ts'
-import { loadContent } from './content.ts'
 import type { Dependencies } from './dependencies.ts'
+import { loadContent } from './manifest-content.ts'
 
 /** Annotations above this many bytes are not kept twice, but read from the manifest when it is listed. */
 const ANNOTATIONS_LIMIT = 16_384
@@ -58,7 +58,7 @@ export class Referrers {
   }
 
   async *#rows(name: RepositoryName, subject: Digest, last = ''): AsyncGenerator<ReferrerRow> {
-    const { partition, prefix } = stretches.referrers(name, subject)
+    const { partition, prefix } = ranges.referrers(name, subject)
     let after = prefix + last
     for (;;) {
       const rows = await this.#deps.table.query<ReferrerRow>(partition, { prefix, after, limit: QUERY_LIMIT })
@@ -80,7 +80,7 @@ export class Referrers {
 }
 
 /** The write, if any, that lists a manifest among the referrers of its subject. */
-export function noteReferrer(
+export function referrerWrites(
   name: RepositoryName,
   digest: Digest,
   size: number,

@@ -3,13 +3,13 @@ import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Page } from '../protocol/pagination.ts'
 import type { Tag } from '../protocol/reference.ts'
-import { keys, REPOSITORIES, stretches } from '../store/keys.ts'
+import { keys, REPOSITORIES, ranges } from '../store/keys.ts'
 import type { RepositoryRow } from '../store/records.ts'
 import type { Table } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
 import { TooManyIndexes } from './indexes-above.ts'
 import type { Manifests } from './manifests.ts'
-import { expectRepository, forgetRepository, isThere, REMOVED } from './repository-row.ts'
+import { expectRepository, forgetRepository, REMOVED_AT, repositoryExists } from './repository-row.ts'
 import type { TagGuard } from './tags.ts'
 
 /** How many manifests one call removes: no function may run for longer than half a minute. */
@@ -49,7 +49,7 @@ export class Repositories {
   async remove(name: RepositoryName, guard: TagGuard): Promise<{ removed: number; more: boolean }> {
     await expectRepository(this.#table, name)
     await this.#expectRemovable(name, guard)
-    const { partition, prefix } = stretches.manifests(name)
+    const { partition, prefix } = ranges.manifests(name)
     const rows = await this.#table.query(partition, { prefix, limit: AT_ONCE + 1 })
     const more = rows.length > AT_ONCE
     const digests = rows.slice(0, AT_ONCE).map(({ sort }) => sort.slice(prefix.length) as Digest)
@@ -63,7 +63,7 @@ export class Repositories {
     if (removed === 0 && postponed[0]) throw postponed[0]
     if (more || postponed.length > 0) return { removed, more: true }
     await this.#table.transact(
-      { update: keys.repository(name), change: { set: { updated: REMOVED } }, if: 'present' },
+      { update: keys.repository(name), change: { set: { updated: REMOVED_AT } }, if: 'present' },
       forgetRepository(this.#deps, name),
     )
     return { removed, more: false }
@@ -71,7 +71,7 @@ export class Repositories {
 
   /** Asks about every tag before anything is removed. */
   async #expectRemovable(name: RepositoryName, guard: TagGuard): Promise<void> {
-    const { partition, prefix } = stretches.tags(name)
+    const { partition, prefix } = ranges.tags(name)
     let after = prefix
     for (let more = true; more; ) {
       const rows = await this.#table.query(partition, { prefix, after, limit: ROWS_AT_ONCE })
@@ -98,7 +98,8 @@ export class Repositories {
       for (const [i, row] of rows.entries()) {
         if (names.length > limit) break
         if (i % rowsPerTurn === rowsPerTurn - 1) await new Promise(resolve => setImmediate(resolve))
-        if (includes(row.sort as RepositoryName) && (await isThere(this.#table, row))) names.push(row.sort)
+        if (includes(row.sort as RepositoryName) && (await repositoryExists(this.#table, row)))
+          names.push(row.sort)
       }
       more = rows.length === wanted
       after = rows.at(-1)?.sort

@@ -1,10 +1,10 @@
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
-import { keys, stretches } from '../store/keys.ts'
+import { keys, ranges } from '../store/keys.ts'
 import type { RepositoryRow } from '../store/records.ts'
 import type { Table, Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
-import { discardLater } from './garbage.ts'
+import { garbageWrite } from './garbage.ts'
 
 /** How far behind the last push the row may be. If every push wrote it, all of them would meet there. Milliseconds. */
 const UPDATE_EVERY = 60 * 60 * 1000
@@ -14,10 +14,10 @@ const LONGEST_PUSH = 60 * 60 * 1000
  * Stands for the last push in the row of a repository that was removed. The next push finds it old, and writes the time. But a push
  * that read the row before the removal leaves it as it is; so with this in its row, a repository is there if it has a manifest.
  */
-export const REMOVED = 0
+export const REMOVED_AT = 0
 
 /** The writes, if any, by which a push makes its repository known. `row` is what was read of it. */
-export function noteRepository(name: RepositoryName, row: RepositoryRow | undefined, now: number): Write[] {
+export function repositoryWrites(name: RepositoryName, row: RepositoryRow | undefined, now: number): Write[] {
   if (!row) return [{ put: { ...keys.repository(name), created: now, updated: now }, if: 'absent' }]
   if (row.updated > now - UPDATE_EVERY) return []
   return [{ update: keys.repository(name), change: { set: { updated: now } }, if: 'present' }]
@@ -25,8 +25,8 @@ export function noteRepository(name: RepositoryName, row: RepositoryRow | undefi
 
 /** The write that puts the row of a removed repository on the collector's list, for when no earlier push is at work any more. */
 export function forgetRepository(deps: Dependencies, repository: RepositoryName): Write {
-  const due = deps.clock() + Math.min(deps.grace, LONGEST_PUSH)
-  return discardLater(deps, due, { what: 'repository', repository })
+  const due = deps.clock() + Math.min(deps.gracePeriod, LONGEST_PUSH)
+  return garbageWrite(deps, due, { what: 'repository', repository })
 }
 
 /**
@@ -39,9 +39,9 @@ export async function settleRepository(
 ): Promise<Write[]> {
   const key = keys.repository(repository)
   const row = await table.get<RepositoryRow>(key)
-  if (row?.updated !== REMOVED) return []
-  const condition = { updated: REMOVED }
-  if (await isThere(table, row))
+  if (row?.updated !== REMOVED_AT) return []
+  const condition = { updated: REMOVED_AT }
+  if (await repositoryExists(table, row))
     return [{ update: key, change: { set: { updated: clock() } }, if: condition }]
   return [{ delete: key, if: condition }]
 }
@@ -49,7 +49,7 @@ export async function settleRepository(
 /** @throws {RegistryError} NAME_UNKNOWN where there is no such repository */
 export async function expectRepository(table: Table, name: RepositoryName): Promise<void> {
   const row = await table.get<RepositoryRow>(keys.repository(name))
-  if (!row || !(await isThere(table, row)))
+  if (!row || !(await repositoryExists(table, row)))
     throw new RegistryError('NAME_UNKNOWN', {
       message: `repository ${name} does not exist`,
       detail: { name },
@@ -57,8 +57,8 @@ export async function expectRepository(table: Table, name: RepositoryName): Prom
 }
 
 /** Whether a repository that has a row is there. */
-export async function isThere(table: Table, { sort, updated }: RepositoryRow): Promise<boolean> {
-  if (updated !== REMOVED) return true
-  const { partition, prefix } = stretches.manifests(sort as RepositoryName)
+export async function repositoryExists(table: Table, { sort, updated }: RepositoryRow): Promise<boolean> {
+  if (updated !== REMOVED_AT) return true
+  const { partition, prefix } = ranges.manifests(sort as RepositoryName)
   return (await table.query(partition, { prefix, limit: 1 })).length > 0
 }

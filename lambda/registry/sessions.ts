@@ -7,10 +7,10 @@ import { keys } from '../store/keys.ts'
 import type { UploadRow } from '../store/records.ts'
 import { ConditionFailed, type Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
-import { discardLater } from './garbage.ts'
+import { garbageWrite } from './garbage.ts'
 
 /** An upload session as the client knows it. `size` counts the bytes that are safe. */
-export interface Session {
+export interface UploadSession {
   readonly id: UploadId
   readonly size: number
   /** Until when, in milliseconds since 1970, the client may write the whole blob into the store itself. */
@@ -25,7 +25,7 @@ export const ANY_OWNER = Symbol('any owner')
 export type Owner = string | typeof ANY_OWNER
 
 /** The rows of upload sessions. To an owner, a session that another owner began does not exist. */
-export class Sessions {
+export class UploadSessions {
   readonly #deps: Dependencies
   constructor(deps: Dependencies) {
     this.#deps = deps
@@ -35,13 +35,13 @@ export class Sessions {
     name: RepositoryName,
     algorithm: Algorithm,
     about: Pick<UploadRow, 'direct' | 'owner'>,
-  ): Promise<Session> {
-    const { table, store, clock, newId, uploadLife } = this.#deps
+  ): Promise<UploadSession> {
+    const { table, store, clock, newId, uploadLifetime } = this.#deps
     const id = newId() as UploadId
-    const expires = clock() + uploadLife
+    const expires = clock() + uploadLifetime
     const draft = store.begin(id, algorithm)
     const row: UploadRow = { ...keys.upload(name, id), draft, version: 0, expires, ...about }
-    const review = discardLater(this.#deps, expires, { what: 'upload', repository: name, upload: id })
+    const review = garbageWrite(this.#deps, expires, { what: 'upload', repository: name, upload: id })
     await table.transact({ put: row, if: 'absent' }, review)
     return this.describe(id, row)
   }
@@ -53,7 +53,7 @@ export class Sessions {
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
   async expect(name: RepositoryName, id: UploadId, owner: Owner): Promise<UploadRow> {
-    return (await this.find(name, id, owner)) ?? unknown()
+    return (await this.find(name, id, owner)) ?? uploadUnknown()
   }
 
   /**
@@ -66,8 +66,8 @@ export class Sessions {
     row: UploadRow,
     change: Partial<UploadRow>,
   ): Promise<UploadRow> {
-    const { table, clock, uploadLife } = this.#deps
-    const next = { ...row, ...change, version: row.version + 1, expires: clock() + uploadLife }
+    const { table, clock, uploadLifetime } = this.#deps
+    const next = { ...row, ...change, version: row.version + 1, expires: clock() + uploadLifetime }
     try {
       await table.transact({ put: next, if: { version: row.version } })
       return next
@@ -81,11 +81,11 @@ export class Sessions {
    * The writes that end a session without a blob. The draft stays on the collector's list for a grace, lest a request
    * that is still at work on it leave something behind.
    */
-  drop(name: RepositoryName, id: UploadId, { version, draft }: UploadRow): Write[] {
-    const { clock, grace } = this.#deps
+  dropWrites(name: RepositoryName, id: UploadId, { version, draft }: UploadRow): Write[] {
+    const { clock, gracePeriod } = this.#deps
     return [
       { delete: keys.upload(name, id), if: { version } },
-      discardLater(this.#deps, clock() + grace, { what: 'draft', draft }),
+      garbageWrite(this.#deps, clock() + gracePeriod, { what: 'draft', draft }),
     ]
   }
 
@@ -93,8 +93,8 @@ export class Sessions {
    * Once the session has bytes, the others must come by us too. The direct road closes half a life before the session can end,
    * so that a body which was let through at the last moment still finds the session.
    */
-  describe(id: UploadId, { draft: { size }, direct, expires }: UploadRow): Session {
-    const directUntil = expires - this.#deps.uploadLife / 2
+  describe(id: UploadId, { draft: { size }, direct, expires }: UploadRow): UploadSession {
+    const directUntil = expires - this.#deps.uploadLifetime / 2
     return { id, size, expires, ...(direct && size === 0 && { directUntil }) }
   }
 
@@ -107,14 +107,14 @@ export class Sessions {
 const UNKNOWN_SESSION = 'the upload session does not exist, has ended or has expired: begin a new one'
 
 /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
-export function unknown(): never {
+export function uploadUnknown(): never {
   throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { message: UNKNOWN_SESSION })
 }
 
 /** A chunk that does not follow the bytes of its session. The route adds the `Location`: regctl goes on only where it has both headers. */
 export class OutOfOrder extends RegistryError {
-  readonly session: Session
-  constructor(session: Session, headers: Readonly<Record<string, string>> = {}) {
+  readonly session: UploadSession
+  constructor(session: UploadSession, headers: Readonly<Record<string, string>> = {}) {
     const { size } = session
     super('RANGE_INVALID', {
       message: `the session holds ${size} bytes: the next chunk must begin at byte ${size}, when no other request is sending`,

@@ -2,17 +2,17 @@ import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Page } from '../protocol/pagination.ts'
 import type { Tag } from '../protocol/reference.ts'
-import { keys, stretches } from '../store/keys.ts'
+import { keys, ranges } from '../store/keys.ts'
 import type { TagRow } from '../store/records.ts'
 import type { Key, Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
 import { expectRepository } from './repository-row.ts'
-import { untilItHolds } from './transactions.ts'
+import { retryOnConflict } from './retry.ts'
 
 /** How many rows are read at once where the first ones hold tags that the caller may not see. */
 const ROWS_AT_ONCE = 1000
 
-/** The most writes that {@link moveTag} makes. */
+/** The most writes that {@link moveTagWrites} makes. */
 export const WRITES_PER_TAG = 3
 
 /**
@@ -54,7 +54,7 @@ export class Tags {
     isShown: (tag: Tag) => boolean,
   ): Promise<{ tags: string[]; more: boolean }> {
     const { table } = this.#deps
-    const { partition, prefix } = stretches.tags(name)
+    const { partition, prefix } = ranges.tags(name)
     const tags: Tag[] = []
     let after = last && prefix + last
     let wanted = limit + 1
@@ -71,18 +71,18 @@ export class Tags {
 
   /** Takes a tag away; what it named stays. @throws {RegistryError} MANIFEST_UNKNOWN */
   async delete(name: RepositoryName, tag: Tag, guard: TagGuard): Promise<void> {
-    await untilItHolds(async () => {
+    await retryOnConflict(async () => {
       const row = await this.find(name, tag)
       if (!row)
         throw new RegistryError('MANIFEST_UNKNOWN', { message: `tag ${tag} does not exist`, detail: { tag } })
       guard.expectAllowed(tag, 'delete')
-      await this.#deps.table.transact(...dropTag(name, tag, row))
+      await this.#deps.table.transact(...dropTagWrites(name, tag, row))
     })
   }
 }
 
 /** The writes that make a tag name another manifest, as long as it still is what was read. */
-export function moveTag(
+export function moveTagWrites(
   name: RepositoryName,
   tag: Tag,
   old: TagRow | undefined,
@@ -97,6 +97,6 @@ export function moveTag(
 }
 
 /** The writes that take a tag away, as long as it still is what was read. */
-export function dropTag(name: RepositoryName, tag: Tag, { digest }: Pick<TagRow, 'digest'>): Write[] {
+export function dropTagWrites(name: RepositoryName, tag: Tag, { digest }: Pick<TagRow, 'digest'>): Write[] {
   return [{ delete: keys.tag(name, tag), if: { digest } }, { delete: keys.tagged(name, digest, tag) }]
 }

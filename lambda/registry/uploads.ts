@@ -8,11 +8,11 @@ import { keys } from '../store/keys.ts'
 import type { BlobRow, UploadRow } from '../store/records.ts'
 import { ConditionFailed, type Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
-import { discardLater } from './garbage.ts'
+import { garbageWrite } from './garbage.ts'
 import type { Links } from './links.ts'
+import { retryOnConflict } from './retry.ts'
 import { IDLE_LIMIT, SessionWork, TakenOver } from './session-work.ts'
-import { ANY_OWNER, type Owner, type Session, Sessions, unknown } from './sessions.ts'
-import { untilItHolds } from './transactions.ts'
+import { ANY_OWNER, type Owner, type UploadSession, UploadSessions, uploadUnknown } from './sessions.ts'
 
 /** How often a silent request is looked at, in milliseconds. */
 const LOOK_EVERY = 1_000
@@ -41,22 +41,22 @@ export const REGISTRY: Uploader = { owner: ANY_OWNER, mayPull: true }
 export class Uploads {
   readonly #deps: Dependencies
   readonly #links: Links
-  readonly #sessions: Sessions
+  readonly #sessions: UploadSessions
   readonly #atWork = new Map<UploadId, SessionWork>()
   constructor(deps: Dependencies, links: Links) {
     this.#deps = deps
     this.#links = links
-    this.#sessions = new Sessions(deps)
+    this.#sessions = new UploadSessions(deps)
   }
 
-  begin(name: RepositoryName, algorithm: Algorithm, owner: Owner): Promise<Session> {
-    const direct = this.#deps.direct !== undefined && algorithm === 'sha256'
+  begin(name: RepositoryName, algorithm: Algorithm, owner: Owner): Promise<UploadSession> {
+    const direct = this.#deps.directUploads !== undefined && algorithm === 'sha256'
     const about = { ...(direct && { direct }), ...(owner !== ANY_OWNER && { owner }) }
     return this.#sessions.begin(name, algorithm, about)
   }
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
-  async status(name: RepositoryName, id: UploadId, owner: Owner): Promise<Session> {
+  async status(name: RepositoryName, id: UploadId, owner: Owner): Promise<UploadSession> {
     return this.#sessions.describe(id, await this.#sessions.expect(name, id, owner))
   }
 
@@ -65,7 +65,7 @@ export class Uploads {
    * @throws {RegistryError} BLOB_UPLOAD_UNKNOWN; RANGE_INVALID, telling where to go on, when the chunk does not follow
    * what is there or another request was faster; SIZE_INVALID when it is not as long as it said
    */
-  append(name: RepositoryName, id: UploadId, chunk: Chunk, owner: Owner): Promise<Session> {
+  append(name: RepositoryName, id: UploadId, chunk: Chunk, owner: Owner): Promise<UploadSession> {
     return this.#alone(name, id, owner, chunk, async watched => {
       const row = await this.#sessions.expect(name, id, owner)
       if (row.closing) throw this.#sessions.outOfOrder(id, row)
@@ -90,7 +90,7 @@ export class Uploads {
     return this.#alone(name, id, owner, last, async chunk => {
       const found = await this.#sessions.find(name, id, owner)
       if (!found) {
-        if (!mayPull) unknown() // an id that the client made up would tell whether the repository holds the digest
+        if (!mayPull) uploadUnknown() // an id that the client made up would tell whether the repository holds the digest
         await this.#expectFinished(name, digest)
         return drain(chunk)
       }
@@ -120,22 +120,22 @@ export class Uploads {
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
   async cancel(name: RepositoryName, id: UploadId, owner: Owner): Promise<void> {
     const { table, store } = this.#deps
-    const draft = await untilItHolds(async () => {
+    const draft = await retryOnConflict(async () => {
       const row = await this.#sessions.expect(name, id, owner)
-      await table.transact(...this.#sessions.drop(name, id, row))
+      await table.transact(...this.#sessions.dropWrites(name, id, row))
       return row.draft
     })
     if (!this.#atWork.has(id)) await store.discard(draft)
   }
 
   /** Whether a request is at work on the session in this process: one that sends for a day is slow, not idle. */
-  isAtWork(id: UploadId): boolean {
+  isActive(id: UploadId): boolean {
     return this.#atWork.has(id)
   }
 
   /** The writes that end a session without a blob. */
-  drop(name: RepositoryName, id: UploadId, row: UploadRow): Write[] {
-    return this.#sessions.drop(name, id, row)
+  dropWrites(name: RepositoryName, id: UploadId, row: UploadRow): Write[] {
+    return this.#sessions.dropWrites(name, id, row)
   }
 
   /**
@@ -166,7 +166,7 @@ export class Uploads {
       return await work(chunk && { ...chunk, bytes: mine.watch(chunk.bytes) })
     } catch (error) {
       if (error instanceof TakenOver) throw await elsewhere()
-      if (error instanceof ObjectMissing) unknown() // a backup had the row and not the draft, or another process ends the session
+      if (error instanceof ObjectMissing) uploadUnknown() // a backup had the row and not the draft, or another process ends the session
       throw error instanceof DraftBusy ? await elsewhere() : error
     } finally {
       this.#atWork.delete(id)
@@ -234,22 +234,22 @@ export class Uploads {
   /** Ends a session that takes no more bytes and has another digest than it was to have, unless another process has ended it. */
   async #giveUp(name: RepositoryName, id: UploadId, row: UploadRow): Promise<void> {
     try {
-      await this.#deps.table.transact(...this.#sessions.drop(name, id, row))
+      await this.#deps.table.transact(...this.#sessions.dropWrites(name, id, row))
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error
     }
   }
 
   async #publish(name: RepositoryName, id: UploadId, row: UploadRow, digest: Digest): Promise<void> {
-    const { table, store, clock, grace } = this.#deps
+    const { table, store, clock, gracePeriod } = this.#deps
     const { object, size } = row.draft
     const end: Write = { delete: keys.upload(name, id), if: { version: row.version } }
-    await untilItHolds(async () => {
-      const plan = await this.#links.planLink(name, digest, { object, size })
+    await retryOnConflict(async () => {
+      const plan = await this.#links.linkWrites(name, digest, { object, size })
       // The stored bytes may have been damaged or lost, and these have just been verified.
       if (plan.stored) await store.restore?.(plan.stored.object, object)
       // After a grace, because another process may be about to write it once more.
-      const leftover = discardLater(this.#deps, clock() + grace, { what: 'object', object })
+      const leftover = garbageWrite(this.#deps, clock() + gracePeriod, { what: 'object', object })
       try {
         await table.transact(end, ...plan.writes, ...(plan.usesOffer ? [] : [leftover]))
       } catch (error) {
@@ -263,15 +263,15 @@ export class Uploads {
 
   /** An object that was restored for a blob row which has gone since: the collector may have deleted the object before that. */
   async #dropUnlessBlob(digest: Digest, object: ObjectName): Promise<void> {
-    const { table, clock, grace } = this.#deps
+    const { table, clock, gracePeriod } = this.#deps
     const blob = await table.get<BlobRow>(keys.blob(digest))
     if (blob?.object === object) return
-    await table.transact(discardLater(this.#deps, clock() + grace, { what: 'object', object }))
+    await table.transact(garbageWrite(this.#deps, clock() + gracePeriod, { what: 'object', object }))
   }
 
   /** The session is gone. If it went with this very blob, the client is asking again and has what it wants. */
   async #expectFinished(name: RepositoryName, digest: Digest): Promise<void> {
-    if (!(await this.#links.assure(name, digest))) unknown()
+    if (!(await this.#links.refresh(name, digest))) uploadUnknown()
   }
 }
 

@@ -1,9 +1,9 @@
 import * as v from 'valibot'
-import type { Accounts } from '../auth/accounts.ts'
-import type { Response } from '../http/message.ts'
+import type { Accounts } from '../auth/identity/accounts.ts'
+import type { HttpResponse } from '../http/message.ts'
 import { RegistryError } from '../protocol/errors.ts'
-import { json } from './answers.ts'
 import type { Context } from './context.ts'
+import { jsonResponse } from './responses.ts'
 
 /** A response that holds a key or a token must not be stored by caches. */
 export const NO_STORE = { 'cache-control': 'no-store' }
@@ -20,8 +20,8 @@ export const ACCOUNT_FIELDS = {
 }
 
 /** A new account: 201, and never stored by caches, because it may hold a key. */
-export function created(value: object): Response {
-  return { ...json(value, NO_STORE), status: 201 }
+export function created(value: object): HttpResponse {
+  return { ...jsonResponse(value, NO_STORE), status: 201 }
 }
 
 /** @throws {RegistryError} NOT_FOUND where logins are off */

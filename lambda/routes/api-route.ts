@@ -1,6 +1,7 @@
 import type * as v from 'valibot'
+import type { RouteAction } from '../auth/policy/actions.ts'
 import type { Handler, Method, Params, Route } from '../http/router.ts'
-import { type Action, route } from '../http/router.ts'
+import { route } from '../http/router.ts'
 import type { Context } from './context.ts'
 
 /** Any valibot schema: of a request body, of a response body, or of a part of either. */
@@ -30,7 +31,7 @@ export interface RouteDoc {
 }
 
 /** A route with its part of the OpenAPI document. Every route under `/api/`, and `/token`, is one. */
-export interface ApiRoute extends Route<Context> {
+export interface ApiRoute extends Route<Context, RouteAction> {
   readonly doc: RouteDoc
 }
 
@@ -38,7 +39,7 @@ export interface ApiRoute extends Route<Context> {
 export function apiRoute<const Path extends string>(
   method: Method,
   path: Path,
-  action: Action,
+  action: RouteAction,
   doc: RouteDoc,
   handle: Handler<Params<Path>, Context>,
 ): ApiRoute {

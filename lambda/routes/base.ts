@@ -1,13 +1,13 @@
 import { route } from '../http/router.ts'
-import { json } from './answers.ts'
+import { jsonResponse } from './responses.ts'
 
 /** end-1. Clients ask it before anything else, to learn that this is a registry and how to log in. */
 async function base() {
-  return json({})
+  return jsonResponse({})
 }
 
 async function headBase() {
-  const { status, headers } = json({})
+  const { status, headers } = jsonResponse({})
   return { status, headers }
 }
 

@@ -1,12 +1,12 @@
-import type { Request, Response } from '../http/message.ts'
+import type { HttpRequest, HttpResponse } from '../http/message.ts'
 import { openMultipart } from '../http/multipart-ranges.ts'
 import { type Params, route } from '../http/router.ts'
 import { type Digest, hexOf } from '../protocol/digest.ts'
 import { type ByteRange, contentRange, parseRanges } from '../protocol/ranges.ts'
 import type { Blob } from '../registry/blobs.ts'
 import type { Registry } from '../registry/registry.ts'
-import { contentHeaders, empty, etag, isFresh } from './answers.ts'
 import type { Context } from './context.ts'
+import { contentHeaders, emptyResponse, etag, isNotModified } from './responses.ts'
 
 const BLOB = '/v2/<name>/blobs/<digest>'
 type BlobParams = Params<typeof BLOB>
@@ -18,12 +18,12 @@ const LINK_SECONDS = 15 * 60
 
 /** end-2. Sends the client to the store where it can reach it, and streams where it cannot. */
 async function getBlob(
-  { headers }: Request,
+  { headers }: HttpRequest,
   { name, digest }: BlobParams,
   { registry }: Context,
-): Promise<Response> {
+): Promise<HttpResponse> {
   const blob = await registry.blobs.find(name, digest)
-  if (isFresh(headers['if-none-match'], digest)) return notModified(digest)
+  if (isNotModified(headers['if-none-match'], digest)) return notModified(digest)
   // Before a redirect too: S3 sends the whole blob for a range that makes no sense.
   const ranges = mayBeRange(headers['if-range'], digest) ? parseRanges(headers.range, blob.size) : undefined
   const elsewhere = await redirect('GET', digest, blob, registry)
@@ -39,7 +39,7 @@ async function partial(
   blob: Blob,
   ranges: readonly ByteRange[],
   { blobs }: Registry,
-): Promise<Response> {
+): Promise<HttpResponse> {
   const about = describe(digest, blob)
   const { size } = blob
   const read = (range: ByteRange) => blobs.read(blob, range)
@@ -63,12 +63,12 @@ async function partial(
 
 /** end-2. Docker takes a layer's size from the Content-Length, so it is always the true one. */
 async function headBlob(
-  { headers }: Request,
+  { headers }: HttpRequest,
   { name, digest }: BlobParams,
   { registry }: Context,
-): Promise<Response> {
-  const blob = await registry.blobs.assure(name, digest)
-  if (isFresh(headers['if-none-match'], digest)) return notModified(digest)
+): Promise<HttpResponse> {
+  const blob = await registry.blobs.refresh(name, digest)
+  if (isNotModified(headers['if-none-match'], digest)) return notModified(digest)
   const elsewhere = await redirect('HEAD', digest, blob, registry)
   if (elsewhere) return elsewhere
   await registry.blobs.expectStored(blob)
@@ -77,16 +77,16 @@ async function headBlob(
 
 /** end-10. */
 async function deleteBlob(
-  _: Request,
+  _: HttpRequest,
   { name, digest }: BlobParams,
   { registry: { blobs } }: Context,
-): Promise<Response> {
+): Promise<HttpResponse> {
   await blobs.delete(name, digest)
-  return empty(202)
+  return emptyResponse(202)
 }
 
-function notModified(digest: Digest): Response {
-  return empty(304, { etag: etag(digest) })
+function notModified(digest: Digest): HttpResponse {
+  return emptyResponse(304, { etag: etag(digest) })
 }
 
 /** Where the client can have the bytes without us. The link is for one method, as S3 wants it. */
@@ -95,9 +95,11 @@ async function redirect(
   digest: Digest,
   blob: Blob,
   { blobs }: Registry,
-): Promise<Response | undefined> {
-  const url = await blobs.locate(blob, { method, digest, mediaType, seconds: LINK_SECONDS })
-  return url === undefined ? undefined : empty(307, { location: url, 'docker-content-digest': digest })
+): Promise<HttpResponse | undefined> {
+  const url = await blobs.redirectUrl(blob, { method, digest, mediaType, seconds: LINK_SECONDS })
+  return url === undefined
+    ? undefined
+    : emptyResponse(307, { location: url, 'docker-content-digest': digest })
 }
 
 function describe(digest: Digest, { size }: Blob): Record<string, string> {

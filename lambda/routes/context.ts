@@ -1,7 +1,7 @@
 import type { Access } from '../auth/access.ts'
-import type { Accounts } from '../auth/accounts.ts'
-import type { Policies } from '../auth/policies.ts'
-import type { TokenService } from '../auth/token-service.ts'
+import type { Accounts } from '../auth/identity/accounts.ts'
+import type { Policies } from '../auth/policy/policies.ts'
+import type { TokenService } from '../auth/tokens/token-service.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { UploadId } from '../protocol/reference.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -25,5 +25,5 @@ export interface Context {
    */
   readonly signUpload?: (name: RepositoryName, upload: UploadId, until: number) => string
   /** Bytes that a chunk should have, told to who begins an upload. Shorter ones are taken all the same. */
-  readonly leastChunk?: number
+  readonly minChunkSize?: number
 }

@@ -1,3 +1,4 @@
+import type { RouteAction } from '../auth/policy/actions.ts'
 import type { Route } from '../http/router.ts'
 import type { ApiRoute } from './api-route.ts'
 import { baseRoutes } from './base.ts'
@@ -16,7 +17,7 @@ import { tokenRoutes } from './token.ts'
 import { uploadRoutes } from './uploads.ts'
 import { userRoutes } from './users.ts'
 
-const registryRoutes: readonly (Route<Context> | ApiRoute)[] = [
+const registryRoutes: readonly (Route<Context, RouteAction> | ApiRoute)[] = [
   ...baseRoutes,
   ...healthRoutes,
   // Before the blobs, of which `uploads` is no digest.
@@ -34,7 +35,7 @@ const registryRoutes: readonly (Route<Context> | ApiRoute)[] = [
 ]
 
 /** The whole API. Each row says method, path, what the caller must be allowed to do, and who answers. */
-export const routes: readonly Route<Context>[] = [
+export const routes: readonly Route<Context, RouteAction>[] = [
   ...registryRoutes,
   openApiRoute(registryRoutes.filter(route => 'doc' in route)),
 ]

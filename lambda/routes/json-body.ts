@@ -1,9 +1,9 @@
 import * as v from 'valibot'
-import { sayIssue } from '../auth/issue.ts'
-import { PolicyError } from '../auth/policy.ts'
+import { PolicyError } from '../auth/policy/policy.ts'
 import { readBody } from '../http/body.ts'
-import type { Request } from '../http/message.ts'
+import type { HttpRequest } from '../http/message.ts'
 import { RegistryError } from '../protocol/errors.ts'
+import { formatIssue } from '../util/format-issue.ts'
 
 /** Bytes of a JSON request body. The largest legitimate one is a policy. */
 const MAX_JSON_SIZE = 512 * 1024
@@ -12,11 +12,11 @@ const MAX_JSON_SIZE = 512 * 1024
  * Reads a JSON request body. An empty body counts as `{}`.
  * @throws {RegistryError} BAD_REQUEST that names the field and the problem; CONTENT_TOO_LARGE
  */
-export async function readJson<T>(request: Request, schema: v.GenericSchema<unknown, T>): Promise<T> {
+export async function readJson<T>(request: HttpRequest, schema: v.GenericSchema<unknown, T>): Promise<T> {
   const text = Buffer.from(await readBody(request, MAX_JSON_SIZE)).toString() || '{}'
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), text)
   if (parsed.success) return parsed.output
-  throw badRequest(sayIssue(parsed.issues, 'the body'))
+  throw badRequest(formatIssue(parsed.issues, 'the body'))
 }
 
 /** Runs `work` and reports an invalid policy or grant as the client's error. @throws {RegistryError} BAD_REQUEST */

@@ -1,5 +1,5 @@
 import { readBody } from '../http/body.ts'
-import type { Request, Response } from '../http/message.ts'
+import type { HttpRequest, HttpResponse } from '../http/message.ts'
 import { type Params, route } from '../http/router.ts'
 import { accepts } from '../protocol/accept.ts'
 import { RegistryError } from '../protocol/errors.ts'
@@ -9,9 +9,9 @@ import type { RepositoryName } from '../protocol/name.ts'
 import { manifestPath } from '../protocol/paths.ts'
 import { parseTag, type Reference, type Tag } from '../protocol/reference.ts'
 import type { ManifestInfo } from '../registry/manifests.ts'
-import { contentHeaders, empty, etag, isFresh } from './answers.ts'
 import type { Context } from './context.ts'
-import { guardOf } from './guard.ts'
+import { contentHeaders, emptyResponse, etag, isNotModified } from './responses.ts'
+import { tagGuard } from './tag-guard.ts'
 
 const EXISTING = '/v2/<name>/manifests/<existing>'
 const REFERENCE = '/v2/<name>/manifests/<reference>'
@@ -22,10 +22,10 @@ const TAG_LIMIT = 40
 
 /** end-3. */
 async function getManifest(
-  request: Request,
+  request: HttpRequest,
   { name, existing }: Existing,
   { registry }: Context,
-): Promise<Response> {
+): Promise<HttpResponse> {
   const manifest = await registry.manifests.open(name, existing)
   const instead = describe(request, existing, manifest)
   return instead ?? { status: 200, headers: contentHeaders(manifest), body: await manifest.load() }
@@ -33,29 +33,29 @@ async function getManifest(
 
 /** end-3. */
 async function headManifest(
-  request: Request,
+  request: HttpRequest,
   { name, existing }: Existing,
   { registry }: Context,
-): Promise<Response> {
+): Promise<HttpResponse> {
   const manifest = await registry.manifests.stat(name, existing)
   return describe(request, existing, manifest) ?? { status: 200, headers: contentHeaders(manifest) }
 }
 
 /** end-7a and 7b. */
 async function putManifest(
-  request: Request,
+  request: HttpRequest,
   { name, reference }: Params<typeof REFERENCE>,
   context: Context,
-): Promise<Response> {
+): Promise<HttpResponse> {
   const tags = tagsIn(request.query)
   const contentType = essence(request.headers['content-type'] ?? '')
-  const guard = guardOf(name, context.access)
+  const guard = tagGuard(name, context.access)
   const allTags = reference.kind === 'tag' ? [reference.tag, ...tags] : tags
   for (const tag of allTags) await refuseEarly(name, tag, context)
   const bytes = await readBody(request, MANIFEST_LIMIT)
   const about = { tags, guard, ...(contentType && { contentType }) }
   const { digest, subject } = await context.registry.manifests.put(name, reference, bytes, about)
-  return empty(201, {
+  return emptyResponse(201, {
     location: context.origin + manifestPath(name, digest),
     'docker-content-digest': digest,
     ...(subject && { 'oci-subject': subject }),
@@ -68,21 +68,21 @@ async function putManifest(
  * An existing tag may still turn out to name this very manifest, which needs no right of its own.
  */
 async function refuseEarly(name: RepositoryName, tag: Tag, { registry, access }: Context): Promise<void> {
-  if (access.may('create-tag', name, tag)) return
+  if (access.can('create-tag', name, tag)) return
   if (await registry.tags.find(name, tag)) return
-  access.demand('create-tag', name, tag)
+  access.require('create-tag', name, tag)
 }
 
 /** end-9. A tag goes alone; a digest takes the manifest and all its tags. */
 async function deleteManifest(
-  _: Request,
+  _: HttpRequest,
   { name, existing }: Existing,
   { registry, access }: Context,
-): Promise<Response> {
-  const guard = guardOf(name, access)
+): Promise<HttpResponse> {
+  const guard = tagGuard(name, access)
   if (existing.kind === 'tag') await registry.tags.delete(name, existing.tag, guard)
   else await registry.manifests.delete(name, existing.digest, guard)
-  return empty(202)
+  return emptyResponse(202)
 }
 
 /**
@@ -90,16 +90,18 @@ async function deleteManifest(
  * a type that the client cannot read, which it should hear rather than fail to parse.
  */
 function describe(
-  { headers }: Request,
+  { headers }: HttpRequest,
   existing: Reference,
   { digest, mediaType }: ManifestInfo,
-): Response | undefined {
+): HttpResponse | undefined {
   if (existing.kind === 'tag' && !accepts(headers.accept, mediaType))
     throw new RegistryError('MANIFEST_UNKNOWN', {
       message: `the manifest is of type ${mediaType}, which is not among the types in Accept`,
       detail: { mediaType, reason: 'not among the types in Accept' },
     })
-  return isFresh(headers['if-none-match'], digest) ? empty(304, { etag: etag(digest) }) : undefined
+  return isNotModified(headers['if-none-match'], digest)
+    ? emptyResponse(304, { etag: etag(digest) })
+    : undefined
 }
 
 function tagsIn(query: URLSearchParams): Tag[] {

@@ -1,14 +1,14 @@
 import * as v from 'valibot'
 import type { Access } from '../auth/access.ts'
-import { Grant } from '../auth/grant.ts'
-import { subjectId } from '../auth/subject.ts'
-import type { Request, Response } from '../http/message.ts'
+import { subjectId } from '../auth/identity/subject.ts'
+import { Grant } from '../auth/policy/schema.ts'
+import type { HttpRequest, HttpResponse } from '../http/message.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import { accountsOf } from './account-responses.ts'
-import { empty, json } from './answers.ts'
 import { apiRoute } from './api-route.ts'
 import type { Context } from './context.ts'
 import { readJson } from './json-body.ts'
+import { emptyResponse, jsonResponse } from './responses.ts'
 
 const id = v.pipe(v.string(), v.description('As `who` in the policy, such as `user:ann`.'))
 
@@ -23,10 +23,10 @@ export const Me = v.variant('kind', [
 
 const NewPassword = v.strictObject({ password: v.string() })
 
-async function getMe(_: Request, __: object, { access }: Context): Promise<Response> {
+async function getMe(_: HttpRequest, __: object, { access }: Context): Promise<HttpResponse> {
   const { subject } = access
   const { kind } = subject
-  return json({
+  return jsonResponse({
     id: subjectId(subject),
     kind,
     ...(kind === 'user' && { groups: subject.groups, admin: subject.admin }),
@@ -36,10 +36,10 @@ async function getMe(_: Request, __: object, { access }: Context): Promise<Respo
   })
 }
 
-async function changeOwnPassword(request: Request, _: object, context: Context): Promise<Response> {
+async function changeOwnPassword(request: HttpRequest, _: object, context: Context): Promise<HttpResponse> {
   const { password } = await readJson(request, NewPassword)
   await accountsOf(context).changeUser(ownName(context.access), { password })
-  return empty(204)
+  return emptyResponse(204)
 }
 
 function ownName({ subject }: Access): string {

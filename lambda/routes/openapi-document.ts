@@ -1,8 +1,8 @@
 import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from '@valibot/to-json-schema'
 import * as v from 'valibot'
-import { Grant } from '../auth/grant.ts'
-import { Policy, Rule } from '../auth/policy.ts'
-import type { Action } from '../http/router.ts'
+import type { RouteAction } from '../auth/policy/actions.ts'
+import { Policy, Rule } from '../auth/policy/policy.ts'
+import { Grant } from '../auth/policy/schema.ts'
 import type { ApiRoute, RouteDoc, Schema } from './api-route.ts'
 import { Robot } from './robots.ts'
 import { User } from './users.ts'
@@ -46,7 +46,7 @@ const STATUS_TEXTS = {
 type ErrorStatus = keyof typeof STATUS_TEXTS
 
 /** Error statuses that the authorizer and the app give, by the action of a route. */
-const ACTION_ERRORS: Readonly<Record<Action, readonly ErrorStatus[]>> = {
+const ACTION_ERRORS: Readonly<Record<RouteAction, readonly ErrorStatus[]>> = {
   none: [],
   ping: [401, 429],
   list: [401, 429],
@@ -125,12 +125,12 @@ function queryParameters({ query = {} }: RouteDoc): object[] {
 }
 
 /** A token reaches repositories alone. `GET /token` takes a login or none; `POST /token` has the login in its form. */
-function securityOf(route: string, action: Action): object[] {
+function securityOf(route: string, action: RouteAction): object[] {
   if (action === 'none') return route === 'GET /token' ? [{ basic: [] }, {}] : []
   return action === 'self' || action === 'admin' ? [{ basic: [] }] : [{ basic: [] }, { bearer: [] }]
 }
 
-function responsesOf({ response, request, errors = [] }: RouteDoc, action: Action): object {
+function responsesOf({ response, request, errors = [] }: RouteDoc, action: RouteAction): object {
   const statuses = [...ACTION_ERRORS[action], ...errors, ...(request ? ([400, 413] as const) : [])]
   const unique = [...new Set<ErrorStatus>(statuses)].sort((a, b) => a - b)
   const { status, description, schema } = response

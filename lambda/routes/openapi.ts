@@ -1,5 +1,5 @@
-import { json } from './answers.ts'
 import { type ApiRoute, apiRoute } from './api-route.ts'
+import { jsonResponse } from './responses.ts'
 
 /**
  * The route that serves the OpenAPI document of `routes` and of itself. Anybody may read it: it is the same in every registry.
@@ -20,7 +20,7 @@ export function openApiRoute(routes: readonly ApiRoute[]): ApiRoute {
       made ??= import('./openapi-document.ts').then(({ openApiDocument }) =>
         openApiDocument([...routes, row]),
       )
-      return json(await made)
+      return jsonResponse(await made)
     },
   )
   return row

@@ -1,13 +1,13 @@
 import * as v from 'valibot'
-import { explainWish, type TagExists } from '../auth/explain.ts'
-import { ACTIONS } from '../auth/grant.ts'
-import { NO_POLICY, Policy } from '../auth/policy.ts'
-import type { Request, Response } from '../http/message.ts'
+import { explainDecision, type TagExists } from '../auth/policy/explain.ts'
+import { NO_POLICY, Policy } from '../auth/policy/policy.ts'
+import { ACTIONS } from '../auth/policy/schema.ts'
+import type { HttpRequest, HttpResponse } from '../http/message.ts'
 import { accountsOf, loginsAreOff } from './account-responses.ts'
-import { json } from './answers.ts'
 import { apiRoute } from './api-route.ts'
 import type { Context } from './context.ts'
 import { policyErrorsAsBadRequest, readJson } from './json-body.ts'
+import { jsonResponse } from './responses.ts'
 
 const POLICY = '/api/policy'
 
@@ -34,22 +34,22 @@ export const Decision = v.looseObject({
   sentence: v.pipe(v.string(), v.description('The whole decision, for people.')),
 })
 
-const getPolicy = async (_: Request, __: object, { policies }: Context) =>
-  json((await policies?.current()) ?? { policy: NO_POLICY, version: 0 })
+const getPolicy = async (_: HttpRequest, __: object, { policies }: Context) =>
+  jsonResponse((await policies?.current()) ?? { policy: NO_POLICY, version: 0 })
 
-async function replacePolicy(request: Request, _: object, context: Context): Promise<Response> {
+async function replacePolicy(request: HttpRequest, _: object, context: Context): Promise<HttpResponse> {
   const { policy, version } = await readJson(request, NewPolicy)
   const policies = context.policies ?? loginsAreOff()
-  return json(await policyErrorsAsBadRequest(() => policies.replace(policy, version)))
+  return jsonResponse(await policyErrorsAsBadRequest(() => policies.replace(policy, version)))
 }
 
-async function explainPolicy(request: Request, _: object, context: Context): Promise<Response> {
+async function explainPolicy(request: HttpRequest, _: object, context: Context): Promise<HttpResponse> {
   const question = await readJson(request, Question)
   const { policies = loginsAreOff(), registry } = context
   const { policy } = await policies.current()
   const tagExists: TagExists = async (name, tag) => (await registry.tags.find(name, tag)) !== undefined
-  const explain = () => explainWish(policy, accountsOf(context), question, tagExists)
-  return json(await policyErrorsAsBadRequest(explain))
+  const explain = () => explainDecision(policy, accountsOf(context), question, tagExists)
+  return jsonResponse(await policyErrorsAsBadRequest(explain))
 }
 
 export const policyRoutes = [

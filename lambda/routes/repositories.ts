@@ -1,11 +1,11 @@
 import * as v from 'valibot'
-import type { Request, Response } from '../http/message.ts'
+import type { HttpRequest, HttpResponse } from '../http/message.ts'
 import { type Params, route } from '../http/router.ts'
 import { nextLink, parsePage } from '../protocol/pagination.ts'
-import { json } from './answers.ts'
 import { apiRoute } from './api-route.ts'
 import type { Context } from './context.ts'
-import { guardOf } from './guard.ts'
+import { jsonResponse } from './responses.ts'
+import { tagGuard } from './tag-guard.ts'
 
 const CATALOG = '/v2/_catalog'
 const REPOSITORY = '/api/repositories/<name>'
@@ -13,14 +13,14 @@ const MOST_REPOSITORIES = 1000
 
 /** The Docker registry's listing of repositories, of those that the caller may pull. Not in the distribution spec, which reserves the path for it. */
 async function listRepositories(
-  { query }: Request,
+  { query }: HttpRequest,
   _: object,
   { registry, origin, access }: Context,
-): Promise<Response> {
+): Promise<HttpResponse> {
   const page = parsePage(query, MOST_REPOSITORIES)
   const { names, more } = await registry.repositories.list(page, access.visible)
   const next = { n: String(page.limit), last: names.at(-1) }
-  return json({ repositories: names }, more ? { link: nextLink(origin + CATALOG, next) } : {})
+  return jsonResponse({ repositories: names }, more ? { link: nextLink(origin + CATALOG, next) } : {})
 }
 
 /**
@@ -28,11 +28,11 @@ async function listRepositories(
  * does it must be allowed to delete all its tags.
  */
 async function removeRepository(
-  _: Request,
+  _: HttpRequest,
   { name }: Params<typeof REPOSITORY>,
   { registry, access }: Context,
-): Promise<Response> {
-  return json(await registry.repositories.remove(name, guardOf(name, access)))
+): Promise<HttpResponse> {
+  return jsonResponse(await registry.repositories.remove(name, tagGuard(name, access)))
 }
 
 const Removed = v.strictObject({

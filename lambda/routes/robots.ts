@@ -1,12 +1,12 @@
 import * as v from 'valibot'
-import { Grant } from '../auth/grant.ts'
-import type { Request, Response } from '../http/message.ts'
+import { Grant } from '../auth/policy/schema.ts'
+import type { HttpRequest, HttpResponse } from '../http/message.ts'
 import type { Params } from '../http/router.ts'
 import { ACCOUNT_FIELDS, accountsOf, created, NO_STORE } from './account-responses.ts'
-import { empty, json } from './answers.ts'
 import { apiRoute } from './api-route.ts'
 import type { Context } from './context.ts'
 import { policyErrorsAsBadRequest, readJson } from './json-body.ts'
+import { emptyResponse, jsonResponse } from './responses.ts'
 
 const ROBOTS = '/api/robots'
 const ROBOT = '/api/robots/<account>'
@@ -34,10 +34,10 @@ export const RobotWithKey = v.strictObject({
 })
 const Robots = v.strictObject({ robots: v.array(Robot) })
 
-const listRobots = async (_: Request, __: object, context: Context) =>
-  json({ robots: await accountsOf(context).list('robot') })
+const listRobots = async (_: HttpRequest, __: object, context: Context) =>
+  jsonResponse({ robots: await accountsOf(context).list('robot') })
 
-async function addRobot(request: Request, _: object, context: Context): Promise<Response> {
+async function addRobot(request: HttpRequest, _: object, context: Context): Promise<HttpResponse> {
   const { name, grants, expires } = await readJson(request, NewRobot)
   const until = expires === undefined ? {} : { expires }
   const add = () => accountsOf(context).addRobot(name, { grants, ...until })
@@ -45,21 +45,21 @@ async function addRobot(request: Request, _: object, context: Context): Promise<
 }
 
 async function renewKey(
-  request: Request,
+  request: HttpRequest,
   { account }: Params<typeof KEY>,
   context: Context,
-): Promise<Response> {
+): Promise<HttpResponse> {
   const { expires } = await readJson(request, NewKey)
-  return json(await accountsOf(context).renewKey(account, expires), NO_STORE)
+  return jsonResponse(await accountsOf(context).renewKey(account, expires), NO_STORE)
 }
 
 async function removeRobot(
-  _: Request,
+  _: HttpRequest,
   { account }: Params<typeof ROBOT>,
   context: Context,
-): Promise<Response> {
+): Promise<HttpResponse> {
   await accountsOf(context).remove(account, 'robot')
-  return empty(204)
+  return emptyResponse(204)
 }
 
 export const robotRoutes = [

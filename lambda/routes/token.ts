@@ -1,18 +1,18 @@
 import * as v from 'valibot'
-import type { Issued, TokenService } from '../auth/token-service.ts'
+import type { IssuedToken, TokenService } from '../auth/tokens/token-service.ts'
 import { readBody } from '../http/body.ts'
-import type { Request, Response } from '../http/message.ts'
+import type { HttpRequest, HttpResponse } from '../http/message.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import { parseScopes } from '../protocol/scope.ts'
 import { loginsAreOff, NO_STORE } from './account-responses.ts'
-import { json } from './answers.ts'
 import { apiRoute } from './api-route.ts'
 import type { Context } from './context.ts'
+import { jsonResponse } from './responses.ts'
 
 const MOST_FORM = 64 * 1024
 
 /** Docker's token specification: by name and password in Basic, or by nothing, for what anybody may do. */
-async function getToken(request: Request, _: object, { tokens }: Context): Promise<Response> {
+async function getToken(request: HttpRequest, _: object, { tokens }: Context): Promise<HttpResponse> {
   const { query } = request
   const scopes = parseScopes(query.getAll('scope'))
   const wantsRefresh = query.get('offline_token') === 'true'
@@ -20,7 +20,7 @@ async function getToken(request: Request, _: object, { tokens }: Context): Promi
 }
 
 /** OAuth 2 as containerd and others use it: a form, with a password or with a refresh token. */
-async function postToken(request: Request, _: object, { tokens }: Context): Promise<Response> {
+async function postToken(request: HttpRequest, _: object, { tokens }: Context): Promise<HttpResponse> {
   const form = new URLSearchParams(Buffer.from(await readBody(request, MOST_FORM)).toString())
   const scopes = parseScopes(form.getAll('scope'))
   switch (form.get('grant_type')) {
@@ -43,12 +43,12 @@ function service(tokens: Context['tokens']): TokenService {
 }
 
 /** Some clients read `token`, some `access_token`. Neither may be kept by anything in between. */
-function answer({ token, refresh, issued, life }: Issued): Response {
-  return json(
+function answer({ token, refresh, issued, expiresIn }: IssuedToken): HttpResponse {
+  return jsonResponse(
     {
       token,
       access_token: token,
-      expires_in: life,
+      expires_in: expiresIn,
       issued_at: new Date(issued).toISOString(),
       ...(refresh && { refresh_token: refresh }),
     },

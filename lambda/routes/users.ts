@@ -1,11 +1,11 @@
 import * as v from 'valibot'
-import type { Request, Response } from '../http/message.ts'
+import type { HttpRequest, HttpResponse } from '../http/message.ts'
 import type { Params } from '../http/router.ts'
 import { ACCOUNT_FIELDS, accountsOf, created } from './account-responses.ts'
-import { empty, json } from './answers.ts'
 import { apiRoute } from './api-route.ts'
 import type { Context } from './context.ts'
 import { readJson } from './json-body.ts'
+import { emptyResponse, jsonResponse } from './responses.ts'
 
 const USERS = '/api/users'
 const USER = '/api/users/<account>'
@@ -39,10 +39,10 @@ export const User = v.strictObject({
 })
 const Users = v.strictObject({ users: v.array(User) })
 
-const listUsers = async (_: Request, __: object, context: Context) =>
-  json({ users: await accountsOf(context).list('user') })
+const listUsers = async (_: HttpRequest, __: object, context: Context) =>
+  jsonResponse({ users: await accountsOf(context).list('user') })
 
-async function addUser(request: Request, _: object, context: Context): Promise<Response> {
+async function addUser(request: HttpRequest, _: object, context: Context): Promise<HttpResponse> {
   const { name, hash, ...fields } = await readJson(request, NewUser)
   return created(
     await accountsOf(context).addUser(name, { ...withoutUndefined(fields), ...(hash && { secret: hash }) }),
@@ -50,17 +50,21 @@ async function addUser(request: Request, _: object, context: Context): Promise<R
 }
 
 async function changeUser(
-  request: Request,
+  request: HttpRequest,
   { account }: Params<typeof USER>,
   context: Context,
-): Promise<Response> {
+): Promise<HttpResponse> {
   const change = withoutUndefined(await readJson(request, UserChange))
-  return json(await accountsOf(context).changeUser(account, change))
+  return jsonResponse(await accountsOf(context).changeUser(account, change))
 }
 
-async function removeUser(_: Request, { account }: Params<typeof USER>, context: Context): Promise<Response> {
+async function removeUser(
+  _: HttpRequest,
+  { account }: Params<typeof USER>,
+  context: Context,
+): Promise<HttpResponse> {
   await accountsOf(context).remove(account, 'user')
-  return empty(204)
+  return emptyResponse(204)
 }
 
 function withoutUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

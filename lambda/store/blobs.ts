@@ -84,19 +84,19 @@ export interface BlobStore {
    */
   delete(object: ObjectName): Promise<void>
   /** Where a client can reach the object without us, or `undefined` where it cannot, so the caller streams. */
-  link(object: ObjectName, request: LinkRequest): Promise<string | undefined>
+  presign(object: ObjectName, request: PresignRequest): Promise<string | undefined>
   /** What a client has written as this object without us. Only stores that clients can write to have this. */
-  received?(object: ObjectName): Promise<Received | undefined>
+  findUploaded?(object: ObjectName): Promise<UploadedObject | undefined>
 }
 
-export interface Received {
+export interface UploadedObject {
   /** In bytes. */
   readonly size: number
   /** As the store itself has found it over all bytes; absent where it has not. */
   readonly digest?: Digest
 }
 
-export interface LinkRequest {
+export interface PresignRequest {
   readonly method: 'GET' | 'HEAD'
   /** Of the object's bytes: a link may tell it on. */
   readonly digest: Digest

@@ -33,7 +33,7 @@ const REFRESH = 'refresh'
 const LOGINS = 'logins'
 
 /** The partitions that decide who may do what. Only who answers requests reads or writes them. */
-export const OF_ACCESS: readonly string[] = [ACCOUNTS, POLICY, REFRESH, LOGINS]
+export const ACCESS_PARTITIONS: readonly string[] = [ACCOUNTS, POLICY, REFRESH, LOGINS]
 
 export const keys = {
   repository: (name: RepositoryName): Key => ({ partition: REPOSITORIES, sort: name }),
@@ -72,7 +72,7 @@ export const keys = {
 }
 
 /** Stretches of a repository's partition, for queries. */
-export const stretches = {
+export const ranges = {
   tags: (name: RepositoryName) => ({ partition: repository(name), prefix: 'tag#' }),
   manifests: (name: RepositoryName) => ({ partition: repository(name), prefix: 'manifest#' }),
   tagged: (name: RepositoryName, digest: Digest) => ({

@@ -42,7 +42,7 @@ export interface Change {
  * Part of a partition, in the order of `sort`. `after` is a whole sort key, exclusive: where the previous page ended.
  * It need not exist, nor carry the prefix.
  */
-export interface Range {
+export interface KeyRange {
   readonly prefix?: string
   readonly after?: string
   readonly limit?: number
@@ -56,12 +56,12 @@ export interface Table {
   get<T extends Item>(key: Key): Promise<T | undefined>
   /**
    * The items in the order of the keys, `undefined` where there is none. A key may come twice and is answered twice.
-   * @throws {TypeError} for more than {@link MOST_KEYS} keys
+   * @throws {TypeError} for more than {@link MAX_KEYS} keys
    */
   getMany<T extends Item>(keys: readonly Key[]): Promise<(T | undefined)[]>
-  query<T extends Item>(partition: string, range?: Range): Promise<T[]>
+  query<T extends Item>(partition: string, range?: KeyRange): Promise<T[]>
   /**
-   * Applies every write or none, durably. Each item at most once, at most {@link MOST_WRITES} writes.
+   * Applies every write or none, durably. Each item at most once, at most {@link MAX_WRITES} writes.
    * @throws {ConditionFailed} when the stored items do not allow it
    * @throws {TableBusy} when the store cannot take the write now and it may be tried again
    * @throws {StorageFull} when there is no room
@@ -71,9 +71,9 @@ export interface Table {
 }
 
 /** DynamoDB's bound on TransactWriteItems. */
-export const MOST_WRITES = 100
+export const MAX_WRITES = 100
 /** DynamoDB's bound on BatchGetItem. */
-export const MOST_KEYS = 100
+export const MAX_KEYS = 100
 
 /** A write's condition did not hold, so nothing was written. */
 export class ConditionFailed extends Error {
@@ -92,7 +92,7 @@ export class TableBusy extends Error {
 }
 
 /** Judges a condition against the stored item. Stores that evaluate conditions themselves must agree with this. */
-export function holds(condition: Condition, item: Item | undefined): boolean {
+export function conditionHolds(condition: Condition, item: Item | undefined): boolean {
   if (condition === 'absent') return item === undefined
   if (item === undefined) return false
   if (condition === 'present') return true
@@ -116,13 +116,13 @@ function checkKey({ partition, sort }: Key): void {
 
 /** What every adapter asks of {@link Table.getMany}. @throws {TypeError} */
 export function checkKeys(keys: readonly Key[]): void {
-  if (keys.length > MOST_KEYS) throw new TypeError(`${keys.length} keys at once`)
+  if (keys.length > MAX_KEYS) throw new TypeError(`${keys.length} keys at once`)
   keys.forEach(checkKey)
 }
 
 /** What every adapter asks of a transaction before it looks at any item. @throws {TypeError} */
 export function checkWrites(writes: readonly Write[]): void {
-  if (writes.length === 0 || writes.length > MOST_WRITES)
+  if (writes.length === 0 || writes.length > MAX_WRITES)
     throw new TypeError(`a transaction of ${writes.length} writes`)
   const items = new Set<string>()
   for (const write of writes) {

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Action } from '../../lambda/http/router.ts'
+import type { RouteAction } from '../../lambda/auth/policy/actions.ts'
 import { routes } from '../../lambda/routes/index.ts'
 import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
 import { digest, imageOf } from '../support/content.ts'
@@ -31,7 +31,7 @@ type Verdict = 'in' | 'challenged' | 'denied'
 const NAMES = ['reader', 'writer', 'sweeper', 'other', 'root']
 
 /** What each may do, in the words of the routes, in public and in private repositories. */
-const RIGHTS: Record<string, { public: Action[]; private: Action[] }> = {
+const RIGHTS: Record<string, { public: RouteAction[]; private: RouteAction[] }> = {
   anonymous: { public: ['pull'], private: [] },
   reader: { public: ['pull'], private: ['pull'] },
   writer: { public: ['pull', 'push'], private: ['pull', 'push'] },
@@ -41,7 +41,7 @@ const RIGHTS: Record<string, { public: Action[]; private: Action[] }> = {
 }
 
 /** Derived from what the route declares, and from nothing else. */
-function expected(who: string, action: Action, kind: 'public' | 'private'): Verdict {
+function expected(who: string, action: RouteAction, kind: 'public' | 'private'): Verdict {
   const isKnown = RIGHTS[who] !== undefined && who !== 'anonymous'
   if (!isKnown && who !== 'anonymous') return 'challenged' // what was shown proves nothing
   if (action === 'ping' || action === 'list' || action === 'self') return isKnown ? 'in' : 'challenged'
@@ -103,7 +103,7 @@ describe('every route, for everybody, in public and in private', () => {
     return status === 403 ? 'denied' : 'in'
   }
 
-  // The token service judges what is shown to it by itself: test/auth/tokens.test.ts.
+  // The token service judges what is shown to it by itself: test/auth/tokens/tokens.test.ts.
   const guardedRoutes = routes.filter(({ action }) => action !== 'none')
   const cases = guardedRoutes.flatMap(({ method, path, action }) =>
     (['public', 'private'] as const).flatMap(kind =>

@@ -2,10 +2,10 @@ import { expect, it } from 'vitest'
 import { openFolder } from '../../cli/embedded-registry.ts'
 import { digest, indexOf } from '../support/content.ts'
 import { cheapPasswords } from '../support/passwords.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 it('removes nothing that an immutable tag leads to, when it works on the folder of a server', async () => {
-  const scratch = new Scratch('longshore-immutable-')
+  const scratch = new TempDir('longshore-immutable-')
   const { send, close } = await openFolder(scratch.path, { create: true, passwords: cheapPasswords })
   try {
     const child = indexOf()

@@ -2,7 +2,7 @@ import { copyFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import about from '../../package.json' with { type: 'json' }
 import { attempt } from '../support/command.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 /** Makes Node report an older version. */
 const PRETEND =
@@ -15,7 +15,7 @@ it('runs the program with the Node that was installed as a package', async () =>
 })
 
 it('names the required Node, the one that it found, and two ways to get the required one', async () => {
-  using scratch = new Scratch()
+  using scratch = new TempDir()
   scratch.write('package.json', '{"type":"module"}')
   scratch.folder('cli')
   for (const name of ['longshore.js', 'launch.js']) copyFileSync(`cli/${name}`, scratch.join('cli', name))

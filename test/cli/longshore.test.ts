@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import about from '../../package.json' with { type: 'json' }
 import { attempt } from '../support/command.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
-let scratch: Scratch
+let scratch: TempDir
 beforeEach(() => {
-  scratch = new Scratch('longshore-cli-')
+  scratch = new TempDir('longshore-cli-')
 })
 afterEach(() => scratch.remove())
 

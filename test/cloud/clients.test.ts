@@ -6,7 +6,7 @@ import { missingFrom } from '../support/layout-reader.ts'
 import { writeLayout } from '../support/oci-layout.ts'
 import { randomBytesOf } from '../support/random-bytes.ts'
 import { describeWith, findTool } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 import { Cloud } from './emulator/cloud.ts'
 import { describeInCloud } from './requirements.ts'
 
@@ -14,7 +14,7 @@ const MiB = 2 ** 20
 
 for (const pull of ['s3', 'edge'] as const)
   describeInCloud({}, `where blobs are pulled by the road ${pull}`, () => {
-    const scratch = new Scratch()
+    const scratch = new TempDir()
     let cloud: Cloud
     beforeAll(async () => {
       cloud = await Cloud.start({ pull })

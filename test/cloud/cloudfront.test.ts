@@ -9,10 +9,10 @@ import {
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { CloudFrontSigner } from '../../lambda/aws/signed-urls.ts'
 import { parseDigest } from '../../lambda/protocol/digest.ts'
 import { parseRepositoryName } from '../../lambda/protocol/name.ts'
 import { parseUploadId } from '../../lambda/protocol/reference.ts'
-import { EdgeLinks } from '../../lambda/store/edge-links.ts'
 import { CloudFront, type Distribution } from './emulator/cloudfront.ts'
 
 const MiB = 2 ** 20
@@ -20,7 +20,7 @@ const KEY = 'k'.repeat(43)
 const ID = '00000000-0000-4000-8000-000000000000'
 const DIGEST = parseDigest(`sha256:${'ab'.repeat(32)}`)
 const IN_A_MINUTE = Math.floor(Date.now() / 1000) + 60
-const links = new EdgeLinks(KEY)
+const links = new CloudFrontSigner(KEY)
 const SESSION = `/v2/app/blobs/uploads/${ID}`
 const UPLOAD = `${SESSION}?${links.uploadQuery(parseUploadId(ID), parseRepositoryName('app'), IN_A_MINUTE)}&digest=${DIGEST}`
 const PULL = links.pullPath(DIGEST, `blobs/${ID}`, IN_A_MINUTE)

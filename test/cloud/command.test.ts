@@ -4,14 +4,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { eventually } from '../support/command.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 import { describeInCloud } from './requirements.ts'
 
 describeInCloud({ linux: true }, 'npm run cloud', () => {
-  let scratch: Scratch
+  let scratch: TempDir
   let command: ReturnType<typeof start>
   beforeEach(() => {
-    scratch = new Scratch()
+    scratch = new TempDir()
   })
   afterEach(() => {
     if (living().length > 0) process.kill(-command.pid, 'SIGKILL')

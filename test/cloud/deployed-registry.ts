@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import type { Response } from '../../lambda/http/message.ts'
+import type { HttpResponse } from '../../lambda/http/message.ts'
 import { createRegistryApp, type RegistryApp } from '../../lambda/registry-app.ts'
-import { DynamoTable } from '../../lambda/store/dynamo-table.ts'
+import { DynamoTable } from '../../lambda/store/dynamodb/table.ts'
+import { S3Blobs } from '../../lambda/store/s3/blobs.ts'
 import { Bucket } from '../../lambda/store/s3/bucket.ts'
-import { S3Blobs } from '../../lambda/store/s3-blobs.ts'
 import { bytesOf } from '../support/bytes.ts'
 import type { DynamoDBLocal } from '../support/dynamodb-local.ts'
 import type { S3Server } from '../support/s3-server.ts'
@@ -27,9 +27,9 @@ export class DeployedRegistry {
       store: new S3Blobs(s3.settings, async () => new Bucket(s3.client, s3.settings.bucket)),
       clock: () => Date.now() + this.#late,
       newId: randomUUID,
-      grace: DAY,
-      uploadLife: DAY,
-      direct: { readLimit: 0 },
+      gracePeriod: DAY,
+      uploadLifetime: DAY,
+      directUploads: { readLimit: 0 },
     })
   }
 
@@ -54,7 +54,7 @@ export class DeployedRegistry {
     target: string,
     body: string | Uint8Array = '',
     type?: string,
-  ): Promise<Response> {
+  ): Promise<HttpResponse> {
     const [path = '', query] = target.split('?')
     const headers = { 'content-length': String(Buffer.byteLength(body)), 'content-type': type }
     const request = { method, path, query: new URLSearchParams(query), headers, body: bytesOf(body) }

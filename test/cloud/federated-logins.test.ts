@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { awsPassword } from '../../cli/aws-password.ts'
 import { Issuer } from '../support/issuer.ts'
-import { Scratch } from '../support/scratch.ts'
 import { Sts } from '../support/sts.ts'
+import { TempDir } from '../support/temp-dir.ts'
 import { Cloud } from './emulator/cloud.ts'
 import { ask, commandLine, layerOf } from './fixture.ts'
 import { describeInCloud } from './requirements.ts'
@@ -14,7 +14,7 @@ const RULES = [
 ]
 
 describeInCloud({}, 'those for whom others vouch, through the deployed path', () => {
-  const scratch = new Scratch('longshore-federated-')
+  const scratch = new TempDir('longshore-federated-')
   let sts: Sts
   let issuer: Issuer
   let cloud: Cloud

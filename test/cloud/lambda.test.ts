@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 import {
   FunctionFailed,
   Lambda,
@@ -30,7 +30,7 @@ interface Told {
 }
 
 describe('the stand-in for Lambda', () => {
-  const scratch = new Scratch()
+  const scratch = new TempDir()
   let lambda: Lambda
   const create = (options: Partial<LambdaOptions> = {}) => {
     const bundle = scratch.write('index.mjs', FUNCTION)

@@ -7,8 +7,8 @@ import { Dockerd } from '../support/dockerd.ts'
 import { writeLargeImage } from '../support/large-image.ts'
 import { randomBatches } from '../support/random-bytes.ts'
 import { findTool } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
 import { writeTar } from '../support/tar.ts'
+import { TempDir } from '../support/temp-dir.ts'
 import { Cloud } from './emulator/cloud.ts'
 import { trafficOf } from './emulator/traffic.ts'
 import { ask } from './fixture.ts'
@@ -21,10 +21,10 @@ const MOST = 4 * MiB
 const traffic = (cloud: Cloud) => trafficOf(cloud.cloudfront.passages)
 
 describeInCloud({}, 'a layer that no Lambda could take', () => {
-  let scratch: Scratch
+  let scratch: TempDir
   let cloud: Cloud
   beforeEach(() => {
-    scratch = new Scratch('longshore-large-')
+    scratch = new TempDir('longshore-large-')
   })
   afterEach(async () => {
     await cloud?.stop()

@@ -5,9 +5,9 @@ import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import type { UploadId } from '../../lambda/protocol/reference.ts'
 import { type Draft, DraftBusy, ObjectMissing } from '../../lambda/store/blobs.ts'
 import { directObject, parseDirectObject } from '../../lambda/store/direct-object.ts'
+import { S3Blobs } from '../../lambda/store/s3/blobs.ts'
 import { Bucket } from '../../lambda/store/s3/bucket.ts'
-import { checksumOf } from '../../lambda/store/s3/notes.ts'
-import { S3Blobs } from '../../lambda/store/s3-blobs.ts'
+import { checksumOf } from '../../lambda/store/s3/draft-state.ts'
 import { blobsContract } from '../contracts/blobs.ts'
 import { throughTable } from '../contracts/blobs-model.ts'
 import { bytesOf, collect, digestBytes, madeBytes } from '../support/bytes.ts'
@@ -277,10 +277,10 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
 
     it('is there with the digest that S3 verified', async () => {
       const key = object()
-      expect(await open().received(key)).toBeUndefined()
+      expect(await open().findUploaded(key)).toBeUndefined()
       await put(key, 'direct', createHash('sha256').update('direct').digest('base64'))
 
-      expect(await open().received(key)).toEqual({ size: 6, digest: digestBytes('sha256', 'direct') })
+      expect(await open().findUploaded(key)).toEqual({ size: 6, digest: digestBytes('sha256', 'direct') })
       expect(await collect(await open().read(key))).toEqual(Buffer.from('direct'))
     })
 
@@ -288,7 +288,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
       const key = object()
       await put(key, 'direct')
 
-      expect(await open().received(key)).toEqual({ size: 6 })
+      expect(await open().findUploaded(key)).toEqual({ size: 6 })
     })
 
     it('is not what a session of the same id holds', async () => {
@@ -308,7 +308,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
       const key = object()
       await put(key, 'direct')
       const digest = digestBytes('sha256', 'direct')
-      const link = await open().link(key, { method: 'GET', digest, mediaType: 'a/b', seconds: 60 })
+      const link = await open().presign(key, { method: 'GET', digest, mediaType: 'a/b', seconds: 60 })
 
       expect(await (await fetch(link)).text()).toBe('direct')
     })
@@ -328,7 +328,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     })
 
     it('give the bytes, or a range of them, as what they were asked to be', async () => {
-      const link = await store.link(object, { method: 'GET', ...request })
+      const link = await store.presign(object, { method: 'GET', ...request })
       const all = await fetch(link)
       const part = await fetch(link, { headers: { range: 'bytes=1-2' } })
 
@@ -338,7 +338,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     })
 
     it('tell the size to a HEAD', async () => {
-      const link = await store.link(object, { method: 'HEAD', ...request })
+      const link = await store.presign(object, { method: 'HEAD', ...request })
       const { status, headers } = await fetch(link, { method: 'HEAD' })
 
       expect(status).toBe(200)
@@ -346,7 +346,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     })
 
     it.each(['GET', 'HEAD'] as const)('are for one method: not %s', async other => {
-      const link = await store.link(object, { method: other === 'GET' ? 'HEAD' : 'GET', ...request })
+      const link = await store.presign(object, { method: other === 'GET' ? 'HEAD' : 'GET', ...request })
 
       expect((await fetch(link, { method: other })).status).toBe(403)
     })
@@ -357,13 +357,13 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
       ['a longer life', (link: string) => link.replace('Expires=60', 'Expires=6000')],
       ['something added', (link: string) => `${link}&digest=x`],
     ])('are refused with %s', async (_, altered) => {
-      const link = await store.link(object, { method: 'GET', ...request })
+      const link = await store.presign(object, { method: 'GET', ...request })
 
       expect((await fetch(altered(link))).status).toBe(403)
     })
 
     it('end', async () => {
-      const link = await store.link(object, { method: 'GET', ...request, seconds: 1 })
+      const link = await store.presign(object, { method: 'GET', ...request, seconds: 1 })
       await expect.poll(async () => (await fetch(link)).status, { timeout: 5_000 }).toBe(403)
     })
 
@@ -376,7 +376,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
         })
       const life = async (ms: number) =>
         Number(
-          /X-Amz-Expires=(\d+)/.exec(await expiring(ms).link(object, { method: 'GET', ...request }))?.[1],
+          /X-Amz-Expires=(\d+)/.exec(await expiring(ms).presign(object, { method: 'GET', ...request }))?.[1],
         )
 
       expect(await life(3_600_000)).toBe(60)
@@ -445,7 +445,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
       await store.read(object).catch(() => {})
       await store.stat(object)
       await store.delete(object)
-      await store.link(object, {
+      await store.presign(object, {
         method: 'GET',
         digest: digestBytes('sha256', ''),
         mediaType: 'a/b',
@@ -459,7 +459,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
       const store = new S3Blobs(server.settings, () => Promise.reject(new Error('it was loaded')))
 
       expect(
-        await store.link('a', {
+        await store.presign('a', {
           method: 'GET',
           digest: digestBytes('sha256', ''),
           mediaType: 'a/b',

@@ -5,7 +5,7 @@ import { Cloud } from './emulator/cloud.ts'
 import { makeAdministrator } from './emulator/first-administrator.ts'
 import { describeInCloud } from './requirements.ts'
 
-const SMOKE = fileURLToPath(new URL('../../infra/smoke/main.ts', import.meta.url))
+const SMOKE = fileURLToPath(new URL('../../smoke/main.ts', import.meta.url))
 const smoke = (...args: string[]) => attempt(process.execPath, [SMOKE, ...args])
 const smokeAs = (password: string, ...args: string[]) =>
   attempt(process.execPath, [SMOKE, '--user', 'admin', ...args], { env: { LONGSHORE_PASSWORD: password } })

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { attempt } from '../support/command.ts'
 import { LocalServer } from '../support/local-server.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 import { type JUnitCase, parseJUnit } from './junit.ts'
 
 /**
@@ -70,7 +70,7 @@ export async function runSuite(
   { start = () => LocalServer.start(), settings = {} }: Trial = {},
 ): Promise<Verdict> {
   await using server = await start()
-  using scratch = new Scratch('longshore-conformance-')
+  using scratch = new TempDir('longshore-conformance-')
   const env = {
     ...EVERYTHING,
     ...settings,

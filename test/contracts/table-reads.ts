@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { MOST_KEYS, type Value } from '../../lambda/store/table.ts'
-import { type Corner, plain } from '../support/table-corner.ts'
+import { MAX_KEYS, type Value } from '../../lambda/store/table.ts'
+import { plain, type TableFixture } from '../support/table-fixture.ts'
 
 /** What a Table gives back, one item or many. */
-export function tableReads({ table, partition, key, item, put, get, sorts }: Corner): void {
+export function tableReads({ table, partition, key, item, put, get, sorts }: TableFixture): void {
   describe('an item', () => {
     it.each<[string, Value]>([
       ['an empty string', ''],
@@ -100,9 +100,9 @@ export function tableReads({ table, partition, key, item, put, get, sorts }: Cor
       expect(await table().getMany([])).toEqual([])
     })
 
-    it(`takes ${MOST_KEYS} keys and no more`, async () => {
-      const keys = Array.from({ length: MOST_KEYS + 1 }, (_, i) => key(`x#${i}`))
-      expect(await table().getMany(keys.slice(1))).toHaveLength(MOST_KEYS)
+    it(`takes ${MAX_KEYS} keys and no more`, async () => {
+      const keys = Array.from({ length: MAX_KEYS + 1 }, (_, i) => key(`x#${i}`))
+      expect(await table().getMany(keys.slice(1))).toHaveLength(MAX_KEYS)
       await expect(table().getMany(keys)).rejects.toThrow(TypeError)
     })
 

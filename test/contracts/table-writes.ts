@@ -4,13 +4,13 @@ import {
   type Condition,
   ConditionFailed,
   type Item,
-  MOST_WRITES,
+  MAX_WRITES,
   type Write,
 } from '../../lambda/store/table.ts'
-import { type Corner, plain } from '../support/table-corner.ts'
+import { plain, type TableFixture } from '../support/table-fixture.ts'
 
 /** What a Table lets in, and what it does when many come at once. */
-export function tableWrites({ table, partition, key, item, put, get, update, sorts }: Corner): void {
+export function tableWrites({ table, partition, key, item, put, get, update, sorts }: TableFixture): void {
   describe('an update', () => {
     it('sets and adds, and leaves the rest', async () => {
       await put(item('x', { kept: Uint8Array.of(1), set: 'old', links: 2 }))
@@ -150,19 +150,19 @@ export function tableWrites({ table, partition, key, item, put, get, update, sor
       expect(await table().get(other)).toEqual(other)
     })
 
-    it(`takes ${MOST_WRITES} writes`, async () => {
-      await put(...Array.from({ length: MOST_WRITES }, (_, i) => item(`x#${i}`)))
-      expect(await sorts()).toHaveLength(MOST_WRITES)
+    it(`takes ${MAX_WRITES} writes`, async () => {
+      await put(...Array.from({ length: MAX_WRITES }, (_, i) => item(`x#${i}`)))
+      expect(await sorts()).toHaveLength(MAX_WRITES)
     })
 
     it.each<[string, (items: Item[]) => Write[]]>([
       ['no write', () => []],
-      [`more than ${MOST_WRITES} writes`, items => items.map(one => ({ put: one }))],
+      [`more than ${MAX_WRITES} writes`, items => items.map(one => ({ put: one }))],
       ['an item twice', ([a, b]) => [{ put: a }, { put: b }, { delete: a }] as Write[]],
       ['an empty key', () => [{ put: item('') }]],
       ['a key that is not ASCII', () => [{ put: item('é') }]],
     ])('of %s is a programming error', async (_, writes) => {
-      const items = Array.from({ length: MOST_WRITES + 1 }, (_, i) => item(`x#${i}`))
+      const items = Array.from({ length: MAX_WRITES + 1 }, (_, i) => item(`x#${i}`))
       await expect(table().transact(...writes(items))).rejects.toThrow(TypeError)
       expect(await table().query(partition())).toEqual([])
     })

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { ConditionFailed, type Key, type Table, type Write } from '../../lambda/store/table.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { runs } from '../support/property-runs.ts'
-import { type CreateTable, plain, tableCorner } from '../support/table-corner.ts'
+import { type CreateTable, plain, tableFixture } from '../support/table-fixture.ts'
 import { type Step, steps } from '../support/table-steps.ts'
 import { tableReads } from './table-reads.ts'
 import { tableWrites } from './table-writes.ts'
@@ -15,7 +15,7 @@ import { tableWrites } from './table-writes.ts'
  */
 export function tableContract(create: CreateTable): void {
   describe('as a table', () => {
-    const corner = tableCorner(create)
+    const corner = tableFixture(create)
     tableReads(corner)
     tableWrites(corner)
 

@@ -4,10 +4,10 @@ import { ContainersStorage } from '../support/containers-storage.ts'
 import { LocalServer } from '../support/local-server.ts'
 import { randomBytesOf } from '../support/random-bytes.ts'
 import { describeWith } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 describeWith({ tools: ['buildah'], root: true, linux: true }, 'buildah', () => {
-  const scratch = new Scratch()
+  const scratch = new TempDir()
   const buildah = new ContainersStorage('buildah')
   let server: LocalServer
 

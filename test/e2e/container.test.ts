@@ -6,7 +6,7 @@ import { Dockerd } from '../support/dockerd.ts'
 import { freePort } from '../support/free-port.ts'
 import { importNodeBase } from '../support/node-base-image.ts'
 import { describeWith } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 const DOCKERFILE = join(import.meta.dirname, '../../Dockerfile')
 const IMAGE = 'longshore-test/server:1'
@@ -14,7 +14,7 @@ const IMAGE = 'longshore-test/server:1'
 const RUN = ['run', '--network=host', '--detach', '--read-only', '--cap-drop=ALL', '--volume=registry:/data']
 
 describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'the container image', () => {
-  const scratch = new Scratch('longshore-container-')
+  const scratch = new TempDir('longshore-container-')
   let engine: Dockerd
   let port: number
 

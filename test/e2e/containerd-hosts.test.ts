@@ -6,7 +6,7 @@ import { image } from '../support/images.ts'
 import { LocalServer } from '../support/local-server.ts'
 import { writeLayoutArchive } from '../support/oci-layout.ts'
 import { describeWith } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 const EXAMPLE = readFileSync(new URL('../../examples/containerd/hosts.toml', import.meta.url), 'utf8')
 const NEW_CERTIFICATE = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1'
@@ -16,7 +16,7 @@ describeWith(
   { tools: ['containerd', 'ctr', 'openssl'], root: true, linux: true },
   'containerd with the example hosts.toml',
   () => {
-    const scratch = new Scratch('longshore-hosts-')
+    const scratch = new TempDir('longshore-hosts-')
     let containerd: Containerd
     let server: LocalServer
 

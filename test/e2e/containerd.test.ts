@@ -7,10 +7,10 @@ import { missingFrom } from '../support/layout-reader.ts'
 import { LocalServer } from '../support/local-server.ts'
 import { writeLayoutArchive } from '../support/oci-layout.ts'
 import { describeWith } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 describeWith({ tools: ['containerd', 'ctr'], root: true, linux: true }, "containerd's ctr", () => {
-  const scratch = new Scratch()
+  const scratch = new TempDir()
   let containerd: Containerd
   let server: LocalServer
 

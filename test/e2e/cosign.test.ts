@@ -4,10 +4,10 @@ import { image } from '../support/images.ts'
 import { LocalServer } from '../support/local-server.ts'
 import { RegistryClient } from '../support/registry-client.ts'
 import { describeWith, findTool } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 describeWith({ tools: ['cosign'] }, 'cosign', () => {
-  const scratch = new Scratch()
+  const scratch = new TempDir()
   let server: LocalServer
 
   beforeAll(async () => {

@@ -5,11 +5,11 @@ import { missingFrom } from '../support/layout-reader.ts'
 import { LocalServer } from '../support/local-server.ts'
 import { writeLayout } from '../support/oci-layout.ts'
 import { describeWith, findTool } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
 import { tarFile, writeTar } from '../support/tar.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 describeWith({ tools: ['crane'] }, 'crane', () => {
-  const scratch = new Scratch()
+  const scratch = new TempDir()
   let server: LocalServer
 
   beforeAll(async () => {

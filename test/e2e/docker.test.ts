@@ -5,13 +5,13 @@ import { Dockerd } from '../support/dockerd.ts'
 import { LocalServer } from '../support/local-server.ts'
 import { randomBatches, randomBytesOf } from '../support/random-bytes.ts'
 import { describeWith } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
 import { tar, tarFile, writeTar } from '../support/tar.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 const MIB = 1 << 20
 
 describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'Docker Engine', () => {
-  const scratch = new Scratch()
+  const scratch = new TempDir()
   let server: LocalServer
   let engine: Dockerd
 

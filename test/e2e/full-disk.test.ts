@@ -8,20 +8,20 @@ import { LocalServer } from '../support/local-server.ts'
 import { randomBytesOf } from '../support/random-bytes.ts'
 import { RegistryClient } from '../support/registry-client.ts'
 import { describeWith } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 const MIB = 1 << 20
 
 describeWith({ tools: ['mount', 'umount'], root: true, linux: true }, 'a server whose disk is full', () => {
   const before = image('full-disk-before')
-  let scratch: Scratch
+  let scratch: TempDir
   let disk: string
   let ballast: string
   let server: LocalServer
   let client: RegistryClient
 
   beforeEach(async () => {
-    scratch = new Scratch()
+    scratch = new TempDir()
     disk = scratch.folder('disk')
     await run('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', disk])
     ballast = scratch.write('disk/ballast', Buffer.alloc(16 * MIB))

@@ -6,7 +6,7 @@ import { missingFrom } from '../support/layout-reader.ts'
 import { LocalServer } from '../support/local-server.ts'
 import { writeLayout } from '../support/oci-layout.ts'
 import { describeWith, findTool } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 const SBOM = 'application/vnd.example.sbom'
 const SIGNATURE = 'application/vnd.example.signature'
@@ -18,7 +18,7 @@ interface Referrer {
 }
 
 describeWith({ tools: ['oras'] }, 'oras', () => {
-  const scratch = new Scratch()
+  const scratch = new TempDir()
   let server: LocalServer
 
   beforeAll(async () => {

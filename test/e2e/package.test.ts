@@ -7,14 +7,14 @@ import { installNode } from '../support/other-node.ts'
 import { packProject, withNode } from '../support/packed.ts'
 import { RegistryClient } from '../support/registry-client.ts'
 import { describeWith } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 /** The oldest Node that the package supports, and the newest of the npm package when this was written. */
 const NODES = ['22.13.0', '26.12.1']
 const ENVIRONMENT = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key', AWS_REGION: 'eu-central-1' }
 
 describeWith({ linux: true }, 'the packed package', () => {
-  const scratch = new Scratch('longshore-package-')
+  const scratch = new TempDir('longshore-package-')
   let tarball: string
   let folder: string
 

@@ -4,11 +4,11 @@ import { writeDockerArchive } from '../support/docker-archive.ts'
 import { LocalServer } from '../support/local-server.ts'
 import { randomBytesOf } from '../support/random-bytes.ts'
 import { describeWith } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
 import { tar, tarFile } from '../support/tar.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 describeWith({ tools: ['podman'], root: true, linux: true }, 'podman', () => {
-  const scratch = new Scratch()
+  const scratch = new TempDir()
   const podman = new ContainersStorage('podman')
   let server: LocalServer
 

@@ -7,12 +7,12 @@ import { LocalServer } from '../support/local-server.ts'
 import { writeLayout } from '../support/oci-layout.ts'
 import { digestOf, randomBytesOf } from '../support/random-bytes.ts'
 import { describeWith, findTool } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 const MIB = 1 << 20
 
 describeWith({ tools: ['regctl'] }, 'regctl', () => {
-  const scratch = new Scratch()
+  const scratch = new TempDir()
   let server: LocalServer
 
   beforeAll(async () => {

@@ -5,10 +5,10 @@ import { missingFrom } from '../support/layout-reader.ts'
 import { LocalServer } from '../support/local-server.ts'
 import { writeLayout } from '../support/oci-layout.ts'
 import { describeWith } from '../support/requirements.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 describeWith({ tools: ['skopeo'] }, 'skopeo', () => {
-  const scratch = new Scratch()
+  const scratch = new TempDir()
   const plain = image('skopeo')
   const index = multiArchitecture('skopeo')
   let layout: string

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import type { UploadId } from '../../lambda/protocol/reference.ts'
-import { keys, OF_ACCESS } from '../../lambda/store/keys.ts'
-import type { Item, Key, Range, Write } from '../../lambda/store/table.ts'
+import { ACCESS_PARTITIONS, keys } from '../../lambda/store/keys.ts'
+import type { Item, Key, KeyRange, Write } from '../../lambda/store/table.ts'
 import { keyOf } from '../../lambda/store/table.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
@@ -20,7 +20,7 @@ class WatchedTable extends MemoryTable {
     for (const { partition } of all) this.asked.add(partition)
     return super.getMany(all)
   }
-  override query<T extends Item>(partition: string, range?: Range): Promise<T[]> {
+  override query<T extends Item>(partition: string, range?: KeyRange): Promise<T[]> {
     this.asked.add(partition)
     return super.query(partition, range)
   }
@@ -41,19 +41,19 @@ it('neither claims nor the collector ask for accounts, tokens or the policy, whi
   await registry.expectStatus(202, 'DELETE', `/v2/app/manifests/${digest}`)
   table.asked.clear()
 
-  expect(await registry.directUploads.claim(session.name, session.upload)).toBe(true)
+  expect(await registry.directUploads.adopt(session.name, session.upload)).toBe(true)
   for (let run = 0; run < 4; run++) {
     registry.wait(GRACE)
     expect((await registry.collector.run()).failures).toEqual([])
   }
 
   expect(table.all().filter(({ partition }) => partition !== 'repositories')).toEqual([])
-  expect([...table.asked].filter(partition => OF_ACCESS.includes(partition))).toEqual([])
+  expect([...table.asked].filter(partition => ACCESS_PARTITIONS.includes(partition))).toEqual([])
 })
 
 it.each([keys.account('ann'), keys.policy, keys.refresh('hash'), keys.failures('bucket')])(
   '%j is one of those',
   key => {
-    expect(OF_ACCESS).toContain(key.partition)
+    expect(ACCESS_PARTITIONS).toContain(key.partition)
   },
 )

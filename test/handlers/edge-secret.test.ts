@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { putAnswer, type ResourceEvent } from '../../lambda/handlers/custom-resource.ts'
-import { parseSecret } from '../../lambda/handlers/edge-secret/secret.ts'
+import { type ResourceEvent, sendResponse } from '../../lambda/aws/custom-resource.ts'
+import { parseSecret } from '../../lambda/aws/edge-secret/secret.ts'
 import { createHandler } from '../../lambda/handlers/edge-secret.ts'
 import { EdgeServices } from '../support/edge-services.ts'
 
@@ -273,19 +273,19 @@ describe('An answer to CloudFormation', () => {
   beforeEach(() => void asked.splice(0))
 
   it('has no content type, for which its address is not signed', async () => {
-    await putAnswer(url(), '{}')
+    await sendResponse(url(), '{}')
     expect(asked).toEqual([{ method: 'PUT', type: undefined, body: '{}' }])
   })
 
   it('is given again when it is not taken', async () => {
     failures = 2
-    await putAnswer(url(), '{}', 1)
+    await sendResponse(url(), '{}', 1)
     expect(asked).toHaveLength(3)
   })
 
   it('fails aloud when it is never taken, so that Lambda begins again', async () => {
     failures = 9
-    await expect(putAnswer(url(), '{}', 1)).rejects.toThrow('503')
+    await expect(sendResponse(url(), '{}', 1)).rejects.toThrow('503')
     expect(asked).toHaveLength(3)
   })
 })

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Accounts } from '../../lambda/auth/accounts.ts'
-import type { ResourceEvent } from '../../lambda/handlers/custom-resource.ts'
+import { Accounts } from '../../lambda/auth/identity/accounts.ts'
+import type { ResourceEvent } from '../../lambda/aws/custom-resource.ts'
 import { createHandler } from '../../lambda/handlers/first-administrator.ts'
 import { basic, openGuarded } from '../support/auth.ts'
 import { MemoryTable } from '../support/memory-table.ts'

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { accessRecord, faultRecord, type Visit } from '../../lambda/http/access-log.ts'
+import { accessRecord, faultRecord, type RequestInfo } from '../../lambda/http/access-log.ts'
 import { parseRepositoryName } from '../../lambda/protocol/name.ts'
 
-const visit: Visit = {
+const visit: RequestInfo = {
   requestId: 'r',
   startedAt: 0,
   durationMs: 1.2345,

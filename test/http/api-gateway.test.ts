@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest'
 import {
   createGateway,
   type GatewayEvent,
-  LONGEST_BODY,
-  MOST_HEADERS,
+  MAX_BODY_BYTES,
+  MAX_HEADER_BYTES,
   readEvent,
 } from '../../lambda/http/api-gateway.ts'
 import type { App } from '../../lambda/http/app.ts'
-import type { Request, Response } from '../../lambda/http/message.ts'
+import type { HttpRequest, HttpResponse } from '../../lambda/http/message.ts'
 import { collect } from '../support/bytes.ts'
 import { digest, imageOf } from '../support/content.ts'
 import { openRegistry } from '../support/registry.ts'
@@ -40,14 +40,17 @@ function eventOf({ method = 'GET', path = '/v2/', query = '', headers = {}, body
 }
 
 /** What an app gets and what a client gets when `respond` is the app. */
-async function through(event: GatewayEvent, respond: (request: Request) => Promise<Response> | Response) {
+async function through(
+  event: GatewayEvent,
+  respond: (request: HttpRequest) => Promise<HttpResponse> | HttpResponse,
+) {
   const records: { status?: number; bytesIn?: number; bytesOut?: number; message?: string }[] = []
   const app: App = async request => ({ response: await respond(request) })
   const result = await createGateway({ app, log: record => records.push(record), clock: () => 0 })(event)
   return { ...result, bytes: Buffer.from(result.body, 'base64'), records }
 }
 
-const ok: Response = { status: 200, headers: {} }
+const ok: HttpResponse = { status: 200, headers: {} }
 
 describe('a request', () => {
   it('keeps every byte of its body, text or not', async () => {
@@ -142,10 +145,10 @@ describe('a response', () => {
   })
 
   it('may be as long as Lambda lets it, in bytes of JSON', async () => {
-    const body = Buffer.alloc(LONGEST_BODY)
-    const headers = { 'x-long': '"'.repeat(MOST_HEADERS - 100) }
+    const body = Buffer.alloc(MAX_BODY_BYTES)
+    const headers = { 'x-long': '"'.repeat(MAX_HEADER_BYTES - 100) }
     const { bytes, records, ...result } = await through(eventOf({}), () => ({ status: 200, headers, body }))
-    expect(bytes.length).toBe(LONGEST_BODY)
+    expect(bytes.length).toBe(MAX_BODY_BYTES)
     expect(JSON.stringify(result).length).toBeLessThan(LAMBDA_LIMIT)
   })
 
@@ -176,7 +179,7 @@ describe('a response', () => {
   it.each([
     ['fewer bytes than it says', { headers: { 'content-length': '5' }, body: Buffer.from('four') }],
     ['more bytes than it says', { headers: { 'content-length': '3' }, body: Buffer.from('four') }],
-    ['more headers than API Gateway takes', { headers: { 'x-long': 'x'.repeat(MOST_HEADERS) } }],
+    ['more headers than API Gateway takes', { headers: { 'x-long': 'x'.repeat(MAX_HEADER_BYTES) } }],
   ])('that has %s becomes an error document too', async (_, response) => {
     const { statusCode, bytes, records } = await through(eventOf({}), () => ({ status: 200, ...response }))
     expect(statusCode).toBe(503)
@@ -214,7 +217,7 @@ describe('the answer to a HEAD', () => {
   })
 
   it('that would be longer than Lambda can answer with is an error, rather than of a length that may not be told', async () => {
-    const headers = { 'content-length': String(LONGEST_BODY + 1) }
+    const headers = { 'content-length': String(MAX_BODY_BYTES + 1) }
     const result = await through(eventOf({ method: 'HEAD' }), () => ({ status: 200, headers }))
     expect(result.statusCode).toBe(503)
     expect(result.bytes.length).toBe(Number(result.headers['content-length']))
@@ -321,7 +324,7 @@ describe('a body that is opened', () => {
       { status: 200, headers: { 'content-length': '5000000' } },
     ],
     ['with a wrong length', 'GET', { status: 200, headers: { 'content-length': '9' } }],
-    ['with too many headers', 'GET', { status: 200, headers: { a: 'x'.repeat(MOST_HEADERS) } }],
+    ['with too many headers', 'GET', { status: 200, headers: { a: 'x'.repeat(MAX_HEADER_BYTES) } }],
   ])('is closed after the response %s', async (_, method, response) => {
     const { body, count } = counted(['hello'])
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { createApp, errorResponse } from '../../lambda/http/app.ts'
-import { ClientGone, type Request, type Response } from '../../lambda/http/message.ts'
+import { ClientGone, type HttpRequest, type HttpResponse } from '../../lambda/http/message.ts'
 import { route } from '../../lambda/http/router.ts'
 import { RegistryError } from '../../lambda/protocol/errors.ts'
 import { streamed } from '../support/registry.ts'
 
-const request = (method: string, path: string): Request => ({
+const request = (method: string, path: string): HttpRequest => ({
   method,
   path,
   query: new URLSearchParams(),
@@ -16,7 +16,7 @@ const request = (method: string, path: string): Request => ({
 class Foreseen extends Error {}
 
 /** An app with one row, whose handler does as it is told. */
-const appThat = (handle: () => Promise<Response>) =>
+const appThat = (handle: () => Promise<HttpResponse>) =>
   createApp({
     routes: [route('GET', '/v2/<name>/tags/list', 'pull', handle)],
     context: {},
@@ -25,7 +25,7 @@ const appThat = (handle: () => Promise<Response>) =>
   })
 const appThatThrows = (error: unknown) => appThat(() => Promise.reject(error))
 const TAGS = request('GET', '/v2/a/b/tags/list')
-const documentOf = ({ body }: Response) => JSON.parse(String(body))
+const documentOf = ({ body }: HttpResponse) => JSON.parse(String(body))
 
 it('says of every exchange which row served it, and for which repository', async () => {
   const exchange = await appThat(async () => ({ status: 204, headers: {} }))(TAGS)
@@ -49,7 +49,7 @@ it('turns a registry error into its document, which is no fault of ours', async 
   expect(exchange).toMatchObject({ code: 'TOOMANYREQUESTS', repository: 'a/b' })
   expect(exchange).not.toHaveProperty('fault')
   expect(exchange.response).toMatchObject({ status: 429, headers: { 'retry-after': '7' } })
-  expect(documentOf(exchange.response as Response).errors[0].detail).toEqual({ a: 1 })
+  expect(documentOf(exchange.response as HttpResponse).errors[0].detail).toEqual({ a: 1 })
 })
 
 it('turns an error that was foreseen into what it means, and keeps it for the log', async () => {
@@ -71,7 +71,7 @@ it.each([new Error('secret=hunter2'), new TypeError('hunter2'), 'hunter2', null]
   async error => {
     const exchange = await appThatThrows(error)(TAGS)
     expect(exchange).toMatchObject({ code: 'UNKNOWN', fault: error })
-    expect(documentOf(exchange.response as Response)).toEqual({
+    expect(documentOf(exchange.response as HttpResponse)).toEqual({
       errors: [{ code: 'UNKNOWN', message: 'unknown error' }],
     })
     expect(JSON.stringify(exchange.response?.headers)).not.toContain('hunter2')

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { bodyLength, readBody } from '../../lambda/http/body.ts'
-import type { Request } from '../../lambda/http/message.ts'
+import type { HttpRequest } from '../../lambda/http/message.ts'
 import { streamed } from '../support/registry.ts'
 
-const request = (headers: Record<string, string>, ...pieces: Uint8Array[]): Request => ({
+const request = (headers: Record<string, string>, ...pieces: Uint8Array[]): HttpRequest => ({
   method: 'PUT',
   path: '/',
   query: new URLSearchParams(),

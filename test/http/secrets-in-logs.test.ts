@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { makeKey } from '../../lambda/auth/passwords.ts'
-import { EdgeLinks } from '../../lambda/store/edge-links.ts'
+import { generateKey } from '../../lambda/auth/identity/passwords.ts'
+import { CloudFrontSigner } from '../../lambda/aws/signed-urls.ts'
 import { basic, bearer, newKey, openGuarded, PASSWORD } from '../support/auth.ts'
 import { digest } from '../support/content.ts'
 import { troubled } from '../support/faults.ts'
@@ -23,7 +23,7 @@ const logOf = (leak: string) =>
 describe('what no log may hold is found when it is planted there:', () => {
   it.each<[what: string, plant: () => string | Promise<string>]>([
     ['a token', async () => (await openGuarded()).tokenFor(basic('root', PASSWORD))],
-    ['a key or a refresh token', () => makeKey().key],
+    ['a key or a refresh token', () => generateKey().key],
     [
       'the proof of an upload',
       async () => {
@@ -35,11 +35,11 @@ describe('what no log may hold is found when it is planted there:', () => {
     ],
     [
       'the pass of the direct road',
-      () => new EdgeLinks(newKey()).uploadQuery('u' as never, 'a' as never, 1e9),
+      () => new CloudFrontSigner(newKey()).uploadQuery('u' as never, 'a' as never, 1e9),
     ],
     [
       'the signature of a pull',
-      () => new EdgeLinks(newKey()).pullPath(digest('') as never, 'k', 1_800_000_000),
+      () => new CloudFrontSigner(newKey()).pullPath(digest('') as never, 'k', 1_800_000_000),
     ],
     ['an Authorization header', () => basic('ci', 'some other password').authorization],
     ['an Authorization header', () => bearer('opaque-token').authorization],

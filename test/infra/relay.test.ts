@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { KEEP_ALIVE } from '../../server/node-http.ts'
+import { KEEP_ALIVE_MS } from '../../server/node-http.ts'
 import { flat, type Loose, synthesize } from './synthesize.ts'
 
 const made = synthesize({ relay: 'on', relayCpu: 1024, relayMemory: 2048, relayMin: 2, relayMax: 6 })
@@ -83,7 +83,7 @@ describe('The relay', () => {
   it('keeps a connection longer than its load balancer, which else would send on one that is being closed', () => {
     const attributes: Loose[] = made.one('AWS::ElasticLoadBalancingV2::LoadBalancer').LoadBalancerAttributes
     const idle = attributes.find(({ Key }) => Key === 'idle_timeout.timeout_seconds')
-    expect(KEEP_ALIVE).toBeGreaterThan((Number(idle?.Value) + 1) * 1000)
+    expect(KEEP_ALIVE_MS).toBeGreaterThan((Number(idle?.Value) + 1) * 1000)
   })
 
   it('has no NAT gateway', () => {

@@ -66,7 +66,7 @@ describe('The bucket', () => {
 })
 
 describe('The table', () => {
-  it('has the keys that lambda/store/dynamo-table.ts reads by', () => {
+  it('has the keys that lambda/store/dynamodb/table.ts reads by', () => {
     const { KeySchema, AttributeDefinitions } = synthesize().one(TABLE)
     expect(KeySchema).toEqual([
       { AttributeName: 'partition', KeyType: 'HASH' },

@@ -1,6 +1,6 @@
 import { RegionInfo } from 'aws-cdk-lib/region-info'
 import { expect, it } from 'vitest'
-import { isStsHost, stsHostOf } from '../../lambda/auth/federated/sts-hosts.ts'
+import { isStsHost, stsHostOf } from '../../lambda/auth/identity/federated/sts-hosts.ts'
 
 /** Those without a way to the internet, and so without us. */
 const isApart = (region: RegionInfo) => /iso/.test(region.partition ?? '')

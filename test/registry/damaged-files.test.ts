@@ -2,13 +2,13 @@ import { existsSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync 
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ObjectMissing } from '../../lambda/store/blobs.ts'
-import { FileBlobs } from '../../lambda/store/file-blobs.ts'
+import { FileBlobs } from '../../lambda/store/files/blobs.ts'
 import type { BlobRow } from '../../lambda/store/records.ts'
 import { collect } from '../support/bytes.ts'
 import { digest, imageOf } from '../support/content.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 const CONTENT = 'the content of a layer'
 const DIGEST = digest(CONTENT)
@@ -21,12 +21,12 @@ const DAMAGES: readonly [name: string, damage: (file: string) => void][] = [
   ['cut short', file => truncateSync(file, 5)],
 ]
 
-let scratch: Scratch
+let scratch: TempDir
 let table: MemoryTable
 let store: FileBlobs
 let registry: TestRegistry
 beforeEach(async () => {
-  scratch = new Scratch()
+  scratch = new TempDir()
   table = new MemoryTable()
   store = await FileBlobs.open(scratch.path)
   registry = openRegistry({ table, store })

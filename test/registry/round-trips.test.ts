@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import type { Response } from '../../lambda/http/message.ts'
+import type { HttpResponse } from '../../lambda/http/message.ts'
 import { OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
 import { createRegistryApp } from '../../lambda/registry-app.ts'
 import { bytesOf } from '../support/bytes.ts'
@@ -188,8 +188,8 @@ class Registry {
     store: this.#counted(this.#store, 'store'),
     clock: () => this.#now,
     newId: randomUUID,
-    grace: 24 * HOUR,
-    uploadLife: 24 * HOUR,
+    gracePeriod: 24 * HOUR,
+    uploadLifetime: 24 * HOUR,
   })
 
   async costOf(operation: () => Promise<unknown>): Promise<Cost> {
@@ -217,7 +217,7 @@ class Registry {
     body = '',
     contentType?: string,
     more: Record<string, string> = {},
-  ): Promise<Response> {
+  ): Promise<HttpResponse> {
     const [path = '', ...query] = target.split('?')
     const headers = { 'content-length': String(body.length), 'content-type': contentType, ...more }
     const request = {
@@ -229,7 +229,7 @@ class Registry {
     }
     const { response } = await this.#parts.app(request)
     expect(response?.status).toBeLessThan(305)
-    return response as Response
+    return response as HttpResponse
   }
 
   async begin(): Promise<string> {

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { IDLE_LIMIT } from '../../lambda/registry/session-work.ts'
-import { FileBlobs } from '../../lambda/store/file-blobs.ts'
+import { FileBlobs } from '../../lambda/store/files/blobs.ts'
 import { digest } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { type Answer, openRegistry } from '../support/registry.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 const CONTENT = 'the content of a layer'
 const DIGEST = digest(CONTENT)
@@ -81,7 +81,7 @@ describe('a request whose connection broke without a word', () => {
     ['in memory', async () => new MemoryBlobs()],
     ['in files', (folder: string) => FileBlobs.open(folder)],
   ])('gives way to a newer one, %s', async (_, openStore) => {
-    using scratch = new Scratch()
+    using scratch = new TempDir()
     const { registry, begin, patch, close } = await open(await openStore(scratch.path))
     await patch(0, CONTENT.slice(0, 4))
     const older = await begin(4, CONTENT.length - 1, CONTENT.slice(4, 9))

@@ -112,7 +112,7 @@ describe('chunks in order', () => {
 
 describe('the least size of a chunk', () => {
   it('is told to who begins an upload, where there is one, and shorter chunks are taken', async () => {
-    registry = openRegistry({ leastChunk: 1_000 })
+    registry = openRegistry({ minChunkSize: 1_000 })
     const begun = await registry.expectStatus(202, 'POST', '/v2/a/b/blobs/uploads/')
     expect(begun.headers['oci-chunk-min-length']).toBe('1000')
 

@@ -40,7 +40,7 @@ async function write(content: string, name = 'a'): Promise<DirectObject> {
   return session
 }
 
-const claim = ({ name, upload }: DirectObject) => registry.directUploads.claim(name, upload)
+const claim = ({ name, upload }: DirectObject) => registry.directUploads.adopt(name, upload)
 const isThere = async (name = 'a') => (await registry.head(`/v2/${name}/blobs/${DIGEST}`)).status === 200
 
 async function passGraces(count: number): Promise<void> {
@@ -124,8 +124,8 @@ describe('a blob that a client wrote, and no event has told of yet', () => {
     let asked = 0
     let open = 0
     let mostOpen = 0
-    const received = store.received.bind(store)
-    store.received = async object => {
+    const received = store.findUploaded.bind(store)
+    store.findUploaded = async object => {
       asked++
       mostOpen = Math.max(mostOpen, ++open)
       return received(object).finally(() => open--)
@@ -319,7 +319,7 @@ describe('where the store does not tell the digest of what a client wrote', () =
     expect([early.status, early.code, early.headers['retry-after']]).toEqual([503, 'UNAVAILABLE', '1'])
 
     const patient = openRegistry({ table, store, direct: { readLimit: 1000 } })
-    await patient.directUploads.claim(session.name, session.upload)
+    await patient.directUploads.adopt(session.name, session.upload)
     await registry.pushManifest('a', 'v1', imageOf([large]))
   })
 })

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream'
 import { expect, it } from 'vitest'
 import { clientView } from '../../server/client-view.ts'
 import { Log } from '../../server/log.ts'
-import { answering, ok, openDoor } from './support.ts'
+import { answering, ok, openServer } from './support.ts'
 
 const FORWARDED = { 'x-forwarded-for': '192.0.2.7', 'x-forwarded-proto': 'https' }
 
@@ -47,7 +47,7 @@ it('a header of a trusted peer is no warning', () => {
 it('the app and the log get the address and the origin that a trusted proxy tells', async () => {
   const log = new Log(new PassThrough(), 'json')
   const app = answering(async ({ origin, remote }) => ok(`${origin} ${remote}`))
-  await using door = await openDoor(app, { client: clientView(['127.0.0.1'], log) })
+  await using door = await openServer(app, { client: clientView(['127.0.0.1'], log) })
   const headers = { ...FORWARDED, 'x-forwarded-host': 'Registry.Example' }
   expect(await (await fetch(door.url, { headers })).text()).toBe('https://registry.example 192.0.2.7')
   expect(await door.logged(1)).toMatchObject([{ remote: '192.0.2.7' }])

@@ -2,13 +2,13 @@ import { rmSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { App } from '../../lambda/http/app.ts'
-import type { Response } from '../../lambda/http/message.ts'
+import type { HttpResponse } from '../../lambda/http/message.ts'
 import type { Bytes } from '../../lambda/store/blobs.ts'
-import { FileBlobs } from '../../lambda/store/file-blobs.ts'
+import { FileBlobs } from '../../lambda/store/files/blobs.ts'
 import { bytesOf, madeBytes } from '../support/bytes.ts'
 import { openFiles, tellsOpenFiles } from '../support/open-files.ts'
 import { freshFolder } from './process.ts'
-import { dial, openDoor, until } from './support.ts'
+import { dial, openServer, until } from './support.ts'
 
 const SIZE = 3_000_000
 
@@ -27,7 +27,7 @@ describe.skipIf(!tellsOpenFiles)('a response with an open file behind it closes 
 
   /** Opens the file after a while, so that a client can leave before, and answers with it after another. */
   const app =
-    (about: Partial<Response> = {}): App =>
+    (about: Partial<HttpResponse> = {}): App =>
     async ({ query }) => {
       await wait(Number(query.get('before')))
       const body = await store.read('layer')
@@ -46,7 +46,7 @@ describe.skipIf(!tellsOpenFiles)('a response with an open file behind it closes 
     ['between the opening and the first byte', '?after=60'],
     ['at once', ''],
   ])('when the client leaves %s', async (_, query) => {
-    await using server = await openDoor(app())
+    await using server = await openServer(app())
     for (let client = 0; client < 5; client++) {
       const socket = await dial(server.port)
       socket.write(`GET /${query} HTTP/1.1\r\nhost: a\r\n\r\n`)
@@ -58,7 +58,7 @@ describe.skipIf(!tellsOpenFiles)('a response with an open file behind it closes 
   })
 
   it('when the client leaves in the middle', async () => {
-    await using server = await openDoor(app())
+    await using server = await openServer(app())
     const socket = await dial(server.port)
     socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
     await new Promise(resolve => socket.once('data', resolve))
@@ -68,7 +68,7 @@ describe.skipIf(!tellsOpenFiles)('a response with an open file behind it closes 
   })
 
   it('when two requests of one connection are dropped together', async () => {
-    await using server = await openDoor(app())
+    await using server = await openServer(app())
     const socket = await dial(server.port)
     socket.write('GET /?after=60 HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n')
     await wait(20)
@@ -84,7 +84,7 @@ describe.skipIf(!tellsOpenFiles)('a response with an open file behind it closes 
     ['a header cannot be sent', 'GET', { headers: { 'x-broken': 'a\r\nb' } }],
     ['the length is not the true one', 'GET', { headers: { 'content-length': '5' } }],
   ] as const)('when %s', async (_, method, about) => {
-    await using server = await openDoor(app(about))
+    await using server = await openServer(app(about))
     const socket = await dial(server.port)
     socket.write(`${method} / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`)
     socket.resume()
@@ -98,7 +98,7 @@ describe.skipIf(!tellsOpenFiles)('a response with an open file behind it closes 
       const { response } = await app()(request)
       return { ...(response && { response }), fault: new Error('after the opening') }
     }
-    await using server = await openDoor(failing)
+    await using server = await openServer(failing)
     const socket = await dial(server.port)
     socket.write('GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n')
     socket.resume()

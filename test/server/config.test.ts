@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { parseDuration } from '../../lambda/util/duration.ts'
 import { type Config, readCommand } from '../../server/config.ts'
-import { parseDuration } from '../../server/duration.ts'
 import { literally } from './support.ts'
 
 function read(args: string[], env: Record<string, string> = {}): Config {

@@ -1,18 +1,18 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Accounts } from '../../lambda/auth/accounts.ts'
+import { Accounts } from '../../lambda/auth/identity/accounts.ts'
 import { readCommand } from '../../server/config.ts'
 import type { FirstPassword } from '../../server/first-administrator.ts'
 import { openAuth } from '../../server/local-auth.ts'
 import { basic } from '../support/auth.ts'
 import { MemoryTable } from '../support/memory-table.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 const PASSWORD = 'correct horse battery'
-let scratch: Scratch
+let scratch: TempDir
 beforeEach(() => {
-  scratch = new Scratch('longshore-first-')
+  scratch = new TempDir('longshore-first-')
 })
 afterEach(() => scratch.remove())
 

@@ -1,22 +1,22 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Accounts } from '../../lambda/auth/accounts.ts'
-import { OPEN } from '../../lambda/auth/authorizer.ts'
-import { MEMORY } from '../../lambda/auth/logins.ts'
-import { SqliteTable } from '../../lambda/store/sqlite-table.ts'
+import { OPEN_ACCESS } from '../../lambda/auth/authorizer.ts'
+import { Accounts } from '../../lambda/auth/identity/accounts.ts'
+import { CACHE_TTL_MS } from '../../lambda/auth/identity/logins.ts'
+import { SqliteTable } from '../../lambda/store/sqlite/table.ts'
 import type { Table } from '../../lambda/store/table.ts'
 import type { Config } from '../../server/config.ts'
 import { openAuth } from '../../server/local-auth.ts'
 import { newKey } from '../support/auth.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { cheapPasswords } from '../support/passwords.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 const QUESTION = { method: 'GET', path: '/v2/', query: new URLSearchParams(), headers: {}, body: [] as never }
-let scratch: Scratch
+let scratch: TempDir
 beforeEach(() => {
-  scratch = new Scratch('longshore-auth-')
+  scratch = new TempDir('longshore-auth-')
   vi.useFakeTimers({ toFake: ['Date'] })
 })
 afterEach(() => {
@@ -37,7 +37,7 @@ async function isOpenWithoutAccounts(host: string): Promise<boolean> {
     )
   expect(await ask()).toBe(false)
   await accounts.remove('ann', 'user')
-  vi.setSystemTime(Date.now() + MEMORY + 1)
+  vi.setSystemTime(Date.now() + CACHE_TTL_MS + 1)
   return (await ask()) ?? true
 }
 
@@ -60,7 +60,7 @@ describe('a server on which nobody logs in yet', () => {
     'laptop.local',
     undefined,
   ])('answers who asks it as %s', async host => {
-    expect(await asked(host)).toBe(OPEN)
+    expect(await asked(host)).toBe(OPEN_ACCESS)
   })
 
   it.each(['evil.com:5000', 'evil.com.', 'localhost.evil.com', '127.0.0.1.evil.com', '1.2.3.4.5'])(
@@ -76,8 +76,8 @@ describe('a server on which nobody logs in yet', () => {
 
   it('answers by the name that it was told it has', async () => {
     const origin = 'https://registry.acme.com'
-    expect(await asked('registry.acme.com', { origin })).toBe(OPEN)
-    expect(await asked('Registry.Acme.com', { origin })).toBe(OPEN)
+    expect(await asked('registry.acme.com', { origin })).toBe(OPEN_ACCESS)
+    expect(await asked('Registry.Acme.com', { origin })).toBe(OPEN_ACCESS)
     expect(await asked('registry.acme.com.evil.com', { origin })).toBe('DENIED')
   })
 

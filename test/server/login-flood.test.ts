@@ -2,17 +2,17 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createAuth } from '../../lambda/auth/auth.ts'
-import type { KeyDerivation } from '../../lambda/auth/key-derivation.ts'
-import { Keyring } from '../../lambda/auth/keyring.ts'
-import { Passwords } from '../../lambda/auth/passwords.ts'
+import type { KeyDerivation } from '../../lambda/auth/identity/key-derivation.ts'
+import { Passwords } from '../../lambda/auth/identity/passwords.ts'
+import { Keyring } from '../../lambda/auth/tokens/keyring.ts'
 import type { App } from '../../lambda/http/app.ts'
 import { createRegistryApp } from '../../lambda/registry-app.ts'
-import { FileBlobs } from '../../lambda/store/file-blobs.ts'
-import { SqliteTable } from '../../lambda/store/sqlite-table.ts'
+import { FileBlobs } from '../../lambda/store/files/blobs.ts'
+import { SqliteTable } from '../../lambda/store/sqlite/table.ts'
 import { WorkQueue } from '../../server/work-queue.ts'
 import { basic } from '../support/auth.ts'
 import { GRACE, UPLOAD_LIFE } from '../support/registry.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 /** A hasher behind a queue of 2 that is stuck until the test lets it go. */
 function stuck(): KeyDerivation & { release(): void } {
@@ -28,7 +28,7 @@ function stuck(): KeyDerivation & { release(): void } {
 const BLOB = Buffer.from('a small layer')
 const DIGEST = `sha256:${createHash('sha256').update(BLOB).digest('hex')}`
 
-let scratch: Scratch
+let scratch: TempDir
 let table: SqliteTable
 let hasher: ReturnType<typeof stuck>
 let send: (headers: Record<string, string>, method: string, target: string, body?: Buffer) => Promise<Sent>
@@ -40,14 +40,21 @@ interface Sent {
 }
 
 beforeEach(async () => {
-  scratch = new Scratch('longshore-flood-')
+  scratch = new TempDir('longshore-flood-')
   table = new SqliteTable(join(scratch.path, 'registry.sqlite'))
   hasher = stuck()
   const keyring = new Keyring([randomBytes(32).toString('base64url')])
   const passwords = new Passwords({ derivation: hasher })
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, passwords })
   const store = await FileBlobs.open(scratch.path)
-  const deps = { table, store, clock: Date.now, newId: randomUUID, grace: GRACE, uploadLife: UPLOAD_LIFE }
+  const deps = {
+    table,
+    store,
+    clock: Date.now,
+    newId: randomUUID,
+    gracePeriod: GRACE,
+    uploadLifetime: UPLOAD_LIFE,
+  }
   const { app } = createRegistryApp(deps, { auth })
   send = (headers, method, target, body) => ask(app, headers, method, target, body)
   const { key } = await auth.accounts.addRobot('ci', { grants: [{ may: ['pull', 'push'], on: ['**'] }] })

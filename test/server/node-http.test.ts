@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
 import { buffer, text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
-import { ClientGone, type Request } from '../../lambda/http/message.ts'
+import { ClientGone, type HttpRequest } from '../../lambda/http/message.ts'
 import { RegistryError } from '../../lambda/protocol/errors.ts'
-import { answering, dial, errorCode, exchangeRaw, ok, openDoor, until } from './support.ts'
+import { answering, dial, errorCode, exchangeRaw, ok, openServer, until } from './support.ts'
 
 const MIB = 1024 * 1024
 
@@ -43,12 +43,12 @@ describe('what the app is asked', () => {
     ['http://elsewhere:1/v2/x?y=z', '/v2/x', [['y', 'z']]],
     ['http://elsewhere?y=z', '/', [['y', 'z']]],
   ])('%s is the path %s', async (target, path, query) => {
-    await using door = await openDoor(echo)
+    await using door = await openServer(echo)
     expect(await asked(door.port, target)).toMatchObject({ path, query })
   })
 
   it.each(['/v2/%', '/v2/%zz', '/v2/%ff'])('%s is malformed', async target => {
-    await using door = await openDoor(echo)
+    await using door = await openServer(echo)
     expect(await asked(door.port, target)).toMatchObject({ errors: [{ code: 'BAD_REQUEST' }] })
   })
 
@@ -59,14 +59,14 @@ describe('what the app is asked', () => {
     ['host: a\r\ncontent-range: 0-1\r\ncontent-range: 2-3', 'content-range'],
     ['host: a\r\ncontent-type: a/b\r\ncontent-type: c/d', 'content-type'],
   ])('with the headers %j is refused, because there are two', async (headers, name) => {
-    await using door = await openDoor(echo)
+    await using door = await openServer(echo)
     const raw = await exchangeRaw(door.port, `GET / HTTP/1.1\r\n${headers}\r\nconnection: close\r\n\r\n`)
     expect(raw).toMatch(/^HTTP\/1.1 400 /)
     expect(raw).toContain(`the header ${name} must be sent once`)
   })
 
   it('joins a header that was sent twice', async () => {
-    await using door = await openDoor(answering(async ({ headers }) => ok(headers.accept ?? '')))
+    await using door = await openServer(answering(async ({ headers }) => ok(headers.accept ?? '')))
     const raw = await exchangeRaw(
       door.port,
       'GET / HTTP/1.1\r\nhost: a\r\naccept: x/y\r\naccept: z\r\nconnection: close\r\n\r\n',
@@ -75,7 +75,7 @@ describe('what the app is asked', () => {
   })
 
   it.each(['content-length', 'chunked'])('has the body, sent with %s', async how => {
-    await using door = await openDoor(echo)
+    await using door = await openServer(echo)
     const headers: Record<string, string> = how === 'chunked' ? {} : { 'content-length': '6' }
     const request = httpRequest(door.url, { method: 'PUT', headers })
     request.write('abc')
@@ -87,7 +87,7 @@ describe('what the app is asked', () => {
 
 describe('what the client is answered', () => {
   it('has the status, the headers as given and a request id', async () => {
-    await using door = await openDoor(
+    await using door = await openServer(
       answering({ status: 202, headers: { 'docker-upload-uuid': 'x', location: '/y' } }),
     )
     const response = await fetch(door.url)
@@ -101,7 +101,7 @@ describe('what the client is answered', () => {
   })
 
   it('keeps the connection for the next request', async () => {
-    await using door = await openDoor(echo)
+    await using door = await openServer(echo)
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     const ports = new Set<number | undefined>()
     for (const method of ['GET', 'POST', 'DELETE', 'HEAD']) {
@@ -131,7 +131,7 @@ describe('what the client is answered', () => {
       released = true
       return { done: true as const, value: undefined }
     }
-    await using door = await openDoor(
+    await using door = await openServer(
       answering({ status: 200, headers: { 'content-length': '12345' }, body: iterable }),
     )
     const raw = await exchangeRaw(door.port, 'HEAD / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n')
@@ -141,7 +141,7 @@ describe('what the client is answered', () => {
   })
 
   it.each([204, 304])('has neither body nor length with %i', async status => {
-    await using door = await openDoor(answering({ status, headers: {} }))
+    await using door = await openServer(answering({ status, headers: {} }))
     const raw = await exchangeRaw(door.port, 'GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n')
     expect(raw).not.toMatch(/content-length|transfer-encoding/i)
     expect(raw).toMatch(/\r\n\r\n$/)
@@ -152,7 +152,7 @@ describe('what the client is answered', () => {
     async function* pieces() {
       for (let turn = 0; turn < 40; turn++) yield memory.fill(turn)
     }
-    await using door = await openDoor(
+    await using door = await openServer(
       answering({ status: 200, headers: { 'content-length': String(40 * 300_000) }, body: pieces() }),
     )
     const got = Buffer.from(await (await fetch(door.url)).arrayBuffer())
@@ -162,7 +162,7 @@ describe('what the client is answered', () => {
 
   it('is whole when it is one large buffer', async () => {
     const body = Buffer.alloc(4 * MIB, 'abc')
-    await using door = await openDoor(answering({ status: 200, headers: {}, body }))
+    await using door = await openServer(answering({ status: 200, headers: {}, body }))
     expect(Buffer.from(await (await fetch(door.url)).arrayBuffer()).equals(body)).toBe(true)
   })
 
@@ -171,7 +171,7 @@ describe('what the client is answered', () => {
       yield Buffer.alloc(1000)
       throw new Error('disk on fire')
     }
-    await using door = await openDoor(answering({ status: 200, headers: {}, body: failing() }))
+    await using door = await openServer(answering({ status: 200, headers: {}, body: failing() }))
     const response = await fetch(door.url)
     await expect(response.arrayBuffer()).rejects.toThrow()
     expect(await door.logged(2)).toMatchObject([{ status: 200 }, { level: 'error', message: 'disk on fire' }])
@@ -181,7 +181,7 @@ describe('what the client is answered', () => {
     async function* short() {
       yield Buffer.alloc(1000)
     }
-    await using door = await openDoor(
+    await using door = await openServer(
       answering({ status: 200, headers: { 'content-length': '2000' }, body: short() }),
     )
     const response = await fetch(door.url)
@@ -189,7 +189,7 @@ describe('what the client is answered', () => {
   })
 
   it('is told nothing of an unexpected error, and the log everything', async () => {
-    await using door = await openDoor(() => Promise.reject(new Error('secret')))
+    await using door = await openServer(() => Promise.reject(new Error('secret')))
     const response = await fetch(door.url)
     expect(response.status).toBe(500)
     expect(await response.text()).not.toContain('secret')
@@ -204,7 +204,7 @@ describe('a client that goes away', () => {
   it('ends the reading of its body with ClientGone', async () => {
     const began = Promise.withResolvers<void>()
     const ended = Promise.withResolvers<unknown>()
-    await using door = await openDoor(async ({ body }) => {
+    await using door = await openServer(async ({ body }) => {
       try {
         for await (const _ of body) began.resolve()
       } catch (error) {
@@ -223,7 +223,7 @@ describe('a client that goes away', () => {
   it('ends the reading of its body with ClientGone, also when that begins later', async () => {
     const ended = Promise.withResolvers<unknown>()
     const gone = Promise.withResolvers<void>()
-    await using door = await openDoor(async request => {
+    await using door = await openServer(async request => {
       await gone.promise
       await collect(request.body).catch(ended.resolve)
       return {}
@@ -246,7 +246,7 @@ describe('a client that goes away', () => {
         released = true
       }
     }
-    await using door = await openDoor(answering({ status: 200, headers: {}, body: endless() }))
+    await using door = await openServer(answering({ status: 200, headers: {}, body: endless() }))
     const socket = await dial(door.port)
     socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
     await once(socket, 'data')
@@ -263,7 +263,7 @@ describe('a client that goes away', () => {
         yield Buffer.alloc(MIB)
       }
     }
-    await using door = await openDoor(answering({ status: 200, headers: {}, body: endless() }))
+    await using door = await openServer(answering({ status: 200, headers: {}, body: endless() }))
     const socket = await dial(door.port)
     socket.pause()
     socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
@@ -281,7 +281,7 @@ describe('requests that do not wait for each other', () => {
   })
 
   it('are answered in their order', async () => {
-    await using door = await openDoor(slowFirst)
+    await using door = await openServer(slowFirst)
     const last = 'GET /3 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n'
     const raw = await exchangeRaw(door.port, get('/1') + get('/2') + last)
     expect(raw.match(/this is \/./g)).toEqual(['this is /1', 'this is /2', 'this is /3'])
@@ -294,7 +294,7 @@ describe('requests that do not wait for each other', () => {
       await gone.promise
       return ok('too late')
     })
-    await using door = await openDoor(first)
+    await using door = await openServer(first)
     const connection = once(door.door.server, 'connection')
     const socket = await dial(door.port)
     const [peer] = await connection
@@ -312,7 +312,7 @@ describe('a body that nobody wants', () => {
   const refusing = answering(ok('no', 401))
 
   it('is taken in, so that the answer arrives, and the connection closed', async () => {
-    await using door = await openDoor(refusing)
+    await using door = await openServer(refusing)
     const request = httpRequest(door.url, {
       method: 'PATCH',
       headers: { 'content-length': String(16 * MIB) },
@@ -328,7 +328,7 @@ describe('a body that nobody wants', () => {
   })
 
   it('is taken in up to a bound of bytes', async () => {
-    await using door = await openDoor(refusing, { bounds: { drain: { bytes: MIB, ms: 5_000 } } })
+    await using door = await openServer(refusing, { bounds: { drain: { bytes: MIB, ms: 5_000 } } })
     const request = httpRequest(door.url, { method: 'PATCH' })
     request.on('error', () => {})
     const feeding = setInterval(() => request.write(Buffer.alloc(MIB / 4)), 1)
@@ -340,13 +340,13 @@ describe('a body that nobody wants', () => {
   })
 
   it('is waited for up to a bound of time', async () => {
-    await using door = await openDoor(refusing, { bounds: { drain: { bytes: MIB, ms: 50 } } })
+    await using door = await openServer(refusing, { bounds: { drain: { bytes: MIB, ms: 50 } } })
     const raw = await exchangeRaw(door.port, 'PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n')
     expect(raw).toMatch(/^HTTP\/1.1 401/)
   })
 
   it('is taken in too when the app read a part of it', async () => {
-    await using door = await openDoor(
+    await using door = await openServer(
       answering(async ({ body }) => {
         for await (const _ of body) break
         return ok('too large', 413)
@@ -363,7 +363,7 @@ describe('a body that nobody wants', () => {
 
 describe('expectations', () => {
   it('asks for the body when the app does', async () => {
-    await using door = await openDoor(echo)
+    await using door = await openServer(echo)
     const request = httpRequest(door.url, { method: 'PUT', headers: { expect: '100-continue' } })
     request.flushHeaders()
     await once(request, 'continue')
@@ -373,7 +373,7 @@ describe('expectations', () => {
   })
 
   it('never asks for the body of a request that is refused', async () => {
-    await using door = await openDoor(answering(ok('no', 401)), { bounds: { drain: { bytes: 1, ms: 20 } } })
+    await using door = await openServer(answering(ok('no', 401)), { bounds: { drain: { bytes: 1, ms: 20 } } })
     const raw = await exchangeRaw(
       door.port,
       'PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n',
@@ -383,7 +383,7 @@ describe('expectations', () => {
   })
 
   it('refuses those it does not know', async () => {
-    await using door = await openDoor(echo)
+    await using door = await openServer(echo)
     const raw = await exchangeRaw(
       door.port,
       'GET / HTTP/1.1\r\nhost: a\r\nexpect: tea\r\nconnection: close\r\n\r\n',
@@ -397,7 +397,7 @@ describe('a server without file descriptors', () => {
   const exhausted = () => Object.assign(new Error('too many open files'), { code: 'EMFILE' })
 
   it('lives on when it cannot accept connections, and says so once a minute', async () => {
-    await using door = await openDoor(echo)
+    await using door = await openServer(echo)
     for (let times = 0; times < 3; times++) door.door.server.emit('error', exhausted())
     expect(await asked(door.port, '/')).toMatchObject({ path: '/' })
     const [first, ...others] = await door.logged(2)
@@ -406,14 +406,14 @@ describe('a server without file descriptors', () => {
   })
 
   it('lives on when accepting fails for another reason, which is a fault in the log', async () => {
-    await using door = await openDoor(echo)
+    await using door = await openServer(echo)
     door.door.server.emit('error', Object.assign(new Error('accept ECONNABORTED'), { code: 'ECONNABORTED' }))
     expect(await asked(door.port, '/')).toMatchObject({ path: '/' })
     expect(await door.logged(2)).toMatchObject([{ level: 'error' }, { status: 200 }])
   })
 
   it('answers 503 with Retry-After when the app fails for it', async () => {
-    await using door = await openDoor(() => Promise.reject(new Error('reading', { cause: exhausted() })))
+    await using door = await openServer(() => Promise.reject(new Error('reading', { cause: exhausted() })))
     const response = await fetch(door.url)
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1'])
   })
@@ -444,7 +444,7 @@ describe('what only the protocol sees', () => {
     ],
     ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n', 405, 'UNSUPPORTED'],
   ])('%s is answered with an error document', async (_, bytes, status, code) => {
-    await using door = await openDoor(echo)
+    await using door = await openServer(echo)
     const raw = await exchangeRaw(door.port, bytes)
     expect(raw).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
     expect(raw).toMatch(/content-type: application\/json/i)
@@ -455,7 +455,7 @@ describe('what only the protocol sees', () => {
 
   it('a broken chunk is answered, and ends the reading of the body', async () => {
     const ended = Promise.withResolvers<unknown>()
-    await using door = await openDoor(async request => {
+    await using door = await openServer(async request => {
       await collect(request.body).catch(ended.resolve)
       return {}
     })
@@ -470,7 +470,7 @@ describe('what only the protocol sees', () => {
   })
 
   it('a wish to change protocols is ignored', async () => {
-    await using door = await openDoor(echo)
+    await using door = await openServer(echo)
     const raw = await exchangeRaw(
       door.port,
       'GET /v2/ HTTP/1.1\r\nhost: a\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n',
@@ -481,7 +481,7 @@ describe('what only the protocol sees', () => {
   it.each(['', 'GET / HTTP/1.1\r\nhost: a\r\nx-slow: '])(
     'headers that do not arrive (%j) end in 408',
     async begun => {
-      await using door = await openDoor(echo, { bounds: { headers: 100 } })
+      await using door = await openServer(echo, { bounds: { headers: 100 } })
       const raw = await exchangeRaw(door.port, begun)
       expect(raw).toMatch(/^HTTP\/1.1 408/)
       expect(errorCode(raw)).toBe('REQUEST_TIMEOUT')
@@ -493,7 +493,7 @@ describe('what only the protocol sees', () => {
       yield Buffer.from('abc')
       yield Buffer.from('def')
     }
-    await using door = await openDoor(answering({ status: 200, headers: {}, body: pieces() }))
+    await using door = await openServer(answering({ status: 200, headers: {}, body: pieces() }))
     expect(await exchangeRaw(door.port, 'GET / HTTP/1.0\r\n\r\n')).toMatch(/\r\n\r\nabcdef$/)
   })
 })
@@ -503,7 +503,7 @@ describe('a client that stalls', () => {
 
   it('in its body is answered 408, and the app told that it has gone', async () => {
     const ended = Promise.withResolvers<unknown>()
-    await using door = await openDoor(
+    await using door = await openServer(
       async request => {
         await collect(request.body).catch(ended.resolve)
         return {}
@@ -526,7 +526,7 @@ describe('a client that stalls', () => {
         released = true
       }
     }
-    await using door = await openDoor(answering({ status: 200, headers: {}, body: endless() }), {
+    await using door = await openServer(answering({ status: 200, headers: {}, body: endless() }), {
       bounds: { stall },
     })
     const socket = await dial(door.port)
@@ -538,7 +538,7 @@ describe('a client that stalls', () => {
   })
 
   it('is not confused with one that is slow', async () => {
-    await using door = await openDoor(echo, { bounds: { stall: { window: 600, bytes: 4 } } })
+    await using door = await openServer(echo, { bounds: { stall: { window: 600, bytes: 4 } } })
     const request = httpRequest(door.url, { method: 'PUT' })
     for (let n = 0; n < 60; n++) {
       request.write('a')
@@ -550,8 +550,8 @@ describe('a client that stalls', () => {
   })
 
   it('is not confused with an app that takes its time', async () => {
-    await using door = await openDoor(
-      answering(async ({ body }: Request) => {
+    await using door = await openServer(
+      answering(async ({ body }: HttpRequest) => {
         for await (const _ of body) await new Promise(resolve => setTimeout(resolve, 300))
         await new Promise(resolve => setTimeout(resolve, 300))
         return ok('done')
@@ -565,7 +565,7 @@ describe('a client that stalls', () => {
 
 describe('the access log', () => {
   it('has one line for a request, with what the app and the door know of it', async () => {
-    await using door = await openDoor(
+    await using door = await openServer(
       answering(async request => ok(String((await collect(request.body)).length)), {
         route: '/v2/<name>/manifests/<reference>',
         action: 'push',
@@ -597,7 +597,7 @@ describe('the access log', () => {
   })
 
   it('names the code of an error', async () => {
-    await using door = await openDoor(() => Promise.reject(new RegistryError('NAME_UNKNOWN')))
+    await using door = await openServer(() => Promise.reject(new RegistryError('NAME_UNKNOWN')))
     await fetch(door.url)
     expect(await door.logged(1)).toMatchObject([{ status: 404, code: 'NAME_UNKNOWN' }])
   })

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { hashSync } from 'bcryptjs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { IN_PROCESS } from '../../lambda/auth/key-derivation.ts'
+import { IN_PROCESS } from '../../lambda/auth/identity/key-derivation.ts'
 import { PasswordThreads } from '../../server/password-threads.ts'
 
 const INPUT = {

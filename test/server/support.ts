@@ -3,16 +3,16 @@ import type { AddressInfo } from 'node:net'
 import { connect, type Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import type { App, Exchange } from '../../lambda/http/app.ts'
-import type { Request, Response } from '../../lambda/http/message.ts'
+import type { App, HandledRequest } from '../../lambda/http/app.ts'
+import type { HttpRequest, HttpResponse } from '../../lambda/http/message.ts'
 import type { clientView } from '../../server/client-view.ts'
 import { Log, type LogRecord } from '../../server/log.ts'
-import { type Bounds, createDoor, type Door } from '../../server/node-http.ts'
-import { closeDoor, listen } from '../../server/shutdown.ts'
+import { createHttpServer, type HttpServer, type ServerLimits } from '../../server/node-http.ts'
+import { closeGracefully, listen } from '../../server/shutdown.ts'
 import type { Certificate } from '../../server/tls.ts'
 
-export interface TestDoor extends AsyncDisposable {
-  readonly door: Door
+export interface TestServer extends AsyncDisposable {
+  readonly door: HttpServer
   readonly port: number
   readonly url: string
   /** What was logged so far. */
@@ -22,14 +22,14 @@ export interface TestDoor extends AsyncDisposable {
 }
 
 /** A door in front of an app, on any free port, until the end of the test's scope. */
-export async function openDoor(
+export async function openServer(
   app: App,
   {
     bounds,
     tls,
     client,
-  }: { bounds?: Partial<Bounds>; tls?: Certificate; client?: ReturnType<typeof clientView> } = {},
-): Promise<TestDoor> {
+  }: { bounds?: Partial<ServerLimits>; tls?: Certificate; client?: ReturnType<typeof clientView> } = {},
+): Promise<TestServer> {
   const chunks: string[] = []
   const stream = new Writable({
     write: (chunk, _, done) => {
@@ -38,7 +38,7 @@ export async function openDoor(
     },
   })
   const log = new Log(stream, 'json')
-  const door = createDoor({ app, log, ...(bounds && { bounds }), tls, ...(client && { client }) })
+  const door = createHttpServer({ app, log, ...(bounds && { bounds }), tls, ...(client && { client }) })
   await listen(door.server, 0, '127.0.0.1')
   const { port } = door.server.address() as AddressInfo
   const records = () => {
@@ -59,15 +59,15 @@ export async function openDoor(
       return records()
     },
     async [Symbol.asyncDispose]() {
-      await closeDoor(door, 0)
+      await closeGracefully(door, 0)
     },
   }
 }
 
 /** An app of one answer. */
 export function answering(
-  response: Response | ((request: Request) => Promise<Response>),
-  about: Exchange = {},
+  response: HttpResponse | ((request: HttpRequest) => Promise<HttpResponse>),
+  about: HandledRequest = {},
 ): App {
   return async request => ({
     ...about,
@@ -76,7 +76,7 @@ export function answering(
 }
 
 /** A small answer of text. */
-export function ok(body: string, status = 200): Response {
+export function ok(body: string, status = 200): HttpResponse {
   const bytes = Buffer.from(body)
   return {
     status,

@@ -255,7 +255,7 @@ export class Actor {
   async #writeTwice(name: RepositoryName): Promise<void> {
     const { id } = await this.#process.registry.uploads.begin(name, 'sha256', ANY_OWNER)
     const lastChance = this.#world.now + GRACE / 2
-    const claim = ({ registry }: Process) => registry.directUploads.claim(name, id)
+    const claim = ({ registry }: Process) => registry.directUploads.adopt(name, id)
     await this.#write(name, id, 'a', lastChance)
     await Promise.all([claim(this.#process), claim(this.#helper)])
     await this.#write(name, id, 'b', lastChance)
@@ -276,7 +276,7 @@ export class Actor {
   async #bring(name: RepositoryName, blob: string, way: Way): Promise<void> {
     const { blobs, uploads } = this.#process.registry
     const digest = digestOfText(blob)
-    const there = await blobs.assure(name, digest).then(
+    const there = await blobs.refresh(name, digest).then(
       () => true,
       () => false,
     )

@@ -30,9 +30,9 @@ export class World {
       store: gated(this.store, gate),
       clock: () => this.now,
       newId: () => this.#newId(),
-      grace: GRACE,
-      uploadLife: GRACE,
-      direct: { readLimit: 0 },
+      gracePeriod: GRACE,
+      uploadLifetime: GRACE,
+      directUploads: { readLimit: 0 },
     }
     const registry = createRegistry(deps)
     return { registry, collector: new Collector(deps, registry) }

@@ -2,11 +2,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
-import { Client } from '../../infra/smoke/client.ts'
-import { expectReady, inspect, whyUnreachable } from '../../infra/smoke/inspect.ts'
+import { Client } from '../../smoke/client.ts'
+import { expectReady, inspect, whyUnreachable } from '../../smoke/inspect.ts'
 import { attempt } from '../support/command.ts'
 
-const MAIN = fileURLToPath(new URL('../../infra/smoke/main.ts', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../smoke/main.ts', import.meta.url))
 const PATH = '/v2/smoke/test'
 const REGISTRY = { 'docker-distribution-api-version': 'registry/2.0' }
 const LOGIN = { user: 'ann', password: 'correct horse' }

@@ -12,8 +12,8 @@ import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import type { Tag } from '../../lambda/protocol/reference.ts'
 import { createRegistry } from '../../lambda/registry/registry.ts'
 import { UNGUARDED } from '../../lambda/registry/tags.ts'
-import { FileBlobs } from '../../lambda/store/file-blobs.ts'
-import { SqliteTable } from '../../lambda/store/sqlite-table.ts'
+import { FileBlobs } from '../../lambda/store/files/blobs.ts'
+import { SqliteTable } from '../../lambda/store/sqlite/table.ts'
 import { bytesOf, collect } from '../support/bytes.ts'
 
 const HOUR = 60 * 60 * 1000
@@ -116,7 +116,14 @@ class Registry {
 
   private constructor(folder: string, table: SqliteTable, store: FileBlobs) {
     const life = 24 * HOUR
-    const deps = { table, store, clock: () => this.now, newId: randomUUID, grace: life, uploadLife: life }
+    const deps = {
+      table,
+      store,
+      clock: () => this.now,
+      newId: randomUUID,
+      gracePeriod: life,
+      uploadLifetime: life,
+    }
     this.folder = folder
     this.#table = table
     this.#registry = createRegistry(deps)

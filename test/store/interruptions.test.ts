@@ -1,13 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { FileBlobs } from '../../lambda/store/file-blobs.ts'
+import { FileBlobs } from '../../lambda/store/files/blobs.ts'
 import { digest, imageOf } from '../support/content.ts'
 import { type Failure, interruptedTable, interruptions } from '../support/interruptions.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { openFiles, tellsOpenFiles } from '../support/open-files.ts'
 import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 vi.mock('node:fs/promises', async importOriginal => {
   const { interruptedFiles } = await import('../support/interruptions.ts')
@@ -178,11 +178,11 @@ async function play(process: Process, acts: readonly Act[]): Promise<void> {
 const MEMORY_DISK = '/dev/shm'
 
 describe.each(['kill', 'EIO', 'ENOSPC'] as const)('a registry interrupted at every step (%s)', how => {
-  let scratch: Scratch
+  let scratch: TempDir
   let world: World
   beforeEach(() => {
     vi.stubEnv('TMPDIR', existsSync(MEMORY_DISK) ? MEMORY_DISK : tmpdir())
-    scratch = new Scratch()
+    scratch = new TempDir()
   })
   afterEach(() => {
     scratch.remove()

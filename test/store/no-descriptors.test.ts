@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { StoreBusy } from '../../lambda/store/blobs.ts'
-import { FileBlobs } from '../../lambda/store/file-blobs.ts'
+import { FileBlobs } from '../../lambda/store/files/blobs.ts'
 import { digest, imageOf } from '../support/content.ts'
 import { openRegistry, type TestRegistry } from '../support/registry.ts'
-import { Scratch } from '../support/scratch.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 /** What the system refuses to open a file with, while it does. */
 const refusal = vi.hoisted(() => ({ code: undefined as string | undefined }))
@@ -22,11 +22,11 @@ const LARGE = imageOf(['layer'], { annotations: { fill: 'x'.repeat(400_000) } })
 const LAYER = digest('layer')
 
 describe.each(['EMFILE', 'ENFILE'])('a registry without a file descriptor left (%s)', code => {
-  let scratch: Scratch
+  let scratch: TempDir
   let registry: TestRegistry
   let session: string
   beforeEach(async () => {
-    scratch = new Scratch()
+    scratch = new TempDir()
     registry = openRegistry({ store: await FileBlobs.open(scratch.path) })
     for (const blob of ['{}', 'layer']) await registry.pushBlob('a', blob)
     await registry.pushManifest('a', 'large', LARGE)

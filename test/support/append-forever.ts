@@ -5,7 +5,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Draft } from '../../lambda/store/blobs.ts'
-import { FileBlobs } from '../../lambda/store/file-blobs.ts'
+import { FileBlobs } from '../../lambda/store/files/blobs.ts'
 import { bytesOf, madeBytes } from './bytes.ts'
 
 const [root = '', begun = '', rounds = ''] = process.argv.slice(2)

@@ -1,9 +1,9 @@
 import { attempt, BackgroundProcess, eventually, run } from './command.ts'
-import { Scratch } from './scratch.ts'
+import { TempDir } from './temp-dir.ts'
 
 /** A containerd of the tests' own, for its `ctr` command. No container is run. */
 export class Containerd implements AsyncDisposable {
-  readonly #scratch = new Scratch('longshore-containerd-')
+  readonly #scratch = new TempDir('longshore-containerd-')
   readonly #daemon: BackgroundProcess
 
   static async start(): Promise<Containerd> {

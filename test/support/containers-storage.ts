@@ -1,10 +1,10 @@
 import { attempt, run } from './command.ts'
-import { Scratch } from './scratch.ts'
+import { TempDir } from './temp-dir.ts'
 
 /** Podman or Buildah with a store of the tests' own. */
 export class ContainersStorage implements AsyncDisposable {
   readonly #command: 'podman' | 'buildah'
-  readonly #scratch = new Scratch('storage-')
+  readonly #scratch = new TempDir('storage-')
 
   constructor(command: 'podman' | 'buildah') {
     this.#command = command

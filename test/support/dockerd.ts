@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { attempt, BackgroundProcess, type CommandOptions, eventually, run } from './command.ts'
 import { findTool } from './requirements.ts'
-import { Scratch } from './scratch.ts'
+import { TempDir } from './temp-dir.ts'
 
 /** A Docker Engine of the tests' own: nothing of the machine's is touched. It has no network for containers but the machine's own. */
 export class Dockerd implements AsyncDisposable {
-  readonly #scratch = new Scratch('longshore-docker-')
+  readonly #scratch = new TempDir('longshore-docker-')
   #daemon: BackgroundProcess | undefined
 
   /** Overlay where the kernel allows it here, else plain copies of folders, which work everywhere. */

@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { Writable } from 'node:stream'
 import { createAuth } from '../../lambda/auth/auth.ts'
-import { federatedLogins } from '../../lambda/auth/federated/federated.ts'
-import { type Issuer, parseIssuers } from '../../lambda/auth/federated/issuers.ts'
-import { Keyring } from '../../lambda/auth/keyring.ts'
+import { federatedLogins } from '../../lambda/auth/identity/federated/federated.ts'
+import { type Issuer, parseIssuers } from '../../lambda/auth/identity/federated/issuers.ts'
+import { Keyring } from '../../lambda/auth/tokens/keyring.ts'
 import { createRegistryApp } from '../../lambda/registry-app.ts'
-import { FileBlobs } from '../../lambda/store/file-blobs.ts'
-import { SqliteTable } from '../../lambda/store/sqlite-table.ts'
+import { FileBlobs } from '../../lambda/store/files/blobs.ts'
+import { SqliteTable } from '../../lambda/store/sqlite/table.ts'
 import { databaseIn } from '../../server/data-folder.ts'
 import { Log } from '../../server/log.ts'
-import { createDoor } from '../../server/node-http.ts'
+import { createHttpServer } from '../../server/node-http.ts'
 import { newKey } from './auth.ts'
 import { freePort } from './free-port.ts'
 import { cheapPasswords } from './passwords.ts'
@@ -40,7 +40,14 @@ export class FolderServer implements AsyncDisposable {
     const federated = federatedLogins({ awsAccounts, issuers, stsEndpoint, clock: Date.now })
     const parts = { table, clock: Date.now, keyring: () => keyring, federated, passwords: cheapPasswords }
     const host = `localhost:${await freePort()}`
-    const deps = { table, store, clock: Date.now, newId: randomUUID, grace: GRACE, uploadLife: UPLOAD_LIFE }
+    const deps = {
+      table,
+      store,
+      clock: Date.now,
+      newId: randomUUID,
+      gracePeriod: GRACE,
+      uploadLifetime: UPLOAD_LIFE,
+    }
     const { app } = createRegistryApp(deps, {
       origin: `http://${host}`,
       auth: open ? undefined : createAuth(parts),
@@ -50,7 +57,7 @@ export class FolderServer implements AsyncDisposable {
       lines += piece
       done()
     }
-    const door = createDoor({ app, log: new Log(new Writable({ write }), 'json') })
+    const door = createHttpServer({ app, log: new Log(new Writable({ write }), 'json') })
     door.server.listen(Number(host.split(':')[1]), '127.0.0.1')
     await once(door.server, 'listening')
     const stop = async () => {

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import { type Auth, createAuth } from '../../lambda/auth/auth.ts'
-import { Keyring } from '../../lambda/auth/keyring.ts'
-import { TOKEN_LIFE } from '../../lambda/auth/tokens.ts'
+import { Keyring } from '../../lambda/auth/tokens/keyring.ts'
+import { TOKEN_LIFETIME } from '../../lambda/auth/tokens/tokens.ts'
 import type { App } from '../../lambda/http/app.ts'
 import { createRegistryApp } from '../../lambda/registry-app.ts'
 import { Log } from '../../server/log.ts'
-import { createDoor, type Door } from '../../server/node-http.ts'
+import { createHttpServer, type HttpServer } from '../../server/node-http.ts'
 import { newKey } from './auth.ts'
 import { MemoryBlobs } from './memory-blobs.ts'
 import { MemoryTable } from './memory-table.ts'
@@ -28,10 +28,10 @@ export class GuardedServer implements AsyncDisposable {
   /** Milliseconds by which its clock is ahead of the client's. */
   #ahead = 0
   #log = ''
-  readonly #door: Door
+  readonly #door: HttpServer
 
   /** @param tokensLeft for how many milliseconds a token works that it gives out, and says that it does; absent: an hour */
-  static async start({ tokensLeft = TOKEN_LIFE * 1000 } = {}): Promise<GuardedServer> {
+  static async start({ tokensLeft = TOKEN_LIFETIME * 1000 } = {}): Promise<GuardedServer> {
     const server = new GuardedServer(tokensLeft)
     server.#door.server.listen(0, '127.0.0.1')
     await once(server.#door.server, 'listening')
@@ -44,15 +44,18 @@ export class GuardedServer implements AsyncDisposable {
     const keyring = new Keyring([newKey()])
     const parts = { table, keyring: () => keyring, passwords: cheapPasswords }
     // A token that was given out so long ago has no more than that left, for us and for every client that reads `issued_at`.
-    const issuing = createAuth({ ...parts, clock: () => clock() - (TOKEN_LIFE * 1000 - tokensLeft) })
+    const issuing = createAuth({ ...parts, clock: () => clock() - (TOKEN_LIFETIME * 1000 - tokensLeft) })
     this.auth = { ...createAuth({ ...parts, clock }), tokens: issuing.tokens }
     const deps = { table, store: new MemoryBlobs(), clock, newId: randomUUID }
-    const { app } = createRegistryApp({ ...deps, grace: GRACE, uploadLife: UPLOAD_LIFE }, { auth: this.auth })
+    const { app } = createRegistryApp(
+      { ...deps, gracePeriod: GRACE, uploadLifetime: UPLOAD_LIFE },
+      { auth: this.auth },
+    )
     const write = (piece: Buffer, _: unknown, done: () => void) => {
       this.#log += piece
       done()
     }
-    this.#door = createDoor({ app: this.#watched(app), log: new Log(new Writable({ write }), 'json') })
+    this.#door = createHttpServer({ app: this.#watched(app), log: new Log(new Writable({ write }), 'json') })
   }
 
   /** Docker and others speak http to 127.0.0.1 unasked. */

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { BackgroundProcess, eventually } from './command.ts'
-import { Scratch } from './scratch.ts'
 import { expectNoSecrets } from './secrets-in-logs.ts'
+import { TempDir } from './temp-dir.ts'
 
 const START = fileURLToPath(new URL('../../server/start.js', import.meta.url))
 
@@ -16,7 +16,7 @@ interface LocalServerOptions {
 /** The registry as `npm start` runs it: a process of its own, on a free port. */
 export class LocalServer implements AsyncDisposable {
   readonly #options: LocalServerOptions
-  readonly #scratch = new Scratch('longshore-data-')
+  readonly #scratch = new TempDir('longshore-data-')
   #process: BackgroundProcess | undefined
   #port = 0
   #earlierLogs = ''

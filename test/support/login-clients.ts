@@ -5,8 +5,8 @@ import { Containers, Ctr, Docker } from './login-engines.ts'
 import { writeLayout } from './oci-layout.ts'
 import { randomBytesOf } from './random-bytes.ts'
 import { findTool, type Requirements } from './requirements.ts'
-import { Scratch } from './scratch.ts'
 import { tar, tarFile } from './tar.ts'
+import { TempDir } from './temp-dir.ts'
 
 /** What one of them says that was not let in. */
 export const REFUSED =
@@ -46,7 +46,7 @@ export interface LoginClientKind {
 
 /** A client that is one command and a folder. */
 abstract class Command implements LoginClient {
-  protected readonly scratch = new Scratch('longshore-client-')
+  protected readonly scratch = new TempDir('longshore-client-')
   readonly #command: string
   constructor(command: string) {
     this.#command = findTool(command) ?? command

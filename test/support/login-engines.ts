@@ -6,12 +6,12 @@ import { image } from './images.ts'
 import type { LoginClient, Outcome } from './login-clients.ts'
 import { writeLayoutArchive } from './oci-layout.ts'
 import { randomBytesOf } from './random-bytes.ts'
-import { Scratch } from './scratch.ts'
 import { tar, tarFile } from './tar.ts'
+import { TempDir } from './temp-dir.ts'
 
 /** Podman, which shares its code for registries with Buildah and CRI-O. */
 export class Containers implements LoginClient {
-  readonly #scratch = new Scratch('longshore-client-')
+  readonly #scratch = new TempDir('longshore-client-')
   readonly #logins = this.#scratch.write('auth.json', '{}')
   readonly #podman = new ContainersStorage('podman')
 
@@ -42,7 +42,7 @@ export class Containers implements LoginClient {
 }
 
 export class Docker implements LoginClient {
-  readonly #scratch = new Scratch('longshore-client-')
+  readonly #scratch = new TempDir('longshore-client-')
   readonly #engine: Dockerd
 
   static async start(this: void): Promise<Docker> {
@@ -77,7 +77,7 @@ export class Docker implements LoginClient {
 
 /** It keeps no logins: whoever uses it says who he is every time. */
 export class Ctr implements LoginClient {
-  readonly #scratch = new Scratch('longshore-client-')
+  readonly #scratch = new TempDir('longshore-client-')
   readonly #containerd: Containerd
   readonly #logins = new Map<string, string>()
 
@@ -119,7 +119,7 @@ export class Ctr implements LoginClient {
   }
 }
 
-function archiveOf(scratch: Scratch, name: string, seed: string): string {
+function archiveOf(scratch: TempDir, name: string, seed: string): string {
   const path = scratch.join(`${seed.replaceAll('/', '-')}.tar`)
   const layers = [0, 1].map(at => tar(tarFile(`${at}.bin`, randomBytesOf(`${seed}-${at}`, 20_000))))
   writeDockerArchive(path, name, layers)

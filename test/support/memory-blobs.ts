@@ -8,7 +8,7 @@ import {
   DraftBusy,
   ObjectMissing,
   type ObjectName,
-  type Received,
+  type UploadedObject,
 } from '../../lambda/store/blobs.ts'
 import { type DirectObject, directObject } from '../../lambda/store/direct-object.ts'
 
@@ -62,7 +62,7 @@ export class MemoryBlobs implements BlobStore {
     this.objects.delete(object)
   }
 
-  async link(): Promise<undefined> {}
+  async presign(): Promise<undefined> {}
 
   /** From now on the last bytes of a draft that is told its digest make the object at once, as they may in S3. */
   placeAtOnce(): void {
@@ -82,7 +82,7 @@ export class MemoryBlobs implements BlobStore {
     return true
   }
 
-  async received(object: ObjectName): Promise<Received | undefined> {
+  async findUploaded(object: ObjectName): Promise<UploadedObject | undefined> {
     const bytes = this.objects.get(object)
     if (!bytes) return undefined
     const digest = digestOf('sha256', createHash('sha256').update(bytes).digest('hex'))

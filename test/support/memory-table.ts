@@ -2,11 +2,11 @@ import {
   ConditionFailed,
   checkKeys,
   checkWrites,
-  holds,
+  conditionHolds,
   type Item,
   type Key,
+  type KeyRange,
   keyOf,
-  type Range,
   type Table,
   type Value,
   type Write,
@@ -25,7 +25,7 @@ export class MemoryTable implements Table {
     return keys.map(key => this.#find(key) as T | undefined)
   }
 
-  async query<T extends Item>(partition: string, range: Range = {}): Promise<T[]> {
+  async query<T extends Item>(partition: string, range: KeyRange = {}): Promise<T[]> {
     const { prefix = '', after, limit = Number.POSITIVE_INFINITY } = range
     const ordered = this.#items
       .filter(item => item.partition === partition && item.sort.startsWith(prefix))
@@ -39,7 +39,8 @@ export class MemoryTable implements Table {
 
   async transact(...writes: readonly Write[]): Promise<void> {
     checkWrites(writes)
-    const refused = (write: Write) => write.if !== undefined && !holds(write.if, this.#find(keyOf(write)))
+    const refused = (write: Write) =>
+      write.if !== undefined && !conditionHolds(write.if, this.#find(keyOf(write)))
     const failed = [...writes.keys()].filter(i => refused(writes[i] as Write))
     if (failed.length > 0) throw new ConditionFailed(failed)
     this.#items = writes.reduce(applied, this.#items)

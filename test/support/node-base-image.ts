@@ -2,14 +2,14 @@ import { copyFileSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { run } from './command.ts'
 import type { Dockerd } from './dockerd.ts'
-import type { Scratch } from './scratch.ts'
+import type { TempDir } from './temp-dir.ts'
 
 /**
  * Imports a base image that stands for the Dockerfile's default, which cannot be pulled here: this machine's Node at /nodejs/bin/node
  * and the libraries that it links to, and nothing else.
  * @returns the name of the image
  */
-export async function importNodeBase(engine: Dockerd, scratch: Scratch): Promise<string> {
+export async function importNodeBase(engine: Dockerd, scratch: TempDir): Promise<string> {
   const root = scratch.folder('base')
   const copy = (from: string, to: string) => {
     mkdirSync(dirname(join(root, to)), { recursive: true })

@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, symlinkSync } from 'node:fs'
 import { delimiter, join, relative } from 'node:path'
 import { run } from './command.ts'
-import type { Scratch } from './scratch.ts'
+import type { TempDir } from './temp-dir.ts'
 
 const TOP = join(import.meta.dirname, '../..')
 /** Top-level folders that a pack does not read. `node_modules` is linked. */
@@ -11,7 +11,7 @@ const LEFT_OUT = /^(node_modules|\.git|\.ci|data|cdk\.out|dist)($|\/)/
  * Runs `npm pack` in a copy of the project, because it replaces the manifest for a moment.
  * @returns the path of the tarball
  */
-export async function packProject(scratch: Scratch): Promise<string> {
+export async function packProject(scratch: TempDir): Promise<string> {
   const copy = scratch.folder('clone')
   cpSync(TOP, copy, { recursive: true, filter: path => !LEFT_OUT.test(relative(TOP, path)) })
   symlinkSync(join(TOP, 'node_modules'), join(copy, 'node_modules'))

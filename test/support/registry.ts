@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
 import type { Auth } from '../../lambda/auth/auth.ts'
-import { matchesAny } from '../../lambda/auth/glob.ts'
-import type { App, Exchange } from '../../lambda/http/app.ts'
-import type { Response } from '../../lambda/http/message.ts'
+import { matchesAny } from '../../lambda/auth/policy/glob.ts'
+import type { App, HandledRequest } from '../../lambda/http/app.ts'
+import type { HttpResponse } from '../../lambda/http/message.ts'
 import type { Algorithm } from '../../lambda/protocol/digest.ts'
-import type { DirectRoad } from '../../lambda/registry/dependencies.ts'
+import type { DirectUploadOptions } from '../../lambda/registry/dependencies.ts'
 import { createRegistryApp } from '../../lambda/registry-app.ts'
 import type { Context } from '../../lambda/routes/context.ts'
 import type { BlobStore } from '../../lambda/store/blobs.ts'
@@ -36,7 +36,7 @@ export interface Answer {
   /** The code of the error document, and its detail. */
   readonly code: string | undefined
   readonly detail: Readonly<Record<string, unknown>> | undefined
-  readonly exchange: Exchange
+  readonly exchange: HandledRequest
 }
 
 export interface Sent {
@@ -49,9 +49,9 @@ interface Parts {
   readonly table?: Table
   readonly store?: BlobStore
   readonly origin?: string
-  readonly direct?: DirectRoad
+  readonly direct?: DirectUploadOptions
   readonly signUpload?: Context['signUpload']
-  readonly leastChunk?: number
+  readonly minChunkSize?: number
   readonly auth?: Auth
   readonly corsOrigins?: readonly string[]
   /** Patterns of sparse repositories. */
@@ -76,7 +76,7 @@ export function openRegistry({
   origin = '',
   direct,
   signUpload,
-  leastChunk,
+  minChunkSize,
   auth,
   corsOrigins,
   clientOrigin,
@@ -92,9 +92,9 @@ export function openRegistry({
     newId: randomUUID,
     ...(pause && { pause }),
     ...(sparse && { isSparse: (name: string) => matchesAny(sparse, name) }),
-    grace: GRACE,
-    uploadLife: UPLOAD_LIFE,
-    ...(direct && { direct }),
+    gracePeriod: GRACE,
+    uploadLifetime: UPLOAD_LIFE,
+    ...(direct && { directUploads: direct }),
   }
   const {
     app: inner,
@@ -103,7 +103,7 @@ export function openRegistry({
   } = createRegistryApp(deps, {
     origin,
     ...(signUpload && { signUpload }),
-    ...(leastChunk !== undefined && { leastChunk }),
+    ...(minChunkSize !== undefined && { minChunkSize }),
     auth,
     corsOrigins,
   })
@@ -114,7 +114,7 @@ export function openRegistry({
     method: string,
     target: string,
     { headers = {}, body = '' }: Sent = {},
-  ): Promise<Exchange> {
+  ): Promise<HandledRequest> {
     const [path = '', ...query] = target.split('?')
     const whole = typeof body === 'string' || body instanceof Uint8Array
     const length: Record<string, string> = whole
@@ -224,7 +224,7 @@ export function openRegistry({
 }
 
 /** What must hold of every answer, whatever was asked. */
-function expectLawful(method: string, { status, headers, body }: Response, bytes: Buffer): void {
+function expectLawful(method: string, { status, headers, body }: HttpResponse, bytes: Buffer): void {
   expect(status).toBeGreaterThanOrEqual(200)
   expect(headers['docker-distribution-api-version']).toBe('registry/2.0')
   for (const [name, value] of Object.entries(headers)) {
@@ -244,7 +244,7 @@ function expectLawful(method: string, { status, headers, body }: Response, bytes
   expect(errors?.[0]).toMatchObject({ code: expect.stringMatching(/^[A-Z_]+$/), message: expect.any(String) })
 }
 
-async function bodyOf({ body = new Uint8Array() }: Response): Promise<Buffer> {
+async function bodyOf({ body = new Uint8Array() }: HttpResponse): Promise<Buffer> {
   if (body instanceof Uint8Array) return Buffer.from(body)
   const all: Uint8Array[] = []
   for await (const piece of body) all.push(piece)

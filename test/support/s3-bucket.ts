@@ -1,6 +1,6 @@
 import { ListMultipartUploadsCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3'
+import { S3Blobs } from '../../lambda/store/s3/blobs.ts'
 import { Bucket } from '../../lambda/store/s3/bucket.ts'
-import { S3Blobs } from '../../lambda/store/s3-blobs.ts'
 import type { S3Server } from './s3-server.ts'
 
 /** What a process says that was ended in the middle. */

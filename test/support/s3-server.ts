@@ -2,23 +2,23 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CreateBucketCommand, type S3Client } from '@aws-sdk/client-s3'
+import type { S3BlobsOptions } from '../../lambda/store/s3/blobs.ts'
 import { openClient } from '../../lambda/store/s3/bucket.ts'
-import type { S3Settings } from '../../lambda/store/s3-blobs.ts'
 import { freePort } from './free-port.ts'
 import { findTool } from './requirements.ts'
-import { Scratch } from './scratch.ts'
+import { TempDir } from './temp-dir.ts'
 
 const KEYS = { accessKeyId: 'longshore', secretAccessKey: 'not a secret' }
 const BUCKET = 'registry'
 
 /** An S3 server in a folder of its own, on a port of its own, with one bucket: versitygw, which `.ci/s3/build` builds. */
 export class S3Server implements AsyncDisposable {
-  readonly settings: S3Settings & { readonly endpoint: string }
+  readonly settings: S3BlobsOptions & { readonly endpoint: string }
   readonly client: S3Client
   readonly #process: ChildProcess
-  readonly #scratch: Scratch
+  readonly #scratch: TempDir
 
-  private constructor(process: ChildProcess, scratch: Scratch, port: number) {
+  private constructor(process: ChildProcess, scratch: TempDir, port: number) {
     this.#process = process
     this.#scratch = scratch
     this.settings = {
@@ -34,7 +34,7 @@ export class S3Server implements AsyncDisposable {
   static async start(events?: string): Promise<S3Server> {
     const program = findTool('versitygw')
     if (program === undefined) throw new Error('versitygw is not there: run .ci/s3/build')
-    const scratch = new Scratch('longshore-s3-')
+    const scratch = new TempDir('longshore-s3-')
     const port = await freePort()
     const args = ['--port', `127.0.0.1:${port}`, '--region', 'eu-central-1', '--quiet', '--keep-alive']
     if (events) args.push('--event-webhook-url', events)

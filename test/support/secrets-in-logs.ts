@@ -1,5 +1,5 @@
 import { accessRecord, faultRecord } from '../../lambda/http/access-log.ts'
-import type { Exchange } from '../../lambda/http/app.ts'
+import type { HandledRequest } from '../../lambda/http/app.ts'
 
 /** What no log may hold, by what it looks like. */
 const PATTERNS: Readonly<Record<string, RegExp>> = {
@@ -36,7 +36,7 @@ interface Sent {
 }
 
 /** @throws {Error} when what the log says of a request holds a secret that came with it, or looks like one */
-export function expectKept(sent: Sent, done: Exchange): void {
+export function expectKept(sent: Sent, done: HandledRequest): void {
   const visit = { requestId: 'id', startedAt: 0, durationMs: 0, bytesIn: 0, bytesOut: 0 }
   const { method, headers } = sent
   const about = { ...visit, method, agent: headers['user-agent'], status: done.response?.status ?? 499 }

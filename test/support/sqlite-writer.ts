@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs'
-import { SqliteTable } from '../../lambda/store/sqlite-table.ts'
+import { SqliteTable } from '../../lambda/store/sqlite/table.ts'
 
 /**
  * A process to kill: writes pairs of items, several pairs at once, and prints the number of each pair that was

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { SignatureV4 } from '@smithy/signature-v4'
-import { type Credentials, Sha256 } from '../../lambda/store/aws-signing.ts'
+import { type Credentials, Sha256 } from '../../lambda/store/shared/aws-signing.ts'
 
 /** Whose key it is: what GetCallerIdentity answers. */
 interface Owner {

@@ -5,8 +5,8 @@ import {
   type Item,
   type Json,
   type Key,
+  type KeyRange,
   keyOf,
-  type Range,
   type Test,
   type Value,
   type Write,
@@ -15,7 +15,7 @@ import {
 /** One call of a table. Partitions are short names that the test puts in a space of its own. */
 export type Step =
   | { readonly writes: readonly Write[] }
-  | { readonly query: string; readonly range: Range }
+  | { readonly query: string; readonly range: KeyRange }
   | { readonly keys: readonly Key[] }
 
 /** Few keys, so that steps meet, and such as sort apart under any other order than ASCII's. */
@@ -118,7 +118,7 @@ const writes = fc.uniqueArray(fc.oneof({ weight: 8, arbitrary: write }, { weight
   },
 })
 
-const range: fc.Arbitrary<Range> = fc.record(
+const range: fc.Arbitrary<KeyRange> = fc.record(
   {
     prefix: fc.constantFrom('', 'tag', 'tag#', 'tag#1', 'tag#1_', 'T', '~'),
     after: fc.constantFrom(...SORTS, 'tag', 'tag#', 'tag#15', '!', '~'),

@@ -27,7 +27,7 @@ export async function makeDirectory(path: string): Promise<void> {
  * Maps the errors of the file system that the port has a name for: no room left, and no file descriptors left (of the process or of
  * the system). Other errors pass as they are.
  */
-export async function storing<T>(work: () => Promise<T>): Promise<T> {
+export async function mapDiskFull<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
@@ -41,7 +41,7 @@ export async function storing<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** The result of work on a file, or `undefined` when there is no such file. */
-export async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
+export async function ignoreNotFound<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work
   } catch (error) {

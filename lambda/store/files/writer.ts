@@ -1,7 +1,7 @@
 import type { Hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import type { Bytes } from '../blobs.ts'
-import { storing } from './durable.ts'
+import { mapDiskFull } from './durable.ts'
 
 /** Small enough for flat memory with many writers, large enough that a system call and a thread switch do not show. */
 const BATCH = 1024 * 1024
@@ -23,7 +23,7 @@ export async function writeBytes(file: FileHandle, from: number, bytes: Bytes, h
   const flush = async () => {
     const earlier = writing
     const [pieces, start] = [batch, position]
-    writing = storing(() => writeBatch(file, pieces, start))
+    writing = mapDiskFull(() => writeBatch(file, pieces, start))
     // It is awaited later; until then a failure must not count as unhandled.
     writing.catch(() => {})
     position += size

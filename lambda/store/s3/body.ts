@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream'
-import { inOurWords } from './errors.ts'
+import { mapS3Errors } from './errors.ts'
 
 /**
  * A response's body. A stream's own iterator closes nothing when it returns before its first step; this one does, so
  * that a client which leaves early leaves no connection behind.
  */
-export class Body implements AsyncIterableIterator<Uint8Array, undefined> {
+export class S3Body implements AsyncIterableIterator<Uint8Array, undefined> {
   readonly #stream: Readable
   readonly #pieces: AsyncIterator<Uint8Array, undefined>
 
@@ -20,7 +20,7 @@ export class Body implements AsyncIterableIterator<Uint8Array, undefined> {
 
   /** @throws {StoreBusy} when the connection is lost */
   next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    return inOurWords(this.#pieces.next())
+    return mapS3Errors(this.#pieces.next())
   }
 
   async return(): Promise<IteratorReturnResult<undefined>> {

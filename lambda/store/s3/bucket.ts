@@ -12,10 +12,10 @@ import {
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
-import type { Credentials } from '../aws-signing.ts'
 import { type ByteRange, ObjectMissing } from '../blobs.ts'
+import type { Credentials } from '../shared/aws-signing.ts'
 import type { Address } from './address.ts'
-import { inOurWords, isCalled } from './errors.ts'
+import { hasErrorName, mapS3Errors } from './errors.ts'
 
 /** A SHA-256 as S3 writes it: base64. Of a multipart object it is that of the parts' checksums, and `-<parts>` follows. */
 export type Checksum = string
@@ -78,42 +78,42 @@ export class Bucket {
       ChecksumSHA256: checksum,
       IfNoneMatch: onlyNew ? '*' : undefined,
     })
-    await inOurWords(this.#client.send(command))
+    await mapS3Errors(this.#client.send(command))
   }
 
   /** @throws {ObjectMissing} */
   async get(key: string, range?: ByteRange): Promise<Readable> {
     const Range = range && `bytes=${range.first}-${range.last}`
-    const { Body } = await inOurWords(this.#client.send(new GetObjectCommand({ ...this.#at(key), Range })))
+    const { Body } = await mapS3Errors(this.#client.send(new GetObjectCommand({ ...this.#at(key), Range })))
     return Body as Readable
   }
 
   /** All bytes of a small object. @throws {ObjectMissing} */
   async getAll(key: string): Promise<Buffer> {
     const body = await this.get(key)
-    return Buffer.concat(await inOurWords(body.toArray()))
+    return Buffer.concat(await mapS3Errors(body.toArray()))
   }
 
   async head(key: string): Promise<Found | undefined> {
     const command = new HeadObjectCommand({ ...this.#at(key), ChecksumMode: 'ENABLED' })
     try {
-      const { ContentLength = 0, ChecksumSHA256 } = await inOurWords(this.#client.send(command))
+      const { ContentLength = 0, ChecksumSHA256 } = await mapS3Errors(this.#client.send(command))
       return { size: ContentLength, checksum: ChecksumSHA256 }
     } catch (error) {
-      if (isCalled(error, 'NotFound')) return undefined
+      if (hasErrorName(error, 'NotFound')) return undefined
       throw error
     }
   }
 
   /** Also where there is none. */
   async delete(key: string): Promise<void> {
-    await inOurWords(this.#client.send(new DeleteObjectCommand(this.#at(key))))
+    await mapS3Errors(this.#client.send(new DeleteObjectCommand(this.#at(key))))
   }
 
   /** Begins a multipart upload and gives its id. */
   async begin(key: string): Promise<string> {
     const command = new CreateMultipartUploadCommand({ ...this.#at(key), ChecksumAlgorithm: 'SHA256' })
-    const { UploadId = '' } = await inOurWords(this.#client.send(command))
+    const { UploadId = '' } = await mapS3Errors(this.#client.send(command))
     return UploadId
   }
 
@@ -131,7 +131,7 @@ export class Bucket {
       Body: part.body,
       ChecksumSHA256: part.checksum,
     })
-    await inOurWords(this.#client.send(command, { ...(abortSignal && { abortSignal }) }))
+    await mapS3Errors(this.#client.send(command, { ...(abortSignal && { abortSignal }) }))
   }
 
   /** A thousand parts with numbers above `after`; fewer are the last. @throws {ObjectMissing} as {@link uploadPart} */
@@ -141,7 +141,7 @@ export class Bucket {
       UploadId: upload,
       PartNumberMarker: after > 0 ? String(after) : undefined,
     })
-    const { Parts = [], IsTruncated = false } = await inOurWords(this.#client.send(command))
+    const { Parts = [], IsTruncated = false } = await mapS3Errors(this.#client.send(command))
     const parts = Parts.map(({ PartNumber = 0, ETag = '', ChecksumSHA256 = '' }) => ({
       number: PartNumber,
       etag: ETag,
@@ -166,14 +166,14 @@ export class Bucket {
       MultipartUpload: { Parts },
       IfNoneMatch: '*',
     })
-    await inOurWords(this.#client.send(command))
+    await mapS3Errors(this.#client.send(command))
   }
 
   /** Also where there is none. */
   async abort(key: string, upload: string): Promise<void> {
     const command = new AbortMultipartUploadCommand({ ...this.#at(key), UploadId: upload })
     try {
-      await inOurWords(this.#client.send(command))
+      await mapS3Errors(this.#client.send(command))
     } catch (error) {
       if (!(error instanceof ObjectMissing)) throw error
     }
@@ -182,7 +182,7 @@ export class Bucket {
   /** The multipart uploads of a key that are neither completed nor aborted. */
   async listUploads(key: string): Promise<string[]> {
     const command = new ListMultipartUploadsCommand({ Bucket: this.#name, Prefix: key })
-    const { Uploads = [] } = await inOurWords(this.#client.send(command))
+    const { Uploads = [] } = await mapS3Errors(this.#client.send(command))
     return Uploads.flatMap(({ Key, UploadId }) => (Key === key && UploadId ? [UploadId] : []))
   }
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Draft, DraftBusy, ObjectMissing, type ObjectName, StoreBusy } from '../blobs.ts'
 import { parseDirectObject } from '../direct-object.ts'
-import { checkName } from '../object-name.ts'
+import { checkObjectName } from '../shared/object-name.ts'
 import type { Bucket, Part } from './bucket.ts'
-import { isCalled } from './errors.ts'
-import { checksumOf, checksumOfParts, type Notes, notesOf, outcomeOf } from './notes.ts'
+import { checksumOf, checksumOfParts, type DraftState, draftState, objectChecksum } from './draft-state.ts'
+import { hasErrorName } from './errors.ts'
 import { planParts } from './plan-parts.ts'
 
 /** How long to wait for what another process may be putting together, in milliseconds: three seconds in all. */
@@ -12,7 +12,7 @@ const PAUSES = [100, 200, 400, 800, 1_600]
 
 /** The key of a draft, and of the object that it becomes. */
 export function blobKey(object: ObjectName): string {
-  return `blobs/${checkName(object)}`
+  return `blobs/${checkObjectName(object)}`
 }
 
 /** The key of an object, which a client may have written. */
@@ -21,7 +21,7 @@ export function objectKey(object: ObjectName): string {
 }
 
 export function tailKeys(object: ObjectName): [string, string] {
-  return [`tails/${checkName(object)}/0`, `tails/${object}/1`]
+  return [`tails/${checkObjectName(object)}/0`, `tails/${object}/1`]
 }
 
 /**
@@ -30,7 +30,7 @@ export function tailKeys(object: ObjectName): [string, string] {
  */
 export async function loadTail(bucket: Bucket, draft: Draft): Promise<Buffer> {
   const { object } = draft
-  const { rest } = notesOf(draft)
+  const { rest } = draftState(draft)
   if (!rest) return Buffer.alloc(0)
   if (rest.slot === null) throw new DraftBusy(`${object} has its last bytes`)
   const tail = await bucket.getAll(tailKeys(object)[rest.slot])
@@ -39,7 +39,12 @@ export async function loadTail(bucket: Bucket, draft: Draft): Promise<Buffer> {
 }
 
 /** Puts the rest into the tail that does not hold the one before, which stays good until the new draft is brought. */
-export async function putAside(bucket: Bucket, draft: Draft, rest: Buffer, notes: Notes): Promise<Draft> {
+export async function saveTail(
+  bucket: Bucket,
+  draft: Draft,
+  rest: Buffer,
+  notes: DraftState,
+): Promise<Draft> {
   const { rest: before, ...others } = notes
   if (rest.length === 0) return { ...draft, state: others }
   const slot = before?.slot === 0 ? 1 : 0
@@ -49,7 +54,12 @@ export async function putAside(bucket: Bucket, draft: Draft, rest: Buffer, notes
 }
 
 /** Puts the last bytes where they will stay: as the last part, or as the object itself when it fits into one. */
-export async function place(bucket: Bucket, draft: Draft, rest: Buffer, notes: Notes): Promise<Draft> {
+export async function uploadLastPart(
+  bucket: Bucket,
+  draft: Draft,
+  rest: Buffer,
+  notes: DraftState,
+): Promise<Draft> {
   const { rest: _, ...others } = notes
   const checksum = checksumOf(rest)
   const { parts } = planParts(draft.size)
@@ -66,7 +76,7 @@ export async function place(bucket: Bucket, draft: Draft, rest: Buffer, notes: N
  */
 export async function commitDraft(bucket: Bucket, draft: Draft): Promise<void> {
   const { object, size } = draft
-  const { rest, slots } = notesOf(draft)
+  const { rest, slots } = draftState(draft)
   const { parts } = planParts(size)
   const isPlaced = parts === 0 && rest?.slot === null
   if (!isPlaced)
@@ -85,7 +95,7 @@ async function putWhole(bucket: Bucket, draft: Draft): Promise<void> {
 
 async function completeParts(bucket: Bucket, draft: Draft): Promise<void> {
   const { object, size } = draft
-  const { upload = '', rest } = notesOf(draft)
+  const { upload = '', rest } = draftState(draft)
   const key = blobKey(object)
   const count = planParts(size).parts + (rest ? 1 : 0)
   if (rest && rest.slot !== null) {
@@ -99,7 +109,7 @@ async function completeParts(bucket: Bucket, draft: Draft): Promise<void> {
     more = page.more
   }
   const ours = parts.slice(0, count)
-  const { checksum } = await outcomeOf(draft)
+  const { checksum } = await objectChecksum(draft)
   if (checksumOfParts(ours.map(part => part.checksum)) !== checksum)
     throw new DraftBusy(`the parts of ${object} are another process's`)
   await bucket.complete(key, upload, ours)
@@ -118,7 +128,7 @@ async function orThere(bucket: Bucket, draft: Draft, step: () => Promise<void>):
     } catch (error) {
       const busy = error instanceof DraftBusy
       const gone = error instanceof ObjectMissing
-      const taken = isCalled(error, 'PreconditionFailed', 'ConditionalRequestConflict', 'InvalidPart')
+      const taken = hasErrorName(error, 'PreconditionFailed', 'ConditionalRequestConflict', 'InvalidPart')
       // S3 may refuse what is there already before it has read the body, and then the connection is all that is seen to go.
       const lost = error instanceof StoreBusy
       if (!busy && !gone && !taken && !lost) throw error
@@ -135,7 +145,7 @@ async function orThere(bucket: Bucket, draft: Draft, step: () => Promise<void>):
 async function isThere(bucket: Bucket, draft: Draft): Promise<boolean> {
   const found = await bucket.head(blobKey(draft.object))
   if (!found) return false
-  const { size, checksum } = await outcomeOf(draft)
+  const { size, checksum } = await objectChecksum(draft)
   if (found.size !== size || found.checksum !== checksum)
     throw new DraftBusy(`${draft.object} is another process's`)
   return true

@@ -1,15 +1,15 @@
 import { ObjectMissing, StoreBusy } from '../blobs.ts'
-import { isUnreachable } from '../unreachable.ts'
+import { isUnreachable } from '../shared/aws-errors.ts'
 
 /** Errors by which S3 asks to be tried later, whatever their status. */
 const BUSY = ['OperationAborted', 'RequestTimeout', 'SlowDown', 'ThrottlingException']
 
 /** The result of a request, or an error of the port where it has one for it. Other errors pass as they are. */
-export async function inOurWords<T>(request: Promise<T>): Promise<T> {
+export async function mapS3Errors<T>(request: Promise<T>): Promise<T> {
   try {
     return await request
   } catch (error) {
-    if (isCalled(error, 'NoSuchKey', 'NoSuchUpload'))
+    if (hasErrorName(error, 'NoSuchKey', 'NoSuchUpload'))
       throw new ObjectMissing('S3 has no such object or upload', { cause: error })
     if (isBusy(error)) throw new StoreBusy('S3 does not answer', { cause: error })
     throw error
@@ -17,11 +17,11 @@ export async function inOurWords<T>(request: Promise<T>): Promise<T> {
 }
 
 /** Whether it is S3's error of one of these names. */
-export function isCalled(error: unknown, ...names: string[]): boolean {
+export function hasErrorName(error: unknown, ...names: string[]): boolean {
   return error instanceof Error && names.includes(error.name)
 }
 
 /** After the SDK's own retries: S3 is overloaded or broken, or the way to it is. */
 function isBusy(error: unknown): boolean {
-  return isCalled(error, ...BUSY) || isUnreachable(error)
+  return hasErrorName(error, ...BUSY) || isUnreachable(error)
 }

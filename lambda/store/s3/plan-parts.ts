@@ -12,7 +12,7 @@ const TIERS = [
   { count: 1_000, size: 4_864 * MiB }, // up to 5.08 TiB
 ] as const
 
-export const MOST_BYTES = TIERS.reduce((sum, { count, size }) => sum + count * size, 0)
+export const MAX_OBJECT_BYTES = TIERS.reduce((sum, { count, size }) => sum + count * size, 0)
 
 /** Where the bytes of a draft are, as far as their number alone says. */
 interface Plan {
@@ -27,7 +27,7 @@ interface Plan {
 /**
  * The cut depends on nothing but the number of bytes, and not on how they came. So whoever goes on with a draft cuts it
  * alike, and a draft need not say how large its parts are.
- * @throws {RangeError} for more bytes than {@link MOST_BYTES}
+ * @throws {RangeError} for more bytes than {@link MAX_OBJECT_BYTES}
  */
 export function planParts(bytes: number): Plan {
   let parts = 0

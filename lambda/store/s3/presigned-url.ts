@@ -1,6 +1,6 @@
 import { formatUrl } from '@aws-sdk/core/util'
 import { S3RequestPresigner } from '@aws-sdk/s3-request-presigner'
-import { type Credentials, Sha256 } from '../aws-signing.ts'
+import { type Credentials, Sha256 } from '../shared/aws-signing.ts'
 import { type Address, urlOf } from './address.ts'
 
 interface ObjectRequest {

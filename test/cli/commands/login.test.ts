@@ -7,15 +7,15 @@ import { basic } from '../../support/auth.ts'
 import { type CliOptions, longshore as longshoreAt, runInProcess, succeed } from '../../support/cli.ts'
 import { FolderServer } from '../../support/folder-server.ts'
 import { Issuer } from '../../support/issuer.ts'
-import { Scratch } from '../../support/scratch.ts'
 import { Sts } from '../../support/sts.ts'
+import { TempDir } from '../../support/temp-dir.ts'
 
 const PASSWORD = 'correct horse: ☃'
 const CREDENTIALS = { accessKeyId: 'AKIAEXAMPLEEXAMPLE00', secretAccessKey: 'key' }
 const AWS = { awsCredentials: async () => ({ credentials: CREDENTIALS, region: 'eu-central-1' }) }
 const ROLE = 'arn:aws:sts::123456789012:assumed-role/deploy/me'
 
-const data = new Scratch('longshore-data-')
+const data = new TempDir('longshore-data-')
 let sts: Sts
 let issuer: Issuer
 let server: FolderServer
@@ -37,9 +37,9 @@ afterAll(async () => {
   data.remove()
 })
 
-let docker: Scratch
+let docker: TempDir
 beforeEach(() => {
-  docker = new Scratch('longshore-docker-')
+  docker = new TempDir('longshore-docker-')
   return () => docker.remove()
 })
 
@@ -82,7 +82,7 @@ describe('login', () => {
   })
 
   it('is not needed where authentication is disabled', async () => {
-    using folder = new Scratch('longshore-data-')
+    using folder = new TempDir('longshore-data-')
     await using open = await FolderServer.start(folder.path, { open: true })
     const { code, stderr } = await longshore(`login ${open.host} --user ann`, { input: PASSWORD })
     expect({ code, stderr }).toEqual({

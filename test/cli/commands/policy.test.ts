@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { longshore as longshoreAt, succeed as succeedAt } from '../../support/cli.ts'
-import { Scratch } from '../../support/scratch.ts'
+import { TempDir } from '../../support/temp-dir.ts'
 
 const RULE = { name: 'public', who: ['anonymous'], may: ['pull'], on: ['public/*'] }
-let scratch: Scratch
+let scratch: TempDir
 beforeEach(() => {
-  scratch = new Scratch('longshore-cli-')
+  scratch = new TempDir('longshore-cli-')
 })
 afterEach(() => scratch.remove())
 

@@ -2,14 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { basic } from '../../support/auth.ts'
 import { type CliOptions, longshore, succeed } from '../../support/cli.ts'
 import { FolderServer } from '../../support/folder-server.ts'
-import { Scratch } from '../../support/scratch.ts'
 import { ScriptedRegistry } from '../../support/scripted-registry.ts'
+import { TempDir } from '../../support/temp-dir.ts'
 
 const PASSWORD = 'correct horse'
 const OCI_INDEX = 'application/vnd.oci.image.index.v1+json'
-let scratch: Scratch
+let scratch: TempDir
 beforeEach(() => {
-  scratch = new Scratch('longshore-cli-')
+  scratch = new TempDir('longshore-cli-')
 })
 afterEach(() => scratch.remove())
 

@@ -1,16 +1,16 @@
 import { existsSync, statSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { SqliteTable } from '../../../lambda/store/sqlite-table.ts'
+import { SqliteTable } from '../../../lambda/store/sqlite/table.ts'
 import { databaseIn } from '../../../server/data-folder.ts'
 import { openAuth } from '../../../server/local-auth.ts'
 import { longshore as longshoreAt, succeed as succeedAt } from '../../support/cli.ts'
 import { FolderServer } from '../../support/folder-server.ts'
-import { Scratch } from '../../support/scratch.ts'
+import { TempDir } from '../../support/temp-dir.ts'
 
 const PASSWORD = 'correct horse'
-let scratch: Scratch
+let scratch: TempDir
 beforeEach(() => {
-  scratch = new Scratch('longshore-cli-')
+  scratch = new TempDir('longshore-cli-')
 })
 afterEach(() => scratch.remove())
 

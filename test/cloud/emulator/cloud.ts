@@ -6,8 +6,8 @@ import { BackgroundProcess, eventually } from '../../support/command.ts'
 import { DynamoDBLocal } from '../../support/dynamodb-local.ts'
 import { freePort } from '../../support/free-port.ts'
 import { S3Server } from '../../support/s3-server.ts'
-import { Scratch } from '../../support/scratch.ts'
 import { expectNoSecrets } from '../../support/secrets-in-logs.ts'
+import { TempDir } from '../../support/temp-dir.ts'
 import { ApiGateway, type HeadLength } from './api-gateway.ts'
 import { BucketEvents } from './bucket-events.ts'
 import { CloudFront } from './cloudfront.ts'
@@ -113,7 +113,7 @@ export class Cloud implements AsyncDisposable {
   }: CloudOptions) {
     // Clients are told by what name to log in, so that must be known first.
     const port = wanted === 0 && auth === 'on' ? await freePort() : wanted
-    const scratch = this.#undo.adopt(new Scratch('longshore-cloud-'), scratch => scratch.remove())
+    const scratch = this.#undo.adopt(new TempDir('longshore-cloud-'), scratch => scratch.remove())
     this.events = this.#keep(await BucketEvents.start())
     const [dynamo, s3] = [DynamoDBLocal.start(), S3Server.start(this.events.url)]
     // When one of them does not start the other must have, so that it is stopped.

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
-import type { Credentials } from '../../../lambda/store/aws-signing.ts'
+import type { Credentials } from '../../../lambda/store/shared/aws-signing.ts'
 import {
   bodyOf,
   type EdgeRequest,
@@ -23,7 +23,7 @@ import {
   toEdgeRequest,
 } from '../../support/edge-event.ts'
 import { EdgeFunction, EdgeViolation } from '../../support/edge-function.ts'
-import { KeptRefusals, type Refusal } from './kept-refusals.ts'
+import { ErrorCache, type Refusal } from './error-cache.ts'
 import { signForBucket } from './origin-access.ts'
 import { forwarded, HOP_BY_HOP, hearRefusal, sendOn } from './origin-request.ts'
 
@@ -79,14 +79,14 @@ export class CloudFront {
   readonly #server: Server
   readonly #viewerRequest = edge('viewer-request')
   readonly #viewerResponse = edge('viewer-response')
-  readonly #refusals: KeptRefusals
+  readonly #refusals: ErrorCache
   readonly passages: Passage[] = []
   /** Called when one more has passed. */
   onPassage: (passage: Passage) => void = () => {}
 
   private constructor(distribution: Distribution) {
     this.#distribution = distribution
-    this.#refusals = new KeptRefusals(distribution.keepsRefusals ?? 0)
+    this.#refusals = new ErrorCache(distribution.keepsRefusals ?? 0)
     this.#server = createServer({ maxHeaderSize: 64 * 1024, requestTimeout: 0 }, (request, response) => {
       this.#serve(request, response).catch(() => response.destroy())
     })

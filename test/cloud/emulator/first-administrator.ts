@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createHandler } from '../../../lambda/handlers/first-administrator.ts'
-import { DynamoTable } from '../../../lambda/store/dynamo-table.ts'
+import { DynamoTable } from '../../../lambda/store/dynamodb/table.ts'
 import type { Cloud } from './cloud.ts'
 
 /** Lets the deployment's own function make the user `admin`. @returns what stands for the password that Secrets Manager generates */

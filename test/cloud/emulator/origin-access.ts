@@ -1,5 +1,5 @@
 import { SignatureV4 } from '@smithy/signature-v4'
-import { type Credentials, Sha256 } from '../../../lambda/store/aws-signing.ts'
+import { type Credentials, Sha256 } from '../../../lambda/store/shared/aws-signing.ts'
 
 interface Unsigned {
   readonly method: string

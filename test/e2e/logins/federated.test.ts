@@ -11,9 +11,9 @@ import { LocalServer } from '../../support/local-server.ts'
 import { writeLayout } from '../../support/oci-layout.ts'
 import { randomBytesOf } from '../../support/random-bytes.ts'
 import { describeWith, findTool } from '../../support/requirements.ts'
-import { Scratch } from '../../support/scratch.ts'
 import { Sts } from '../../support/sts.ts'
 import { tar, tarFile } from '../../support/tar.ts'
+import { TempDir } from '../../support/temp-dir.ts'
 
 const KEYS = { accessKeyId: 'ASIAEXAMPLEEXAMPLE00', secretAccessKey: 'key', sessionToken: 'session' }
 const MAY = { may: ['pull', 'push', 'create-tag', 'overwrite-tag'], on: ['team/**'] }
@@ -23,7 +23,7 @@ const RULES = [
 ]
 
 describeWith({ linux: true }, 'those for whom others vouch', () => {
-  const scratch = new Scratch('longshore-federated-')
+  const scratch = new TempDir('longshore-federated-')
   let sts: Sts
   let issuer: Issuer
   let server: LocalServer

@@ -3,17 +3,19 @@ import { run } from '../../support/command.ts'
 import { LocalServer } from '../../support/local-server.ts'
 import { LOGIN_CLIENTS, type LoginClient, REFUSED } from '../../support/login-clients.ts'
 import { describeWith } from '../../support/requirements.ts'
-import { Scratch } from '../../support/scratch.ts'
+import { TempDir } from '../../support/temp-dir.ts'
 
 const PASSWORD = 'correct horse'
 
 describeWith({ linux: true }, 'with logins', () => {
-  const scratch = new Scratch('longshore-logins-')
+  const scratch = new TempDir('longshore-logins-')
   let server: LocalServer
   let key: string
 
   const longshore = (words: string, input = '') =>
-    run(process.execPath, ['cli/longshore.js', ...words.split(' '), '--data', scratch.join('data')], { input })
+    run(process.execPath, ['cli/longshore.js', ...words.split(' '), '--data', scratch.join('data')], {
+      input,
+    })
 
   beforeAll(async () => {
     scratch.folder('data')

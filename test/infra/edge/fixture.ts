@@ -1,9 +1,9 @@
 import { expect } from 'vitest'
+import { CloudFrontSigner } from '../../../lambda/aws/signed-urls.ts'
 import { parseDigest } from '../../../lambda/protocol/digest.ts'
 import { type ErrorCode, RegistryError } from '../../../lambda/protocol/errors.ts'
 import type { RepositoryName } from '../../../lambda/protocol/name.ts'
 import type { UploadId } from '../../../lambda/protocol/reference.ts'
-import { EdgeLinks } from '../../../lambda/store/edge-links.ts'
 import { bodyOf, type HeaderList, toEdgeRequest } from '../../support/edge-event.ts'
 import { type Decision, EdgeFunction, type EdgeSurroundings } from '../../support/edge-function.ts'
 
@@ -23,7 +23,7 @@ export const viewerRequest = new EdgeFunction('infra/edge/viewer-request.js')
 export const viewerResponse = new EdgeFunction('infra/edge/viewer-response.js')
 
 /** Has no opinion on what it signs, so that tests can sign what the registry never would. */
-const links = (key: string) => new EdgeLinks(key)
+const links = (key: string) => new CloudFrontSigner(key)
 
 interface Signed {
   readonly id?: string

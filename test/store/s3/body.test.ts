@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { StoreBusy } from '../../../lambda/store/blobs.ts'
-import { Body } from '../../../lambda/store/s3/body.ts'
+import { S3Body } from '../../../lambda/store/s3/body.ts'
 import { collect } from '../../support/bytes.ts'
 
 describe('the body of an answer of S3', () => {
@@ -11,6 +11,6 @@ describe('the body of an answer of S3', () => {
       throw Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
     }
 
-    await expect(collect(new Body(Readable.from(breaking())))).rejects.toBeInstanceOf(StoreBusy)
+    await expect(collect(new S3Body(Readable.from(breaking())))).rejects.toBeInstanceOf(StoreBusy)
   })
 })

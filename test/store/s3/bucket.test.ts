@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ObjectMissing, StoreBusy } from '../../../lambda/store/blobs.ts'
 import { Bucket, openClient } from '../../../lambda/store/s3/bucket.ts'
-import { checksumOf } from '../../../lambda/store/s3/notes.ts'
+import { checksumOf } from '../../../lambda/store/s3/draft-state.ts'
 
 const servers: Server[] = []
 afterEach(() => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { type Draft, DraftBusy, ObjectMissing, StoreBusy } from '../../../lambda/store/blobs.ts'
 import type { Bucket, Part } from '../../../lambda/store/s3/bucket.ts'
+import { checksumOf, checksumOfParts } from '../../../lambda/store/s3/draft-state.ts'
 import { commitDraft } from '../../../lambda/store/s3/drafts.ts'
-import { checksumOf, checksumOfParts } from '../../../lambda/store/s3/notes.ts'
 import { ResumableHash } from '../../../lambda/store/s3/resumable-hash.ts'
 
 const PART = 8 * 2 ** 20

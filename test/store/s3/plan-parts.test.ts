@@ -1,14 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MOST_BYTES, planParts } from '../../../lambda/store/s3/plan-parts.ts'
+import { MAX_OBJECT_BYTES, planParts } from '../../../lambda/store/s3/plan-parts.ts'
 
 const MiB = 2 ** 20
 const GiB = 2 ** 30
 
 const size = fc.oneof(
   fc.nat({ max: 100 * MiB }),
-  fc.maxSafeNat().map(number => number % (MOST_BYTES + 1)),
-  fc.constantFrom(8 * MiB, 2_000 * 8 * MiB, 2_000 * 8 * MiB + 6_000 * 32 * MiB, MOST_BYTES),
+  fc.maxSafeNat().map(number => number % (MAX_OBJECT_BYTES + 1)),
+  fc.constantFrom(8 * MiB, 2_000 * 8 * MiB, 2_000 * 8 * MiB + 6_000 * 32 * MiB, MAX_OBJECT_BYTES),
 )
 
 describe('planning parts', () => {
@@ -19,9 +19,9 @@ describe('planning parts', () => {
   })
 
   it('reaches 5 TiB, and not one byte over its end', () => {
-    expect(MOST_BYTES).toBeGreaterThan(5 * 2 ** 40)
-    expect(planParts(MOST_BYTES)).toEqual({ parts: 10_000, rest: 0, next: undefined })
-    expect(() => planParts(MOST_BYTES + 1)).toThrow(RangeError)
+    expect(MAX_OBJECT_BYTES).toBeGreaterThan(5 * 2 ** 40)
+    expect(planParts(MAX_OBJECT_BYTES)).toEqual({ parts: 10_000, rest: 0, next: undefined })
+    expect(() => planParts(MAX_OBJECT_BYTES + 1)).toThrow(RangeError)
   })
 
   it('stays with parts of 32 MiB up to 200 GiB, so that two of them fit into 64 MiB', () => {

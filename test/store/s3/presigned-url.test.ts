@@ -2,10 +2,10 @@ import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Credentials } from '../../../lambda/store/aws-signing.ts'
 import type { Address } from '../../../lambda/store/s3/address.ts'
 import { openClient } from '../../../lambda/store/s3/bucket.ts'
 import { UrlSigner } from '../../../lambda/store/s3/presigned-url.ts'
+import type { Credentials } from '../../../lambda/store/shared/aws-signing.ts'
 
 const text = (max: number) => fc.string({ unit: 'binary', minLength: 1, maxLength: max })
 const word = fc.stringMatching(/^[A-Za-z0-9]{1,40}$/)

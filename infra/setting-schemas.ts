@@ -1,0 +1,89 @@
+import * as v from 'valibot'
+import { type Issuer, parseIssuers } from '../lambda/auth/identity/federated/issuers.ts'
+
+/*
+ * What settings can be made of. Each takes what the command line can say, which is text, as well as what cdk.json can hold. The message
+ * of each is what is allowed.
+ */
+
+export function oneOf<const T extends string>(...allowed: T[]) {
+  return v.pipe(v.unknown(), v.transform(plain), v.picklist(allowed, allowed.join(', ')))
+}
+
+export function oneNumberOf(...allowed: number[]) {
+  return v.pipe(v.unknown(), v.transform(number), v.picklist(allowed, allowed.join(', ')))
+}
+
+export function wholeNumber(least: number, most: number) {
+  const check = (value: unknown) => Number.isInteger(value) && Number(value) >= least && Number(value) <= most
+  return v.pipe(
+    v.unknown(),
+    v.transform(number),
+    v.custom<number>(check, `a whole number from ${least} to ${most}`),
+  )
+}
+
+export function matching(pattern: RegExp, allowed: string) {
+  return v.pipe(v.unknown(), v.transform(plain), v.string(allowed), v.regex(pattern, allowed))
+}
+
+export function list(pattern: RegExp, allowed: string) {
+  const split = (value: unknown) => (typeof value === 'string' ? value.split(',') : value)
+  const items = v.array(v.pipe(v.string(allowed), v.regex(pattern, allowed)), allowed)
+  return v.pipe(v.unknown(), v.transform(split), items, v.minLength(2, allowed), v.maxLength(3, allowed))
+}
+
+/** Origins as browsers send them: at most ten, since the environment of a function must fit into 4 KB. */
+export function origins() {
+  const allowed = 'at most 10 origins with commas, e.g. https://ui.example.com'
+  const split = (value: unknown) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value)
+  const one = v.pipe(v.string(allowed), v.regex(/^https?:\/\/[a-z0-9.-]{1,100}(:\d{1,5})?$/, allowed))
+  return v.pipe(v.unknown(), v.transform(split), v.array(one, allowed), v.maxLength(10, allowed))
+}
+
+/** All that a function is told by its environment must fit into 4 KB. */
+const LONGEST_ISSUERS = 2_500
+
+export function issuers() {
+  const read = (value: unknown) => (typeof value === 'string' ? JSON.parse(value) : value)
+  return v.pipe(
+    v.unknown(),
+    v.rawTransform<unknown, Issuer[]>(({ dataset, addIssue, NEVER }) => {
+      try {
+        const issuers = parseIssuers(read(dataset.value))
+        if (JSON.stringify(issuers).length <= LONGEST_ISSUERS) return issuers
+        addIssue({ message: `at most ${LONGEST_ISSUERS} characters of JSON` })
+      } catch (error) {
+        addIssue({ message: `a list of issuers; ${(error as Error).message}` })
+      }
+      return NEVER
+    }),
+  )
+}
+
+/** Amazon's rules: 50 tags, keys of 128 characters that do not begin with `aws:`, values of 256. */
+export function tags() {
+  const allowed = 'tags as key=value,key=value, with at most 40 of them'
+  const key = v.pipe(v.string(), v.regex(/^(?!aws:)[\w .:/+@-]{1,128}$/i, allowed))
+  const value = v.pipe(v.string(allowed), v.regex(/^[\w .:/=+@-]{0,256}$/, allowed))
+  const split = (text: unknown) => (typeof text === 'string' ? pairsOf(text) : text)
+  const pairs = v.pipe(v.record(key, value, allowed), v.maxEntries(40, allowed))
+  return v.pipe(v.unknown(), v.transform(split), pairs)
+}
+
+/** A pair without `=` stays out of shape, and is refused. */
+function pairsOf(text: string): unknown {
+  const pairs = text
+    .split(',')
+    .map(pair => [pair.split('=', 1)[0], pair.split('=').slice(1).join('=')] as const)
+  return text.split(',').every(pair => pair.includes('=')) ? Object.fromEntries(pairs) : text
+}
+
+/** cdk.json may hold 100 where the command line can only say "100". */
+function plain(value: unknown): unknown {
+  return typeof value === 'number' ? String(value) : value
+}
+
+function number(value: unknown): unknown {
+  return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
+}

@@ -1,0 +1,45 @@
+import { RegistryError } from '../../../protocol/errors.ts'
+import { parseCallerIdentity } from './caller-identity.ts'
+import type { HttpGet } from './http-get.ts'
+import type { FederatedLogin } from './login.ts'
+import { parsePresignedIdentity, REGISTRY_HEADER } from './presigned-identity.ts'
+
+interface AwsLoginParts {
+  /** Ids of the accounts whose roles and users may log in. */
+  readonly accounts: readonly string[]
+  readonly get: HttpGet
+  /** Milliseconds since 1970. */
+  readonly clock: () => number
+}
+
+/**
+ * `docker login -u aws`: the password is a request that only its signer could make, and that STS answers with who he is. We pass it
+ * on and believe the answer. Nothing in it is ever sent to anybody but STS.
+ */
+export function awsLogin({ accounts, get, clock }: AwsLoginParts): FederatedLogin {
+  return {
+    username: 'aws',
+    async login(password, registry) {
+      const question = parsePresignedIdentity(password, clock())
+      if (typeof question === 'string') throw refused(question)
+      const { status, text } = await get(question, { [REGISTRY_HEADER]: registry })
+      if (status >= 500) throw busy('UNAVAILABLE', `STS answers ${status}`)
+      if (status !== 200 && /"Code":\s*"Throttling/.test(text))
+        throw busy('TOOMANYREQUESTS', 'STS wants a pause')
+      if (status !== 200) throw refused(`STS does not take the signature, which must be for ${registry}`)
+      const caller = parseCallerIdentity(text)
+      if (!caller) throw refused('STS does not tell who signed')
+      if (!accounts.includes(caller.account))
+        throw refused(`nobody of account ${caller.account} logs in here`)
+      return caller
+    },
+  }
+}
+
+function refused(reason: string): RegistryError {
+  return new RegistryError('UNAUTHORIZED', { detail: { reason } })
+}
+
+function busy(code: 'UNAVAILABLE' | 'TOOMANYREQUESTS', reason: string): RegistryError {
+  return new RegistryError(code, { detail: { reason }, headers: { 'retry-after': '5' } })
+}

@@ -1,0 +1,60 @@
+import * as v from 'valibot'
+import { formatIssue } from '../../../util/format-issue.ts'
+import { claimPatterns } from '../../policy/schema.ts'
+
+const URL_OF_ISSUER = /^(https:\/\/[^\s?#@]+|http:\/\/(localhost|127\.0\.0\.1)(:\d+)?(\/[^\s?#@]*)?)$/
+const url = v.pipe(
+  v.string(),
+  v.check(URL.canParse, 'is no URL'),
+  v.regex(URL_OF_ISSUER, 'is no https URL without query and fragment'),
+)
+
+const Issuer = v.strictObject({
+  /** By which policies know it: `oidc:<name>`. */
+  name: v.pipe(
+    v.string(),
+    v.regex(/^[a-z0-9]+(?:[._-][a-z0-9]+)*$/, 'is no name such as github'),
+    v.maxLength(64),
+  ),
+  /** The claim `iss` of its tokens, to the letter. Its keys are found from there, as OpenID Connect Discovery says. */
+  issuer: url,
+  /**
+   * Claims and the patterns that all of them must fit for a token to be taken at all. Not optional: from many issuers, whoever
+   * wants a token for this registry can have one.
+   */
+  claims: v.pipe(
+    claimPatterns(v.pipe(v.string(), v.minLength(1))),
+    v.minEntries(1, 'must name at least one claim that tells whose tokens are taken'),
+  ),
+  /** The claim `aud`. Without it: the registry's host, or that with `https://` before it. */
+  audience: v.optional(v.pipe(v.string(), v.minLength(1))),
+  /** Where its keys are, when not where Discovery says; or the keys themselves, when they cannot be fetched. */
+  jwks: v.optional(v.union([url, v.looseObject({ keys: v.array(v.looseObject({ kty: v.string() })) })])),
+})
+
+/** Somebody whose tokens are believed, as the settings say. */
+export type Issuer = v.InferOutput<typeof Issuer>
+
+const Issuers = v.pipe(
+  v.array(Issuer, 'is no list'),
+  v.maxLength(20),
+  v.check(
+    unique(({ name }) => name),
+    'has two of one name',
+  ),
+  v.check(
+    unique(({ issuer }) => issuer),
+    'has the same issuer twice',
+  ),
+)
+
+/** @throws {Error} with one line that says what is wrong */
+export function parseIssuers(document: unknown): Issuer[] {
+  const parsed = v.safeParse(Issuers, document)
+  if (parsed.success) return parsed.output
+  throw new Error(formatIssue(parsed.issues, 'the list of issuers'))
+}
+
+function unique(nameOf: (issuer: Issuer) => string) {
+  return (issuers: Issuer[]) => new Set(issuers.map(nameOf)).size === issuers.length
+}

@@ -1,0 +1,83 @@
+import type { HttpRequest } from '../../http/message.ts'
+import { RegistryError } from '../../protocol/errors.ts'
+import { parseRepositoryName, type RepositoryName } from '../../protocol/name.ts'
+import type { Tag } from '../../protocol/reference.ts'
+import { formatScope } from '../../protocol/scope.ts'
+import { serviceName } from '../identity/basic-auth.ts'
+import type { RouteAction } from '../policy/actions.ts'
+import type { Right } from '../policy/schema.ts'
+
+const NO_LOGIN = 'nobody is logged in'
+const NOT_IN_TOKEN = 'the token was not given for this'
+
+/** How to log in, for whoever is refused. */
+export interface Challenge {
+  readonly realm: string
+  readonly service: string
+  readonly scope?: string
+}
+
+/** The challenge asks for everything that the request needs, so that a client which follows it is refused no second time. */
+export function challengeFor(request: HttpRequest, action: RouteAction, name?: RepositoryName): Challenge {
+  const actions = action === 'push' ? ['pull', 'push'] : action === 'delete' ? ['pull', 'delete'] : ['pull']
+  const source = action === 'push' ? mountSource(request) : undefined
+  const scopes = [
+    ...(name ? [{ type: 'repository', name, actions }] : []),
+    ...(name && source && source !== name ? [{ type: 'repository', name: source, actions: ['pull'] }] : []),
+  ]
+  const scope = scopes.map(formatScope).join(' ')
+  const service = serviceName(request)
+  const realm = `${request.origin ?? ''}/token`
+  if (action === 'list') return { realm, service, scope: 'registry:catalog:*' }
+  return { realm, service, ...(scope && { scope }) }
+}
+
+/** The repository that a request mounts a blob from, which it must be able to pull. */
+function mountSource({ method, query }: HttpRequest): RepositoryName | undefined {
+  const from = query.get('from')
+  if (method !== 'POST' || !query.has('mount') || !from) return undefined
+  try {
+    return parseRepositoryName(from)
+  } catch {
+    return undefined // no name that could be mounted from, nor put into a header
+  }
+}
+
+/**
+ * 401 with the challenge of Docker's token specification, which every client understands. It may answer with Basic all the same.
+ * @param cause what is wrong with the login that was shown, if one was
+ * @param error as RFC 6750 names it
+ */
+export function unauthorized(
+  { realm, service, scope }: Challenge,
+  cause?: RegistryError,
+  error?: string,
+): RegistryError {
+  const parts = [
+    `realm="${realm}"`,
+    `service="${service}"`,
+    ...(scope ? [`scope="${scope}"`] : []),
+    ...(error ? [`error="${error}"`] : []),
+  ]
+  return new RegistryError('UNAUTHORIZED', {
+    message: cause?.message ?? 'authentication required',
+    headers: { 'www-authenticate': `Bearer ${parts.join(',')}` },
+    // Docker takes an error of this code without a detail for one that may pass, and tries for 50 s.
+    detail: cause?.detail ?? { reason: error === 'insufficient_scope' ? NOT_IN_TOKEN : NO_LOGIN },
+    ...(cause && { cause }),
+  })
+}
+
+interface Denial {
+  readonly repository: RepositoryName
+  readonly tag?: Tag
+  readonly because: string
+}
+
+/** 403: to log in does not help. @param about none where it is not about a repository */
+export function forbidden(right: Right, about?: Denial): RegistryError {
+  const action = right === 'push-content' ? 'push' : right // whoever lacks that part lacks all of push
+  const where = about && (about.tag === undefined ? about.repository : `${about.repository}:${about.tag}`)
+  const message = about ? `${action} on ${where}: ${about.because}` : 'only administrators may do this'
+  return new RegistryError('DENIED', { message, detail: { action, ...about } })
+}

@@ -1,0 +1,117 @@
+import {
+  type CloudFrontKeyValueStoreClient,
+  ConflictException,
+  DescribeKeyValueStoreCommand,
+  paginateListKeys,
+  UpdateKeysCommand,
+} from '@aws-sdk/client-cloudfront-keyvaluestore'
+import {
+  DeleteParameterCommand,
+  GetParameterCommand,
+  ParameterAlreadyExists,
+  ParameterNotFound,
+  PutParameterCommand,
+  type SSMClient,
+} from '@aws-sdk/client-ssm'
+import type { EdgeKeyStore, SecretStore } from './keep-secret.ts'
+import { parseSecret, type Secret } from './secret.ts'
+
+const ATTEMPTS = 5
+
+/**
+ * Says what failed and how, but not in the words of the service: those may repeat what was sent, and so the secret.
+ */
+class StepFailed extends Error {
+  override readonly name = 'StepFailed'
+}
+
+/** The secret in SSM, encrypted with the account's own key for it. */
+export class SsmSecretStore implements SecretStore {
+  readonly #client: SSMClient
+  readonly #name: string
+
+  constructor(client: SSMClient, name: string) {
+    this.#client = client
+    this.#name = name
+  }
+
+  async read(): Promise<Secret | undefined> {
+    const command = new GetParameterCommand({ Name: this.#name, WithDecryption: true })
+    const found = await step(`read ${this.#name}`, () =>
+      this.#client.send(command).catch(unless(ParameterNotFound)),
+    )
+    return found && parseSecret(found.Parameter?.Value ?? '')
+  }
+
+  async write(secret: Secret, { replace }: { replace: boolean }): Promise<boolean> {
+    const command = new PutParameterCommand({
+      Name: this.#name,
+      Description: 'Longshore: what its edge and its API share. Made on deployment.',
+      Type: 'SecureString',
+      Value: JSON.stringify(secret),
+      Overwrite: replace,
+    })
+    const written = await step(`write ${this.#name}`, () =>
+      this.#client.send(command).catch(unless(ParameterAlreadyExists)),
+    )
+    return written !== undefined
+  }
+
+  async remove(): Promise<void> {
+    const command = new DeleteParameterCommand({ Name: this.#name })
+    await step(`delete ${this.#name}`, () => this.#client.send(command).catch(unless(ParameterNotFound)))
+  }
+}
+
+/** CloudFront's KeyValueStore. */
+export class CloudFrontKeyStore implements EdgeKeyStore {
+  readonly #client: CloudFrontKeyValueStoreClient
+  readonly #arn: string
+
+  constructor(client: CloudFrontKeyValueStoreClient, arn: string) {
+    this.#client = client
+    this.#arn = arn
+  }
+
+  async update({ put = {}, remove = [] }: Parameters<EdgeKeyStore['update']>[0]): Promise<void> {
+    await step('tell the edge', async () => {
+      for (let attempt = 1; ; attempt++)
+        try {
+          return await this.#updateOnce(put, remove)
+        } catch (error) {
+          // The store has changed since its ETag was read.
+          if (!(error instanceof ConflictException) || attempt === ATTEMPTS) throw error
+        }
+    })
+  }
+
+  async #updateOnce(put: Record<string, string>, remove: readonly string[]): Promise<void> {
+    const about = { KvsARN: this.#arn }
+    const { ETag } = await this.#client.send(new DescribeKeyValueStoreCommand(about))
+    const present = new Map<string, string>()
+    for await (const { Items = [] } of paginateListKeys({ client: this.#client }, about))
+      for (const { Key, Value } of Items) if (Key !== undefined) present.set(Key, Value ?? '')
+    const Puts = Object.entries(put)
+      .filter(([key, value]) => present.get(key) !== value)
+      .map(([Key, Value]) => ({ Key, Value }))
+    const Deletes = remove.filter(key => present.has(key)).map(Key => ({ Key }))
+    if (Puts.length + Deletes.length === 0) return
+    await this.#client.send(new UpdateKeysCommand({ ...about, IfMatch: ETag, Puts, Deletes }))
+  }
+}
+
+function unless(expected: new (...args: never[]) => Error): (error: unknown) => undefined {
+  return error => {
+    if (error instanceof expected) return undefined
+    throw error
+  }
+}
+
+async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const name = error instanceof Error ? error.name : 'unknown error'
+    throw new StepFailed(`cannot ${what}: ${name}`)
+  }
+}

@@ -1,0 +1,81 @@
+import { once } from 'node:events'
+import { request as askPlainly } from 'node:http'
+import { request as askOverTls } from 'node:https'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { partition } from '@aws-sdk/core/client'
+import { SignatureV4 } from '@smithy/signature-v4'
+import { type Credentials, Sha256 } from '../store/shared/aws-signing.ts'
+
+/** SSM answers forty such questions a second, and a crowd of instances may start at once. */
+const ATTEMPTS = 4
+/** All attempts together stay within the ten seconds in which a function must be ready. Milliseconds. */
+const TIMEOUT = 2_000
+const FIRST_WAIT = 100
+
+interface ParameterAddress {
+  /** Of a SecureString or another parameter. */
+  readonly name: string
+  readonly region: string
+  /** Of another server than Amazon's. */
+  readonly endpoint?: string | undefined
+}
+
+/**
+ * Reads and decrypts a parameter of SSM. The request is written here, because the SDK's client would be a fifth of the
+ * code that a cold start of the API loads (bench/README.md).
+ * @throws {Error} with the status and error type of SSM's response, never the value
+ */
+export async function readSsmParameter(
+  address: ParameterAddress,
+  credentials: () => Promise<Credentials>,
+): Promise<string> {
+  for (let made = 1; ; made++) {
+    try {
+      return await ask(address, await credentials())
+    } catch (error) {
+      if (made === ATTEMPTS) throw error
+      await sleep(Math.random() * FIRST_WAIT * 2 ** made)
+    }
+  }
+}
+
+async function ask({ name, region, endpoint }: ParameterAddress, credentials: Credentials): Promise<string> {
+  const url = new URL(endpoint ?? ssmUrl(region))
+  const body = JSON.stringify({ Name: name, WithDecryption: true })
+  const headers = await sign(url, body, region, credentials)
+  const signal = AbortSignal.timeout(TIMEOUT)
+  const outgoing = (url.protocol === 'http:' ? askPlainly : askOverTls)(url, {
+    method: 'POST',
+    headers,
+    signal,
+  })
+  outgoing.end(body)
+  const [answer] = await once(outgoing, 'response', { signal })
+  const document = JSON.parse(await text(answer))
+  const value: unknown = document.Parameter?.Value
+  if (answer.statusCode === 200 && typeof value === 'string') return value
+  throw new Error(`SSM does not tell ${name}: ${answer.statusCode} ${document.__type ?? ''}`.trim())
+}
+
+/** URL of SSM in a region, in the DNS domain of the region's partition. */
+export function ssmUrl(region: string): string {
+  return `https://ssm.${region}.${partition(region).dnsSuffix}`
+}
+
+/** The headers of a GetParameter request, with its signature. */
+async function sign(
+  { protocol, hostname, host }: URL,
+  body: string,
+  region: string,
+  credentials: Credentials,
+): Promise<Record<string, string>> {
+  const signer = new SignatureV4({ service: 'ssm', region, credentials, sha256: Sha256 })
+  const headers = {
+    host,
+    'content-type': 'application/x-amz-json-1.1',
+    'x-amz-target': 'AmazonSSM.GetParameter',
+  }
+  const request = { method: 'POST', protocol, hostname, path: '/', headers, body }
+  return (await signer.sign(request)).headers
+}

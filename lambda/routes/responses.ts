@@ -1,0 +1,46 @@
+import type { HttpResponse } from '../http/message.ts'
+import type { Digest } from '../protocol/digest.ts'
+
+type Headers = Readonly<Record<string, string>>
+
+/** An answer without a body. Its length is said all the same: a proxy or a gateway might otherwise guess one. */
+export function emptyResponse(status: number, headers: Headers = {}): HttpResponse {
+  return {
+    status,
+    headers: status === 204 || status === 304 ? headers : { ...headers, 'content-length': '0' },
+  }
+}
+
+export function jsonResponse(value: unknown, headers: Headers = {}): HttpResponse {
+  const body = Buffer.from(JSON.stringify(value))
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json', ...headers, 'content-length': String(body.length) },
+    body,
+  }
+}
+
+/** What is said of content that a digest names, whoever asks. */
+export function contentHeaders(content: {
+  digest: Digest
+  mediaType: string
+  size: number
+}): Record<string, string> {
+  return {
+    'content-type': content.mediaType,
+    'content-length': String(content.size),
+    'docker-content-digest': content.digest,
+    etag: etag(content.digest),
+  }
+}
+
+export function etag(digest: Digest): string {
+  return `"${digest}"`
+}
+
+/** Whether the client has this content already (RFC 9110 section 13.1.2). Some clients forget the quotes or mark it weak. */
+export function isNotModified(ifNoneMatch: string | undefined, digest: Digest): boolean {
+  if (ifNoneMatch === undefined) return false
+  const known = ifNoneMatch.split(',').map(entry => entry.trim().replace(/^W\//, '').replaceAll('"', ''))
+  return known.includes(digest) || known.includes('*')
+}

@@ -1,0 +1,80 @@
+import type { ServerResponse } from 'node:http'
+import { ClientGone, type HttpResponse } from '../lambda/http/message.ts'
+import type { Watch } from './stall-guard.ts'
+
+/** The most that is handed to the socket at once. A slow client must take so much within a window of the stall guard. */
+const SLICE = 256 * 1024
+
+/** Writes status and headers, made complete: without a length Node would send even an empty body in chunks. */
+export function writeHead(
+  outgoing: ServerResponse,
+  response: HttpResponse,
+  more: Record<string, string>,
+): void {
+  const { status, headers, body } = response
+  const length = body === undefined ? 0 : body instanceof Uint8Array ? body.length : undefined
+  const sized =
+    'content-length' in headers || outgoing.req.method === 'HEAD' || status === 204 || status === 304
+  if (!sized && length !== undefined) more['content-length'] = String(length)
+  outgoing.writeHead(status, { ...headers, ...more })
+}
+
+/**
+ * Sends the body and, unless told to leave it open, ends the response. Returns how many bytes were sent.
+ * A piece is asked for when the one before is with the system: its memory may be reused.
+ * @throws {ClientGone} when the client does not take it
+ */
+export async function writeBody(
+  outgoing: ServerResponse,
+  body: HttpResponse['body'],
+  watch: Watch,
+  end: boolean,
+): Promise<number> {
+  watch.waiting = true
+  if (body === undefined || outgoing.req.method === 'HEAD') {
+    if (end) outgoing.end()
+    else outgoing.flushHeaders()
+    return 0
+  }
+  if (body instanceof Uint8Array && body.length <= SLICE) {
+    if (end) outgoing.end(body)
+    else outgoing.write(body)
+    return body.length
+  }
+  const sent = await pump(outgoing, body instanceof Uint8Array ? [body] : body, watch)
+  if (end) outgoing.end()
+  return sent
+}
+
+async function pump(
+  outgoing: ServerResponse,
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  watch: Watch,
+): Promise<number> {
+  let sent = 0
+  // A body shorter or longer than announced must not pass for a whole one.
+  outgoing.strictContentLength = true
+  watch.waiting = false
+  for await (const piece of pieces) {
+    watch.waiting = true
+    for (let at = 0; at < piece.length; at += SLICE) {
+      const slice = piece.subarray(at, at + SLICE)
+      await handOver(outgoing, slice)
+      watch.moved += slice.length
+      sent += slice.length
+    }
+    watch.waiting = false
+  }
+  watch.waiting = true
+  return sent
+}
+
+/** Resolves when the system has taken every byte. */
+function handOver(outgoing: ServerResponse, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    outgoing.write(bytes, error => {
+      if (error) reject(new ClientGone('the connection ended before the answer did', { cause: error }))
+      else resolve()
+    })
+  })
+}

@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { readAwsConfig } from '../../lambda/aws/config.ts'
+
+const LEAST = {
+  AWS_REGION: 'eu-central-1',
+  LONGSHORE_TABLE: 'table',
+  LONGSHORE_BUCKET: 'bucket',
+  LONGSHORE_SECRET: '/longshore/secret',
+}
+
+const ISSUER = { name: 'ci', issuer: 'https://ci.example', claims: { repository: 'acme/*' } }
+
+describe('the environment of a deployed process', () => {
+  it('needs to say where things are, and no more', () => {
+    expect(readAwsConfig(LEAST)).toEqual({
+      table: 'table',
+      bucket: 'bucket',
+      region: 'eu-central-1',
+      secret: '/longshore/secret',
+      pull: 's3',
+      auth: 'on',
+      awsAccounts: [],
+      issuers: [],
+      sparse: [],
+      grace: 24 * 60 * 60 * 1000,
+      origin: '',
+      corsOrigins: [],
+      s3Endpoint: undefined,
+      ssmEndpoint: undefined,
+      stsEndpoint: undefined,
+    })
+  })
+
+  it('may say more', () => {
+    const more = {
+      LONGSHORE_PULL: 'edge',
+      LONGSHORE_GRACE_HOURS: '48',
+      LONGSHORE_SPARSE: 'mirror/**,cache/*',
+      LONGSHORE_ORIGIN: 'https://registry.example',
+      AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9000',
+      AWS_ENDPOINT_URL_SSM: 'http://127.0.0.1:9001',
+      LONGSHORE_AWS_ACCOUNTS: '123456789012,210987654321',
+      LONGSHORE_ISSUERS: JSON.stringify([ISSUER]),
+    }
+    expect(readAwsConfig({ ...LEAST, ...more })).toMatchObject({
+      pull: 'edge',
+      grace: 48 * 60 * 60 * 1000,
+      sparse: ['mirror/**', 'cache/*'],
+      origin: 'https://registry.example',
+      s3Endpoint: 'http://127.0.0.1:9000',
+      ssmEndpoint: 'http://127.0.0.1:9001',
+      awsAccounts: ['123456789012', '210987654321'],
+      issuers: [ISSUER],
+    })
+  })
+
+  it.each(Object.keys(LEAST))('is refused without %s', name => {
+    expect(() => readAwsConfig({ ...LEAST, [name]: undefined })).toThrow(`${name} is not set`)
+  })
+
+  it.each([
+    ['LONGSHORE_PULL', 'cdn'],
+    ['LONGSHORE_AUTH', 'maybe'],
+    ['LONGSHORE_AWS_ACCOUNTS', '1234'],
+    ['LONGSHORE_SPARSE', 'Mirror/**'],
+    ['LONGSHORE_SPARSE', 'mirror/**,'],
+    ['LONGSHORE_GRACE_HOURS', '0'],
+    ['LONGSHORE_GRACE_HOURS', 'soon'],
+    ['LONGSHORE_ORIGIN', 'registry.example'],
+    ['LONGSHORE_ORIGIN', 'https://registry.example/path'],
+    ['LONGSHORE_ORIGIN', 'https://user@registry.example'],
+  ])('is refused with %s=%s, in one line that names it', (name, value) => {
+    expect(() => readAwsConfig({ ...LEAST, [name]: value })).toThrow(new RegExp(`^${name} is .*$`))
+  })
+
+  it('is refused with a list of issuers that does not read', () => {
+    const of = (issuers: string) => () => readAwsConfig({ ...LEAST, LONGSHORE_ISSUERS: issuers })
+    expect(of('[{"name":"ci"}]')).toThrow('LONGSHORE_ISSUERS does not read: 0.issuer')
+    expect(of('ci')).toThrow(/^LONGSHORE_ISSUERS does not read: .*$/)
+  })
+})

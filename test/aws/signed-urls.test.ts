@@ -1,0 +1,68 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { CloudFrontSigner } from '../../lambda/aws/signed-urls.ts'
+import { type Digest, parseDigest } from '../../lambda/protocol/digest.ts'
+import { parseRepositoryName } from '../../lambda/protocol/name.ts'
+import { parseUploadId } from '../../lambda/protocol/reference.ts'
+import { anyDigest, anyText, repositoryName, uploadId } from '../support/arbitraries.ts'
+
+const KEY = 'abcdefghijklmnopqrstuvwxyz0123456789-_ABCDE'
+const ID = '6f2b0c4e-93a1-4d57-8e0f-2b7c5d9a1e34'
+const DIGEST = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+const EXPIRES = 1795224000
+
+const links = new CloudFrontSigner(KEY)
+const upload = (id: string, name: string, expires: number) =>
+  links.uploadQuery(parseUploadId(id), parseRepositoryName(name), expires)
+
+describe('links that the edge lets through', () => {
+  // Both signatures were made with: printf '…' | openssl dgst -sha256 -hmac "$KEY" -binary | basenc --base64url
+  it('sign an upload by its id, its repository and the time', () => {
+    expect(upload(ID, 'team/app', EXPIRES)).toBe(
+      'direct=1795224000.IdDf_WcIlVUaxvtZh7aN9uBWN2Nzv1T7BoQHO4Ji03A',
+    )
+  })
+
+  it('sign a pull by its digest, its object and the time', () => {
+    expect(links.pullPath(DIGEST as Digest, `blobs/${ID}`, EXPIRES)).toBe(
+      `/pull/1795224000.zE5sW_6-dotRsOhoyN8xzHE-ceaeJTboe0yB1tZmqHQ/${DIGEST}/blobs/${ID}`,
+    )
+  })
+
+  it('hold nothing that a client could see fit to escape, but for the colon of the digest', () => {
+    const time = fc.integer({ min: 1, max: 10 ** 12 - 1 })
+    fc.assert(
+      fc.property(uploadId, repositoryName, anyDigest, time, (id, name, digest, expires) => {
+        expect(upload(id, name, expires)).toMatch(/^direct=[\w.-]+$/)
+        expect(links.pullPath(digest, `direct/${id}/${name}`, expires)).toMatch(/^[\w./-]+:[\w./-]+$/)
+      }),
+    )
+  })
+
+  it('are others for another key', () => {
+    const other = new CloudFrontSigner(KEY.replace('a', 'b'))
+
+    expect(other.pullPath(parseDigest(DIGEST), 'blobs/x', EXPIRES)).not.toBe(
+      links.pullPath(parseDigest(DIGEST), 'blobs/x', EXPIRES),
+    )
+  })
+
+  it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('do not last until %s', expires => {
+    expect(() => upload(ID, 'a', expires)).toThrow(TypeError)
+  })
+})
+
+describe('the key of the links', () => {
+  it.each(['', 'short', `${KEY}a`, `${KEY.slice(1)}=`, `${KEY.slice(1)},`, `${KEY}\n`])('is not %j', key => {
+    expect(() => new CloudFrontSigner(key)).toThrow(TypeError)
+  })
+
+  it('is not told by the error that refuses it', () => {
+    fc.assert(
+      fc.property(anyText, text => {
+        const wrong = `secret${text}=`
+        expect(() => new CloudFrontSigner(wrong)).toThrow(expect.not.stringContaining('secret'))
+      }),
+    )
+  })
+})

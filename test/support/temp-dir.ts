@@ -1,0 +1,43 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** A folder of one test's own, made when it is first asked for and gone when the test is. */
+export class TempDir implements Disposable {
+  readonly #prefix: string
+  #path: string | undefined
+
+  constructor(prefix = 'longshore-test-') {
+    this.#prefix = prefix
+  }
+
+  get path(): string {
+    this.#path ??= mkdtempSync(join(tmpdir(), this.#prefix))
+    return this.#path
+  }
+
+  join(...parts: string[]): string {
+    return join(this.path, ...parts)
+  }
+
+  /** Writes a small file and gives its path. */
+  write(name: string, content: string | Uint8Array): string {
+    writeFileSync(this.join(name), content)
+    return this.join(name)
+  }
+
+  /** Makes a folder inside and gives its path. */
+  folder(name: string): string {
+    mkdirSync(this.join(name), { recursive: true })
+    return this.join(name)
+  }
+
+  remove(): void {
+    if (this.#path) rmSync(this.#path, { recursive: true, force: true, maxRetries: 5 })
+    this.#path = undefined
+  }
+
+  [Symbol.dispose](): void {
+    this.remove()
+  }
+}
