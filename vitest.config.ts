@@ -1,13 +1,16 @@
 import { defineConfig } from 'vitest/config'
 
-/** What is waited for comes at once on an idle machine, and on a busy one when it can. */
+/** `expect.poll` waits for an event, which may take long on a busy machine. */
 const expect = { poll: { timeout: 30_000 } }
 
-/** `npm run test:random` runs each property `FC_RUNS` times as often, which takes as many times as long. */
+/** `npm run test:random` sets `FC_RUNS`, a factor for the runs of each property. */
 const testTimeout = 60_000 * Number(process.env.FC_RUNS ?? 1)
 
 const seeded = 'test/support/fixed-seed.ts'
 const silent = 'test/support/printed-secrets.ts'
+
+/** Files that replace a module of Node by `vi.mock`. They need modules of their own. */
+const mocking = ['test/store/interruptions.test.ts', 'test/store/no-descriptors.test.ts']
 
 export default defineConfig({
   test: {
@@ -19,13 +22,20 @@ export default defineConfig({
           expect,
           setupFiles: [seeded, silent],
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/conformance/**', 'test/cloud/**', 'test/infra/**'],
-          // Loading the modules anew for every file took two thirds of the processor time of small files. So a file leaves
-          // nothing behind: it restores what it replaces in a global object or another module.
+          exclude: ['test/e2e/**', 'test/conformance/**', 'test/cloud/**', 'test/infra/**', ...mocking],
+          // Files share loaded modules, because loading them anew took two thirds of the processor time of small files. So a file
+          // restores what it replaces in a global object or another module.
           isolate: false,
-          // Some hash passwords by the dozen, and CI's machines are slow and busy.
           testTimeout,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'mocking',
+          setupFiles: [seeded, silent],
+          include: mocking,
+          testTimeout,
         },
       },
       {
@@ -33,7 +43,7 @@ export default defineConfig({
           name: 'infra',
           setupFiles: [seeded],
           include: ['test/infra/**/*.test.ts'],
-          // All of them load the CDK, which takes longer than what they do with it.
+          // Loading the CDK takes longer than the tests do.
           isolate: false,
           testTimeout,
         },

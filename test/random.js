@@ -22,7 +22,7 @@ const { status } = spawnSync(
   process.execPath,
   [
     join(TOP, 'node_modules/vitest/vitest.mjs'),
-    ...['run', '--project', 'unit', '--project', 'infra'],
+    ...['run', '--project', 'unit', '--project', 'mocking', '--project', 'infra'],
     ...files,
     ...process.argv.slice(2),
   ],

@@ -11,7 +11,7 @@ import { SchemaTooNew, SqliteTable } from '../../../lambda/store/sqlite/table.ts
 import { ConditionFailed, TableBusy } from '../../../lambda/store/table.ts'
 import { tableContract } from '../../contracts/table.ts'
 
-const WRITER = join(import.meta.dirname, '../support/sqlite-writer.ts')
+const WRITER = join(import.meta.dirname, '../../support/sqlite-writer.ts')
 
 const freshFolder = () => mkdtemp(join(tmpdir(), 'sqlite-table-'))
 
