@@ -33,13 +33,15 @@ describe('docs/costs.md', () => {
     expect(steps.reduce((all, step) => all + step, 0)).toBeCloseTo(Number(together), 1)
   })
 
-  it('says what README says', () => {
-    const readme = readFileSync('README.md', 'utf8')
-    const [, pulls] = /\*\*(\d+) per million images\*\*, and no traffic/.exec(COSTS) ?? []
-    const [, pushes] = /\*\*(\d+) per million images\*\*, and one/.exec(COSTS) ?? []
-    const [, relay] = /come to about (\d+) a month/.exec(COSTS) ?? []
-    expect(readme).toContain(`; ${pulls} dollars per million pulls`)
-    expect(readme).toContain(`about ${pushes} per million pushes`)
-    expect(readme).toContain(`costs about ${relay} dollars a month`)
+  it.each([
+    ['a million pulls of an image with ten layers', /\*\*(\d+) per million images\*\*, and no traffic/],
+    ['a million pushes of an image with ten layers, all new', /\*\*(\d+) per million images\*\*, and one/],
+    ['the relay, per month', /come to about (\d+) a month/],
+  ])('has the figure of README for %s', (row, figure) => {
+    const [, inReadme] =
+      new RegExp(`^\\| ${row} \\| (\\d+) \\|`, 'm').exec(readFileSync('README.md', 'utf8')) ?? []
+    const [, inCosts] = figure.exec(COSTS) ?? []
+    expect(inReadme).toBeDefined()
+    expect(inReadme).toBe(inCosts)
   })
 })
