@@ -111,7 +111,9 @@ async function take(step: Step, { as }: Guarded, model: Model): Promise<[had: nu
       const from = step.from ? `&from=${step.from}` : ''
       const { status } = await ask('POST', `blobs/uploads/?mount=${digest(content)}${from}`)
       const readable = step.from !== undefined && may(who, 'pull', step.from)
-      const mounted = allowed && readable && (model.has(name, content) || model.has(step.from ?? '', content))
+      // To a caller who may not pull from the repository, the response reveals nothing of what it holds already.
+      const isKnown = may(who, 'pull', name) && model.has(name, content)
+      const mounted = allowed && readable && (isKnown || model.has(step.from ?? '', content))
       if (mounted) model.blobs.get(name)?.add(content)
       return [status, allowed ? (mounted ? 201 : 202) : 403]
     }
