@@ -43,8 +43,9 @@ export default defineConfig({
           name: 'infra',
           setupFiles: [seeded],
           include: ['test/infra/**/*.test.ts'],
-          // Loading the CDK takes longer than the tests do.
+          // Loading the CDK and synthesizing take longer than the tests do: one process does both, once.
           isolate: false,
+          fileParallelism: false,
           testTimeout,
         },
       },

@@ -177,6 +177,12 @@ async function play(process: Process, acts: readonly Act[]): Promise<void> {
 
 const MEMORY_DISK = '/dev/shm'
 
+/** Errors of the system share the steps among them, every fourth one each, unless `npm run test:random` asks for all. */
+function isSkipped(how: Failure, at: number): boolean {
+  const offset = { kill: undefined, EIO: 0, ENOSPC: 2 }[how]
+  return offset !== undefined && process.env.FC_RUNS === undefined && at % 4 !== offset
+}
+
 describe.each(['kill', 'EIO', 'ENOSPC'] as const)('a registry interrupted at every step (%s)', how => {
   let scratch: TempDir
   let world: World
@@ -194,6 +200,7 @@ describe.each(['kill', 'EIO', 'ENOSPC'] as const)('a registry interrupted at eve
   }, async () => {
     let at = 0
     for (; ; at++) {
+      if (isSkipped(how, at)) continue
       world = {
         folder: scratch.folder(`${at}`),
         table: new MemoryTable(),
