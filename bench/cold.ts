@@ -77,7 +77,7 @@ interface Case {
 const cases: readonly Case[] = [
   ...Object.entries(requests).map(([event, asked]) => ({ handler: 'api', event, splitting: true, asked })),
   ...Object.entries(requests).map(([event, asked]) => ({ handler: 'api', event, splitting: false, asked })),
-  { handler: 'claim', event: 'of an object that is gone', splitting: true, asked: claim },
+  { handler: 's3-event', event: 'of an object that is gone', splitting: true, asked: claim },
   { handler: 'collector', event: 'with nothing to do', splitting: true, asked: {} },
 ]
 
@@ -88,7 +88,7 @@ const aws = await Aws.start({
   secrets: JSON.stringify(secrets),
 })
 try {
-  const names = ['api', 'claim', 'collector', 'edge-secret', 'first-administrator']
+  const names = ['api', 's3-event', 'collector', 'edge-secret', 'first-administrator']
   const sizes = [...names.map(handler => pack(handler, true)), pack('api', false)]
   const times = await inTurn()
   console.log(

@@ -54,7 +54,7 @@ export class Functions extends Construct {
     allow(this.api.role, 'ssm', ['GetParameter'], secretArn)
 
     this.claim = new Handler(this, 'Claim', {
-      file: 'claim',
+      file: 's3-event',
       description: 'Longshore: makes blobs of what clients put into the bucket',
       // One whole processor, for the time when an object must be read and hashed.
       memory: 1769,

@@ -49,6 +49,7 @@ ping   GET    /v2/
   admin  GET    /api/policy
   admin  PUT    /api/policy
   admin  POST   /api/policy/explain
+  none   GET    /api/openapi.json
 `
 
 it('has every end-point, and what its caller must be allowed to do', () => {

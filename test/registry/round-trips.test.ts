@@ -198,7 +198,7 @@ class Registry {
     const table = this.#calls.filter(call => call.port === 'table')
     const count = (name: string) => table.filter(call => call.name === name).length
     const store = this.#calls.filter(
-      ({ port, name }) => port === 'store' && !['begin', 'link'].includes(name),
+      ({ port, name }) => port === 'store' && !['begin', 'presign'].includes(name),
     )
     return {
       get: count('get'),

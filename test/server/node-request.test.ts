@@ -3,10 +3,12 @@ import { expect, it } from 'vitest'
 import { readRequest } from '../../server/node-request.ts'
 import { streamed } from '../support/registry.ts'
 
+const HEADERS = { headers: { host: 'a' }, rawHeaders: ['Host', 'a'] }
+
 it.each(['/v2/u%2Fa/manifests/v1', '/v2/u%2fa/tags/list', '/%2F', '/v2/a/blobs/uploads%2F'])(
   'refuses an encoded slash in the path, as the edge does: %s',
   url => {
-    const incoming = { method: 'GET', url, headers: { host: 'a' }, httpVersion: '1.1', socket: {} }
+    const incoming = { method: 'GET', url, ...HEADERS, httpVersion: '1.1', socket: {} }
     expect(() => readRequest(incoming as unknown as IncomingMessage, streamed())).toThrow(
       expect.objectContaining({ code: 'NOT_FOUND' }),
     )
@@ -15,7 +17,7 @@ it.each(['/v2/u%2Fa/manifests/v1', '/v2/u%2fa/tags/list', '/%2F', '/v2/a/blobs/u
 
 it('takes an encoded slash in the query', () => {
   const url = '/v2/a/blobs/uploads/?mount=sha256:0&from=u%2Fa'
-  const incoming = { method: 'POST', url, headers: { host: 'a' }, httpVersion: '1.1', socket: {} }
+  const incoming = { method: 'POST', url, ...HEADERS, httpVersion: '1.1', socket: {} }
   expect(readRequest(incoming as unknown as IncomingMessage, streamed()).query.get('from')).toBe('u/a')
 })
 

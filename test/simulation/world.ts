@@ -55,7 +55,9 @@ const WAITING = new Set([
   'commit',
   'discard',
   'read',
-  'received',
+  'stat',
+  'restore',
+  'findUploaded',
   'delete',
 ])
 

@@ -45,7 +45,7 @@ describe('robot', () => {
   it.each([
     ['robot add ci --may pull,fly --on x', 'grants.0.may.1'],
     ['robot add ci --may pull --on x --expires 0s', 'expired'],
-    ['robot renew nobody', 'not found (robot nobody)'],
+    ['robot renew nobody', 'not found: robot nobody'],
   ])('"%s" is refused', async (words, message) => {
     await succeed('robot add other --may pull --on app')
     const { code, stderr } = await longshore(words)

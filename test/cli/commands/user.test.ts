@@ -49,7 +49,7 @@ describe('user', () => {
     await succeed('user add ann', PASSWORD)
     expect(await longshore('user remove nobody')).toMatchObject({
       code: 1,
-      stderr: 'longshore: not found (user nobody)\n',
+      stderr: 'longshore: not found: user nobody\n',
     })
   })
 

@@ -150,7 +150,7 @@ export class Cloud implements AsyncDisposable {
       return this.#keep(new Lambda({ bundle: join(folder, 'index.mjs'), environment, timeout }))
     }
     this.api = lambda('api', 29_000)
-    this.claim = lambda('claim', 15 * MINUTE)
+    this.claim = lambda('s3-event', 15 * MINUTE)
     this.collector = lambda('collector', 15 * MINUTE)
     this.events.deliverTo(event => this.claim.invoke(event))
     this.gateway = this.#keep(await ApiGateway.start(this.api, headLength))
