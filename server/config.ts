@@ -93,7 +93,7 @@ const SETTINGS = {
     schema: v.pipe(
       v.string(),
       v.transform(text => text.split(',').map(entry => entry.trim())),
-      v.array(origin, 'must be origins with commas, such as https://ui.example.com'),
+      v.array(origin, 'must be origins separated by commas, such as https://ui.example.com'),
     ),
   },
   auth: {

@@ -3,16 +3,16 @@ import type { CloudFormationCustomResourceEvent } from 'aws-lambda'
 
 type Identity = 'RequestType' | 'ResourceType' | 'ResponseURL' | 'StackId' | 'RequestId' | 'LogicalResourceId'
 
-/** What CloudFormation sends to the function of a custom resource. Our resources have only texts as properties. */
+/** The event that CloudFormation sends for a custom resource. The properties of our resources are strings. */
 export interface ResourceEvent extends Pick<CloudFormationCustomResourceEvent, Identity> {
   readonly ResourceProperties: Readonly<Record<string, string | undefined>>
 }
 
-/** What there is to tell of a resource that is as it should be. */
+/** The result of a custom resource that succeeded. */
 export interface ResourceResult {
-  /** Must stay the same for the same thing: CloudFormation deletes what had another one. */
+  /** Must not change for the same resource: CloudFormation deletes the resource with the old id. */
   readonly id: string
-  /** Attributes, which CloudFormation shows to nobody. */
+  /** Attributes of the resource. `NoEcho` keeps them out of CloudFormation's output. */
   readonly secret?: Readonly<Record<string, string>>
 }
 
@@ -21,10 +21,10 @@ export type ResourceResponse = (url: string, body: string) => Promise<void>
 const ATTEMPTS = 3
 
 /**
- * Does the work and tells CloudFormation how it went, since it waits for an hour if nobody does. What fails to be told is thrown, and
- * Lambda calls the function again: the work must bear to be repeated.
+ * Runs the work of a custom resource and reports the result to CloudFormation, which otherwise waits for an hour. When the report
+ * fails, this throws and Lambda calls the function again, so the work must be idempotent.
  *
- * @param nameOf the id of a resource whose work failed; CloudFormation wants one all the same
+ * @param nameOf returns the physical id of a resource whose work failed; CloudFormation requires one
  */
 export async function runCustomResource(
   event: ResourceEvent,
@@ -55,13 +55,13 @@ export async function runCustomResource(
   await answer(event.ResponseURL, JSON.stringify({ ...about, ...result }))
 }
 
-/** To a presigned address, whose signature holds for an answer without a content type. */
+/** Sends a response to CloudFormation's presigned URL, whose signature covers a request without a content type. */
 export async function sendResponse(url: string, body: string, pause = 1000): Promise<void> {
   for (let attempt = 1; ; attempt++)
     try {
       const { ok, status } = await fetch(url, { method: 'PUT', body: Buffer.from(body) })
       if (ok) return
-      throw new Error(`CloudFormation's address for answers said ${status}`)
+      throw new Error(`CloudFormation's response URL returned ${status}`)
     } catch (error) {
       if (attempt === ATTEMPTS) throw error
       await sleep(pause * attempt)

@@ -1,4 +1,4 @@
-/** One record as one line of JSON. Not by `console`, which puts Lambda's own words in front of it. */
+/** Writes a log record as one line of JSON. `console.log` would prefix Lambda's timestamp and request id. */
 export function writeRecord(record: object): void {
   process.stdout.write(`${JSON.stringify(record)}\n`)
 }

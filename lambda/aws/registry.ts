@@ -16,29 +16,30 @@ import type { Secrets } from './secrets.ts'
 import { CloudFrontSigner } from './signed-urls.ts'
 
 /**
- * Bytes of a chunk that clients are told to send at least. Some take it for their own size, which else is more than Lambda can take (koci's
- * is 5 MiB). Three such chunks must fit into one request: the conformance suite streams as many.
+ * The smallest chunk that clients are asked to send (`OCI-Chunk-Min-Length`), in bytes. Some clients use this size for all their
+ * chunks; their own default can exceed the limit of Lambda (koci: 5 MiB). Three chunks must fit into one request, because the
+ * conformance suite sends three in one stream.
  */
 const LEAST_CHUNK = 2 ** 20
 
 interface Parts {
   readonly config: AwsConfig
-  /** The newest that are known. Asked only when a link is signed. */
+  /** Returns the newest secrets. Called only when a URL is signed. */
   readonly secrets: () => Secrets
-  /** How many bytes may be read again to find a digest that S3 does not tell. */
+  /** The most bytes that are read back to compute a digest that S3 has not computed. */
   readonly readLimit: number
-  /** Bytes of memory that one upload may hold; see {@link S3Blobs}. */
+  /** The most memory that one upload may use, in bytes; see {@link S3Blobs}. */
   readonly memory?: number
-  /** Absent: hashes in this process, which suits one request at a time. */
+  /** Derives keys from passwords. Absent: in this process, which suits a function that serves one request at a time. */
   readonly passwords?: Passwords
 }
 
 interface Deployed extends RegistryApp {
-  /** Of the process, the same for all services. The SDK renews them in time. */
+  /** The AWS credentials of the process, for all services. The SDK renews them. */
   readonly credentials: () => Promise<Credentials>
 }
 
-/** The registry on DynamoDB and S3, as every deployed process has it. */
+/** Creates the registry on DynamoDB and S3, for the Lambda functions and the relay. */
 export function openAwsRegistry({ config, secrets, readLimit, memory, passwords }: Parts): Deployed {
   const { table, bucket, region, pull, grace, origin, s3Endpoint } = config
   const dynamo = createDynamoClient({ region })
@@ -81,7 +82,7 @@ export function openAwsRegistry({ config, secrets, readLimit, memory, passwords 
   return { ...registry, credentials }
 }
 
-/** The keys of now. They are read again when they have changed. */
+/** A keyring of the current keys. It is rebuilt when the keys have changed. */
 function keyringOf(secrets: () => Secrets): () => Keyring {
   let known: { readonly keys: string; readonly keyring: Keyring } | undefined
   return () => {

@@ -3,34 +3,36 @@ import { viewerAddress } from '../http/forwarded-for.ts'
 import type { HttpRequest } from '../http/message.ts'
 import { RegistryError } from '../protocol/errors.ts'
 
-/** What CloudFront adds to every request that it hands on. A client's own is taken off there. */
+/** The edge header. CloudFront adds it to every request that it forwards, and replaces one that a client sent. */
 export const EDGE_HEADER = 'x-longshore-edge'
-/** By what name CloudFront was asked: the edge function says it, since API and relay are asked by names of their own. */
+/** The host that the client used. The edge function sets it, because CloudFront calls API and relay by other host names. */
 const HOST_HEADER = 'x-longshore-host'
 
 /**
- * The app for those who come by the edge. Everybody else is sent away before anything is looked at: what the edge checks
- * and limits could else be gone around at the address of the API.
- * @param isEdge may fail while it is not known what the edge says: then nobody is served.
+ * Rejects requests that did not come through CloudFront. Otherwise a client could bypass its checks and limits by calling the API
+ * directly.
+ * @param isEdge decides about the edge header. When it fails, because the secrets cannot be read, the response is 503.
  */
 export function requireEdge(app: App, isEdge: (header: string | undefined) => Promise<boolean>): App {
   return async request => {
     try {
-      if (await isEdge(request.headers[EDGE_HEADER])) return app(asAsked(request))
+      if (await isEdge(request.headers[EDGE_HEADER])) return app(asReceivedByEdge(request))
     } catch (fault) {
       return { ...refuse(new RegistryError('UNAVAILABLE'), request), fault }
     }
     return refuse(
-      new RegistryError('DENIED', { detail: { reason: 'ask at the address of the registry' } }),
+      new RegistryError('DENIED', {
+        detail: { reason: 'requests must be sent to the address of the registry, not of the API' },
+      }),
       request,
     )
   }
 }
 
-/** The request as the edge had it: from whom, and at which host. */
-function asAsked(request: HttpRequest): HttpRequest {
-  const { [HOST_HEADER]: host, 'x-forwarded-for': hops } = request.headers
-  const viewer = viewerAddress(hops)
+/** The request with the client's address and the host that the client used. */
+function asReceivedByEdge(request: HttpRequest): HttpRequest {
+  const { [HOST_HEADER]: host, 'x-forwarded-for': forwardedFor } = request.headers
+  const viewer = viewerAddress(forwardedFor)
   return { ...request, ...(host && { origin: `https://${host}` }), ...(viewer && { remote: viewer }) }
 }
 

@@ -4,22 +4,22 @@ import type { Credentials } from '../store/shared/aws-signing.ts'
 import type { AwsConfig } from './config.ts'
 import { readSsmParameter } from './ssm-parameter.ts'
 
-/** What the edge and the registry share. The first key signs; the edge still takes what the second has signed. */
+/** The secrets that the edge and the registry share. The first edge key signs; the edge also accepts signatures of the second. */
 const Secrets = v.object({
   edgeKeys: v.pipe(v.array(v.string()), v.minLength(1)),
-  /** Sign tokens and the proofs in upload URLs. */
+  /** Keys that sign access tokens and upload tokens. The first one signs; all are accepted. */
   tokenKeys: v.pipe(v.array(v.string()), v.minLength(1)),
-  /** What CloudFront says in `x-longshore-edge`. */
+  /** Value of the edge header, `x-longshore-edge`. */
   header: v.pipe(v.string(), v.minLength(16)),
 })
 export type Secrets = v.InferOutput<typeof Secrets>
 
-/** Keys that were rotated are in use everywhere after so long. Milliseconds. */
+/** How long secrets are cached, in milliseconds. After this time, a rotated key is in use everywhere. */
 const FRESH = 5 * 60 * 1000
-/** So long nobody waits again for secrets that could not be had a moment ago, where there are older ones. Milliseconds. */
+/** How long older secrets are used after a failed read, before the next attempt. Milliseconds. */
 const PAUSE = 30 * 1000
 
-/** The secrets of a process, fetched when it starts and again when they have grown old. */
+/** Caches the secrets of a process. */
 export class SecretCache {
   readonly #fetch: () => Promise<Secrets>
   readonly #clock: () => number
@@ -32,19 +32,19 @@ export class SecretCache {
     this.#clock = clock
   }
 
-  /** The newest that can be had. What is old is better than nothing: SSM may be down. @throws where there is nothing */
+  /** The newest secrets. Older ones are returned while SSM cannot be reached. @throws {Error} when none have been read yet */
   async current(): Promise<Secrets> {
     if (!this.#known || this.#clock() >= this.#due) await this.#renew()
     return this.known
   }
 
-  /** Those of the last time. @throws where there are none yet */
+  /** The secrets that were read last. @throws {Error} when none have been read yet */
   get known(): Secrets {
-    if (!this.#known) throw new Error('the secrets of the edge are not known')
+    if (!this.#known) throw new Error('the secrets of the registry have not been read yet')
     return this.#known
   }
 
-  /** Once for all who ask at the same time. */
+  /** Concurrent callers share one read. */
   #renew(): Promise<void> {
     this.#fetching ??= this.#fetch()
       .then(
@@ -64,7 +64,7 @@ export class SecretCache {
   }
 }
 
-/** Reads them from SSM. */
+/** Reads the secrets from SSM. */
 export function ssmSecrets(
   { secret: name, region, ssmEndpoint: endpoint }: AwsConfig,
   credentials: () => Promise<Credentials>,
@@ -72,13 +72,14 @@ export function ssmSecrets(
   return async () => {
     const text = await readSsmParameter({ name, region, endpoint }, credentials)
     const secrets = v.safeParse(v.pipe(v.string(), v.parseJson(), Secrets), text)
-    // The cause would repeat what is in there.
-    if (!secrets.success) throw new Error(`the SSM parameter ${name} is not what it should be`)
+    // The cause would contain the secrets.
+    if (!secrets.success)
+      throw new Error(`the SSM parameter ${name} must hold the secrets of a Longshore registry`)
     return secrets.output
   }
 }
 
-/** Whether a header says what only the edge can say. Takes as long for a wrong one as for the right one. */
+/** Whether a header proves that a request came through CloudFront. Compares in constant time. */
 export function isEdgeHeader(header: string | undefined, secrets: Secrets): boolean {
   const said = Buffer.from(header ?? '')
   const expected = Buffer.from(secrets.header)

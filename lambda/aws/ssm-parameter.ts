@@ -7,17 +7,17 @@ import { partition } from '@aws-sdk/core/client'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { type Credentials, Sha256 } from '../store/shared/aws-signing.ts'
 
-/** SSM answers forty such questions a second, and a crowd of instances may start at once. */
+/** SSM allows 40 GetParameter requests per second, and many instances may start at once. */
 const ATTEMPTS = 4
-/** All attempts together stay within the ten seconds in which a function must be ready. Milliseconds. */
+/** Timeout of one attempt, in milliseconds. All attempts fit into the 10 seconds of Lambda's init phase. */
 const TIMEOUT = 2_000
 const FIRST_WAIT = 100
 
 interface ParameterAddress {
-  /** Of a SecureString or another parameter. */
+  /** Name of the parameter. */
   readonly name: string
   readonly region: string
-  /** Of another server than Amazon's. */
+  /** Endpoint of a server that is not AWS's own, for tests. */
   readonly endpoint?: string | undefined
 }
 
@@ -55,7 +55,9 @@ async function ask({ name, region, endpoint }: ParameterAddress, credentials: Cr
   const document = JSON.parse(await text(answer))
   const value: unknown = document.Parameter?.Value
   if (answer.statusCode === 200 && typeof value === 'string') return value
-  throw new Error(`SSM does not tell ${name}: ${answer.statusCode} ${document.__type ?? ''}`.trim())
+  throw new Error(
+    `SSM refused to return the parameter ${name}: ${answer.statusCode} ${document.__type ?? ''}`.trim(),
+  )
 }
 
 /** URL of SSM in a region, in the DNS domain of the region's partition. */

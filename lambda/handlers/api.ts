@@ -5,7 +5,7 @@ import { requireEdge } from '../aws/require-edge.ts'
 import { isEdgeHeader, SecretCache, ssmSecrets } from '../aws/secrets.ts'
 import { createGateway } from '../http/api-gateway.ts'
 
-/** A second's worth of reading. What is larger is left to the claim handler, which has the time. */
+/** Bytes that can be read in about a second. Larger objects are left to the function for S3 events, which has more time. */
 const READ_LIMIT = 64 * 2 ** 20
 
 const config = readAwsConfig(process.env)
@@ -16,12 +16,12 @@ const { app, credentials } = openAwsRegistry({
 })
 const keeper = new SecretCache(ssmSecrets(config, credentials))
 
-/** Called by API Gateway for every request. */
+/** The Lambda function behind API Gateway. */
 export const handler = createGateway({
   app: requireEdge(app, async header => isEdgeHeader(header, await keeper.current())),
   log: writeRecord,
   clock: Date.now,
 })
 
-// Already while the first event is on its way. When it fails the event tries again, and finds out why.
+// Reads the secrets during the init phase. A failure is repeated, and reported, by the first request.
 await keeper.current().catch(() => {})

@@ -7,15 +7,15 @@ import { faultRecord } from '../http/access-log.ts'
 const { collector } = openAwsRegistry({
   config: readAwsConfig(process.env),
   secrets: () => {
-    throw new Error('the collector gives out no links')
+    throw new Error('the collector signs no URLs')
   },
   readLimit: Number.POSITIVE_INFINITY,
 })
 
-/** So long before the function's end no further row is begun. Milliseconds. */
+/** No further row is processed when less time than this remains, in milliseconds. */
 const MARGIN = 60_000
 
-/** Called by the schedule. What it does not get done it does the next time. */
+/** The Lambda function of the hourly schedule. Rows that it does not reach are left to the next run. */
 export async function handler(_: unknown, context: Pick<Context, 'getRemainingTimeInMillis'>): Promise<void> {
   const { done, failures } = await collector.run(() => context.getRemainingTimeInMillis() > MARGIN)
   writeRecord({ time: new Date().toISOString(), level: 'info', collected: done, failed: failures.length })

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { CloudFrontKeyValueStoreClient } from '@aws-sdk/client-cloudfront-keyvaluestore'
 import { SSMClient } from '@aws-sdk/client-ssm'
-// The KeyValueStore is in no region. It wants another kind of signature, which its client finds when this is loaded.
+// The KeyValueStore is not regional and requires Signature Version 4A, which its client uses when this module is loaded.
 import '@aws-sdk/signature-v4a'
 import {
   type ResourceEvent,
@@ -19,7 +19,7 @@ interface Wiring {
   readonly answer: ResourceResponse
 }
 
-/** Called by CloudFormation: see infra/constructs/edge-secret.ts, which says what the properties are. */
+/** The function of the custom resource in infra/constructs/edge-secret.ts, which documents its properties. */
 export const handler = createHandler({
   ssm: new SSMClient(),
   keyValues: new CloudFrontKeyValueStoreClient(),

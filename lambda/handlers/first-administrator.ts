@@ -12,26 +12,26 @@ import { createDynamoClient } from '../store/dynamodb/client.ts'
 import { DynamoTable } from '../store/dynamodb/table.ts'
 import type { Table } from '../store/table.ts'
 
-/** Whom the password that the deployment has generated is for. */
+/** Name of the account whose password the deployment generates. */
 const NAME = 'admin'
 
 interface Wiring {
   readonly table: Table
-  /** The password, asked for when an account is made with it. */
+  /** Reads the generated password. */
   readonly password: () => Promise<string>
   readonly answer: ResourceResponse
   /** Absent: hashes at the production cost. */
   readonly passwords?: Passwords
 }
 
-/** Called by CloudFormation when the registry is made: see infra/constructs/first-administrator.ts. */
+/** The function of the custom resource in infra/constructs/first-administrator.ts. */
 export const handler = createHandler({
   table: new DynamoTable(createDynamoClient(), process.env.LONGSHORE_TABLE ?? ''),
   password: fromSecretsManager(process.env.LONGSHORE_PASSWORD_SECRET ?? ''),
   answer: sendResponse,
 })
 
-/** Makes an account where there is none yet. A table that outlived its stack keeps those that it has. */
+/** Creates the account when the table has no accounts. A retained table keeps its accounts. */
 export function createHandler({
   table,
   password,
@@ -46,7 +46,7 @@ export function createHandler({
     return { id: NAME }
   }
 
-  /** Lambda may deliver an event twice, and at once: then the other one has made it. */
+  /** Lambda may deliver an event twice at the same time. Then the other delivery created the account. */
   async function add(): Promise<void> {
     try {
       await accounts.addUser(NAME, { password: await password(), admin: true })

@@ -8,14 +8,14 @@ import { parseDirectObject } from '../store/direct-object.ts'
 const { directUploads } = openAwsRegistry({
   config: readAwsConfig(process.env),
   secrets: () => {
-    throw new Error('a claim gives out no links')
+    throw new Error('the function for S3 events signs no URLs')
   },
   readLimit: Number.POSITIVE_INFINITY,
 })
 
 /**
- * Called by S3 when a client has written a blob, and again when it fails. S3 may send an event twice, late, or never; the
- * event that tests the connection has no records.
+ * The Lambda function that S3 calls when a direct upload has written an object. S3 may deliver an event twice, late or never, and
+ * repeats it when the function fails. The test event that S3 sends for a new notification has no records.
  */
 export async function handler({ Records = [] }: Partial<S3Event>): Promise<void> {
   const keys = Records.map(({ s3 }) => decodeURIComponent(s3.object.key.replaceAll('+', ' ')))
@@ -25,5 +25,6 @@ export async function handler({ Records = [] }: Partial<S3Event>): Promise<void>
   })
   const failed = (await Promise.allSettled(claims)).filter(claim => claim.status === 'rejected')
   for (const { reason } of failed) writeRecord(faultRecord(Date.now(), reason))
-  if (failed.length > 0) throw new Error(`${failed.length} of ${keys.length} claims failed`)
+  if (failed.length > 0)
+    throw new Error(`${failed.length} of ${keys.length} direct uploads could not be adopted`)
 }

@@ -75,7 +75,7 @@ describe('the environment of a deployed process', () => {
 
   it('is refused with a list of issuers that does not read', () => {
     const of = (issuers: string) => () => readAwsConfig({ ...LEAST, LONGSHORE_ISSUERS: issuers })
-    expect(of('[{"name":"ci"}]')).toThrow('LONGSHORE_ISSUERS does not read: 0.issuer')
-    expect(of('ci')).toThrow(/^LONGSHORE_ISSUERS does not read: .*$/)
+    expect(of('[{"name":"ci"}]')).toThrow('LONGSHORE_ISSUERS is invalid: 0.issuer')
+    expect(of('ci')).toThrow(/^LONGSHORE_ISSUERS is invalid: .*$/)
   })
 })

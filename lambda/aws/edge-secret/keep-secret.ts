@@ -1,25 +1,25 @@
 import { type Secret, withGeneration } from './secret.ts'
 
-/** Where the secret is kept. */
+/** The store of the secret. */
 export interface SecretStore {
   read(): Promise<Secret | undefined>
-  /** @returns false, having written nothing, if there is a secret and `replace` is not set */
+  /** @returns false, without writing, when a secret exists and `replace` is not set */
   write(secret: Secret, options: { replace: boolean }): Promise<boolean>
-  /** No error if there is none. */
+  /** Succeeds when there is none. */
   remove(): Promise<void>
 }
 
-/** What CloudFront's functions can read. */
+/** The key-value store that CloudFront's functions read. */
 export interface EdgeKeyStore {
-  /** All or nothing. What is to be removed need not be there. */
+  /** Writes and removes items atomically. Items to remove may be absent. */
   update(items: { put?: Record<string, string>; remove?: readonly string[] }): Promise<void>
 }
 
 const ATTEMPTS = 3
 
 /**
- * Makes sure that there is a secret with a key of `generation`, and that the edge knows its keys. May be repeated after failing at any
- * point. A key is given to the edge before it is stored, because from then on links may be signed with it.
+ * Ensures that the secret has a key of `generation` and that the edge has its keys. Idempotent after a failure at any point. The edge
+ * gets a key before the key is stored, because the registry may sign URLs with it from then on.
  */
 export async function rotateSecret(
   { secrets, edge, random }: { secrets: SecretStore; edge: EdgeKeyStore; random: () => string },
@@ -30,7 +30,7 @@ export async function rotateSecret(
     const wanted = withGeneration(stored, generation, random)
     await edge.update({ put: { keys: wanted.edgeKeys.join(',') }, remove: relay ? [] : ['relay'] })
     if (wanted === stored || (await secrets.write(wanted, { replace: stored !== undefined }))) return wanted
-    // Someone else made one in the meantime. The edge has to know that one.
+    // A concurrent run created a secret. The edge needs that one.
   }
-  throw new Error('the secret was made and removed by others again and again')
+  throw new Error('the secret was created and removed repeatedly by concurrent runs')
 }

@@ -1,32 +1,35 @@
 import * as v from 'valibot'
 
-/** 32 bytes of chance in base64url: 43 characters, which serve as they are, without decoding. */
+/** 32 random bytes in base64url: 43 characters, which are used as the key without decoding. */
 const KEY = v.pipe(v.string(), v.regex(/^[\w-]{43}$/))
 
 const SCHEMA = v.object({
-  /** Sign the links of uploads and pulls: the current key, and the one before it while links of its time are out. */
+  /** Keys of signed URLs for uploads and pulls: the current one, and the previous one for URLs that it has signed. */
   edgeKeys: v.pipe(v.array(KEY), v.minLength(1), v.maxLength(2)),
-  /** Sign tokens, and the proofs in upload URLs: the edge does not have them. In the same order. */
+  /** Keys of access tokens and upload tokens, in the same order. The edge does not have them. */
   tokenKeys: v.pipe(v.array(KEY), v.minLength(1), v.maxLength(2)),
-  /** What each of the keys was made for, in the same order. */
+  /** The generation of each key, in the same order. */
   generations: v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(2)),
-  /** By this the API knows that a request comes from the edge. */
+  /** The edge header, which proves to the API that a request came through CloudFront. */
   header: KEY,
 })
 
-/** What edge and API share, as it is stored. The API reads of it what it needs. */
+/** The secret that edge and API share, as it is stored. */
 export type Secret = v.InferOutput<typeof SCHEMA>
 
-/** @throws {Error} when something else is stored there; the message does not repeat it */
+/** @throws {Error} when the stored value is not a secret of a registry; the message does not contain it */
 export function parseSecret(text: string): Secret {
   const result = v.safeParse(v.pipe(v.string(), v.parseJson(), SCHEMA), text)
-  if (!result.success) throw new Error('what is stored is not a secret of ours, and is left as it is')
+  if (!result.success)
+    throw new Error(
+      'the SSM parameter holds something other than the secret of a Longshore registry; it was not changed',
+    )
   return result.output
 }
 
 /**
- * The secret with the key of `generation` in front. Asking again for a generation that is still there brings its key back rather than
- * a new one, so that a deployment which is rolled back, or told twice, ends with what it began with.
+ * The secret with the key of `generation` first. A generation that still exists gets its old key back, so that a deployment that is
+ * rolled back or repeated ends with the keys it began with.
  */
 export function withGeneration(secret: Secret | undefined, generation: string, random: () => string): Secret {
   if (!secret)

@@ -18,14 +18,12 @@ import { parseSecret, type Secret } from './secret.ts'
 
 const ATTEMPTS = 5
 
-/**
- * Says what failed and how, but not in the words of the service: those may repeat what was sent, and so the secret.
- */
+/** Reports what failed without the service's message, which may contain the request and so the secret. */
 class StepFailed extends Error {
   override readonly name = 'StepFailed'
 }
 
-/** The secret in SSM, encrypted with the account's own key for it. */
+/** Stores the secret in SSM, encrypted with the account's AWS managed key. */
 export class SsmSecretStore implements SecretStore {
   readonly #client: SSMClient
   readonly #name: string
