@@ -51,11 +51,30 @@ export function parseDescriptors(
 function checkOtherFields(descriptor: Fields, field: string): void {
   checkSize(descriptor.size, `${field}.size`)
   for (const name of ['artifactType', 'data']) text(descriptor, name, `${field}.${name}`)
+  checkBase64(descriptor.data, `${field}.data`)
   textMap(descriptor.annotations, `${field}.annotations`)
-  const { urls, platform } = descriptor
-  if (urls != null && !(Array.isArray(urls) && urls.every(url => typeof url === 'string')))
-    throw invalid(`${field}.urls must be a list of text`)
-  if (platform != null && !isObject(platform)) throw invalid(`${field}.platform must be an object`)
+  checkTextList(descriptor.urls, `${field}.urls`)
+  if (descriptor.platform != null) checkPlatform(descriptor.platform, `${field}.platform`)
+}
+
+/** The fields of a platform, those of Docker's manifest lists included. */
+function checkPlatform(platform: unknown, path: string): void {
+  if (!isObject(platform)) throw invalid(`${path} must be an object`)
+  for (const name of ['architecture', 'os', 'os.version', 'variant']) text(platform, name, `${path}.${name}`)
+  for (const name of ['os.features', 'features']) checkTextList(platform[name], `${path}.${name}`)
+}
+
+function checkTextList(value: unknown, path: string): void {
+  if (value != null && !(Array.isArray(value) && value.every(entry => typeof entry === 'string')))
+    throw invalid(`${path} must be a list of text`)
+}
+
+/** Go decodes `data` into bytes: the standard alphabet, padded. It skips line breaks. */
+function checkBase64(data: unknown, path: string): void {
+  if (typeof data !== 'string') return
+  const digits = data.replace(/[\r\n]/g, '')
+  if (digits.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(digits))
+    throw invalid(`${path} must be padded base64`)
 }
 
 /** Go decodes `size` into an int64. Some old tools leave it out, and Go then reads 0. */

@@ -218,6 +218,15 @@ describe('fields that we know must make sense:', () => {
     ['layers[0].urls must be a list of text', { layers: [{ ...good, urls: 'https://a.example' }] }],
     ['layers[0].urls must be a list of text', { layers: [{ ...good, urls: [1] }] }],
     ['layers[0].platform must be an object', { layers: [{ ...good, platform: 'linux' }] }],
+    ['layers[0].data must be padded base64', { layers: [{ ...good, data: '!!not base64' }] }],
+    ['layers[0].data must be padded base64', { layers: [{ ...good, data: 'YQ' }] }],
+    ['layers[0].data must be padded base64', { layers: [{ ...good, data: '_-8=' }] }],
+    ['layers[0].platform.os must be text', { layers: [{ ...good, platform: { os: 5 } }] }],
+    ['layers[0].platform.os.version must be text', { layers: [{ ...good, platform: { 'os.version': 10 } }] }],
+    [
+      'layers[0].platform.os.features must be a list of text',
+      { layers: [{ ...good, platform: { 'os.features': 'win32k' } }] },
+    ],
     ['layers[0].annotations must be an object', { layers: [{ ...good, annotations: [] }] }],
     ['layers[0].annotation a must be text', { layers: [{ ...good, annotations: { a: 1 } }] }],
     ['subject must be a descriptor', { subject: good.digest }],
@@ -249,6 +258,15 @@ describe('fields that we know must make sense:', () => {
 
   it.each([undefined, null, 0, 2 ** 53 - 1])('but a size of %j is taken', size => {
     expect(parse(imageOf([], { layers: [{ ...good, size }] })).blobs).toContain(good.digest)
+  })
+
+  it.each(['', 'YQ==', 'YWI=', 'YWJj', 'YW\nJj'])('data of %j is taken', data => {
+    expect(parse(imageOf([], { layers: [{ ...good, data }] })).blobs).toContain(good.digest)
+  })
+
+  it('a platform of text and lists of text is taken', () => {
+    const platform = { os: 'windows', 'os.version': '10.0', 'os.features': ['win32k'], architecture: 'amd64' }
+    expect(parse(imageOf([], { layers: [{ ...good, platform }] })).blobs).toContain(good.digest)
   })
 
   it('and be within bounds', () => {
