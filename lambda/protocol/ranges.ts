@@ -6,7 +6,8 @@ export interface ByteRange {
   readonly last: number
 }
 
-const RANGES = /^bytes=(.*)$/
+/** The name of the unit may be in any case (RFC 9110 section 14.1). */
+const RANGES = /^bytes=(.*)$/i
 const RANGE = /^(\d*)-(\d*)$/
 /** More parts than any client needs of one request, few enough that the heads of parts never outweigh the content. */
 const MAX_RANGES = 16

@@ -44,6 +44,7 @@ describe('several ranges of a GET', () => {
       ],
     ],
     ['bytes=0-1,2-3', [[0, 3]]],
+    ['BYTES=0-1,2-3', [[0, 3]]],
     [
       'bytes=0-5,3-9,20-20',
       [
