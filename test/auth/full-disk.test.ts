@@ -15,3 +15,13 @@ it('gives an access token, but none to renew it, when the table is full', async 
   expect(JSON.parse(text)).toMatchObject({ token: expect.any(String) })
   expect(JSON.parse(text)).not.toHaveProperty('refresh_token')
 })
+
+it.each(['/token', '/v2/'])('answers a wrong password at %s with 401 when the table is full', async path => {
+  const trouble: Trouble = { calls: 0 }
+  const guarded = await openGuarded({ table: troubled(new MemoryTable(), ['transact'], trouble) })
+  trouble.error = new StorageFull('no room for the table')
+
+  const { status } = await guarded.as(basic('root', 'not the password'), 'GET', path)
+
+  expect(status).toBe(401)
+})

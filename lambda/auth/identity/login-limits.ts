@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { RegistryError } from '../../protocol/errors.ts'
+import { StorageFull } from '../../store/blobs.ts'
 import { keys } from '../../store/keys.ts'
 import type { FailuresRow } from '../../store/records.ts'
 import { ConditionFailed, type Table } from '../../store/table.ts'
@@ -71,7 +72,7 @@ export class LoginLimits {
     try {
       return await work()
     } catch (error) {
-      if (isFailure(error)) await Promise.all(buckets.map(({ bucket }) => this.#count(bucket)))
+      if (isFailure(error)) await this.#countAll(buckets)
       throw error
     } finally {
       for (const { bucket } of buckets) change(this.#underWay, bucket, -1)
@@ -106,6 +107,15 @@ export class LoginLimits {
 
   #hasRoom(buckets: readonly Bucket[], counts: readonly number[]): boolean {
     return buckets.every(({ bucket, most }, i) => (counts[i] ?? 0) + (this.#underWay.get(bucket) ?? 0) < most)
+  }
+
+  /** A wrong password is answered as such on a full disk too, where it cannot be counted. */
+  async #countAll(buckets: readonly Bucket[]): Promise<void> {
+    try {
+      await Promise.all(buckets.map(({ bucket }) => this.#count(bucket)))
+    } catch (error) {
+      if (!(error instanceof StorageFull)) throw error
+    }
   }
 
   async #count(bucket: string): Promise<void> {
