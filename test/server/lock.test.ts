@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
@@ -63,10 +63,24 @@ describe('the lock of a data folder', () => {
 
     for (let attempt = 0; attempt < 2; attempt++)
       await expect(LocalServer.start({ data: first.data })).rejects.toThrow(
-        /longshore: another process has \S+registry\.sqlite open, and the lock file is missing: stop/,
+        /longshore: another process has \S+registry\.sqlite open, and the lock file is missing or was replaced: stop/,
       )
 
     expect(existsSync(join(first.data, 'lock'))).toBe(false)
+  })
+
+  it.each<[string, (lock: string) => void]>([
+    ['made again by hand', lock => writeFileSync(lock, '')],
+    ['replaced by a copy', lock => cpSync(`${lock}.old`, lock)],
+  ])('refuses a second server when the lock file of the first was %s', async (_, replace) => {
+    await using first = await LocalServer.start()
+    const lock = join(first.data, 'lock')
+    renameSync(lock, `${lock}.old`)
+    replace(lock)
+
+    await expect(LocalServer.start({ data: first.data })).rejects.toThrow(
+      'the lock file is missing or was replaced',
+    )
   })
 
   it('is had again, without its file, when the server that had it is gone', async () => {
