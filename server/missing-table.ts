@@ -1,5 +1,7 @@
 import { mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { ACCESS_PARTITIONS } from '../lambda/store/keys.ts'
 import { StartError } from './start-error.ts'
 
 /** Folders whose files only the table can name. */
@@ -15,7 +17,7 @@ const FOLDERS = ['blobs', 'drafts']
 export function refuseMissingTable(folder: string, isConsented: boolean): string | undefined {
   const table = join(folder, 'registry.sqlite')
   const size = statSync(table, { throwIfNoEntry: false })?.size
-  if (size || !hasFiles(join(folder, 'blobs'))) return undefined
+  if (!hasFiles(join(folder, 'blobs')) || (size && !isWithoutContent(table))) return undefined
   if (!isConsented)
     throw new StartError(
       'failure',
@@ -27,6 +29,24 @@ export function refuseMissingTable(folder: string, isConsented: boolean): string
     if (statSync(join(folder, name), { throwIfNoEntry: false }))
       renameSync(join(folder, name), join(aside, name))
   return aside
+}
+
+/**
+ * Whether a table has no row of a repository, a blob or the collector. One of them names every file of `blobs/` (invariant I1), so the
+ * files are of another table. What cannot be read is left to whoever opens the table, and says what is wrong with it.
+ */
+function isWithoutContent(file: string): boolean {
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(file, { readOnly: true })
+    const known = ACCESS_PARTITIONS.map(() => '?').join()
+    const content = database.prepare(`SELECT 1 FROM items WHERE partition NOT IN (${known}) LIMIT 1`)
+    return content.get(...ACCESS_PARTITIONS) === undefined
+  } catch {
+    return false
+  } finally {
+    database?.close()
+  }
 }
 
 /** Stops at the first file, so a large registry costs no more than a small one. */

@@ -1,6 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { RepositoryName } from '../../lambda/protocol/name.ts'
+import { keys } from '../../lambda/store/keys.ts'
+import { SqliteTable } from '../../lambda/store/sqlite/table.ts'
 import { refuseMissingTable } from '../../server/missing-table.ts'
 import { send } from '../support/http-client.ts'
 import { image } from '../support/images.ts'
@@ -28,6 +31,24 @@ describe('a data folder with blobs', () => {
     expect(() => refuseMissingTable(folder.path, false)).toThrow(
       new RegExp(`registry\\.sqlite is ${state}, but .*: restore it from a backup, or .*--new-table$`),
     )
+  })
+
+  it('is refused when its table has no content, accounts aside', async () => {
+    using folder = folderWith()
+    const table = new SqliteTable(join(folder.path, 'registry.sqlite'))
+    await table.transact({ put: keys.account('ann') })
+    await table.close()
+
+    expect(() => refuseMissingTable(folder.path, false)).toThrow('registry.sqlite is empty, but')
+  })
+
+  it('is taken when its table has a row of content, in the log of the database alone too', async () => {
+    using folder = folderWith()
+    const table = new SqliteTable(join(folder.path, 'registry.sqlite'))
+    await table.transact({ put: keys.repository('app' as RepositoryName) })
+
+    expect(refuseMissingTable(folder.path, false)).toBeUndefined()
+    await table.close()
   })
 
   it('keeps its files when it is refused', () => {
