@@ -55,7 +55,7 @@ describe('the environment of a deployed process', () => {
   })
 
   it.each(Object.keys(LEAST))('is refused without %s', name => {
-    expect(() => readAwsConfig({ ...LEAST, [name]: undefined })).toThrow(`${name} is not set`)
+    expect(() => readAwsConfig({ ...LEAST, [name]: undefined })).toThrow(`${name} must be set`)
   })
 
   it.each([
@@ -70,7 +70,7 @@ describe('the environment of a deployed process', () => {
     ['LONGSHORE_ORIGIN', 'https://registry.example/path'],
     ['LONGSHORE_ORIGIN', 'https://user@registry.example'],
   ])('is refused with %s=%s, in one line that names it', (name, value) => {
-    expect(() => readAwsConfig({ ...LEAST, [name]: value })).toThrow(new RegExp(`^${name} is .*$`))
+    expect(() => readAwsConfig({ ...LEAST, [name]: value })).toThrow(new RegExp(`^${name} must be .*$`))
   })
 
   it('is refused with a list of issuers that does not read', () => {
