@@ -77,25 +77,25 @@ describe('settings', () => {
 
 describe('a mistake', () => {
   it.each([
-    [['--port', 'abc'], {}, '--port: "abc" is no port number from 0 to 65535'],
-    [['--port', '65536'], {}, '--port: "65536" is no port number from 0 to 65535'],
-    [[], { LONGSHORE_PORT: '-1' }, 'LONGSHORE_PORT: "-1" is no port number from 0 to 65535'],
-    [['--host', ''], {}, '--host: "" is empty'],
-    [['--origin', 'registry.example.com'], {}, '--origin: "registry.example.com" is no origin'],
-    [['--origin', 'https://a/b'], {}, '--origin: "https://a/b" is no origin'],
-    [['--origin', 'https://a:x'], {}, '--origin: "https://a:x" is no origin'],
-    [['--log', 'xml'], {}, '--log: "xml" is none of auto, json and text'],
-    [['--grace', '1 day'], {}, '--grace: "1 day" is no duration'],
+    [['--port', 'abc'], {}, '--port: "abc" must be a port number from 0 to 65535'],
+    [['--port', '65536'], {}, '--port: "65536" must be a port number from 0 to 65535'],
+    [[], { LONGSHORE_PORT: '-1' }, 'LONGSHORE_PORT: "-1" must be a port number from 0 to 65535'],
+    [['--host', ''], {}, '--host: "" must not be empty'],
+    [['--origin', 'registry.example.com'], {}, '--origin: "registry.example.com" must be an origin'],
+    [['--origin', 'https://a/b'], {}, '--origin: "https://a/b" must be an origin'],
+    [['--origin', 'https://a:x'], {}, '--origin: "https://a:x" must be an origin'],
+    [['--log', 'xml'], {}, '--log: "xml" must be auto, json or text'],
+    [['--grace', '1 day'], {}, '--grace: "1 day" must be a duration'],
     [['--tls-cert', 'c'], {}, 'TLS needs both'],
     [[], { LONGSHORE_TLS_KEY: 'k' }, 'TLS needs both'],
     [['--aws-accounts', '123456789012'], {}, '--aws-accounts and --issuers need --origin'],
     [['--issuers', 'issuers.json'], {}, '--aws-accounts and --issuers need --origin'],
-    [['--aws-accounts', '1234'], {}, '--aws-accounts: "1234" is no list of account ids'],
+    [['--aws-accounts', '1234'], {}, '--aws-accounts: "1234" must be 12-digit account ids'],
     [['--trusted-proxies', '10.0.0.0/33'], {}, '--trusted-proxies: "10.0.0.0/33" must be addresses or CIDRs'],
     [['--prot', '1'], {}, "Unknown option '--prot' (--help"],
     [['--port'], {}, "Option '--port <value>' argument missing (--help"],
     [['5000'], {}, "Unexpected argument '5000'"],
-  ])('%j %j is told in one line', (args, env, message) => {
+  ])('%j %j is reported in one line', (args, env, message) => {
     expect(() => readCommand(args, env)).toThrow(
       expect.objectContaining({
         name: 'StartError',
