@@ -21,13 +21,24 @@ const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 const CONNECTIONS = 32
 const CROWD = 5
 
+const HELP = `Usage: npm run bench -- [flags]
+
+  --rounds <number>   rounds of each measurement (5)
+  --size <MiB>        size of the layer (1024)
+  --seconds <number>  length of each measurement of requests (5)`
+
 const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     size: { type: 'string', default: '1024' },
     seconds: { type: 'string', default: '5' },
+    help: { type: 'boolean', short: 'h' },
   },
 })
+if (options.help) {
+  console.log(HELP)
+  process.exit()
+}
 const rounds = Number(options.rounds)
 const size = Number(options.size) * 2 ** 20
 
