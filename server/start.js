@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 
-// Plain JavaScript that old versions can read too: it may be the first thing that a stranger's Node meets of us.
+// Plain JavaScript that old versions can read too: it is the first file that an unsupported Node runs.
 // 24 is what Lambda runs and what the tests run on. It strips types and has `node:sqlite`, both without a flag.
 const NEEDED = 24
 const found = process.versions.node
