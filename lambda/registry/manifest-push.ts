@@ -83,7 +83,7 @@ export class ManifestPush {
         arrival,
         stored.push,
         moves,
-        this.#childChecks(arrival),
+        await this.#childSteps(arrival),
         repositoryWrites(name, repository, now),
       )
 
@@ -154,12 +154,13 @@ export class ManifestPush {
         { write: this.#links.touchWrite(name, blob), needs: blob },
         { write: { put: keys.ref(name, blob, digest, push) } },
       ]),
-      ...this.#childChecks(arrival),
+      ...(await this.#childSteps(arrival)),
       ...manifest.children.map((child): Step => ({ write: { put: keys.parent(name, child, digest, push) } })),
     ]
   }
 
-  async #sparseNeeds({ name, digest, manifest }: Arrival, push: string): Promise<Step[]> {
+  async #sparseNeeds(arrival: Arrival, push: string): Promise<Step[]> {
+    const { name, digest, manifest } = arrival
     const blobs = [...manifest.blobs, ...manifest.foreign]
     const links = await getAll<LinkRow>(
       this.#deps.table,
@@ -175,6 +176,7 @@ export class ManifestPush {
         },
         { write: { put: keys.ref(name, blob, digest, push) } },
       ]),
+      ...(await this.#childSteps(arrival)),
       ...manifest.children.map((child): Step => ({ write: { put: keys.parent(name, child, digest, push) } })),
     ]
   }
@@ -183,12 +185,25 @@ export class ManifestPush {
     return this.#deps.isSparse?.(name) ?? false
   }
 
-  /** The child must be there. The count tells a delete of the child that an index has come to hold it. */
-  #childChecks({ name, manifest }: Arrival): Step[] {
-    if (this.#isSparse(name)) return []
-    return manifest.children.map(child => ({
-      write: { update: keys.manifest(name, child), change: { add: { tagging: 1 } }, if: 'present' },
-      needs: child,
+  /**
+   * Counts up `tagging` of each child, so that a concurrent delete of the child notices its new parent. A child must be present.
+   * In a sparse repository it may be absent, and must then stay absent until the push commits: if it arrives or is deleted
+   * meanwhile, the condition fails and the push begins again.
+   */
+  async #childSteps({ name, manifest }: Arrival): Promise<Step[]> {
+    const { children } = manifest
+    const count = (child: Digest): Write => ({
+      update: keys.manifest(name, child),
+      change: { add: { tagging: 1 } },
+      if: 'present',
+    })
+    if (!this.#isSparse(name)) return children.map(child => ({ write: count(child), needs: child }))
+    const rows = await getAll<ManifestRow>(
+      this.#deps.table,
+      children.map(child => keys.manifest(name, child)),
+    )
+    return children.map((child, i) => ({
+      write: rows[i] ? count(child) : { check: keys.manifest(name, child), if: 'absent' },
     }))
   }
 

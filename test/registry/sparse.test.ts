@@ -1,4 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { Digest } from '../../lambda/protocol/digest.ts'
+import type { RepositoryName } from '../../lambda/protocol/name.ts'
+import { keys } from '../../lambda/store/keys.ts'
+import type { ManifestRow } from '../../lambda/store/records.ts'
 import { contradictions } from '../simulation/invariants.ts'
 import type { World } from '../simulation/world.ts'
 import { digest, imageOf, indexOf } from '../support/content.ts'
@@ -92,7 +96,44 @@ describe('a repository of the setting sparse', () => {
   })
 })
 
-it('a push that meets the upload of an absent layer begins again, and keeps it', async () => {
+describe('the push of an index to a sparse repository', () => {
+  const tagging = async () => {
+    const key = keys.manifest('mirror/app' as RepositoryName, digest(AMD64) as Digest)
+    return (await table.get<ManifestRow>(key))?.tagging
+  }
+
+  it.each([
+    ['small', INDEX],
+    ['above 350 KB', LARGE],
+  ])('changes the row of a child that is present, so that a delete notices it: %s', async (_, index) => {
+    await pushImage('mirror/app', AMD64)
+    const before = (await tagging()) ?? 0
+    await registry.pushManifest('mirror/app', 'v1', index)
+    expect(await tagging()).toBe(before + 1)
+  })
+
+  it('changes the row of a child that is present when the push is repeated', async () => {
+    await pushImage('mirror/app', AMD64)
+    await registry.pushManifest('mirror/app', 'v1', INDEX)
+    const before = (await tagging()) ?? 0
+    await registry.pushManifest('mirror/app', 'v2', INDEX)
+    expect(await tagging()).toBe(before + 1)
+  })
+
+  it('begins again when an absent child arrives meanwhile, and changes its row', async () => {
+    const transact = table.transact.bind(table)
+    for (const blob of ['{}', 'layer']) await registry.pushBlob('mirror/app', blob)
+    table.transact = async (...writes) => {
+      table.transact = transact
+      await registry.pushManifest('mirror/app', digest(AMD64), AMD64)
+      return transact(...writes)
+    }
+    await registry.pushManifest('mirror/app', 'v1', INDEX)
+    expect(await tagging()).toBe(1)
+  })
+})
+
+it('a push begins again when an absent layer arrives meanwhile, and keeps the layer', async () => {
   await registry.pushBlob('mirror/app', '{}')
   const transact = table.transact.bind(table)
   table.transact = async (...writes) => {
