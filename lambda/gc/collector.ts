@@ -6,21 +6,21 @@ import { GARBAGE_SHARDS, keys, ranges } from '../store/keys.ts'
 import type { BlobRow, Garbage, GarbageRow, UploadRow } from '../store/records.ts'
 import { ConditionFailed, type Write } from '../store/table.ts'
 
-/** What one run of the collector came to. */
+/** The result of one run of the collector. */
 interface Collected {
-  /** Garbage rows that were dealt with. */
+  /** How many garbage rows were handled. */
   readonly done: number
-  /** Why others were not. They stay on the list. */
+  /** Errors of the rows that failed. Those rows stay on the list. */
   readonly failures: readonly unknown[]
 }
 
 /** How many garbage rows are read at once. */
-const PAGE = 100
+const PAGE_SIZE = 100
 
 /**
- * Frees what nothing needs any more, while pushes go on. It takes garbage rows that are due and nothing else, so its
- * cost follows the garbage. Each row only says what to look at; whether it may go is decided by the conditions of the
- * write that takes it, so a push that comes in between wins. Any number may run at once, and any step may be repeated.
+ * Frees unreferenced content while pushes go on. It reads garbage rows that are due and nothing else, so its cost follows
+ * the garbage. A row only names what to look at. The conditions of the deleting write decide whether it is deleted, so a
+ * concurrent push wins. Any number of collectors may run at once, and any step may be repeated.
  */
 export class Collector {
   readonly #deps: Dependencies
@@ -31,8 +31,8 @@ export class Collector {
   }
 
   /**
-   * Deals with everything that is due now. A row that fails does not hold up the others.
-   * @param goOn asked before each row; the rest is left for another time
+   * Handles every row that is due now. A row that fails does not hold up the others.
+   * @param goOn called before each row; false leaves the rest for the next run
    */
   async run(goOn: () => boolean = () => true): Promise<Collected> {
     const failures: unknown[] = []
@@ -54,13 +54,16 @@ export class Collector {
     const now = this.#deps.clock()
     let after = ''
     for (;;) {
-      const rows = await this.#deps.table.query<GarbageRow>(shard, { ...(after && { after }), limit: PAGE })
+      const rows = await this.#deps.table.query<GarbageRow>(shard, {
+        ...(after && { after }),
+        limit: PAGE_SIZE,
+      })
       for (const row of rows) {
         if (row.due > now) return
         yield row
         after = row.sort
       }
-      if (rows.length < PAGE) return
+      if (rows.length < PAGE_SIZE) return
     }
   }
 
@@ -85,11 +88,11 @@ export class Collector {
           return await this.#finish(row)
       }
     } catch (error) {
-      if (!(error instanceof ConditionFailed)) throw error // someone was faster: the row is looked at again next time
+      if (!(error instanceof ConditionFailed)) throw error // a concurrent write was faster: the next run looks at the row again
     }
   }
 
-  /** A link that no manifest needs and nobody has relied on for a grace goes; one still in its grace waits it out. */
+  /** Deletes a link without refs that was not touched for a grace period. A younger one is postponed. */
   async #link(row: GarbageRow, { repository, digest }: Garbage & { what: 'link' }): Promise<void> {
     const { table, clock, gracePeriod } = this.#deps
     const { links } = this.#registry
@@ -97,19 +100,19 @@ export class Collector {
     if (!link) return this.#finish(row)
     const { partition, prefix } = ranges.refs(repository, digest)
     const refs = await table.query(partition, { prefix, limit: 1 })
-    if (refs.length > 0) return this.#finish(row) // whoever takes the last ref away puts the link on the list again
+    if (refs.length > 0) return this.#finish(row) // the delete of the last ref lists the link again
     if (link.touched > clock() - gracePeriod) return this.#postpone(row, link.touched + gracePeriod)
     await this.#finish(row, ...links.unlinkWrites(repository, digest, link))
   }
 
   /**
-   * A blob that no repository holds goes. Its object stays for a grace: for clients that were sent to it, and so that a
-   * copy of the table is good for that long, since every object that it names is still there.
+   * Deletes a blob that no repository holds. Its object stays for a grace period: for clients that were redirected to it, and so
+   * that a backup of the table stays usable for that long, because every object that it names still exists.
    */
   async #blob(row: GarbageRow, { digest }: Garbage & { what: 'blob' }): Promise<void> {
     const { table, clock, gracePeriod } = this.#deps
     const blob = await table.get<BlobRow>(keys.blob(digest))
-    if (!blob || blob.links > 0) return this.#finish(row) // the last link to go puts the blob on the list again
+    if (!blob || blob.links > 0) return this.#finish(row) // the delete of the last link lists the blob again
     const { object } = blob
     const taken: Write = { delete: keys.blob(digest), if: { links: 0, object } }
     await this.#finish(
@@ -120,8 +123,8 @@ export class Collector {
   }
 
   /**
-   * A session that is over leaves nothing. What its client wrote into the store itself was acknowledged there, so it is
-   * claimed even now; and once the session is gone, looked for again a grace later, in case it was still on its way.
+   * Ends an expired session. A direct upload was acknowledged by the store, so it is adopted even now. The collector looks for
+   * it once more a grace period after the session has gone, because it may still be on its way.
    */
   async #upload(row: GarbageRow, { repository, upload }: Garbage & { what: 'upload' }): Promise<void> {
     const { table, clock, uploadLifetime, gracePeriod } = this.#deps
@@ -136,7 +139,7 @@ export class Collector {
     await this.#finish(row, ...drop, ...(session.direct ? [again] : []))
   }
 
-  /** Once the announcement is marked as taken, a push that is still at work can no longer finish. */
+  /** Marks the announcement as taken first, so that a push still in progress can no longer commit. */
   async #push(row: GarbageRow & { what: 'push' }): Promise<void> {
     const { partition, sort } = row
     const take: Write = {

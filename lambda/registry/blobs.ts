@@ -32,7 +32,7 @@ export class Blobs {
     return this.#expect(name, digest, () => this.#links.find(name, digest))
   }
 
-  /** For a client that asks in order to rely on the answer. @throws {RegistryError} BLOB_UNKNOWN */
+  /** For a client that relies on the answer: the blob is kept for a grace period. @throws {RegistryError} BLOB_UNKNOWN */
   refresh(name: RepositoryName, digest: Digest): Promise<Blob> {
     return this.#expect(name, digest, () => this.#links.refresh(name, digest))
   }
@@ -100,7 +100,7 @@ export class Blobs {
     })
   }
 
-  /** What is missing may have come by the direct road, or be claimed by someone else between two looks. */
+  /** A missing blob may be an unadopted direct upload, or another request may adopt it between the two lookups. */
   async #expect(
     name: RepositoryName,
     digest: Digest,

@@ -2,7 +2,7 @@ import type { RepositoryName } from '../protocol/name.ts'
 import type { BlobStore } from '../store/blobs.ts'
 import type { Table } from '../store/table.ts'
 
-/** What every door takes for {@link Dependencies.uploadLifetime}. */
+/** What every adapter uses for {@link Dependencies.uploadLifetime}. */
 export const UPLOAD_LIFETIME = 24 * 60 * 60 * 1000
 
 /** What the registry is built on. Times are milliseconds. */
@@ -15,7 +15,7 @@ export interface Dependencies {
   readonly pause?: (milliseconds: number) => Promise<void>
   /** A fresh random UUID in lower case. */
   readonly newId: () => string
-  /** How long what nothing needs is kept, so that the manifest which needs it can still arrive. */
+  /** The grace period: how long unreferenced content is kept, so that a manifest which needs it can still arrive. */
   readonly gracePeriod: number
   /** How long an upload session may stay idle. */
   readonly uploadLifetime: number

@@ -12,13 +12,13 @@ import { garbageWrite } from './garbage.ts'
 import type { Links } from './links.ts'
 import { retryOnConflict } from './retry.ts'
 
-/** How many objects the store is asked about at once. */
-const AT_ONCE = 16
+/** How many objects are looked up in the store at the same time. */
+const BATCH_SIZE = 16
 /**
  * How many sessions a request looks at, the newest first, so that it can be answered in time however many were abandoned. What
- * is older has long been claimed by its event, or will be by the collector.
+ * is older has been adopted after its S3 event, or the collector will adopt it.
  */
-const MOST_SESSIONS = 512
+const MAX_SESSIONS = 512
 
 /** An object that a client wrote, with the digest that the store or we have found. */
 interface Arrived extends UploadedObject {
@@ -27,9 +27,9 @@ interface Arrived extends UploadedObject {
 }
 
 /**
- * Blobs that clients write into the store themselves. The client has its 201 before the registry has heard of the bytes:
- * they are there, the store has verified them, and the session names them. To claim one is to make a blob of it, and
- * whoever may be the first to need it does so: the store's event, a reader, the push of a manifest, the collector.
+ * Blobs that clients write into the store themselves. The client has its 201 before the registry knows of the bytes:
+ * the store has verified them, and the session names their object. Adopting an object makes a blob of it. The S3 event, a read,
+ * the push of a manifest or the collector does so, whichever comes first.
  */
 export class DirectUploads {
   readonly #deps: Dependencies
@@ -41,16 +41,16 @@ export class DirectUploads {
 
   /**
    * Looks for blobs that the repository seems to lack among the objects of its open sessions.
-   * @returns false where there is no such road, so that what is not there cannot have come by it
+   * @returns false where direct uploads are off, so that a second look would find nothing new
    */
   async search(name: RepositoryName, missing: readonly Digest[]): Promise<boolean> {
     if (!this.#deps.directUploads) return false
     const { partition, prefix } = ranges.uploads(name)
     const sessions = await this.#deps.table.query<UploadRow>(partition, { prefix })
     const newest = sessions.filter(session => session.direct).sort((a, b) => b.expires - a.expires)
-    const ids = newest.slice(0, MOST_SESSIONS).map(({ sort }) => sort.slice(prefix.length) as UploadId)
-    for (const some of chunked(ids, AT_ONCE))
-      await Promise.all(some.map(id => this.#claimIf(name, id, digest => missing.includes(digest))))
+    const ids = newest.slice(0, MAX_SESSIONS).map(({ sort }) => sort.slice(prefix.length) as UploadId)
+    for (const some of chunked(ids, BATCH_SIZE))
+      await Promise.all(some.map(id => this.#adoptIf(name, id, digest => missing.includes(digest))))
     return true
   }
 
@@ -61,10 +61,10 @@ export class DirectUploads {
    * @throws {StoreBusy} when its digest is yet to be found and that takes longer than a request may
    */
   adopt(name: RepositoryName, id: UploadId): Promise<boolean> {
-    return this.#claimIf(name, id, () => true)
+    return this.#adoptIf(name, id, () => true)
   }
 
-  async #claimIf(name: RepositoryName, id: UploadId, wanted: (digest: Digest) => boolean): Promise<boolean> {
+  async #adoptIf(name: RepositoryName, id: UploadId, wanted: (digest: Digest) => boolean): Promise<boolean> {
     const arrived = await this.#arrived(directObject({ name, upload: id }))
     if (!arrived) return false
     return wanted(arrived.digest) ? retryOnConflict(() => this.#publish(name, id, arrived)) : true
@@ -78,7 +78,7 @@ export class DirectUploads {
       await this.#dropUnlessBlob(arrived)
       return true
     }
-    if (session.closing) return false // it ends as the bytes that came by us, and its review finds the object
+    if (session.closing) return false // it becomes a blob of the bytes sent through the registry, and its review finds the object
     const plan = await this.#links.linkWrites(name, digest, { object, size })
     const { version, draft } = session
     // A request may still be at work on the session, and leave something behind: a whole object, or where the row has recorded
@@ -93,7 +93,7 @@ export class DirectUploads {
     return true
   }
 
-  /** The session is gone, so nobody can claim the object any more: it is a blob by now or never will be. */
+  /** The session is gone, so the object cannot be adopted any more: either it is a blob already or it never becomes one. */
   async #dropUnlessBlob({ object, digest }: Arrived): Promise<void> {
     const { table, clock, gracePeriod } = this.#deps
     const blob = await table.get<BlobRow>(keys.blob(digest))

@@ -13,15 +13,15 @@ export function garbageWrite({ newId }: Pick<Dependencies, 'newId'>, due: number
 }
 
 /** How many writes a request may make on the collector's behalf. */
-const AT_ONCE = 5 * MAX_WRITES
+const MAX_WRITES_PER_REQUEST = 5 * MAX_WRITES
 
 /** The garbage of a push: see {@link GarbageRow}. */
 export type PushGarbage = GarbageRow & { readonly what: 'push' }
 
 /**
- * Takes back what a push wrote for a manifest that is no more, or never came to be: its refs and parents, told from
- * those of other pushes by the push id. The blobs it needed are put before the collector. May be repeated: the garbage
- * row goes last.
+ * Deletes what a push wrote for a manifest that was deleted or never committed: its refs and parents, distinguished from
+ * those of other pushes by the push id. The collector then reviews the blobs that it needed. May be repeated: the garbage
+ * row is deleted last.
  */
 export async function releasePush(deps: Dependencies, row: PushGarbage): Promise<void> {
   await apply(deps, row, await releaseWrites(deps, row))
@@ -31,7 +31,7 @@ export async function releasePush(deps: Dependencies, row: PushGarbage): Promise
 export async function releasePushIfSmall(deps: Dependencies, row: PushGarbage): Promise<void> {
   try {
     const writes = await releaseWrites(deps, row)
-    if (writes.length <= AT_ONCE) await apply(deps, row, writes)
+    if (writes.length <= MAX_WRITES_PER_REQUEST) await apply(deps, row, writes)
   } catch {
     // the row stays on the collector's list
   }
@@ -59,7 +59,7 @@ async function apply(deps: Dependencies, row: PushGarbage, writes: readonly Writ
   const { table, clock, gracePeriod } = deps
   for (const some of chunked(writes, MAX_WRITES)) await table.transact(...some)
   const { partition, sort } = row
-  // Two may be at it at once, a request and the collector: only one of them may list the object.
+  // A request and the collector may both do this at once. Only one of them may list the object.
   const end: Write = { delete: { partition, sort }, if: 'present' }
   if (!('object' in row)) return table.transact(end)
   const { object } = row

@@ -13,7 +13,7 @@ const MAX_INDEXES = 1000
 /** How many of them the transaction of a delete holds to what was read, the nearest first. */
 const MAX_CHECKS = 48
 /** How many are read at the same time. */
-const AT_ONCE = 16
+const BATCH_SIZE = 16
 
 /** More indexes hold a manifest than one request can look through. */
 export class TooManyIndexes extends RegistryError {
@@ -41,10 +41,10 @@ export async function expectUnprotected(
   while (level.length > 0) {
     for (const index of level) seen.add(index)
     if (seen.size > MAX_INDEXES + 1) throw new TooManyIndexes(digest)
-    // The rows before their tags and parents: whoever adds one of those later changes the row (manifest-push.ts).
+    // The rows before their tags and parents: a push that adds one of those later changes the row (manifest-push.ts).
     checks.push(...(await checksOf(table, name, level.slice(0, MAX_CHECKS - checks.length))))
     const above: Digest[] = []
-    for (const some of chunked(level, AT_ONCE)) {
+    for (const some of chunked(level, BATCH_SIZE)) {
       const tags = await Promise.all(some.map(index => tagsOf(table, name, index)))
       tags.flat().forEach(expectMutable)
       above.push(...(await Promise.all(some.map(index => parentsOf(table, name, index)))).flat())

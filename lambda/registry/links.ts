@@ -9,7 +9,7 @@ import { garbageWrite } from './garbage.ts'
 import { retryOnConflict } from './retry.ts'
 
 /** The bytes that an upload brought, ready to become a blob. */
-interface Offer {
+interface UploadedBytes {
   readonly object: ObjectName
   readonly size: number
 }
@@ -19,12 +19,12 @@ interface LinkPlan {
   readonly writes: readonly Write[]
   readonly usesOffer: boolean
   /** The blob that is stored already, if any. */
-  readonly stored?: Offer
+  readonly stored?: UploadedBytes
 }
 
 /**
- * Which repositories hold which blobs. A link row is the only proof that a repository holds one, and the blob row
- * counts its links in the same transaction that makes or takes one (invariants I2 and I5).
+ * Which repositories hold which blobs. A repository holds a blob only if the link row exists. The blob row
+ * counts its links in the same transaction that creates or deletes one (invariants I2 and I5).
  */
 export class Links {
   readonly #deps: Dependencies
@@ -37,8 +37,8 @@ export class Links {
   }
 
   /**
-   * The link, good for most of a grace from now: whoever is told that a blob is here must find it when its manifest
-   * arrives. The row is rewritten only when a quarter of the grace has passed since it last was. On a full disk it is not rewritten:
+   * The link, kept for at least three quarters of a grace period from now: a client that learns that a blob is here must find it
+   * when it pushes the manifest. The row is rewritten only when it is older than a quarter of the grace period. On a full disk it is not rewritten:
    * a HEAD must not fail there, and a manifest that would rely on its answer could not be pushed either.
    */
   async refresh(name: RepositoryName, digest: Digest): Promise<LinkRow | undefined> {
@@ -51,7 +51,7 @@ export class Links {
     })
   }
 
-  /** Notes that someone relies on the link. Fails where there is none. */
+  /** Records that a client relies on the link. The write fails if there is none. */
   touchWrite(name: RepositoryName, digest: Digest): Write {
     const change = { set: { touched: this.#deps.clock() }, add: { touches: 1 } }
     return { update: keys.link(name, digest), change, if: 'present' }
@@ -60,11 +60,15 @@ export class Links {
   /**
    * The writes after which the repository holds the blob: from what it holds already, from what another holds, or
    * from the object that is offered. They fail if what this plan read has changed.
-   * @returns undefined when nobody holds the blob and nothing is offered
+   * @returns undefined when no repository holds the blob and no object is offered
    */
-  linkWrites(name: RepositoryName, digest: Digest, offer: Offer): Promise<LinkPlan>
+  linkWrites(name: RepositoryName, digest: Digest, offer: UploadedBytes): Promise<LinkPlan>
   linkWrites(name: RepositoryName, digest: Digest): Promise<LinkPlan | undefined>
-  async linkWrites(name: RepositoryName, digest: Digest, offer?: Offer): Promise<LinkPlan | undefined> {
+  async linkWrites(
+    name: RepositoryName,
+    digest: Digest,
+    offer?: UploadedBytes,
+  ): Promise<LinkPlan | undefined> {
     const { table, clock, gracePeriod } = this.#deps
     const now = clock()
     const [link, blob] = (await table.getMany([keys.link(name, digest), keys.blob(digest)])) as [
@@ -85,7 +89,7 @@ export class Links {
     return { writes, usesOffer: !blob, ...(blob && { stored: blob }) }
   }
 
-  /** The writes that take a blob from a repository, as long as nobody has touched the link since it was read. */
+  /** The writes that take a blob from a repository, if the link has not been touched since it was read. */
   unlinkWrites(name: RepositoryName, digest: Digest, { touched, touches }: LinkRow): Write[] {
     return [
       { delete: keys.link(name, digest), if: { touched, touches } },

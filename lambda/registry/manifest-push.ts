@@ -18,7 +18,7 @@ import { getAll, retryOnConflict } from './retry.ts'
 import { moveTagWrites, type TagGuard, WRITES_PER_TAG } from './tags.ts'
 
 /** A manifest that is being pushed. */
-interface Arrival {
+interface ManifestUpload {
   readonly name: RepositoryName
   readonly digest: Digest
   readonly bytes: Uint8Array
@@ -51,19 +51,19 @@ export class ManifestPush {
   }
 
   /** @throws {RegistryError} MANIFEST_BLOB_UNKNOWN */
-  async run(arrival: Arrival): Promise<void> {
+  async run(upload: ManifestUpload): Promise<void> {
     try {
-      await retryOnConflict(() => this.#attempt(arrival))
+      await retryOnConflict(() => this.#attempt(upload))
     } catch (error) {
-      if (!(error instanceof Lacking)) throw error
-      if (!(await this.#directUploads.search(arrival.name, error.missing))) throw error
-      await retryOnConflict(() => this.#attempt(arrival))
+      if (!(error instanceof MissingReferences)) throw error
+      if (!(await this.#directUploads.search(upload.name, error.missing))) throw error
+      await retryOnConflict(() => this.#attempt(upload))
     }
   }
 
-  async #attempt(arrival: Arrival): Promise<void> {
+  async #attempt(upload: ManifestUpload): Promise<void> {
     const { table, clock, newId } = this.#deps
-    const { name, digest, bytes, manifest, tags, guard } = arrival
+    const { name, digest, bytes, manifest, tags, guard } = upload
     const [stored, repository, ...old] = (await getAll(table, [
       keys.manifest(name, digest),
       keys.repository(name),
@@ -80,15 +80,15 @@ export class ManifestPush {
     // Its refs keep its blobs. Nothing keeps its children: they may have been deleted since.
     if (stored)
       return this.#tag(
-        arrival,
+        upload,
         stored.push,
         moves,
-        await this.#childSteps(arrival),
+        await this.#childSteps(upload),
         repositoryWrites(name, repository, now),
       )
 
     const push = newId()
-    const needs = await this.#needs(arrival, push)
+    const needs = await this.#needs(upload, push)
     const announced = bytes.length > MAX_INLINE_BYTES || needs.length + moves.flat().length + 3 > MAX_WRITES
     const content: Content = bytes.length > MAX_INLINE_BYTES ? { object: newId() } : { bytes }
     const { subject } = manifest
@@ -106,16 +106,16 @@ export class ManifestPush {
       ...repositoryWrites(name, repository, now),
     ]
     if (!announced) return this.#apply([...needs, ...[...commit, ...moves.flat()].map(write => ({ write }))])
-    await this.#announce(arrival, push, content, needs, commit)
-    await this.#tag(arrival, push, moves)
+    await this.#announce(upload, push, content, needs, commit)
+    await this.#tag(upload, push, moves)
   }
 
   /**
-   * Points tags at a manifest that is there. The count in its row keeps a delete from passing unseen in between.
+   * Points tags at a manifest that is there. The count in its row makes a concurrent delete fail its condition.
    * @param checks conditions of the whole push. They share the first transaction, or go before it where they are too many
    */
   async #tag(
-    { name, digest }: Arrival,
+    { name, digest }: ManifestUpload,
     push: string,
     moves: readonly Write[][],
     checks: readonly Step[] = [],
@@ -140,10 +140,10 @@ export class ManifestPush {
    * What the manifest relies on: its blobs, its foreign layers as far as they are here, and its children. In a sparse repository also
    * blobs and children that are not here: their refs and parents are written, so they are kept from the moment that they come.
    */
-  async #needs(arrival: Arrival, push: string): Promise<Step[]> {
+  async #needs(upload: ManifestUpload, push: string): Promise<Step[]> {
     const { table } = this.#deps
-    const { name, digest, manifest } = arrival
-    if (this.#isSparse(name)) return this.#sparseNeeds(arrival, push)
+    const { name, digest, manifest } = upload
+    if (this.#isSparse(name)) return this.#sparseNeeds(upload, push)
     const foreign = await getAll<LinkRow>(
       table,
       manifest.foreign.map(blob => keys.link(name, blob)),
@@ -154,13 +154,13 @@ export class ManifestPush {
         { write: this.#links.touchWrite(name, blob), needs: blob },
         { write: { put: keys.ref(name, blob, digest, push) } },
       ]),
-      ...(await this.#childSteps(arrival)),
+      ...(await this.#childSteps(upload)),
       ...manifest.children.map((child): Step => ({ write: { put: keys.parent(name, child, digest, push) } })),
     ]
   }
 
-  async #sparseNeeds(arrival: Arrival, push: string): Promise<Step[]> {
-    const { name, digest, manifest } = arrival
+  async #sparseNeeds(upload: ManifestUpload, push: string): Promise<Step[]> {
+    const { name, digest, manifest } = upload
     const blobs = [...manifest.blobs, ...manifest.foreign]
     const links = await getAll<LinkRow>(
       this.#deps.table,
@@ -176,7 +176,7 @@ export class ManifestPush {
         },
         { write: { put: keys.ref(name, blob, digest, push) } },
       ]),
-      ...(await this.#childSteps(arrival)),
+      ...(await this.#childSteps(upload)),
       ...manifest.children.map((child): Step => ({ write: { put: keys.parent(name, child, digest, push) } })),
     ]
   }
@@ -190,7 +190,7 @@ export class ManifestPush {
    * In a sparse repository it may be absent, and must then stay absent until the push commits: if it arrives or is deleted
    * meanwhile, the condition fails and the push begins again.
    */
-  async #childSteps({ name, manifest }: Arrival): Promise<Step[]> {
+  async #childSteps({ name, manifest }: ManifestUpload): Promise<Step[]> {
     const { children } = manifest
     const count = (child: Digest): Write => ({
       update: keys.manifest(name, child),
@@ -208,7 +208,7 @@ export class ManifestPush {
   }
 
   async #announce(
-    { name, digest, bytes, manifest }: Arrival,
+    { name, digest, bytes, manifest }: ManifestUpload,
     push: string,
     content: Content,
     needs: readonly Step[],
@@ -238,7 +238,7 @@ export class ManifestPush {
     await table.transact(...commit, { delete: { partition, sort }, if: { taken: false } })
   }
 
-  /** Names all that is missing before anything is written. */
+  /** Reports every missing blob and child before anything is written. */
   async #expectAll(name: RepositoryName, { blobs, children }: Manifest): Promise<void> {
     if (this.#isSparse(name)) return
     const needed = [...blobs, ...children]
@@ -247,7 +247,7 @@ export class ManifestPush {
       ...children.map(child => keys.manifest(name, child)),
     ])
     const missing = needed.filter((_, i) => rows[i] === undefined)
-    if (missing.length > 0) throw new Lacking(missing)
+    if (missing.length > 0) throw new MissingReferences(missing)
   }
 
   async #apply(steps: readonly Step[]): Promise<void> {
@@ -256,7 +256,7 @@ export class ManifestPush {
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error
       const missing = error.failed.map(i => steps[i]?.needs).filter(digest => digest !== undefined)
-      throw missing.length > 0 ? new Lacking(missing) : error
+      throw missing.length > 0 ? new MissingReferences(missing) : error
     }
   }
 }
@@ -264,7 +264,7 @@ export class ManifestPush {
 /** Digests in a message, which clients print on one line. The detail has all of them. */
 const MAX_NAMED = 5
 
-class Lacking extends RegistryError {
+class MissingReferences extends RegistryError {
   readonly missing: readonly Digest[]
   constructor(missing: readonly Digest[]) {
     const named = missing.slice(0, MAX_NAMED).join(', ')

@@ -1,21 +1,21 @@
 import { ConditionFailed, type Item, type Key, MAX_KEYS, type Table, TableBusy } from '../store/table.ts'
 import { chunked } from '../util/chunked.ts'
 
-const MOST_ATTEMPTS = 20
+const MAX_ATTEMPTS = 20
 
 /**
- * Reads, decides and writes again until what was read still holds when it is written.
- * @throws {TableBusy} when others were always faster
+ * Repeats a read and its conditional write until the condition holds.
+ * @throws {TableBusy} after 20 attempts
  */
 export async function retryOnConflict<T>(attempt: () => Promise<T>): Promise<T> {
-  for (let left = MOST_ATTEMPTS; left > 0; left--) {
+  for (let left = MAX_ATTEMPTS; left > 0; left--) {
     try {
       return await attempt()
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error
     }
   }
-  throw new TableBusy('too many others write here')
+  throw new TableBusy('too many concurrent writes')
 }
 
 /** {@link Table.getMany} for any number of keys. */

@@ -57,7 +57,7 @@ export class UploadSessions {
   }
 
   /**
-   * Writes down how the session has changed, and with it that it lives on.
+   * Records a change of the session and extends its lifetime.
    * @throws {RegistryError} BLOB_UPLOAD_UNKNOWN or RANGE_INVALID when another request was faster
    */
   async record(
@@ -78,8 +78,8 @@ export class UploadSessions {
   }
 
   /**
-   * The writes that end a session without a blob. The draft stays on the collector's list for a grace, lest a request
-   * that is still at work on it leave something behind.
+   * The writes that end a session without a blob. The draft stays on the collector's list for a grace period, because a request
+   * that still works on it may leave bytes behind.
    */
   dropWrites(name: RepositoryName, id: UploadId, { version, draft }: UploadRow): Write[] {
     const { clock, gracePeriod } = this.#deps
@@ -90,7 +90,7 @@ export class UploadSessions {
   }
 
   /**
-   * Once the session has bytes, the others must come by us too. The direct road closes half a life before the session can end,
+   * Once the session has bytes, the others must pass through the registry too. Direct uploads end half a lifetime before the session can,
    * so that a body which was let through at the last moment still finds the session.
    */
   describe(id: UploadId, { draft: { size }, direct, expires }: UploadRow): UploadSession {

@@ -71,7 +71,7 @@ export const keys = {
   garbage: (due: number, id: string): Key => ({ partition: garbageShard(id), sort: `${dueText(due)}#${id}` }),
 }
 
-/** Stretches of a repository's partition, for queries. */
+/** Key ranges within a repository's partition, for queries. */
 export const ranges = {
   tags: (name: RepositoryName) => ({ partition: repository(name), prefix: 'tag#' }),
   manifests: (name: RepositoryName) => ({ partition: repository(name), prefix: 'manifest#' }),

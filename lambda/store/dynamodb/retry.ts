@@ -1,6 +1,6 @@
 import { TableBusy } from '../table.ts'
 
-/** How long to go on asking a table that is busy. */
+/** How often to repeat a request to a table that is busy. */
 export interface RetryPolicy {
   /** Attempts in all, the first included. */
   readonly attempts: number
@@ -11,10 +11,10 @@ export interface RetryPolicy {
 }
 
 const FIRST_WAIT = 25
-const LONGEST_WAIT = 1_000
+const MAX_WAIT = 1_000
 
-/** What DynamoDB calls the states that pass by themselves. */
-const PASSING = new Set([
+/** DynamoDB's names for errors that a later attempt may not meet. */
+const TRANSIENT = new Set([
   'InternalServerError',
   'LimitExceededException',
   'ProvisionedThroughputExceeded',
@@ -29,26 +29,22 @@ const PASSING = new Set([
 
 /** @param name of an error, or the code of a cancellation reason */
 export function isTransient(name: string | undefined): boolean {
-  return PASSING.has(name ?? '')
+  return TRANSIENT.has(name ?? '')
 }
 
 /**
- * Makes attempts until one is no longer told to wait, pausing longer and longer, each time at random, so that those who
- * met once do not meet again.
- * @param attempt resolves to {@link RETRY_POLICY} when it may be made again
- * @throws {TableBusy} when the patience is at an end
+ * Makes attempts until one succeeds. The pauses grow, and are random so that requests which collided once do not collide again.
+ * @param attempt resolves to {@link RETRY} when it may be repeated
+ * @throws {TableBusy} after the last attempt
  */
-export async function retry<T>(
-  patience: RetryPolicy,
-  attempt: () => Promise<T | typeof RETRY_POLICY>,
-): Promise<T> {
-  const { attempts, sleep, random } = patience
+export async function retry<T>(policy: RetryPolicy, attempt: () => Promise<T | typeof RETRY>): Promise<T> {
+  const { attempts, sleep, random } = policy
   for (let made = 1; ; made++) {
     const result = await attempt()
-    if (result !== RETRY_POLICY) return result
+    if (result !== RETRY) return result
     if (made === attempts) throw new TableBusy(`DynamoDB was busy ${made} times`)
-    await sleep(random() * Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** made))
+    await sleep(random() * Math.min(MAX_WAIT, FIRST_WAIT * 2 ** made))
   }
 }
 
-export const RETRY_POLICY = Symbol('wait')
+export const RETRY = Symbol('retry')

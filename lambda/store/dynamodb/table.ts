@@ -30,11 +30,10 @@ import {
 } from '../table.ts'
 import { type Attributes, attributesOf, itemOf } from './attributes.ts'
 import { expressionOf } from './expressions.ts'
-import { isTransient, RETRY_POLICY, type RetryPolicy, retry } from './retry.ts'
-import { startOf } from './stretch.ts'
+import { isTransient, RETRY, type RetryPolicy, retry } from './retry.ts'
 
 /** Six attempts take about a second, well within what clients wait for an answer. */
-const PATIENCE: RetryPolicy = { attempts: 6, sleep: ms => sleep(ms), random: Math.random }
+const DEFAULT_RETRY_POLICY: RetryPolicy = { attempts: 6, sleep: ms => sleep(ms), random: Math.random }
 
 /**
  * The table in DynamoDB, with the string attributes `partition` and `sort` for its key. Every read is strongly
@@ -46,12 +45,12 @@ const PATIENCE: RetryPolicy = { attempts: 6, sleep: ms => sleep(ms), random: Mat
 export class DynamoTable implements Table {
   readonly #client: DynamoDBClient
   readonly #name: string
-  readonly #patience: RetryPolicy
+  readonly #retryPolicy: RetryPolicy
 
-  constructor(client: DynamoDBClient, name: string, patience: RetryPolicy = PATIENCE) {
+  constructor(client: DynamoDBClient, name: string, retryPolicy: RetryPolicy = DEFAULT_RETRY_POLICY) {
     this.#client = client
     this.#name = name
-    this.#patience = patience
+    this.#retryPolicy = retryPolicy
   }
 
   async get<T extends Item>(key: Key): Promise<T | undefined> {
@@ -77,11 +76,12 @@ export class DynamoTable implements Table {
   }
 
   async query<T extends Item>(partition: string, range: KeyRange = {}): Promise<T[]> {
-    const { prefix = '', limit = Number.POSITIVE_INFINITY } = range
-    const start = startOf(range)
-    if (start === 'nowhere') return []
+    const { prefix = '', after = '', limit = Number.POSITIVE_INFINITY } = range
+    const isWithin = after.startsWith(prefix)
+    if (!isWithin && after > prefix) return []
     const items: Item[] = []
-    let from = start.after === undefined ? undefined : keyOnly({ partition, sort: start.after })
+    // DynamoDB accepts a start key that does not exist, but only one inside the queried range. One before the range means its beginning.
+    let from = after !== '' && isWithin ? keyOnly({ partition, sort: after }) : undefined
     while (items.length < limit) {
       const page = new QueryCommand({
         TableName: this.#name,
@@ -108,13 +108,13 @@ export class DynamoTable implements Table {
     if (!conditionHolds(only.if, await this.get(only.check))) throw new ConditionFailed([0])
   }
 
-  async #getSome(Keys: Attributes[]): Promise<{ items: Item[]; left: Attributes[] } | typeof RETRY_POLICY> {
+  async #getSome(Keys: Attributes[]): Promise<{ items: Item[]; left: Attributes[] } | typeof RETRY> {
     const RequestItems = { [this.#name]: { Keys, ConsistentRead: true } }
     const answer = await this.#client.send(new BatchGetItemCommand({ RequestItems }))
     const items = (answer.Responses?.[this.#name] ?? []).map(itemOf)
     const left = answer.UnprocessedKeys?.[this.#name]?.Keys ?? []
     // What does not fit into 16 MB is left over, and so is what is throttled. Only of the latter there may be no progress.
-    return left.length < Keys.length ? { items, left } : RETRY_POLICY
+    return left.length < Keys.length ? { items, left } : RETRY
   }
 
   async #writeOne(write: Exclude<Write, { check: Key }>): Promise<void> {
@@ -161,7 +161,7 @@ export class DynamoTable implements Table {
         const failed = [...codes.keys()].filter(i => codes[i] === 'ConditionalCheckFailed')
         if (failed.length > 0) throw new ConditionFailed(failed)
         const others = codes.filter(code => code !== 'None')
-        if (others.length > 0 && others.every(isTransient)) return RETRY_POLICY
+        if (others.length > 0 && others.every(isTransient)) return RETRY
         throw error
       }
     })
@@ -176,12 +176,12 @@ export class DynamoTable implements Table {
     return { ConditionCheck: { ConditionExpression: '', ...about, Key } }
   }
 
-  #persist<T>(attempt: () => Promise<T | typeof RETRY_POLICY>): Promise<T> {
-    return retry(this.#patience, async () => {
+  #persist<T>(attempt: () => Promise<T | typeof RETRY>): Promise<T> {
+    return retry(this.#retryPolicy, async () => {
       try {
         return await attempt()
       } catch (error) {
-        if (error instanceof Error && isTransient(error.name)) return RETRY_POLICY
+        if (error instanceof Error && isTransient(error.name)) return RETRY
         if (isUnreachable(error)) throw new TableBusy('DynamoDB does not answer', { cause: error })
         throw error
       }

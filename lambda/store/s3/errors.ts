@@ -1,7 +1,7 @@
 import { ObjectMissing, StoreBusy } from '../blobs.ts'
 import { isUnreachable } from '../shared/aws-errors.ts'
 
-/** Errors by which S3 asks to be tried later, whatever their status. */
+/** S3 errors that ask for a retry later, whatever their status. */
 const BUSY = ['OperationAborted', 'RequestTimeout', 'SlowDown', 'ThrottlingException']
 
 /** The result of a request, or an error of the port where it has one for it. Other errors pass as they are. */
@@ -11,12 +11,12 @@ export async function mapS3Errors<T>(request: Promise<T>): Promise<T> {
   } catch (error) {
     if (hasErrorName(error, 'NoSuchKey', 'NoSuchUpload'))
       throw new ObjectMissing('S3 has no such object or upload', { cause: error })
-    if (isBusy(error)) throw new StoreBusy('S3 does not answer', { cause: error })
+    if (isBusy(error)) throw new StoreBusy('S3 is busy or unreachable', { cause: error })
     throw error
   }
 }
 
-/** Whether it is S3's error of one of these names. */
+/** Whether the error has one of these names. */
 export function hasErrorName(error: unknown, ...names: string[]): boolean {
   return error instanceof Error && names.includes(error.name)
 }

@@ -1,5 +1,5 @@
-/** What Node calls a connection that was not to be had or was lost. */
-const CONNECTION = new Set([
+/** Node's error codes for a connection that failed or was lost. */
+const CONNECTION_ERRORS = new Set([
   'EAI_AGAIN',
   'ECONNABORTED',
   'ECONNREFUSED',
@@ -11,21 +11,21 @@ const CONNECTION = new Set([
   'ETIMEDOUT',
 ])
 
-/** No answer in time; and no credentials, which a container fetches anew every few hours. */
-const ABSENT = new Set(['TimeoutError', 'CredentialsProviderError'])
+/** No response in time, or no credentials: a container fetches new ones every few hours. */
+const NO_RESPONSE = new Set(['TimeoutError', 'CredentialsProviderError'])
 
-/** Statuses that pass by themselves: of the service, or of what is in front of it. */
-const BUSY = new Set([429, 500, 502, 503, 504])
+/** Transient HTTP statuses, of the service or of a proxy in front of it. */
+const TRANSIENT_STATUSES = new Set([429, 500, 502, 503, 504])
 
 /**
- * Whether an error of the SDK means that a service of AWS is overloaded or broken, or the way to it is. It has gone
- * through the SDK's own retries then.
+ * Whether an SDK error means that an AWS service is overloaded, broken or unreachable. The SDK has made its own
+ * retries before.
  */
 export function isUnreachable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { name, code, $metadata } = error as Failure
   const status = $metadata?.httpStatusCode ?? 0
-  return ABSENT.has(name) || CONNECTION.has(String(code)) || BUSY.has(status)
+  return NO_RESPONSE.has(name) || CONNECTION_ERRORS.has(String(code)) || TRANSIENT_STATUSES.has(status)
 }
 
 type Failure = Error & { code?: unknown; $metadata?: { httpStatusCode?: number } }

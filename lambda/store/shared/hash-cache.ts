@@ -9,18 +9,17 @@ interface Running {
 }
 
 /**
- * How far the hashing of each open draft has come, so that an append need not read what is there already. Only a
- * memory: what is not in it can be had from the file. It holds the drafts used last, because abandoned ones never say
- * goodbye.
+ * The running hash of each open draft, so that an append need not read the stored bytes again. It is only a cache: a missing
+ * hash is computed from the file. It holds the drafts that were used last, because abandoned ones are never removed explicitly.
  */
 export class HashCache {
   /** In the order of their last use. */
   readonly #kept = new Map<ObjectName, Running>()
-  readonly #most: number
+  readonly #maxDrafts: number
 
-  /** @param most how many drafts to remember; each takes about a kilobyte */
-  constructor(most: number) {
-    this.#most = most
+  /** @param maxDrafts how many drafts to remember; each takes about a kilobyte */
+  constructor(maxDrafts: number) {
+    this.#maxDrafts = maxDrafts
   }
 
   /** A hash of exactly the draft's bytes, the caller's own to go on with. */
@@ -37,7 +36,7 @@ export class HashCache {
     this.#kept.delete(object)
     this.#kept.set(object, { size, algorithm, hash })
     for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= this.#most) break
+      if (this.#kept.size <= this.#maxDrafts) break
       this.#kept.delete(oldest)
     }
   }

@@ -1,17 +1,17 @@
 import { DraftBusy, type ObjectName } from '../blobs.ts'
 
-/** What goes on with a draft in this process. */
+/** The state of a call that writes a draft in this process. */
 interface Work {
   discarded: boolean
 }
 
-/** Sees to it that in this process one call at a time writes an object, and that what was discarded stays so. */
+/** Allows one call at a time to write an object in this process, and keeps a discarded object discarded. */
 export class WriteLock {
   readonly #working = new Map<ObjectName, Work>()
 
   /**
-   * Does the work alone. When the object was discarded meanwhile, what the work left behind is removed.
-   * @throws {DraftBusy} when somebody is at work already, or the object was discarded during the work
+   * Runs the work while no other call writes the object. If the object is discarded meanwhile, what the work wrote is removed.
+   * @throws {DraftBusy} when another call writes the object, or the object was discarded during the work
    */
   async alone<T>(object: ObjectName, work: () => Promise<T>, remove: () => Promise<void>): Promise<T> {
     if (this.#working.has(object)) throw new DraftBusy(object)
@@ -27,7 +27,7 @@ export class WriteLock {
     }
   }
 
-  /** Tells who is at work on the object that it is in vain. */
+  /** Makes the call that writes the object fail, if there is one. */
   discard(object: ObjectName): void {
     const work = this.#working.get(object)
     if (work) work.discarded = true

@@ -33,7 +33,7 @@ const CREATE = `
   PRAGMA user_version = ${SCHEMA};`
 
 /** How long to wait, in ms, for another process that writes (an operator's shell). The event loop waits too. */
-const PATIENCE = 1_000
+const BUSY_TIMEOUT_MS = 1_000
 
 /** Sorts behind every printable character. */
 const LAST = '\u007f'
@@ -71,7 +71,7 @@ export class SqliteTable implements Table {
     this.#db = new DatabaseSync(path)
     try {
       // Not by the option `timeout`, which Node before 22.16 ignores.
-      this.#db.exec(`PRAGMA busy_timeout = ${PATIENCE}`)
+      this.#db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
       if (alone) this.#db.exec('PRAGMA locking_mode = EXCLUSIVE')
       prepareFile(this.#db, path)
     } catch (error) {
