@@ -224,7 +224,7 @@ describe('a read', () => {
     expect(asked.map(request => request.registry.Keys.length)).toEqual([2, 1])
   })
 
-  it('of many, or of a stretch, is consistent too', async () => {
+  it('of many keys, or of a key range, is consistent too', async () => {
     const { table, calls } = scripted({})
     await table.getMany([item])
     await table.query(item.partition)
@@ -242,7 +242,7 @@ describe('a read', () => {
     expect(calls).toHaveLength(4)
   })
 
-  it('of a stretch goes from page to page until it has enough', async () => {
+  it('of a key range reads pages until it has enough items', async () => {
     const LastEvaluatedKey = { partition: { S: item.partition }, sort: { S: item.sort } }
     const { table, calls } = scripted({ Items: [stored('a')], LastEvaluatedKey })
 
