@@ -50,6 +50,11 @@ export class Cache<V> {
     this.#entries.delete(key)
   }
 
+  /** Forgets the entries whose key begins with this. */
+  forgetPrefix(prefix: string): void {
+    for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#entries.delete(key)
+  }
+
   /** Forgets everything. */
   clear(): void {
     this.#entries.clear()

@@ -58,10 +58,16 @@ export class Accounts {
   readonly #table: Table
   readonly #clock: () => number
   readonly #passwords: Passwords
+  readonly #listeners: ((name: string) => void)[] = []
   constructor({ table, clock, passwords = new Passwords() }: AccountsParts) {
     this.#table = table
     this.#clock = clock
     this.#passwords = passwords
+  }
+
+  /** Calls a listener with the name of each account that is added, changed or removed through this object. */
+  onChange(listener: (name: string) => void): void {
+    this.#listeners.push(listener)
   }
 
   row(name: string): Promise<AccountRow | undefined> {
@@ -172,6 +178,7 @@ export class Accounts {
       if (!(error instanceof ConditionFailed)) throw error
       throw new RegistryError('BAD_REQUEST', { detail: { name: row.sort, reason: 'the name is taken' } })
     }
+    this.#notify(row.sort)
     return show(account)
   }
 
@@ -193,7 +200,13 @@ export class Accounts {
       await this.#table.transact(write)
     } catch (error) {
       throw error instanceof ConditionFailed ? unknown(kind, name) : error
+    } finally {
+      this.#notify(name) // also after an error: the write may have been applied
     }
+  }
+
+  #notify(name: string): void {
+    for (const listener of this.#listeners) listener(name)
   }
 }
 

@@ -60,6 +60,7 @@ export class Logins {
     this.#rows = new Cache(parts.clock, { life: CACHE_TTL_MS, most: MOST_REMEMBERED })
     this.#proven = new Cache(parts.clock, { life: CACHE_TTL_MS, most: MOST_REMEMBERED })
     this.#attempts = new Cache(parts.clock, { life: CACHE_TTL_MS, most: MOST_REMEMBERED, keeps: isRefusal })
+    parts.accounts.onChange(name => this.#forget(name))
   }
 
   /**
@@ -67,13 +68,11 @@ export class Logins {
    * client that goes on with an old key locks out those who have the new one.
    * @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS; UNAVAILABLE where somebody else must say and does not answer
    */
-  async byPassword({ name, password }: NameAndPassword, door: LoginContext): Promise<Identity> {
-    const digest = createHmac('sha256', this.#pepper)
-      .update(`${door.registry}\0${name}\0${password}`)
-      .digest('base64')
+  async byPassword({ name, password }: NameAndPassword, context: LoginContext): Promise<Identity> {
+    const digest = this.#digest(name) + this.#digest(`${context.registry}\0${name}\0${password}`)
     const known = this.#proven.known(digest)
     if (known) return known
-    const proven = await this.#attempts.get(digest, () => this.#prove(name, password, door))
+    const proven = await this.#attempts.get(digest, () => this.#prove(name, password, context))
     this.#attempts.forget(digest)
     return this.#proven.get(digest, async () => proven)
   }
@@ -89,6 +88,17 @@ export class Logins {
     const subject = row?.generation === generation && subjectOf(row, this.#parts.clock())
     if (!subject) throw refused('the account is not what it was')
     return subject
+  }
+
+  /** Forgets the cached row of an account and every login with its name, right or wrong. */
+  #forget(name: string): void {
+    this.#rows.forget(name)
+    this.#proven.forgetPrefix(this.#digest(name))
+    this.#attempts.forgetPrefix(this.#digest(name))
+  }
+
+  #digest(text: string): string {
+    return createHmac('sha256', this.#pepper).update(text).digest('base64')
   }
 
   #prove(name: string, password: string, { address, registry }: LoginContext): Promise<Identity> {

@@ -91,3 +91,22 @@ it.each([
   const door = { registry: 'registry.example', address: '192.0.2.1' }
   await expect(logins.byPassword(login, door)).rejects.toMatchObject({ code: 'UNAUTHORIZED', message })
 })
+
+it('forgets a wrong login when its account is added, changed or removed through this server', async () => {
+  const table = new MemoryTable()
+  const clock = () => 0
+  const accounts = new Accounts({ table, clock, passwords: cheapPasswords })
+  const limits = new LoginLimits({ table, keyring: () => new Keyring([newKey()]), clock })
+  const logins = new Logins({ accounts, passwords: cheapPasswords, limits, clock, federated: [] })
+  const logIn = (password: string) =>
+    logins.byPassword({ name: 'ann', password }, { registry: 'registry.example', address: '192.0.2.1' })
+  await expect(logIn('correct horse')).rejects.toThrow(RegistryError)
+  await accounts.addUser('ann', { password: 'correct horse' })
+  await expect(logIn('correct horse')).resolves.toBeDefined()
+  await expect(logIn('battery staple')).rejects.toThrow(RegistryError)
+  await accounts.changeUser('ann', { password: 'battery staple' })
+  await expect(logIn('battery staple')).resolves.toBeDefined()
+  await expect(logIn('correct horse')).rejects.toThrow(RegistryError)
+  await accounts.remove('ann', 'user')
+  await expect(logIn('battery staple')).rejects.toThrow(RegistryError)
+})
