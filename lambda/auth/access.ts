@@ -21,6 +21,6 @@ export interface Access {
   readonly visible: RepositoryFilter
   /** Whether he may pull from every repository, known or not. */
   readonly canPullAll: boolean
-  /** What an upload URL must carry, as `name=value`, to be its own proof when a token has expired; none where nobody logs in. */
+  /** The upload token for a session's URL, as `name=value`; undefined where authentication is disabled. @param until milliseconds since 1970 */
   uploadToken(repository: RepositoryName, upload: UploadId, until: number): string | undefined
 }

@@ -5,7 +5,8 @@ import type { Reference, UploadId } from '../protocol/reference.ts'
 import type { Scope } from '../protocol/scope.ts'
 import { Cache } from '../util/cache.ts'
 import type { Access } from './access.ts'
-import { loginContext, parseBasicCredentials, serviceName } from './identity/basic-auth.ts'
+import { parseAuthorization } from './identity/authorization.ts'
+import { loginContext, serviceName } from './identity/login-context.ts'
 import { ANONYMOUS_IDENTITY, CACHE_TTL_MS, type Identity, type Logins } from './identity/logins.ts'
 import { ANONYMOUS, subjectId } from './identity/subject.ts'
 import type { RouteAction } from './policy/actions.ts'
@@ -23,7 +24,7 @@ import type { Right } from './policy/schema.ts'
 import { type Challenge, challengeFor, forbidden, unauthorized } from './tokens/challenge.ts'
 import type { Keyring } from './tokens/keyring.ts'
 import { type TokenHolder, verifyToken } from './tokens/tokens.ts'
-import { issueUploadToken, verifyUploadToken } from './tokens/upload-token.ts'
+import { issueUploadToken, OLD_UPLOAD_TOKEN, UPLOAD_TOKEN, verifyUploadToken } from './tokens/upload-token.ts'
 
 /** What a route needs, as its row in the table says. */
 interface Need {
@@ -122,29 +123,30 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
   }
 
   async function identify(request: HttpRequest, params: Need['params']): Promise<Caller> {
-    const holder = proven(request, params)
+    const holder = uploadTokenHolder(request, params)
     if (holder) return { subject: await logins.byHolder(holder), holder }
-    const [, scheme = '', credentials = ''] =
-      /^(\w+) +(\S+) *$/.exec(request.headers.authorization ?? '') ?? []
-    switch (scheme.toLowerCase()) {
+    const authorization = parseAuthorization(request.headers.authorization)
+    switch (authorization.scheme) {
+      case 'none':
+        return ANONYMOUS_IDENTITY
       case 'basic':
-        return logins.byPassword(parseBasicCredentials(credentials), loginContext(request))
+        return logins.byPassword(authorization.login, loginContext(request))
       case 'bearer': {
         const names = { service: serviceName(request), now: clock() }
-        const { holder, scopes } = await verifyToken(keyring(), credentials, names)
+        const { holder, scopes } = await verifyToken(keyring(), authorization.token, names)
         return { subject: await logins.byHolder(holder), holder, scopes }
       }
-      default:
-        if (request.headers.authorization) throw new RegistryError('UNAUTHORIZED', { detail: { scheme } })
-        return ANONYMOUS_IDENTITY
     }
   }
 
-  /** A session's URL speaks for whoever began it, whatever has become of the token beside it. */
-  function proven({ query }: HttpRequest, { name, upload }: Need['params']): TokenHolder | undefined {
-    const proof = query.get('proof')
-    if (!proof || !name || !upload) return undefined
-    return verifyUploadToken(keyring(), { repository: name, upload }, proof, clock())
+  /** The holder of the upload token in a session's URL. It takes precedence over the Authorization header, which may have expired. */
+  function uploadTokenHolder(
+    { query }: HttpRequest,
+    { name, upload }: Need['params'],
+  ): TokenHolder | undefined {
+    const uploadToken = query.get(UPLOAD_TOKEN) ?? query.get(OLD_UPLOAD_TOKEN)
+    if (!uploadToken || !name || !upload) return undefined
+    return verifyUploadToken(keyring(), { repository: name, upload }, uploadToken, clock())
   }
 
   function accessOf({ subject, holder, scopes }: Caller, policy: Policy, challenge: Challenge): Access {

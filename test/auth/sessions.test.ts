@@ -22,30 +22,33 @@ beforeEach(async () => {
 
 const bare = () => location.split('?')[0] ?? ''
 
-describe('a session that somebody else began', () => {
-  it.each(['GET', 'PATCH', 'PUT', 'DELETE'])(
-    'is unknown to %s, also while its owner is at work',
-    async method => {
-      const answer = await guarded.as(BOB, method, `${bare()}?digest=${digest('x')}`, { body: 'x' })
-      expect([answer.status, answer.exchange.code]).toEqual([404, 'BLOB_UPLOAD_UNKNOWN'])
-      expect((await guarded.as(ANN, 'GET', bare())).headers.range).toBe('0-0')
-    },
-  )
+describe('an upload session of another account', () => {
+  it.each(['GET', 'PATCH', 'PUT', 'DELETE'])('is unknown to %s', async method => {
+    const answer = await guarded.as(BOB, method, `${bare()}?digest=${digest('x')}`, { body: 'x' })
+    expect([answer.status, answer.exchange.code]).toEqual([404, 'BLOB_UPLOAD_UNKNOWN'])
+    expect((await guarded.as(ANN, 'GET', bare())).headers.range).toBe('0-0')
+  })
 
-  it('is unknown also to whoever has a name with which that of its owner begins', async () => {
+  it('is unknown to an account whose name is a prefix of its owner’s name', async () => {
     await guarded.addUser('anna')
     const hers = (await guarded.as(basic('anna', PASSWORD), 'POST', UPLOADS)).headers.location ?? ''
     expect((await guarded.as(ANN, 'GET', hers.split('?')[0] ?? '')).status).toBe(404)
   })
 
-  it('goes on for its owner', async () => {
+  it('continues for its owner', async () => {
     expect((await guarded.as(ANN, 'PATCH', bare(), { body: 'layer' })).status).toBe(202)
     expect((await guarded.as(ANN, 'PUT', `${bare()}?digest=${digest('layer')}`)).status).toBe(201)
   })
 })
 
-describe('an upload URL is its own proof', () => {
-  it('when the token beside it has expired in the middle of the push', async () => {
+describe('an upload token', () => {
+  it('is accepted under the name that earlier versions gave it', async () => {
+    const old = location.replace('_state=', 'proof=')
+    expect(old).not.toBe(location)
+    expect((await guarded.request('PATCH', old, { body: 'x' })).status).toBe(202)
+  })
+
+  it('authorizes the session when the access token beside it has expired', async () => {
     const token = await guarded.tokenFor(ANN, 'repository:app:pull,push')
     const begun = await guarded.as(bearer(token), 'POST', UPLOADS)
     guarded.wait(2 * HOUR)
@@ -55,41 +58,41 @@ describe('an upload URL is its own proof', () => {
     expect((await guarded.as(bearer(token), 'PUT', end)).status).toBe(201)
   })
 
-  it('for a day, like the session', async () => {
+  it('expires after a day, like the session', async () => {
     guarded.wait(25 * HOUR)
     expect((await guarded.request('GET', location)).status).toBe(401)
   })
 
-  it('until then and no longer, whatever is written in it', async () => {
+  it('is rejected when its expiry was altered', async () => {
     const later = location.replace(
-      /proof=\d+/,
-      proof => `proof=${Number(proof.slice('proof='.length)) + 86_400}`,
+      /_state=\d+/,
+      state => `_state=${Number(state.slice('_state='.length)) + 86_400}`,
     )
     expect(later).not.toBe(location)
     expect((await guarded.request('GET', later)).status).toBe(401)
   })
 
-  it('also when the key has been rotated that signed it', async () => {
+  it('is accepted as long as the key that signed it is in the keyring', async () => {
     guarded.rotate()
     expect((await guarded.request('PATCH', location, { body: 'x' })).status).toBe(202)
     guarded.rotate(false)
     expect((await guarded.request('PATCH', location, { body: 'x' })).status).toBe(401)
   })
 
-  it('of its own session alone', async () => {
+  it('is rejected for another session or repository', async () => {
     const other = (await guarded.as(ANN, 'POST', UPLOADS)).headers.location ?? ''
-    const [proof] = /proof=.*/.exec(location) ?? []
-    for (const target of [`${other.split('?')[0]}?${proof}`, `${bare().replace('/app/', '/lib/')}?${proof}`])
+    const [state] = /_state=.*/.exec(location) ?? []
+    for (const target of [`${other.split('?')[0]}?${state}`, `${bare().replace('/app/', '/lib/')}?${state}`])
       expect((await guarded.request('PATCH', target, { body: 'x' })).status).toBe(401)
   })
 
-  it('and of nothing else', async () => {
-    const [proof] = /proof=.*/.exec(location) ?? []
+  it('authorizes no other route', async () => {
+    const [state] = /_state=.*/.exec(location) ?? []
     for (const target of ['/v2/app/tags/list', `/v2/app/blobs/${digest('x')}`, UPLOADS, '/v2/'])
-      expect((await guarded.request('GET', `${target}?${proof}`)).status).not.toBe(200)
+      expect((await guarded.request('GET', `${target}?${state}`)).status).not.toBe(200)
   })
 
-  it('until the account is disabled, or may not push any more', async () => {
+  it('is rejected when the account was disabled or lost its push right', async () => {
     await guarded.auth.accounts.changeUser('ann', { disabled: true })
     guarded.wait(60_000)
     expect((await guarded.request('PATCH', location, { body: 'x' })).status).toBe(401)
@@ -100,10 +103,10 @@ describe('an upload URL is its own proof', () => {
     expect((await guarded.request('PATCH', bobs, { body: 'x' })).status).toBe(403)
   })
 
-  it('unless a byte of it was altered', async () => {
+  it('is rejected when any byte of it was altered', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.constantFrom('A', '0', '.', '-'), async (at, other) => {
-        const begin = location.indexOf('proof=') + 'proof='.length
+        const begin = location.indexOf('_state=') + '_state='.length
         const index = begin + (at % (location.length - begin))
         // The last character of base64 carries two bits that say nothing.
         fc.pre(location[index] !== other && index < location.length - 1)
@@ -124,7 +127,7 @@ describe('a mount', () => {
     })
   })
 
-  it('takes nothing from where one may not pull, and says no more than that it must be uploaded', async () => {
+  it('begins an upload when the client may not pull from the source', async () => {
     for (const from of ['vault', 'no-such', undefined]) {
       const { status, headers } = await mount(ANN, from)
       expect([status, headers.location?.startsWith(UPLOADS)]).toEqual([202, true])
@@ -132,13 +135,13 @@ describe('a mount', () => {
     expect((await guarded.as(ANN, 'HEAD', `/v2/app/blobs/${digest('secret')}`)).status).toBe(404)
   })
 
-  it('from anywhere is for those who may pull everywhere, and not for what a token was given for', async () => {
+  it('without a source requires pull everywhere and no scoped token', async () => {
     const token = await guarded.tokenFor(basic('root', PASSWORD), 'repository:app:pull,push')
     expect((await mount(bearer(token))).status).toBe(202)
     expect((await mount(basic('root', PASSWORD))).status).toBe(201)
   })
 
-  it('by a token needs one for the source too', async () => {
+  it('with a token requires the scope of the source too', async () => {
     await guarded.setPolicy({
       rules: [{ name: 'all', who: ['user:ann'], may: ['pull', 'push'], on: ['**'] }],
     })

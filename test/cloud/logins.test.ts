@@ -32,7 +32,7 @@ describeInCloud({}, 'logins through the deployed path', () => {
     const layer = layerOf()
     const begun = await ask(cloud, 'POST', '/v2/app/blobs/uploads/', { headers: basic })
     const location = begun.headers.location?.replace(cloud.origin, '') ?? ''
-    expect(location).toMatch(/proof=.*&direct=/)
+    expect(location).toMatch(/_state=.*&direct=/)
     const put = await ask(cloud, 'PUT', `${location}&digest=${layer.digest}`, { body: layer.bytes })
     expect(put.status).toBe(201)
 

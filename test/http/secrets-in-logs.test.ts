@@ -25,7 +25,7 @@ describe('what no log may hold is found when it is planted there:', () => {
     ['a token', async () => (await openGuarded()).tokenFor(basic('root', PASSWORD))],
     ['a key or a refresh token', () => generateKey().key],
     [
-      'the proof of an upload',
+      'an upload token',
       async () => {
         const { expectStatus } = await openGuarded()
         const sent = { headers: basic('root', PASSWORD) }
@@ -74,10 +74,10 @@ it('the message of a failure shows nothing of the secret', () => {
 it('of a request it is known what is secret', () => {
   const form = 'grant_type=password&username=ann&password=hunter22&refresh_token=refreshed'
   const headers = { ...basic('ann', 'hunter2-1'), 'content-type': 'application/x-www-form-urlencoded' }
-  expect(Object.values(secretsOf({ target: '/v2/app?proof=9.proof.x', headers, body: form }))).toEqual([
+  expect(Object.values(secretsOf({ target: '/v2/app?_state=9.holder.x', headers, body: form }))).toEqual([
     headers.authorization.slice('Basic '.length),
     'hunter2-1',
-    '9.proof.x',
+    '9.holder.x',
     'hunter22',
     'refreshed',
   ])

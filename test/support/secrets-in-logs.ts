@@ -5,7 +5,7 @@ import type { HandledRequest } from '../../lambda/http/app.ts'
 const PATTERNS: Readonly<Record<string, RegExp>> = {
   'a token': /\beyJ[\w-]{8,}/,
   'a key or a refresh token': /\bls[kr]_[\w-]{16,}/,
-  'the proof of an upload': /proof=/,
+  'an upload token': /(?:_state|proof)=/,
   'the pass of the direct road': /\bdirect=\d/,
   'the signature of a pull': /\/pull\/\d{9,}\./,
   'an Authorization header': /\b(?:basic|bearer) +[\w.~+/=-]{8,}/i,
@@ -48,13 +48,14 @@ export function expectKept(sent: Sent, done: HandledRequest): void {
 export function secretsOf({ target, headers, body }: Omit<Sent, 'method'>): Record<string, string> {
   const credentials = headers.authorization?.replace(/^\S+ +/, '') ?? ''
   const text = typeof body === 'string' ? body : ''
+  const query = new URLSearchParams(target.split('?')[1])
   const form = new URLSearchParams(headers['content-type']?.includes('form') ? text : '')
   const all = {
     'what Authorization says': credentials,
     'a password': Buffer.from(credentials, 'base64')
       .toString()
       .replace(/^[^:]*:/, ''),
-    'a proof': new URLSearchParams(target.split('?')[1]).get('proof') ?? '',
+    'an upload token': query.get('_state') ?? query.get('proof') ?? '',
     'the password of a form': form.get('password') ?? '',
     'the refresh token of a form': form.get('refresh_token') ?? '',
     'the password of an account': /"password":"([^"]+)"/.exec(text)?.[1] ?? '',

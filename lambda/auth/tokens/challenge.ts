@@ -3,7 +3,7 @@ import { RegistryError } from '../../protocol/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '../../protocol/name.ts'
 import type { Tag } from '../../protocol/reference.ts'
 import { formatScope } from '../../protocol/scope.ts'
-import { serviceName } from '../identity/basic-auth.ts'
+import { serviceName } from '../identity/login-context.ts'
 import type { RouteAction } from '../policy/actions.ts'
 import type { Right } from '../policy/schema.ts'
 

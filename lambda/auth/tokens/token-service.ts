@@ -6,7 +6,8 @@ import { StorageFull } from '../../store/blobs.ts'
 import { keys } from '../../store/keys.ts'
 import type { RefreshRow } from '../../store/records.ts'
 import type { Key, Table, Write } from '../../store/table.ts'
-import { loginContext, parseBasicCredentials, serviceName } from '../identity/basic-auth.ts'
+import { parseAuthorization } from '../identity/authorization.ts'
+import { loginContext, serviceName } from '../identity/login-context.ts'
 import { ANONYMOUS_IDENTITY, type Identity, type Logins, type NameAndPassword } from '../identity/logins.ts'
 import { hashKey } from '../identity/passwords.ts'
 import type { Subject } from '../identity/subject.ts'
@@ -57,12 +58,16 @@ export class TokenService {
 
   /** By the Authorization header; without one the token is anybody's. @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS */
   async byBasic(request: HttpRequest, scopes: readonly Scope[], wantsRefresh: boolean): Promise<IssuedToken> {
-    const { authorization } = request.headers
-    if (!authorization) return this.#issue(request, ANONYMOUS_IDENTITY, scopes, false)
-    const [, credentials] = /^basic +(\S+) *$/i.exec(authorization) ?? []
-    if (!credentials) throw wrong(new RegistryError('UNAUTHORIZED'), request)
     try {
-      return await this.byPassword(request, parseBasicCredentials(credentials), scopes, wantsRefresh)
+      const authorization = parseAuthorization(request.headers.authorization)
+      switch (authorization.scheme) {
+        case 'none':
+          return await this.#issue(request, ANONYMOUS_IDENTITY, scopes, false)
+        case 'basic':
+          return await this.byPassword(request, authorization.login, scopes, wantsRefresh)
+        case 'bearer':
+          throw new RegistryError('UNAUTHORIZED')
+      }
     } catch (error) {
       throw wrong(error, request)
     }

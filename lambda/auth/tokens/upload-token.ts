@@ -4,18 +4,23 @@ import type { UploadId } from '../../protocol/reference.ts'
 import type { Keyring, SigningKey } from './keyring.ts'
 import type { TokenHolder } from './tokens.ts'
 
-/** Room for whoever has the longest name and the most claims that are kept (federated/claims.ts). */
-const PROOF = /^(\d{1,12})\.([\w-]{1,5000})\.([\w-]{43})$/
+/** The query parameter that carries the token. Distribution calls it so. */
+export const UPLOAD_TOKEN = '_state'
+/** What earlier versions called it. A session lives for a day, so its URL may outlive an upgrade. */
+export const OLD_UPLOAD_TOKEN = 'proof'
 
-/** The session that a proof is for. */
+/** Expiry in seconds since 1970, holder, signature. 5,000 characters suffice for the longest name and all claims (federated/claims.ts). */
+const FORMAT = /^(\d{1,12})\.([\w-]{1,5000})\.([\w-]{43})$/
+
+/** The session that an upload token is valid for. */
 export interface UploadSessionKey {
   readonly repository: RepositoryName
   readonly upload: UploadId
 }
 
 /**
- * Makes an upload URL its own proof of who began the session: a layer may take longer than its token lives, and clients do
- * not ask for another one in the middle. The account is looked up all the same.
+ * Issues the token that proves who began an upload session. An upload may take longer than an access token lives, and clients
+ * do not request another one in the middle. The account is still looked up at each request.
  * @param until milliseconds since 1970
  */
 export function issueUploadToken(
@@ -26,23 +31,23 @@ export function issueUploadToken(
 ): string {
   const expires = Math.floor(until / 1000)
   const who = Buffer.from(JSON.stringify(holder)).toString('base64url')
-  return `proof=${expires}.${who}.${sign(keyring.newest, session, expires, who)}`
+  return `${UPLOAD_TOKEN}=${expires}.${who}.${sign(keyring.newest, session, expires, who)}`
 }
 
-/** @returns undefined for whatever we did not sign for this session, or too long ago */
+/** @returns undefined when the token is malformed, has expired, or was not signed for this session by a key of the keyring */
 export function verifyUploadToken(
   keyring: Keyring,
   session: UploadSessionKey,
-  proof: string,
+  token: string,
   now: number,
 ): TokenHolder | undefined {
-  const [, expires = '', who = '', signature = ''] = PROOF.exec(proof) ?? []
+  const [, expires = '', who = '', signature = ''] = FORMAT.exec(token) ?? []
   if (!expires || Number(expires) * 1000 <= now) return undefined
-  const said = Buffer.from(signature)
-  const isOurs = keyring.all.some(key =>
-    timingSafeEqual(Buffer.from(sign(key, session, Number(expires), who)), said),
+  const received = Buffer.from(signature)
+  const isValid = keyring.all.some(key =>
+    timingSafeEqual(Buffer.from(sign(key, session, Number(expires), who)), received),
   )
-  return isOurs ? JSON.parse(Buffer.from(who, 'base64url').toString()) : undefined
+  return isValid ? JSON.parse(Buffer.from(who, 'base64url').toString()) : undefined
 }
 
 function sign(

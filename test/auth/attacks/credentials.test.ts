@@ -174,7 +174,7 @@ describe('a secret in the log (CVE-2025-48374)', () => {
       logged.push(JSON.stringify(accessRecord(visit, exchange)))
       if (exchange.fault) logged.push(JSON.stringify(faultRecord(0, exchange.fault)))
     }
-    for (const secret of [PASSWORD, 'not the password', token, 'proof=', 'eyJ', ROOT.authorization])
+    for (const secret of [PASSWORD, 'not the password', token, '_state=', 'eyJ', ROOT.authorization])
       expect(logged.join()).not.toContain(secret)
   })
 })

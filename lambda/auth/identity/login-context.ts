@@ -1,0 +1,12 @@
+import { type HttpRequest, hostOf } from '../../http/message.ts'
+import type { LoginContext } from './logins.ts'
+
+/** The service that tokens are issued for: the host by which the client reached the registry. */
+export function serviceName({ origin }: HttpRequest): string {
+  return hostOf(origin) || 'longshore'
+}
+
+/** The client's address and the registry's host, for a login with this request. */
+export function loginContext(request: HttpRequest): LoginContext {
+  return { address: request.remote ?? '', registry: serviceName(request) }
+}
