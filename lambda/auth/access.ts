@@ -4,22 +4,22 @@ import type { Subject } from './identity/subject.ts'
 import type { RepositoryFilter } from './policy/repository-filter.ts'
 import type { Right } from './policy/schema.ts'
 
-/** What the one who asks may do. */
+/** The permissions of the subject of a request. */
 export interface Access {
   readonly subject: Subject
-  /** By which sessions are bound to him. */
+  /** The owner that is recorded in upload sessions of this subject. */
   readonly owner: string
-  /** Whether he may do it now, with what he has shown. */
+  /** Whether the policy and the scopes of the token both allow the action. */
   can(action: Right, repository: RepositoryName, tag?: Tag): boolean
   /** @throws {RegistryError} DENIED, naming action and repository; UNAUTHORIZED where a login may help */
   require(action: Right, repository: RepositoryName, tag?: Tag): void
   /** Which tags of a repository are immutable for everybody; undefined where none can be. */
   immutableTags(repository: RepositoryName): ((tag: Tag) => boolean) | undefined
-  /** Whether he may know that a repository is there: whether he may pull from it, for whatever his token was given. */
+  /** Whether the policy lets the subject pull from a repository, and so know that it exists. The scopes of the token do not matter. */
   canSee(repository: RepositoryName): boolean
-  /** The repositories that {@link canSee} is true of, for listings. */
+  /** The repositories for which {@link canSee} is true, for listings. */
   readonly visible: RepositoryFilter
-  /** Whether he may pull from every repository, known or not. */
+  /** Whether the subject may pull from every repository, including those that do not exist yet. */
   readonly canPullAll: boolean
   /** The upload token for a session's URL, as `name=value`; undefined where authentication is disabled. @param until milliseconds since 1970 */
   uploadToken(repository: RepositoryName, upload: UploadId, until: number): string | undefined

@@ -26,7 +26,7 @@ import type { Keyring } from './tokens/keyring.ts'
 import { type TokenHolder, verifyToken } from './tokens/tokens.ts'
 import { issueUploadToken, OLD_UPLOAD_TOKEN, UPLOAD_TOKEN, verifyUploadToken } from './tokens/upload-token.ts'
 
-/** What a route needs, as its row in the table says. */
+/** The action of a route, from the route table, and the parsed parameters of its path. */
 interface Need {
   readonly action: RouteAction
   readonly params: {
@@ -36,7 +36,7 @@ interface Need {
   }
 }
 
-/** Who is allowed in. Runs before any handler. @throws {RegistryError} UNAUTHORIZED with a challenge, DENIED */
+/** Authenticates and authorizes a request. Runs before every handler. @throws {RegistryError} UNAUTHORIZED with a challenge, DENIED */
 export type Authorize = (request: HttpRequest, need: Need) => Promise<Access>
 
 interface AuthorizerParts {
@@ -47,9 +47,9 @@ interface AuthorizerParts {
   readonly clock: () => number
 }
 
-/** The one who asks, and what he showed: a token allows no more than what it was given for. */
+/** An authenticated client. A token allows no more than its scopes. */
 interface Caller extends Identity {
-  /** Of a token. Absent: whatever the policy allows. */
+  /** The scopes of the token. Absent: everything that the policy allows. */
   readonly scopes?: readonly Scope[]
 }
 
@@ -59,7 +59,7 @@ const NEEDED: Partial<Record<RouteAction, Right>> = {
   delete: 'delete',
   admin: 'administer',
 }
-/** What a token's scope calls the actions of the policy. */
+/** The name of each right of the policy in a token's scope. */
 const IN_SCOPE: Record<Right, string> = {
   pull: 'pull',
   'push-content': 'push',
@@ -69,7 +69,7 @@ const IN_SCOPE: Record<Right, string> = {
   administer: '*',
 }
 
-/** Everybody may do everything: a registry on one machine that nobody else reaches. */
+/** Full access for every client: a registry on one machine with authentication disabled. */
 export const OPEN_ACCESS: Access = {
   subject: ANONYMOUS,
   owner: subjectId(ANONYMOUS),
@@ -88,7 +88,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
 
   return async (request, { action, params }) => {
     const challenge = challengeFor(request, action, params.name)
-    if (action === 'none') return accessOf(ANONYMOUS_IDENTITY, NO_POLICY, challenge) // it looks at what is shown itself
+    if (action === 'none') return accessOf(ANONYMOUS_IDENTITY, NO_POLICY, challenge) // the handler reads the Authorization header itself
     const identified = identify(request, params).catch(error => {
       throw error instanceof RegistryError && error.code === 'UNAUTHORIZED'
         ? unauthorized(challenge, error, 'invalid_token')
@@ -103,14 +103,14 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
     }
     if (action === 'self' || action === 'admin') {
       if (subject.kind === 'anonymous') throw unauthorized(challenge)
-      // A token lies about in many places. What it was not given for it does not open: accounts want the password.
+      // Tokens are stored in many places and no scope covers accounts, so these routes require the password.
       if (caller.scopes) throw unauthorized(challenge, undefined, 'insufficient_scope')
       if (action === 'admin' && !allowedEverywhere(policy, subject, 'administer'))
         throw forbidden('administer')
       return access
     }
     if (action === 'list') {
-      // An empty list would tell a client that there are no repositories, rather than that it should log in.
+      // A client would take an empty list for an empty registry. A challenge makes it log in.
       const isAnonymous = subject.kind === 'anonymous'
       if (isAnonymous && !request.headers.authorization) throw unauthorized(challenge)
       if (isAnonymous && access.visible.prefix === undefined) throw unauthorized(challenge)

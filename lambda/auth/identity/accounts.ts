@@ -19,9 +19,9 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$/
 const RESERVED = ['anonymous', 'authenticated', ...FEDERATED, 'token']
 /** How much of a name that cannot be is repeated in a message. */
 const MAX_SHOWN = 128
-const LEAST_PASSWORD = 8
-const MOST_PASSWORD = 256
-const MOST_GENERATIONS = 2 ** 48 - 1
+const MIN_PASSWORD_LENGTH = 8
+const MAX_PASSWORD_LENGTH = 256
+const MAX_FIRST_GENERATION = 2 ** 48 - 1
 const HOUR = 60 * 60 * 1000
 
 /** An account as it may be shown. Times are milliseconds since 1970. */
@@ -74,13 +74,13 @@ export class Accounts {
     return NAME.test(name) ? this.#table.get<AccountRow>(keys.account(name)) : Promise.resolve(undefined)
   }
 
-  /** Who an account is, if there is one that may log in now. */
+  /** The subject of an account, if it exists and may log in now. */
   async subject(kind: Account['kind'], name: string): Promise<Subject | undefined> {
     const row = await this.row(name)
     return row?.kind === kind ? subjectOf(row, this.#clock()) : undefined
   }
 
-  /** Whether there is anybody. */
+  /** Whether any account exists. */
   async some(): Promise<boolean> {
     return (await this.#table.query(ACCOUNTS, { limit: 1 })).length > 0
   }
@@ -108,7 +108,7 @@ export class Accounts {
     })
   }
 
-  /** @returns with the key, which cannot be shown again. @throws {RegistryError} BAD_REQUEST; {PolicyError} */
+  /** @returns the account with its key, which is not stored and cannot be shown again. @throws {RegistryError} BAD_REQUEST; {PolicyError} */
   async addRobot(
     name: string,
     { grants, expires }: { readonly grants: unknown; readonly expires?: number },
@@ -126,9 +126,9 @@ export class Accounts {
   }
 
   /**
-   * A new key for a robot; the one before is worthless.
-   * @param expires of the new one; absent: when the one before would have
-   * @throws {RegistryError} NOT_FOUND; BAD_REQUEST when the new one would be worthless too
+   * Creates a new key for a robot and revokes the previous one.
+   * @param expires when the new key expires; absent: as the previous key
+   * @throws {RegistryError} NOT_FOUND; BAD_REQUEST when the new key would have expired already
    */
   async renewKey(name: string, expires?: number): Promise<Account & { readonly key: string }> {
     const until = expires ?? (await this.row(name))?.expires
@@ -158,7 +158,7 @@ export class Accounts {
     const now = this.#clock()
     if (lastUsed > now - HOUR) return
     const write = { update: { partition, sort }, change: { set: { lastUsed: now } }, if: 'present' } as const
-    await this.#table.transact(write).catch(() => {}) // it is only for people to look at
+    await this.#table.transact(write).catch(() => {}) // informational only: a failure must not fail the login
   }
 
   #until(expires: number | undefined): { expires?: number } {
@@ -169,8 +169,8 @@ export class Accounts {
   }
 
   async #add(row: Omit<AccountRow, 'created' | 'generation'>): Promise<Account> {
-    // Anywhere, so that what was given to an account of the same name, which is gone, is worth nothing to this one.
-    const generation = randomInt(MOST_GENERATIONS)
+    // A random start: tokens of a removed account with the same name must not be valid for this one.
+    const generation = randomInt(MAX_FIRST_GENERATION)
     const account = { ...row, created: this.#clock(), generation } as AccountRow
     try {
       await this.#table.transact({ put: account, if: 'absent' })
@@ -193,7 +193,7 @@ export class Accounts {
     return show((await this.row(name)) ?? unknown(kind, name))
   }
 
-  /** Writes the row of an account that must be there. The table takes no key with a name that no account can have. */
+  /** Writes the row of an existing account. The name is checked first, because it becomes a table key. */
   async #write(name: string, kind: Account['kind'], write: Write): Promise<void> {
     if (!NAME.test(name)) unknown(kind, name)
     try {
@@ -210,7 +210,7 @@ export class Accounts {
   }
 }
 
-/** Who a row is, if it may log in now. */
+/** The subject of an account row, if it may log in now. */
 export function subjectOf(row: AccountRow, now: number): Subject | undefined {
   if (row.disabled || (row.expires !== undefined && row.expires <= now)) return undefined
   const { sort: name, kind, groups = [], admin = false } = row
@@ -242,8 +242,8 @@ function checkName(name: string): string {
 
 function checkPassword(password = ''): string {
   const { length } = [...password]
-  if (length >= LEAST_PASSWORD && length <= MOST_PASSWORD) return password
-  const reason = `a password has ${LEAST_PASSWORD} to ${MOST_PASSWORD} characters`
+  if (length >= MIN_PASSWORD_LENGTH && length <= MAX_PASSWORD_LENGTH) return password
+  const reason = `a password must have ${MIN_PASSWORD_LENGTH} to ${MAX_PASSWORD_LENGTH} characters`
   throw new RegistryError('BAD_REQUEST', { detail: { reason } })
 }
 

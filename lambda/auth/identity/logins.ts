@@ -10,22 +10,22 @@ import { networksOf } from './networks.ts'
 import { type Passwords, verifyKey } from './passwords.ts'
 import { ANONYMOUS, type Subject } from './subject.ts'
 
-/** How long an answer about an account may be used again: what changes takes effect everywhere after so long. Milliseconds. */
+/** How long accounts and logins are cached: a change takes effect in every process after this time. Milliseconds. */
 export const CACHE_TTL_MS = 60_000
-const MOST_REMEMBERED = 1_000
+const MAX_CACHED = 1_000
 
-/** Somebody who has proven who he is, and how a token shall name him. */
+/** An authenticated subject, and how a token names it. */
 export interface Identity {
   readonly subject: Subject
   readonly holder: TokenHolder
 }
 
-/** Whoever shows nothing. */
+/** The identity of a request without credentials. */
 export const ANONYMOUS_IDENTITY: Identity = { subject: ANONYMOUS, holder: { subject: ANONYMOUS } }
 
-/** Where a login arrives. */
+/** The network address and the registry host of a login. */
 export interface LoginContext {
-  /** The client's. */
+  /** The IP address of the client. */
   readonly address: string
   /** The host by which the client knows the registry. */
   readonly registry: string
@@ -44,29 +44,29 @@ interface LoginsParts {
   readonly clock: () => number
 }
 
-/** Finds out who somebody is. */
+/** Authenticates names, passwords and token holders. */
 export class Logins {
   readonly #parts: LoginsParts
   readonly #rows: Cache<AccountRow | undefined>
-  /** Logins that were right. */
+  /** Successful logins. */
   readonly #proven: Cache<Identity>
-  /** Logins that are under way or were wrong. They are apart, so that a flood of them pushes no right one out. */
+  /** Logins in progress and failed logins. They have a cache of their own, so that a flood of them evicts no successful login. */
   readonly #attempts: Cache<Identity>
-  /** Of this process alone: what is remembered is not the password, nor anything to guess it by elsewhere. */
+  /** Random for each process. Cache keys hold no password, and nothing that helps to guess it outside this process. */
   readonly #pepper = randomBytes(32)
 
   constructor(parts: LoginsParts) {
     this.#parts = parts
-    this.#rows = new Cache(parts.clock, { life: CACHE_TTL_MS, most: MOST_REMEMBERED })
-    this.#proven = new Cache(parts.clock, { life: CACHE_TTL_MS, most: MOST_REMEMBERED })
-    this.#attempts = new Cache(parts.clock, { life: CACHE_TTL_MS, most: MOST_REMEMBERED, keeps: isRefusal })
+    this.#rows = new Cache(parts.clock, { life: CACHE_TTL_MS, most: MAX_CACHED })
+    this.#proven = new Cache(parts.clock, { life: CACHE_TTL_MS, most: MAX_CACHED })
+    this.#attempts = new Cache(parts.clock, { life: CACHE_TTL_MS, most: MAX_CACHED, keeps: isRefusal })
     parts.accounts.onChange(name => this.#forget(name))
   }
 
   /**
-   * By name and password. Remembered for a minute, for clients that send both with every request; also when they are wrong, lest a
-   * client that goes on with an old key locks out those who have the new one.
-   * @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS; UNAVAILABLE where somebody else must say and does not answer
+   * Authenticates a name and a password. The result is cached for a minute, since some clients send both with every request. Failures
+   * are cached too, so that a client which keeps sending an old key does not lock out the clients with the new one.
+   * @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS; UNAVAILABLE when a federated login provider does not answer
    */
   async byPassword({ name, password }: NameAndPassword, context: LoginContext): Promise<Identity> {
     const digest = this.#digest(name) + this.#digest(`${context.registry}\0${name}\0${password}`)
@@ -77,13 +77,13 @@ export class Logins {
     return this.#proven.get(digest, async () => proven)
   }
 
-  /** The one that a token names, as he is by now. @throws {RegistryError} UNAUTHORIZED when the account is gone or was revoked */
+  /** The current subject of a token's holder. @throws {RegistryError} UNAUTHORIZED when the account is gone or was revoked */
   async byHolder(holder: TokenHolder): Promise<Subject> {
     if ('subject' in holder) return holder.subject
     const { account, generation } = holder
     const read = () => this.#parts.accounts.row(account)
     const known = await this.#rows.get(account, read)
-    // Who logs in again after a change has a newer token than what is remembered.
+    // After a change of the account a new token has a newer generation than the cached row.
     const row = known?.generation === generation ? known : await this.#rows.refresh(account, read)
     const subject = row?.generation === generation && subjectOf(row, this.#parts.clock())
     if (!subject) throw refused('the account is not what it was')
@@ -127,7 +127,7 @@ export class Logins {
   }
 }
 
-/** Who shares a place in the queue of password hashes. */
+/** The key by which clients share the queue of password hashes. */
 function clientOf(address: string): string {
   const { narrow, wide = narrow } = networksOf(address)
   return wide

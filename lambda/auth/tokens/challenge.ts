@@ -10,14 +10,14 @@ import type { Right } from '../policy/schema.ts'
 const NO_LOGIN = 'nobody is logged in'
 const NOT_IN_TOKEN = 'the token was not given for this'
 
-/** How to log in, for whoever is refused. */
+/** The parameters of a `WWW-Authenticate: Bearer` header. */
 export interface Challenge {
   readonly realm: string
   readonly service: string
   readonly scope?: string
 }
 
-/** The challenge asks for everything that the request needs, so that a client which follows it is refused no second time. */
+/** The challenge for a request. It lists every scope that the request needs, so that one further token suffices. */
 export function challengeFor(request: HttpRequest, action: RouteAction, name?: RepositoryName): Challenge {
   const actions = action === 'push' ? ['pull', 'push'] : action === 'delete' ? ['pull', 'delete'] : ['pull']
   const source = action === 'push' ? mountSource(request) : undefined
@@ -32,21 +32,21 @@ export function challengeFor(request: HttpRequest, action: RouteAction, name?: R
   return { realm, service, ...(scope && { scope }) }
 }
 
-/** The repository that a request mounts a blob from, which it must be able to pull. */
+/** The repository that a request mounts a blob from, and must be able to pull from. */
 function mountSource({ method, query }: HttpRequest): RepositoryName | undefined {
   const from = query.get('from')
   if (method !== 'POST' || !query.has('mount') || !from) return undefined
   try {
     return parseRepositoryName(from)
   } catch {
-    return undefined // no name that could be mounted from, nor put into a header
+    return undefined // an invalid name cannot be a source, and must not be copied into a header
   }
 }
 
 /**
- * 401 with the challenge of Docker's token specification, which every client understands. It may answer with Basic all the same.
- * @param cause what is wrong with the login that was shown, if one was
- * @param error as RFC 6750 names it
+ * A 401 response with the challenge of Docker's token specification, which every client understands. The client may still send Basic.
+ * @param cause why the login of the request was rejected, if it had one
+ * @param error an error code of RFC 6750, section 3.1
  */
 export function unauthorized(
   { realm, service, scope }: Challenge,
@@ -62,7 +62,7 @@ export function unauthorized(
   return new RegistryError('UNAUTHORIZED', {
     message: cause?.message ?? 'authentication required',
     headers: { 'www-authenticate': `Bearer ${parts.join(',')}` },
-    // Docker takes an error of this code without a detail for one that may pass, and tries for 50 s.
+    // Docker takes an UNAUTHORIZED error without a detail for a temporary one, and retries for 50 s.
     detail: cause?.detail ?? { reason: error === 'insufficient_scope' ? NOT_IN_TOKEN : NO_LOGIN },
     ...(cause && { cause }),
   })
@@ -74,9 +74,9 @@ interface Denial {
   readonly because: string
 }
 
-/** 403: to log in does not help. @param about none where it is not about a repository */
+/** A 403 response: another login does not help. @param about absent where no repository is concerned */
 export function forbidden(right: Right, about?: Denial): RegistryError {
-  const action = right === 'push-content' ? 'push' : right // whoever lacks that part lacks all of push
+  const action = right === 'push-content' ? 'push' : right // without push-content nothing can be pushed
   const where = about && (about.tag === undefined ? about.repository : `${about.repository}:${about.tag}`)
   const message = about ? `${action} on ${where}: ${about.because}` : 'only administrators may do this'
   return new RegistryError('DENIED', { message, detail: { action, ...about } })

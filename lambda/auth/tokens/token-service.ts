@@ -17,20 +17,20 @@ import type { Right } from '../policy/schema.ts'
 import type { Keyring } from './keyring.ts'
 import { issueToken, TOKEN_LIFETIME } from './tokens.ts'
 
-/** How long a login can be renewed without a password. Milliseconds. */
-const REFRESH_LIFE = 90 * 24 * 60 * 60 * 1000
-/** How many rows behind that of a new refresh token are looked at, and removed if they have expired. */
-const SWEPT = 5
+/** Lifetime of a refresh token. Milliseconds. */
+const REFRESH_TOKEN_LIFETIME = 90 * 24 * 60 * 60 * 1000
+/** How many rows after that of a new refresh token are checked and, when expired, removed. */
+const SWEEP_SIZE = 5
 
 /**
- * Characters of all scopes in a token. API Gateway takes no more than 10,240 bytes of headers, and a token is a third longer than what is in
- * it, which may be 2,500 bytes of claims besides.
+ * Characters of all scopes in a token. API Gateway accepts at most 10,240 bytes of headers. Base64 makes a token a third longer than
+ * its content, which may hold 2,500 bytes of claims besides the scopes.
  */
-const MOST_SCOPES = 3_000
+const MAX_SCOPES_LENGTH = 3_000
 
 export interface IssuedToken {
   readonly token: string
-  /** With which the login can be renewed. */
+  /** The refresh token, if the client requested one. */
   readonly refresh?: string
   /** Milliseconds since 1970. */
   readonly issued: number
@@ -46,17 +46,17 @@ interface TokenServiceParts {
   readonly clock: () => number
 }
 
-/** What a scope's word wants of the policy. */
+/** The right that each action of a scope requires. */
 const WANTED: Readonly<Record<string, Right>> = { pull: 'pull', push: 'push-content', delete: 'delete' }
 
-/** Gives out tokens. Of what is asked for, a token is for what the policy allows, which may be nothing. */
+/** Issues tokens. A token contains the requested scopes that the policy allows, which may be none. */
 export class TokenService {
   readonly #parts: TokenServiceParts
   constructor(parts: TokenServiceParts) {
     this.#parts = parts
   }
 
-  /** By the Authorization header; without one the token is anybody's. @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS */
+  /** Issues a token for the login in the Authorization header, or an anonymous one when there is no header. @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS */
   async byBasic(request: HttpRequest, scopes: readonly Scope[], wantsRefresh: boolean): Promise<IssuedToken> {
     try {
       const authorization = parseAuthorization(request.headers.authorization)
@@ -69,7 +69,7 @@ export class TokenService {
           throw new RegistryError('UNAUTHORIZED')
       }
     } catch (error) {
-      throw wrong(error, request)
+      throw withBasicChallenge(error, request)
     }
   }
 
@@ -84,7 +84,7 @@ export class TokenService {
     return this.#issue(request, proven, scopes, wantsRefresh)
   }
 
-  /** @throws {RegistryError} UNAUTHORIZED for a token that is none, is old, or was revoked with its account */
+  /** @throws {RegistryError} UNAUTHORIZED when the refresh token is unknown or expired, or its account was changed or removed */
   async byRefresh(request: HttpRequest, refresh: string, scopes: readonly Scope[]): Promise<IssuedToken> {
     const { table, logins, clock } = this.#parts
     const row = await table.get<RefreshRow>(keys.refresh(hashKey(refresh)))
@@ -98,22 +98,22 @@ export class TokenService {
   async #issue(
     request: HttpRequest,
     { subject, holder }: Identity,
-    asked: readonly Scope[],
+    requested: readonly Scope[],
     wantsRefresh: boolean,
   ): Promise<IssuedToken> {
     const { policies, keyring, clock } = this.#parts
     const { policy } = await policies.current()
     const now = clock()
-    const allowed = asked
-      .map(scope => narrow(scope, policy, subject))
+    const allowed = requested
+      .map(scope => restrictScope(scope, policy, subject))
       .filter(({ actions }) => actions.length > 0)
-    const scopes = thatFit(allowed)
+    const scopes = fitToHeader(allowed)
     const token = await issueToken(keyring(), { holder, scopes }, { service: serviceName(request), now })
     const refresh = wantsRefresh && 'account' in holder ? await this.#tryRefresh(holder) : undefined
     return { token, issued: now, expiresIn: TOKEN_LIFETIME, ...(refresh && { refresh }) }
   }
 
-  /** None on a full disk, where a client that pulls must still get its access token. */
+  /** @returns undefined on a full disk, where a client that pulls must still get an access token */
   async #tryRefresh(holder: {
     readonly account: string
     readonly generation: number
@@ -130,26 +130,26 @@ export class TokenService {
     const { table, clock } = this.#parts
     const refresh = `lsr_${randomBytes(32).toString('base64url')}`
     const key = keys.refresh(hashKey(refresh))
-    const row: RefreshRow = { ...key, ...holder, expires: clock() + REFRESH_LIFE }
+    const row: RefreshRow = { ...key, ...holder, expires: clock() + REFRESH_TOKEN_LIFETIME }
     await table.transact({ put: row, if: 'absent' }, ...(await this.#sweep(key)))
     return refresh
   }
 
   /**
-   * The writes that remove some rows which have expired. Where a new row comes to lie is chance, so each row has its turn, and with
-   * every login more rows can go than come: nobody else need clean up.
+   * The writes that remove some expired rows. The key of a new row is random, so every row is checked in time. Each login can remove
+   * more rows than it adds, so no other process has to clean up.
    */
   async #sweep({ partition, sort }: Key): Promise<Write[]> {
     const { table, clock } = this.#parts
-    const rows = await table.query<RefreshRow>(partition, { after: sort, limit: SWEPT })
+    const rows = await table.query<RefreshRow>(partition, { after: sort, limit: SWEEP_SIZE })
     return rows
       .filter(({ expires }) => expires <= clock())
       .map(({ partition, sort }) => ({ delete: { partition, sort } }))
   }
 }
 
-/** The part of a scope that the policy allows, be it for some tags alone. Which tags is asked when the token is used. */
-function narrow(scope: Scope, policy: Policy, subject: Subject): Scope {
+/** The part of a scope that the policy allows, be it for some tags alone. Which tags is requested when the token is used. */
+function restrictScope(scope: Scope, policy: Policy, subject: Subject): Scope {
   const { type, name, actions } = scope
   if (type === 'registry') return subject.kind === 'anonymous' ? { ...scope, actions: [] } : scope
   if (type !== 'repository') return { ...scope, actions: [] }
@@ -161,17 +161,17 @@ function narrow(scope: Scope, policy: Policy, subject: Subject): Scope {
   return { type, name, actions: [...new Set(allowed)] }
 }
 
-/** The first of them. For the others a client is told to ask again, as for one that it forgot. */
-function thatFit(scopes: readonly Scope[]): Scope[] {
+/** The first scopes that fit. For the others a client gets a challenge, as for a scope that it did not request. */
+function fitToHeader(scopes: readonly Scope[]): Scope[] {
   let length = 0
   return scopes.filter(scope => {
     length += JSON.stringify(scope).length + 1
-    return length <= MOST_SCOPES
+    return length <= MAX_SCOPES_LENGTH
   })
 }
 
-/** Docker asks for the password again when this end-point refuses it with a challenge for Basic. */
-function wrong(error: unknown, request: HttpRequest): unknown {
+/** Adds a challenge for Basic to a 401 response. Docker then prompts for the password again. */
+function withBasicChallenge(error: unknown, request: HttpRequest): unknown {
   if (!(error instanceof RegistryError) || error.code !== 'UNAUTHORIZED') return error
   const headers = { 'www-authenticate': `Basic realm="${serviceName(request)}"` }
   return new RegistryError('UNAUTHORIZED', { cause: error, detail: error.detail, headers })

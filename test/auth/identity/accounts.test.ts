@@ -69,7 +69,7 @@ it('are for those alone who may administer every repository', async () => {
 
 it.each([7, 257])('are not made with a password of %i characters', async length => {
   const add = guarded.auth.accounts.addUser('bob', { password: 'x'.repeat(length) })
-  await expect(add).rejects.toThrow('a password has 8 to 256 characters')
+  await expect(add).rejects.toThrow('a password must have 8 to 256 characters')
 })
 
 describe('a policy', () => {

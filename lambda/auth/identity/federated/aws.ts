@@ -13,8 +13,8 @@ interface AwsLoginParts {
 }
 
 /**
- * `docker login -u aws`: the password is a request that only its signer could make, and that STS answers with who he is. We pass it
- * on and believe the answer. Nothing in it is ever sent to anybody but STS.
+ * `docker login -u aws`: the password is a presigned GetCallerIdentity request. STS answers it with the identity of its signer. It is
+ * sent to STS and to no other server.
  */
 export function awsLogin({ accounts, get, clock }: AwsLoginParts): FederatedLogin {
   return {

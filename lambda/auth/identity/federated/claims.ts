@@ -1,4 +1,4 @@
-/** Of the token, not of whoever holds it. `sub` is the subject's name. */
+/** Claims about the token rather than its holder. `sub` is the subject's name. */
 const OF_THE_TOKEN = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'nonce', 'at_hash', 'azp']
 const LONGEST_CLAIM = 256
 /** Our own tokens and upload URLs carry the claims, and API Gateway takes 10 KB of both. Bytes of JSON. */

@@ -1,7 +1,7 @@
 import type { Issuer } from './issuers.ts'
 import type { FederatedLogin } from './login.ts'
 
-/** Who else is believed, as the settings say. Nobody, where they say nothing. */
+/** The federated logins of the settings. Absent: none. */
 interface Believed {
   /** Ids of the AWS accounts whose roles and users may log in. */
   readonly awsAccounts: readonly string[]
@@ -12,7 +12,7 @@ interface Believed {
   readonly clock: () => number
 }
 
-/** The logins of those for whom somebody else vouches. */
+/** Creates the federated logins that the settings enable. */
 export function federatedLogins({ awsAccounts, issuers, stsEndpoint, clock }: Believed): FederatedLogin[] {
   const aws = whenNeeded('aws', async () => {
     const [{ awsLogin }, { httpGetFrom, httpGet }] = await Promise.all([

@@ -1,7 +1,7 @@
 import { RegistryError } from '../../../protocol/errors.ts'
 
 /** Longer than any answer that is waited for here. Bytes. */
-const LONGEST = 256 * 1024
+const MAX_LENGTH = 256 * 1024
 /** A client waits for us while we wait. Milliseconds. */
 const TIMEOUT = 3_000
 
@@ -10,7 +10,7 @@ export interface HttpGetResult {
   readonly text: string
 }
 
-/** Asks somebody else over HTTP. @throws {RegistryError} UNAVAILABLE when no answer comes that can be used */
+/** Sends a GET request. @throws {RegistryError} UNAVAILABLE when there is no usable response */
 export type HttpGet = (url: URL, headers?: Readonly<Record<string, string>>) => Promise<HttpGetResult>
 
 /** Follows no redirect, waits three seconds, and reads no more than 256 KiB. */
@@ -37,7 +37,7 @@ async function textOf({ body }: Response): Promise<string> {
   let length = 0
   for await (const piece of body ?? []) {
     length += piece.length
-    if (length > LONGEST) throw new Error(`the answer is longer than ${LONGEST} bytes`)
+    if (length > MAX_LENGTH) throw new Error(`the answer is longer than ${MAX_LENGTH} bytes`)
     pieces.push(piece)
   }
   return Buffer.concat(pieces).toString()

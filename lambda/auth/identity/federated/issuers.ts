@@ -19,8 +19,8 @@ const Issuer = v.strictObject({
   /** The claim `iss` of its tokens, to the letter. Its keys are found from there, as OpenID Connect Discovery says. */
   issuer: url,
   /**
-   * Claims and the patterns that all of them must fit for a token to be taken at all. Not optional: from many issuers, whoever
-   * wants a token for this registry can have one.
+   * Claims and their patterns. A token is accepted only if all of them match. Required, because many issuers give anybody
+   * a token for any audience.
    */
   claims: v.pipe(
     claimPatterns(v.pipe(v.string(), v.minLength(1))),
@@ -32,7 +32,7 @@ const Issuer = v.strictObject({
   jwks: v.optional(v.union([url, v.looseObject({ keys: v.array(v.looseObject({ kty: v.string() })) })])),
 })
 
-/** Somebody whose tokens are believed, as the settings say. */
+/** A trusted issuer of ID tokens, as in the settings. */
 export type Issuer = v.InferOutput<typeof Issuer>
 
 const Issuers = v.pipe(

@@ -1,16 +1,16 @@
 import type { Subject } from '../subject.ts'
 
-/** The names of such logins, whether they are on here or not. No account can have one of them. */
+/** The usernames of federated logins, enabled or not. No account can have one of them. */
 export const FEDERATED: readonly string[] = ['aws', 'oidc']
 
-/** A login whose passwords somebody else vouches for: `docker login -u <username>`. */
+/** A login whose password an external provider verifies: `docker login -u <username>`. */
 export interface FederatedLogin {
-  /** What stands for the name of an account: one of {@link FEDERATED}. */
+  /** The username, one of {@link FEDERATED}. */
   readonly username: string
   /**
-   * @param registry the host by which the client knows this registry. What was made for another one must not work here:
-   *   whoever runs that other one has seen it.
-   * @throws {RegistryError} UNAUTHORIZED when the password proves nothing; UNAVAILABLE when nobody can say
+   * @param registry the host by which the client reached this registry. A password for another registry must be rejected,
+   *   because the operator of that registry has seen it.
+   * @throws {RegistryError} UNAUTHORIZED when the password is invalid; UNAVAILABLE when the provider does not answer
    */
   login(password: string, registry: string): Promise<FederatedSubject>
 }
