@@ -9,15 +9,17 @@ import { explainStoreError } from './registry/store-errors.ts'
 import type { Context } from './routes/context.ts'
 import { routes } from './routes/index.ts'
 
-/** The registry, above whatever stores it is given: what every door serves, and who tidies up behind it. */
+/** The registry on a table and a blob store: the app that every adapter serves, and the collector. */
 export interface RegistryApp {
   readonly app: App
   readonly collector: Collector
   readonly directUploads: DirectUploads
 }
 
-interface Options extends Partial<Pick<Context, 'origin' | 'signUpload' | 'minChunkSize'>> {
-  /** Who may do what. Without it everybody may do everything. */
+interface Options extends Partial<Pick<Context, 'signUpload' | 'minChunkSize'>> {
+  /** How clients reach this registry, such as `https://registry.example`. Empty or absent: adapters derive it from each request. */
+  readonly origin?: string | undefined
+  /** Logins and access checks. Absent: every request may do everything. */
   readonly auth?: Auth | undefined
   /** Origins of other sites whose pages may use this registry from a browser. */
   readonly corsOrigins?: readonly string[] | undefined
@@ -26,25 +28,24 @@ interface Options extends Partial<Pick<Context, 'origin' | 'signUpload' | 'minCh
 /** @param options see {@link Context} */
 export function createRegistryApp(
   deps: Dependencies,
-  { origin = '', signUpload, minChunkSize, auth, corsOrigins = [] }: Options = {},
+  { origin, signUpload, minChunkSize, auth, corsOrigins = [] }: Options = {},
 ): RegistryApp {
   const registry = createRegistry(deps)
   const app = createApp({
     routes,
     context: {
       registry,
-      origin,
       ...(signUpload && { signUpload }),
       ...(minChunkSize !== undefined && { minChunkSize }),
       ...(auth && { tokens: auth.tokens, accounts: auth.accounts, policies: auth.policies }),
     },
     authorize: auth?.authorize ?? (async () => OPEN_ACCESS),
     explain: explainStoreError,
+    origin,
     corsOrigins,
   })
   return {
-    // Where it is told how clients reach it, no header can tell it otherwise.
-    app: origin ? request => app({ ...request, origin }) : app,
+    app,
     collector: new Collector(deps, registry),
     directUploads: registry.directUploads,
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ClientGone, type HttpRequest } from '../lambda/http/message.ts'
+import type { Origin } from '../lambda/http/origin.ts'
 import { RegistryError } from '../lambda/protocol/errors.ts'
 import type { ClientView } from './forwarded.ts'
 import type { Watch } from './stall-guard.ts'
@@ -63,8 +64,8 @@ export function directView({ headers: { host = '' }, socket }: IncomingMessage):
 }
 
 /** Only this client is told the origin, so a false host misleads nobody else. A host of no known form is left out. */
-function originOf({ scheme, host }: ClientView): { origin?: string } {
-  return HOST.test(host) ? { origin: `${scheme}://${host.toLowerCase()}` } : {}
+function originOf({ scheme, host }: ClientView): { origin?: Origin } {
+  return HOST.test(host) ? { origin: { url: `${scheme}://${host.toLowerCase()}`, isConfigured: false } } : {}
 }
 
 /** A proxy's request names scheme and host before the path (RFC 9112, 3.2.2). We answer for any of them. */

@@ -33,7 +33,11 @@ export function requireEdge(app: App, isEdge: (header: string | undefined) => Pr
 function asReceivedByEdge(request: HttpRequest): HttpRequest {
   const { [HOST_HEADER]: host, 'x-forwarded-for': forwardedFor } = request.headers
   const viewer = viewerAddress(forwardedFor)
-  return { ...request, ...(host && { origin: `https://${host}` }), ...(viewer && { remote: viewer }) }
+  return {
+    ...request,
+    ...(host && { origin: { url: `https://${host}`, isConfigured: false } }),
+    ...(viewer && { remote: viewer }),
+  }
 }
 
 function refuse(error: RegistryError, { method }: HttpRequest): HandledRequest {

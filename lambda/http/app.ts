@@ -4,6 +4,7 @@ import { withCors } from './cors.ts'
 import { isCrossSite } from './csrf.ts'
 import { explainExhaustion } from './exhausted.ts'
 import { ClientGone, type HttpRequest, type HttpResponse } from './message.ts'
+import type { Origin } from './origin.ts'
 import { type Match, match, type Route } from './router.ts'
 import { splitAtMarks } from './upload-query.ts'
 
@@ -34,6 +35,8 @@ interface AppParts<C, A, R extends string> {
   ) => Promise<A>
   /** Says what an error of the layers below means to a client; `undefined` for one that nobody foresaw. */
   readonly explain: (error: unknown) => RegistryError | undefined
+  /** The configured origin of this registry, such as `https://registry.example`. It replaces the origin of every request. */
+  readonly origin?: string | undefined
   /** Origins of other sites whose pages may use this registry from a browser. */
   readonly corsOrigins?: readonly string[]
 }
@@ -47,15 +50,17 @@ export function createApp<C, A, R extends string>({
   context,
   authorize,
   explain,
+  origin,
   corsOrigins = [],
 }: AppParts<C, A, R>): App {
+  const configured: Origin | undefined = origin ? { url: origin, isConfigured: true } : undefined
   const app: App = async received => {
-    let request = received
+    let request = configured ? { ...received, origin: configured } : received
     let about: HandledRequest = {}
     try {
       const { route, params } = match(routes, request.method, request.path)
       about = { route: route.path, action: route.action, ...(params.name && { repository: params.name }) }
-      if (params.upload) request = { ...received, query: splitAtMarks(received.query) }
+      if (params.upload) request = { ...request, query: splitAtMarks(request.query) }
       if (isCrossSite(request, corsOrigins))
         throw new RegistryError('DENIED', { detail: { reason: 'a browser sends this for another site' } })
       const access = await authorize(request, { action: route.action, params })

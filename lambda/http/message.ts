@@ -1,38 +1,32 @@
+import type { Origin } from './origin.ts'
+
 /**
- * What the app is given and what it gives back. Not the web's `Request` and `Response`: their URL folds `..` and
- * `%2e` away before we can refuse them, and building them costs more than a manifest read (docs/decisions/0002).
+ * An HTTP request, as adapters pass it to the app. It is not the web's `Request`, whose URL removes `..` and `%2e` before the
+ * router can refuse them, and which costs more to build than a manifest costs to read (docs/decisions/0002).
  */
 export interface HttpRequest {
   readonly method: string
-  /** The path as sent, percent-decoded once and otherwise untouched: `..` and `//` are still there to be refused. */
+  /** The path as sent, percent-decoded once and otherwise untouched: the router refuses `..` and `//`. */
   readonly path: string
   readonly query: URLSearchParams
   /** Lower-case names. A header sent twice is joined by `, `, as API Gateway and Node both do. */
   readonly headers: Readonly<Record<string, string | undefined>>
-  /**
-   * Scheme and host by which the client knows this registry, such as `https://registry.example`, as far as its door can tell
-   * without believing what it must not.
-   */
-  readonly origin?: string
+  /** How the client reaches this registry. Adapters leave it out when they cannot derive it from a source that they trust. */
+  readonly origin?: Origin
   /** The client's address. */
   readonly remote?: string | undefined
-  /** Can be read once, in pieces of any size. Throws {@link ClientGone} when the client breaks off. */
+  /** Can be read once, in pieces of any size. Throws {@link ClientGone} when the client closes the connection early. */
   readonly body: AsyncIterable<Uint8Array>
-}
-
-/** The host of an origin, with its port if it has one. Of none, nothing. */
-export function hostOf(origin = ''): string {
-  return origin.replace(/^https?:\/\//, '')
 }
 
 export interface HttpResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  /** Absent: no body. A HEAD carries none whatever its Content-Length says. */
+  /** Absent: no body. The response to a HEAD has none, whatever its Content-Length. */
   readonly body?: Uint8Array | AsyncIterable<Uint8Array>
 }
 
-/** The client went away before its request had arrived whole. There is nobody left to answer. */
+/** The client closed the connection before its whole request had arrived. No response can be sent. */
 export class ClientGone extends Error {
   override readonly name = 'ClientGone'
 }

@@ -6,24 +6,19 @@ import type { RepositoryName } from '../protocol/name.ts'
 import type { UploadId } from '../protocol/reference.ts'
 import type { Registry } from '../registry/registry.ts'
 
-/** What every handler works on. */
+/** What every handler receives besides the request. */
 export interface Context {
   readonly access: Access
   readonly registry: Registry
-  /** Absent where nobody logs in. */
+  /** Absent when logins are turned off, as are `accounts` and `policies`. */
   readonly tokens?: TokenService
   readonly accounts?: Accounts
   readonly policies?: Policies
   /**
-   * How clients reach this registry, such as `https://registry.example`, or the empty text. It comes before every path
-   * that we tell clients; without it they resolve the path against the address they used. Never taken from `Host`.
-   */
-  readonly origin: string
-  /**
-   * What an upload URL must carry, as `name=value`, for the edge to let a whole blob through to the store.
+   * The query parameter, as `name=value`, by which CloudFront passes a direct upload on to S3.
    * @param until milliseconds since 1970
    */
   readonly signUpload?: (name: RepositoryName, upload: UploadId, until: number) => string
-  /** Bytes that a chunk should have, told to who begins an upload. Shorter ones are taken all the same. */
+  /** Bytes that a chunk should have, sent in the response that begins an upload. Shorter chunks are accepted too. */
   readonly minChunkSize?: number
 }

@@ -1,5 +1,6 @@
 import { readBody } from '../http/body.ts'
 import type { HttpRequest, HttpResponse } from '../http/message.ts'
+import { locationUrl } from '../http/origin.ts'
 import { type Params, route } from '../http/router.ts'
 import { accepts } from '../protocol/accept.ts'
 import { RegistryError } from '../protocol/errors.ts'
@@ -56,7 +57,7 @@ async function putManifest(
   const about = { tags, guard, ...(contentType && { contentType }) }
   const { digest, subject } = await context.registry.manifests.put(name, reference, bytes, about)
   return emptyResponse(201, {
-    location: context.origin + manifestPath(name, digest),
+    location: locationUrl(request, manifestPath(name, digest)),
     'docker-content-digest': digest,
     ...(subject && { 'oci-subject': subject }),
     ...(tags.length > 0 && { 'oci-tag': tags.join(', ') }),

@@ -1,4 +1,5 @@
 import type { HttpRequest, HttpResponse } from '../http/message.ts'
+import { locationUrl } from '../http/origin.ts'
 import { type Params, route } from '../http/router.ts'
 import { OCI_INDEX } from '../protocol/media-types.ts'
 import { nextLink, parsePage } from '../protocol/pagination.ts'
@@ -6,17 +7,18 @@ import type { Context } from './context.ts'
 import { jsonResponse } from './responses.ts'
 
 const REFERRERS = '/v2/<name>/referrers/<digest>'
-const MOST_REFERRERS = 1000
+const MAX_REFERRERS = 1000
 
-/** end-12a and 12b. Nothing that refers to the digest, or no such digest, is an empty index. */
+/** end-12a and 12b. A digest without referrers, and one that does not exist, give an empty index. */
 async function listReferrers(
-  { query }: HttpRequest,
+  request: HttpRequest,
   { name, digest }: Params<typeof REFERRERS>,
-  { registry, origin }: Context,
+  { registry }: Context,
 ): Promise<HttpResponse> {
-  // In a query `+` stands for a space, and no media type has one: the client has not encoded the `+` of `spdx+json`.
+  const { query } = request
+  // `+` in a query means a space, which no media type contains: the client did not encode the `+` of `spdx+json`.
   const artifactType = query.get('artifactType')?.replaceAll(' ', '+') || undefined
-  const page = parsePage(query, MOST_REFERRERS)
+  const page = parsePage(query, MAX_REFERRERS)
   const { referrers, next } = await registry.referrers.list(name, digest, page, artifactType)
   const parameters = { artifactType, n: query.get('n') ? String(page.limit) : undefined, last: next }
   return jsonResponse(
@@ -24,7 +26,7 @@ async function listReferrers(
     {
       'content-type': OCI_INDEX,
       ...(artifactType && { 'oci-filters-applied': 'artifactType' }),
-      ...(next && { link: nextLink(`${origin}/v2/${name}/referrers/${digest}`, parameters) }),
+      ...(next && { link: nextLink(locationUrl(request, `/v2/${name}/referrers/${digest}`), parameters) }),
     },
   )
 }

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import type { HttpRequest, HttpResponse } from '../http/message.ts'
+import { locationUrl } from '../http/origin.ts'
 import { type Params, route } from '../http/router.ts'
 import { nextLink, parsePage } from '../protocol/pagination.ts'
 import { apiRoute } from './api-route.ts'
@@ -9,18 +10,21 @@ import { tagGuard } from './tag-guard.ts'
 
 const CATALOG = '/v2/_catalog'
 const REPOSITORY = '/api/repositories/<name>'
-const MOST_REPOSITORIES = 1000
+const MAX_REPOSITORIES = 1000
 
 /** The Docker registry's listing of repositories, of those that the caller may pull. Not in the distribution spec, which reserves the path for it. */
 async function listRepositories(
-  { query }: HttpRequest,
+  request: HttpRequest,
   _: object,
-  { registry, origin, access }: Context,
+  { registry, access }: Context,
 ): Promise<HttpResponse> {
-  const page = parsePage(query, MOST_REPOSITORIES)
+  const page = parsePage(request.query, MAX_REPOSITORIES)
   const { names, more } = await registry.repositories.list(page, access.visible)
   const next = { n: String(page.limit), last: names.at(-1) }
-  return jsonResponse({ repositories: names }, more ? { link: nextLink(origin + CATALOG, next) } : {})
+  return jsonResponse(
+    { repositories: names },
+    more ? { link: nextLink(locationUrl(request, CATALOG), next) } : {},
+  )
 }
 
 /**

@@ -1,5 +1,6 @@
 import { bodyLength } from '../http/body.ts'
 import type { HttpRequest, HttpResponse } from '../http/message.ts'
+import { locationUrl } from '../http/origin.ts'
 import { type Params, route } from '../http/router.ts'
 import { algorithmOf, type Digest, parseAlgorithm, parseDigest } from '../protocol/digest.ts'
 import { RegistryError } from '../protocol/errors.ts'
@@ -15,7 +16,7 @@ const UPLOADS = '/v2/<name>/blobs/uploads/'
 const UPLOAD = '/v2/<name>/blobs/uploads/<upload>'
 type UploadParams = Params<typeof UPLOAD>
 
-/** end-4a, 4b, 4c and 11: begins a session, unless the blob is in the request or can be had from another repository. */
+/** end-4a, 4b, 4c and 11: begins a session, unless the request contains the blob or another repository can provide it. */
 async function postUpload(
   request: HttpRequest,
   { name }: Params<typeof UPLOADS>,
@@ -26,36 +27,41 @@ async function postUpload(
   const mount = wellFormed(query.get('mount'), parseDigest)
   const source = query.get('from') || undefined
   const from = wellFormed(source, parseRepositoryName)
-  // A policy that allows the source and a token that does not: the challenge names both repositories.
+  // When the policy allows the source and the token does not, the challenge names both repositories.
   if (mount && from && access.canSee(from)) access.require('pull', from)
-  // A mount is a hint: one that makes no sense, or that the caller may not have, begins an upload (spec, "Mounting a blob").
+  // A mount is a hint: a malformed one, or one that the caller may not do, begins an upload (spec, "Mounting a blob").
   const mayMount = from ? access.can('pull', from) : source === undefined && access.canPullAll
   const mayPull = access.can('pull', name)
   if (mount && mayMount && (await registry.blobs.mount(name, mount, from, mayPull)))
-    return created(name, mount, context)
+    return created(request, name, mount)
 
   const digest = digestIn(query, 'digest')
   if (digest) {
     await registry.uploads.push(name, digest, request.body)
-    return created(name, digest, context)
+    return created(request, name, digest)
   }
   const algorithm = parseAlgorithm(query.get('digest-algorithm') ?? (mount ? algorithmOf(mount) : 'sha256'))
-  const begun = progress(202, name, await registry.uploads.begin(name, algorithm, access.owner), context)
+  const begun = progress(202, await registry.uploads.begin(name, algorithm, access.owner), {
+    request,
+    name,
+    context,
+  })
   const { minChunkSize } = context
   if (minChunkSize === undefined) return begun
   return { ...begun, headers: { ...begun.headers, 'oci-chunk-min-length': String(minChunkSize) } }
 }
 
-/** end-5, and the one PATCH with the whole blob that Docker, podman and crane send. */
+/** end-5. Docker, podman and crane send the whole blob in one PATCH. */
 async function patchUpload(
   request: HttpRequest,
   { name, upload }: UploadParams,
   context: Context,
 ): Promise<HttpResponse> {
   const { registry, access } = context
-  return locating(name, context, async () => {
+  const exchange = { request, name, context }
+  return withLocation(exchange, async () => {
     const session = await registry.uploads.append(name, upload, chunkOf(request), access.owner)
-    return progress(202, name, session, context)
+    return progress(202, session, exchange)
   })
 }
 
@@ -73,20 +79,20 @@ async function putUpload(
   const chunk = bodyLength(request) === 0 ? undefined : chunkOf(request)
   const { access } = context
   const uploader = { owner: access.owner, mayPull: access.can('pull', name) }
-  return locating(name, context, async () => {
+  return withLocation({ request, name, context }, async () => {
     await context.registry.uploads.finish(name, upload, digest, chunk, uploader)
-    return created(name, digest, context)
+    return created(request, name, digest)
   })
 }
 
 /** end-13. */
 async function getUpload(
-  _: HttpRequest,
+  request: HttpRequest,
   { name, upload }: UploadParams,
   context: Context,
 ): Promise<HttpResponse> {
   const session = await context.registry.uploads.status(name, upload, context.access.owner)
-  return progress(204, name, session, context)
+  return progress(204, session, { request, name, context })
 }
 
 /** end-14. */
@@ -103,50 +109,50 @@ function chunkOf(request: HttpRequest): Chunk {
   const header = request.headers['content-range']
   if (header === undefined) return { bytes: request.body }
   const range = parseChunkRange(header)
-  const said = range.last - range.first + 1
+  const expected = range.last - range.first + 1
   const length = bodyLength(request)
-  if (length !== undefined && length !== said) throw wrongLength(said, { length })
+  if (length !== undefined && length !== expected) throw wrongLength(expected, { length })
   return { bytes: request.body, range }
 }
 
-function progress(
-  status: number,
-  name: RepositoryName,
-  session: UploadSession,
-  context: Context,
-): HttpResponse {
+/** What the response to a request of an upload session depends on, besides the session. */
+interface Exchange {
+  readonly request: HttpRequest
+  readonly name: RepositoryName
+  readonly context: Context
+}
+
+function progress(status: number, session: UploadSession, exchange: Exchange): HttpResponse {
   const { id, size } = session
-  const location = locationOf(name, session, context)
+  const location = sessionUrl(session, exchange)
   return emptyResponse(status, { location, range: uploadRange(size), 'docker-upload-uuid': id })
 }
 
-/** Never without a query: many clients append `&digest=` without a look at the URL. */
-function locationOf(
-  name: RepositoryName,
+/** Always has a query: many clients append `&digest=` whether the URL has one or not. */
+function sessionUrl(
   { id, directUntil, expires }: UploadSession,
-  { origin, signUpload, access }: Context,
+  { request, name, context: { signUpload, access } }: Exchange,
 ): string {
-  const pass = directUntil === undefined ? undefined : signUpload?.(name, id, directUntil)
-  const query = [access.uploadToken(name, id, expires), pass].filter(part => part !== undefined).join('&')
-  return `${origin}${uploadPath(name, id)}?${query || 'v=1'}`
+  const signature = directUntil === undefined ? undefined : signUpload?.(name, id, directUntil)
+  const query = [access.uploadToken(name, id, expires), signature]
+    .filter(part => part !== undefined)
+    .join('&')
+  return locationUrl(request, `${uploadPath(name, id)}?${query || 'v=1'}`)
 }
 
-/** Tells the client of a chunk out of order at which URL to go on. */
-async function locating(
-  name: RepositoryName,
-  context: Context,
-  work: () => Promise<HttpResponse>,
-): Promise<HttpResponse> {
+/** Adds the URL of the session to the error about a chunk out of order, so that the client can continue. */
+async function withLocation(exchange: Exchange, work: () => Promise<HttpResponse>): Promise<HttpResponse> {
   try {
     return await work()
   } catch (error) {
     if (!(error instanceof OutOfOrder)) throw error
-    throw new OutOfOrder(error.session, { location: locationOf(name, error.session, context) })
+    throw new OutOfOrder(error.session, { location: sessionUrl(error.session, exchange) })
   }
 }
 
-function created(name: RepositoryName, digest: Digest, { origin }: Context): HttpResponse {
-  return emptyResponse(201, { location: origin + blobPath(name, digest), 'docker-content-digest': digest })
+function created(request: HttpRequest, name: RepositoryName, digest: Digest): HttpResponse {
+  const location = locationUrl(request, blobPath(name, digest))
+  return emptyResponse(201, { location, 'docker-content-digest': digest })
 }
 
 function digestIn(query: URLSearchParams, parameter: string): Digest | undefined {
@@ -154,7 +160,7 @@ function digestIn(query: URLSearchParams, parameter: string): Digest | undefined
   return text === null ? undefined : parseDigest(text)
 }
 
-/** What a hint says, or nothing where it says nothing that makes sense. */
+/** A parsed hint. `undefined` when it is absent or malformed. */
 function wellFormed<T>(text: string | null | undefined, parse: (text: string) => T): T | undefined {
   try {
     return text == null ? undefined : parse(text)

@@ -50,7 +50,7 @@ describe('what the edge knows of a client', () => {
       return { response: { status: 200, headers: {} } }
     }
     await requireEdge(app, async () => true)({ ...request(headers), remote: '10.0.0.1' })
-    return { origin: seen?.origin, remote: seen?.remote }
+    return { origin: seen?.origin?.url, remote: seen?.remote }
   }
 
   it('is the name by which it was asked', async () => {

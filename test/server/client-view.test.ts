@@ -46,7 +46,7 @@ it('a header of a trusted peer is no warning', () => {
 
 it('the app and the log get the address and the origin that a trusted proxy tells', async () => {
   const log = new Log(new PassThrough(), 'json')
-  const app = answering(async ({ origin, remote }) => ok(`${origin} ${remote}`))
+  const app = answering(async ({ origin, remote }) => ok(`${origin?.url} ${remote}`))
   await using door = await openServer(app, { client: clientView(['127.0.0.1'], log) })
   const headers = { ...FORWARDED, 'x-forwarded-host': 'Registry.Example' }
   expect(await (await fetch(door.url, { headers })).text()).toBe('https://registry.example 192.0.2.7')

@@ -26,7 +26,7 @@ function originFor(host: string, secure = false): string | undefined {
   const socket = { remoteAddress: '192.0.2.1', ...(secure && { encrypted: true }) }
   const raw = { headers: { host }, rawHeaders: ['Host', host] }
   const incoming = { method: 'GET', url: '/v2/', ...raw, httpVersion: '1.1', socket }
-  return readRequest(incoming as unknown as IncomingMessage, streamed()).origin
+  return readRequest(incoming as unknown as IncomingMessage, streamed()).origin?.url
 }
 
 it.each([

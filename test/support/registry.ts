@@ -125,7 +125,7 @@ export function openRegistry({
       path: decodeURIComponent(path),
       query: new URLSearchParams(query.join('?')),
       headers: { ...length, ...headers },
-      ...(clientOrigin && { origin: clientOrigin }),
+      ...(clientOrigin && { origin: { url: clientOrigin, isConfigured: false } }),
       remote: '192.0.2.1',
       body: whole ? pieces(body) : body,
     })

@@ -1,9 +1,10 @@
-import { type HttpRequest, hostOf } from '../../http/message.ts'
+import type { HttpRequest } from '../../http/message.ts'
+import { hostOfOrigin } from '../../http/origin.ts'
 import type { LoginContext } from './logins.ts'
 
 /** The service that tokens are issued for: the host by which the client reached the registry. */
 export function serviceName({ origin }: HttpRequest): string {
-  return hostOf(origin) || 'longshore'
+  return hostOfOrigin(origin) || 'longshore'
 }
 
 /** The client's address and the registry's host, for a login with this request. */

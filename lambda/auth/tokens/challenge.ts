@@ -1,4 +1,5 @@
 import type { HttpRequest } from '../../http/message.ts'
+import { absoluteUrl } from '../../http/origin.ts'
 import { RegistryError } from '../../protocol/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '../../protocol/name.ts'
 import type { Tag } from '../../protocol/reference.ts'
@@ -27,7 +28,7 @@ export function challengeFor(request: HttpRequest, action: RouteAction, name?: R
   ]
   const scope = scopes.map(formatScope).join(' ')
   const service = serviceName(request)
-  const realm = `${request.origin ?? ''}/token`
+  const realm = absoluteUrl(request, '/token')
   if (action === 'list') return { realm, service, scope: 'registry:catalog:*' }
   return { realm, service, ...(scope && { scope }) }
 }

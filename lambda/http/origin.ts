@@ -1,0 +1,32 @@
+/** Scheme, host and port by which a client reaches this registry. Every absolute URL in a response begins with it. */
+export interface Origin {
+  /** Such as `https://registry.example`, without a slash at the end. */
+  readonly url: string
+  /**
+   * Whether a setting contains it. Otherwise an adapter derived it from the request: from `Host`, or from what a trusted proxy or
+   * CloudFront forwards.
+   */
+  readonly isConfigured: boolean
+}
+
+interface WithOrigin {
+  readonly origin?: Origin | undefined
+}
+
+/**
+ * The URL for `Location` and `Link`: absolute when the origin is configured, a path otherwise. A client resolves a path against the
+ * address that it used, which is safer than an origin derived from `Host`.
+ */
+export function locationUrl({ origin }: WithOrigin, path: string): string {
+  return origin?.isConfigured ? origin.url + path : path
+}
+
+/** The URL for headers that must hold an absolute one, such as the realm of a challenge. A path when no origin is known. */
+export function absoluteUrl({ origin }: WithOrigin, path: string): string {
+  return `${origin?.url ?? ''}${path}`
+}
+
+/** Host and port of an origin, without its scheme. Empty when there is no origin. */
+export function hostOfOrigin(url = ''): string {
+  return url.replace(/^https?:\/\//, '')
+}
