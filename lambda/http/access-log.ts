@@ -1,7 +1,7 @@
 import type { HandledRequest } from './app.ts'
 
 /**
- * What the log says of one request. Nothing here is a secret: no query, no header but the agent. What is not known is
+ * The access log record of one request. It contains no secret: no query, and no header except User-Agent. Unknown fields are
  * `undefined`, which JSON leaves out.
  */
 export interface AccessRecord {
@@ -9,17 +9,17 @@ export interface AccessRecord {
   readonly time: string
   readonly level: 'info'
   readonly requestId: string
-  /** Absent when the request was too malformed to tell. */
+  /** Absent when the request was too malformed to parse. */
   readonly method?: string | undefined
-  /** The path template: what was asked for, without the names of things. */
+  /** The path template, without the values of its parameters. */
   readonly route?: string | undefined
   readonly action?: string | undefined
   readonly repository?: string | undefined
-  /** As sent. 499: the client went away first. */
+  /** As sent. 499: the client closed the connection before the response. */
   readonly status: number
   /** The code of the error document, when one was sent. */
   readonly code?: string | undefined
-  /** Bytes of the bodies, as they travelled. */
+  /** Bytes of the bodies, as transferred. */
   readonly bytesIn: number
   readonly bytesOut: number
   readonly durationMs: number
@@ -27,10 +27,10 @@ export interface AccessRecord {
   readonly remote?: string | undefined
 }
 
-/** What a door knows of a request besides what the app made of it. */
+/** What an adapter knows about a request and its response. */
 export interface RequestInfo {
   readonly requestId: string
-  /** Milliseconds of the epoch. */
+  /** Milliseconds since 1970. */
   readonly startedAt: number
   readonly durationMs: number
   readonly status: number
@@ -41,36 +41,36 @@ export interface RequestInfo {
   readonly remote?: string | undefined
 }
 
-/** What went wrong on our side, for the log alone. */
+/** The log record of a fault of the registry. */
 export interface FaultRecord {
   readonly time: string
   readonly level: 'error'
-  /** Absent when no request was the occasion. */
+  /** Absent when the fault did not occur in a request. */
   readonly requestId?: string
   readonly message: string
   readonly stack?: string
 }
 
-const LONGEST_AGENT = 256
+const MAX_AGENT_LENGTH = 256
 
-/** Joins what the door and the app know of a request. */
-export function accessRecord(visit: RequestInfo, exchange: HandledRequest): AccessRecord {
-  const { method, agent, remote } = visit
+/** Builds the record from what the adapter and the app know about a request. */
+export function accessRecord(info: RequestInfo, exchange: HandledRequest): AccessRecord {
+  const { method, agent, remote } = info
   const { route, action, repository, code } = exchange
   return {
-    time: new Date(visit.startedAt).toISOString(),
+    time: new Date(info.startedAt).toISOString(),
     level: 'info',
-    requestId: visit.requestId,
+    requestId: info.requestId,
     method,
     route,
     action,
     repository,
-    status: visit.status,
+    status: info.status,
     code,
-    bytesIn: visit.bytesIn,
-    bytesOut: visit.bytesOut,
-    durationMs: Math.round(visit.durationMs * 10) / 10,
-    agent: agent && printable(agent.slice(0, LONGEST_AGENT)),
+    bytesIn: info.bytesIn,
+    bytesOut: info.bytesOut,
+    durationMs: Math.round(info.durationMs * 10) / 10,
+    agent: agent && printable(agent.slice(0, MAX_AGENT_LENGTH)),
     remote,
   }
 }
@@ -92,9 +92,9 @@ function stackOf(error: Error): string {
   return error.cause instanceof Error ? `${own}\ncaused by ${stackOf(error.cause)}` : own
 }
 
-/** A client must not be able to move the cursor of whoever reads the log, or to write a line of its own. */
+/** Escapes control characters, so that a client can neither move the cursor of a terminal that shows the log nor add a line. */
 function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this replaces
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, character => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })

@@ -8,17 +8,17 @@ import type { Origin } from './origin.ts'
 import { type Match, match, type Route } from './router.ts'
 import { splitAtMarks } from './upload-query.ts'
 
-/** A request served, and what the log shall say of it. */
+/** A response, and what the access log records about the request. */
 export interface HandledRequest {
-  /** Absent when the client went away before it could be answered. */
+  /** Absent when the client closed the connection before its request had arrived. */
   readonly response?: HttpResponse
-  /** The row of the route table, by its path template. */
+  /** The path template of the route. */
   readonly route?: string
   readonly action?: string
   readonly repository?: RepositoryName
   /** The code of the error document, when the response is one. */
   readonly code?: string
-  /** What went wrong on our side. The client is told nothing of it. */
+  /** A fault of the registry, for the log. The client gets no details of it. */
   readonly fault?: unknown
 }
 
@@ -28,12 +28,12 @@ export type App = (request: HttpRequest) => Promise<HandledRequest>
 interface AppParts<C, A, R extends string> {
   readonly routes: readonly Route<C & { readonly access: A }, R>[]
   readonly context: C
-  /** Says what the caller may do, before any handler runs. Throws when that is not enough for the route. */
+  /** Returns the access of the caller, before any handler runs. Throws when the route requires more. */
   readonly authorize: (
     request: HttpRequest,
     need: Pick<Match<unknown>, 'params'> & { readonly action: R },
   ) => Promise<A>
-  /** Says what an error of the layers below means to a client; `undefined` for one that nobody foresaw. */
+  /** Converts an error of the layers below; `undefined` for an unexpected one. */
   readonly explain: (error: unknown) => RegistryError | undefined
   /** The configured origin of this registry, such as `https://registry.example`. It replaces the origin of every request. */
   readonly origin?: string | undefined
@@ -41,10 +41,10 @@ interface AppParts<C, A, R extends string> {
   readonly corsOrigins?: readonly string[]
 }
 
-/** Docker looks for the first to tell a v2 registry; the second keeps a browser from making a page of a blob. */
+/** Docker recognises a v2 registry by the first. The second stops browsers from rendering a blob as a page. */
 const COMMON = { 'docker-distribution-api-version': 'registry/2.0', 'x-content-type-options': 'nosniff' }
 
-/** Joins the route table to what it works on. The one place where an error becomes a response. */
+/** Creates the app from the route table. The only place where an error becomes a response. */
 export function createApp<C, A, R extends string>({
   routes,
   context,
@@ -69,12 +69,12 @@ export function createApp<C, A, R extends string>({
     } catch (error) {
       if (error instanceof ClientGone) return about
       const known = error instanceof RegistryError ? error : (explain(error) ?? explainExhaustion(error))
-      const told = known ?? new RegistryError('UNKNOWN')
+      const reported = known ?? new RegistryError('UNKNOWN')
       const fault = known && !known.isFault ? undefined : error
       return {
         ...about,
-        response: errorResponse(told, request.method),
-        code: told.code,
+        response: errorResponse(reported, request.method),
+        code: reported.code,
         ...(fault !== undefined && { fault }),
       }
     }
@@ -82,7 +82,7 @@ export function createApp<C, A, R extends string>({
   return withCors(app, corsOrigins)
 }
 
-/** An OCI error document. A HEAD gets its headers alone. */
+/** A response with an OCI error document; for a HEAD, only its headers. */
 export function errorResponse(error: RegistryError, method: string): HttpResponse {
   const body = Buffer.from(error.toDocument())
   return {

@@ -1,15 +1,15 @@
 import { RegistryError } from '../protocol/errors.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
 
-/** How long the body is, in bytes, as far as the headers tell; `undefined` when the client streams without saying. */
+/** Length of the body in bytes, from the headers; `undefined` when the client streams without a Content-Length. */
 export function bodyLength({ headers }: HttpRequest): number | undefined {
   if (headers['content-length'] !== undefined) return Number(headers['content-length'])
   return headers['transfer-encoding'] === undefined ? 0 : undefined
 }
 
 /**
- * Reads a whole body that is known to be small. @throws {RegistryError} CONTENT_TOO_LARGE above `limit` bytes, before
- * anything is read where the client says the length
+ * Reads a small body into memory. @throws {RegistryError} CONTENT_TOO_LARGE above `limit` bytes, before
+ * the body is read when there is a Content-Length
  */
 export async function readBody(request: HttpRequest, limit: number): Promise<Uint8Array> {
   const tooLarge = () =>
@@ -29,8 +29,8 @@ export async function readBody(request: HttpRequest, limit: number): Promise<Uin
 }
 
 /**
- * Releases what stands behind a response's body: an open file, a connection. Every adapter calls it when it is done with a response,
- * however that ended, because the body of a client that left before the first byte is never iterated. May be repeated.
+ * Releases the file or connection behind a response's body. Every adapter calls it after a response, also after a failed one,
+ * because the body is never iterated when the client closes the connection before the first byte. It may be called again.
  */
 export async function closeBody(body: HttpResponse['body']): Promise<void> {
   if (body && !(body instanceof Uint8Array)) await body[Symbol.asyncIterator]().return?.()

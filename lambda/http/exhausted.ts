@@ -1,6 +1,6 @@
 import { RegistryError } from '../protocol/errors.ts'
 
-/** This process, or the whole system, has no file descriptor left. */
+/** Node's codes for no free file descriptor: in this process, and in the whole system. */
 const CODES = ['EMFILE', 'ENFILE']
 
 /** Whether an error, or one that caused it, means that no file or socket can be opened for now. */
@@ -10,7 +10,7 @@ export function isOutOfDescriptors(error: unknown): boolean {
   return false
 }
 
-/** What such an error means to a client: 503, with Retry-After. `undefined` for any other error. */
+/** Converts such an error to UNAVAILABLE, with Retry-After. `undefined` for any other error. */
 export function explainExhaustion(cause: unknown): RegistryError | undefined {
   if (!isOutOfDescriptors(cause)) return undefined
   return new RegistryError('UNAVAILABLE', { message: 'too many open files: try again', cause })

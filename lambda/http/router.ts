@@ -4,16 +4,16 @@ import { parseRepositoryName, type RepositoryName } from '../protocol/name.ts'
 import { parseReference, parseUploadId, type Reference, type UploadId } from '../protocol/reference.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
 
-/** What a path may hold between angle brackets. */
+/** The parameters of path templates. */
 interface Parts {
   readonly name: RepositoryName
   readonly digest: Digest
-  /** Names a manifest that is about to be: a malformed one is the client's error. */
+  /** Reference of a manifest to push: a malformed one is an error of the client. */
   readonly reference: Reference
-  /** Names a manifest that may be: a malformed one names nothing that could exist. */
+  /** Reference of a manifest to read or delete: with a malformed one, the manifest cannot exist. */
   readonly existing: Reference
   readonly upload: UploadId
-  /** Of a user or a robot, unchecked: what does not fit names nobody. */
+  /** Name of a user or a robot, unchecked: no account has a malformed name. */
   readonly account: string
 }
 
@@ -39,7 +39,7 @@ export interface Route<C, A extends string = string> {
   readonly path: string
   readonly action: A
   readonly pattern: RegExp
-  /** The same for all templates that fit the same paths. */
+  /** The same for all templates that match the same paths. */
   readonly shape: string
   readonly handle: Handler<Partial<Parts>, C>
 }
@@ -51,7 +51,7 @@ export function route<const Path extends string, C, A extends string>(
   action: A,
   handle: Handler<Params<Path>, C>,
 ): Route<C, A> {
-  // A repository name may hold slashes and words such as `blobs`; nothing else may. So the tail of the path decides.
+  // Only a repository name may contain slashes and words such as `blobs`, so the end of the path decides.
   const source = path
     .replace(/\/$/, '')
     .replace(/<(\w+)>/g, (_, name) => (name === 'name' ? '(?<name>.+)' : `(?<${name}>[^/]+)`))
@@ -59,7 +59,7 @@ export function route<const Path extends string, C, A extends string>(
     method,
     path,
     action,
-    // Clients differ about the slash at the end.
+    // Some clients add a slash at the end.
     pattern: new RegExp(path === '/' ? '^/$' : `^${source}/?$`, 's'),
     shape: path.replace(/<\w+>/g, '<>'),
     handle: handle as Handler<Partial<Parts>, C>,
@@ -72,9 +72,9 @@ export interface Match<C, A extends string = string> {
 }
 
 /**
- * Finds the row for a request. The first path that fits decides: a path that fits less closely comes later in the table.
- * @throws {RegistryError} UNSUPPORTED with `Allow` when only the method is wrong, NOT_FOUND when no path fits, and
- * what the parsers throw when a part of the path is malformed.
+ * Finds the route for a request. The first path that matches decides: less specific paths come later in the table.
+ * @throws {RegistryError} UNSUPPORTED with `Allow` when only the method is wrong, NOT_FOUND when no path matches, and
+ * the errors of the parsers when a part of the path is malformed.
  */
 export function match<C, A extends string>(
   routes: readonly Route<C, A>[],

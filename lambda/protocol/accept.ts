@@ -1,6 +1,6 @@
 /**
- * Whether an `Accept` header allows a media type (RFC 9110 section 12.5.1). No header allows everything. Order of
- * preference is ignored: a tag names one document, so there is nothing to choose from.
+ * Whether an `Accept` header allows a media type (RFC 9110 section 12.5.1). No header allows everything. The
+ * order of preference is ignored, because a tag names one document.
  */
 export function accepts(header: string | undefined, mediaType: string): boolean {
   if (header === undefined || header.trim() === '') return true
@@ -8,8 +8,8 @@ export function accepts(header: string | undefined, mediaType: string): boolean 
   const allowed = new Set<string>()
   for (const entry of header.toLowerCase().split(',')) {
     const [range = '', ...parameters] = entry.split(';').map(part => part.trim())
-    const never = parameters.some(parameter => /^q=0(?:\.0*)?$/.test(parameter))
-    ;(never ? refused : allowed).add(range)
+    const isExcluded = parameters.some(parameter => /^q=0(?:\.0*)?$/.test(parameter))
+    ;(isExcluded ? refused : allowed).add(range)
   }
   const [type] = mediaType.split('/', 1)
   const mostSpecificFirst = [mediaType, `${type}/*`, '*/*']

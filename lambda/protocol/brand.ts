@@ -1,4 +1,4 @@
 declare const brand: unique symbol
 
-/** Text that has been checked: only the parser that knows the rule makes one, so nothing deeper checks again. */
+/** A validated value. Only the parser that checks the rule creates one, so the code below the parser does not check again. */
 export type Brand<T, Name extends string> = T & { readonly [brand]: Name }

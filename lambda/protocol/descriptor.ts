@@ -3,19 +3,19 @@ import { type Fields, invalid, isObject, text, textMap } from './json-fields.ts'
 
 /** A descriptor (image spec, "OCI Content Descriptors"), as far as a registry uses it. */
 export interface Descriptor {
-  /** The empty text where the descriptor has none. */
+  /** Empty when the descriptor has none. */
   readonly mediaType: string
   readonly digest: Digest
 }
 
 interface Strictness {
-  /** Checks media type and digest alone. */
+  /** Checks only the media type and the digest. */
   readonly onlyNames?: boolean
 }
 
 /**
- * Checks every field that Go's clients decode with a type: one wrong field makes the whole manifest unreadable to them.
- * @param field how the error names the descriptor
+ * Checks every field that clients in Go decode into a type: one field of another type makes them reject the whole manifest.
+ * @param field the name of the descriptor in error messages
  * @throws {RegistryError} MANIFEST_INVALID
  */
 export function parseDescriptor(
@@ -35,7 +35,7 @@ export function parseDescriptor(
   }
 }
 
-/** @param limit the most entries. A longer list is refused before its entries are read */
+/** @param limit maximum number of entries. A longer list is rejected before its entries are parsed */
 export function parseDescriptors(
   value: unknown,
   field: string,
@@ -77,7 +77,7 @@ function checkBase64(data: unknown, path: string): void {
     throw invalid(`${path} must be padded base64`)
 }
 
-/** Go decodes `size` into an int64. Some old tools leave it out, and Go then reads 0. */
+/** Clients in Go decode `size` into an int64. Some old tools omit it, which Go reads as 0. */
 function checkSize(size: unknown, path: string): void {
   if (size === undefined || size === null) return
   if (typeof size === 'number' && Number.isSafeInteger(size) && size >= 0) return

@@ -4,7 +4,7 @@ import { RegistryError } from './errors.ts'
 /** `sha256:<64 hex>` or `sha512:<128 hex>`, lower case. Only {@link parseDigest} and {@link digestOf} make one. */
 export type Digest = Brand<string, 'Digest'>
 
-/** The registered algorithms of the image spec, the only ones that a client can ask for. */
+/** The registered algorithms of the image spec, the only ones that a client can request. */
 export type Algorithm = 'sha256' | 'sha512'
 
 const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/
@@ -32,12 +32,12 @@ export function algorithmOf(digest: Digest): Algorithm {
   return digest.startsWith('sha256:') ? 'sha256' : 'sha512'
 }
 
-/** The part behind the algorithm. */
+/** The part after the algorithm and the colon. */
 export function hexOf(digest: Digest): string {
   return digest.slice(digest.indexOf(':') + 1)
 }
 
-/** Joins an algorithm and the hex it yielded. The caller vouches that the hex is that algorithm's own output. */
+/** Joins an algorithm and its hash in hex. The hash is not checked: it must be the output of that algorithm. */
 export function digestOf(algorithm: Algorithm, hex: string): Digest {
   return `${algorithm}:${hex}` as Digest
 }

@@ -1,7 +1,7 @@
 /**
- * Every error a client can meet: its code, the status it travels with and the message beside it.
- * The first group is the table of the distribution spec ("Error Codes"); the second holds the codes that the Docker
- * registry API added and clients know; the third is our own, for what neither names.
+ * Every error that a client can receive: code, HTTP status and default message.
+ * The first group is the table of the distribution spec ("Error Codes"). The second contains codes that the Docker
+ * registry API added and clients know. The third is our own, for cases that neither names.
  */
 const ERRORS = {
   BLOB_UNKNOWN: [404, 'blob unknown to registry'],
@@ -36,31 +36,31 @@ const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
-/** When to come again where nobody knows better, in seconds: no 503 goes without. */
-const SOON = { 'retry-after': '1' }
+/** Default of a 503, in seconds: every 503 has a Retry-After. */
+const RETRY_AFTER = { 'retry-after': '1' }
 
 interface ErrorOptions {
   /**
-   * The sentence that a person reads. Docker, podman and skopeo show it and never the detail. Without one, the reason in the detail is
-   * the message; without that, the words of the code and what the detail says.
+   * The sentence for people. Docker, podman and skopeo show it and never the detail. Default: the reason in the detail, or else the
+   * message of the code, followed by the fields of the detail.
    */
   readonly message?: string | undefined
-  /** What this case adds to the code: names, digests, the rule that was broken. Becomes `detail`. */
+  /** The field `detail`: names, digests, the rule that was broken. */
   readonly detail?: unknown
   /** Response headers that the error must carry, such as `Allow`, `Range` or `Retry-After`. */
   readonly headers?: Readonly<Record<string, string>>
   readonly cause?: unknown
-  /** Whether the log shall have the cause although the status is a client's: the registry has lost something. */
+  /** Whether to log the cause although the status is below 500, because the registry has lost data. */
   readonly isFault?: boolean
 }
 
-/** What a client is told when a request cannot be served. Thrown anywhere, turned into HTTP in `http/app.ts` alone. */
+/** An error for the client. It may be thrown anywhere; only `http/app.ts` converts it to an HTTP response. */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError'
   readonly code: ErrorCode
   readonly detail: unknown
   readonly headers: Readonly<Record<string, string>>
-  /** Whether the cause belongs into the log, as an error of ours. */
+  /** Whether to log the cause, as a fault of the registry. */
   readonly isFault: boolean
 
   constructor(code: ErrorCode, { message, detail, headers = {}, cause, isFault }: ErrorOptions = {}) {
@@ -68,7 +68,7 @@ export class RegistryError extends Error {
     this.code = code
     this.detail = detail
     this.isFault = isFault ?? ERRORS[code][0] >= 500
-    this.headers = code === 'UNAVAILABLE' ? { ...SOON, ...headers } : headers
+    this.headers = code === 'UNAVAILABLE' ? { ...RETRY_AFTER, ...headers } : headers
   }
 
   get status(): number {
@@ -82,23 +82,23 @@ export class RegistryError extends Error {
   }
 }
 
-/** Digests are long, and some clients print the message on one line. Characters. */
+/** In characters. Digests are long, and some clients print the message on one line. */
 const MAX_MESSAGE_DETAIL = 500
 
-/** What a person needs to know must be in the message: most clients print nothing else of an error document. */
+/** The message must contain every fact that a person needs: most clients print nothing else of an error document. */
 function messageOf(code: ErrorCode, detail: unknown): string {
-  const words = ERRORS[code][1]
-  if (typeof detail === 'string') return `${words}: ${detail}`
-  if (typeof detail !== 'object' || detail === null) return words
+  const defaultMessage = ERRORS[code][1]
+  if (typeof detail === 'string') return `${defaultMessage}: ${detail}`
+  if (typeof detail !== 'object' || detail === null) return defaultMessage
   const { reason, rule, ...others } = detail as Readonly<Record<string, unknown>>
   for (const sentence of [reason, rule]) if (typeof sentence === 'string') return sentence
   const facts = Object.entries(others).flatMap(([name, value]) => {
     const text = factText(value)
     return text === '' ? [] : [`${name} ${text}`]
   })
-  if (facts.length === 0) return words
+  if (facts.length === 0) return defaultMessage
   const all = facts.join(', ')
-  return `${words}: ${all.length > MAX_MESSAGE_DETAIL ? `${all.slice(0, MAX_MESSAGE_DETAIL)}…` : all}`
+  return `${defaultMessage}: ${all.length > MAX_MESSAGE_DETAIL ? `${all.slice(0, MAX_MESSAGE_DETAIL)}…` : all}`
 }
 
 function factText(value: unknown): string {

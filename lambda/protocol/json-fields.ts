@@ -1,13 +1,13 @@
 import { RegistryError } from './errors.ts'
 
-/** An object of a JSON document that a client sent. Nothing is known of its values. */
+/** An object of a JSON document that a client sent. Its values are not checked. */
 export type Fields = Readonly<Record<string, unknown>>
 
 export function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** @param path how the error names the field. @throws {RegistryError} MANIFEST_INVALID for a value that is not text */
+/** @param path the name of the field in error messages. @throws {RegistryError} MANIFEST_INVALID for a value that is not text */
 export function text(fields: Fields, field: string, path = field): string | undefined {
   const value = fields[field]
   if (value === undefined || value === null) return undefined
@@ -19,13 +19,13 @@ export function text(fields: Fields, field: string, path = field): string | unde
 export function textMap(value: unknown, path: string): Readonly<Record<string, string>> | undefined {
   if (value === undefined || value === null) return undefined
   if (!isObject(value)) throw invalid(`${path} must be an object`)
-  for (const [name, note] of Object.entries(value))
-    if (typeof note !== 'string')
+  for (const [name, annotation] of Object.entries(value))
+    if (typeof annotation !== 'string')
       throw invalid(`${path.replace(/annotations$/, 'annotation')} ${name} must be text`)
   return value as Readonly<Record<string, string>>
 }
 
-/** MANIFEST_INVALID. @param rule what is wrong and what is allowed: the message that the client shows */
+/** MANIFEST_INVALID. @param rule what is wrong and what is allowed; the client shows it as the message */
 export function invalid(rule: string, more: Fields = {}, cause?: unknown): RegistryError {
   return new RegistryError('MANIFEST_INVALID', { detail: { rule, ...more }, cause })
 }

@@ -10,36 +10,36 @@ import {
   shapeOf,
 } from './media-types.ts'
 
-/** What a manifest's bytes say, as far as a registry must know. The bytes themselves are what is stored. */
+/** The content of a manifest that a registry uses. The registry stores and serves the original bytes. */
 export interface Manifest {
   readonly mediaType: string
-  /** Blobs that must be in the repository before the manifest: config and layers, without repeats. */
+  /** Blobs that must be in the repository before the manifest: config and layers, each once. */
   readonly blobs: readonly Digest[]
-  /** Foreign layers: they may be in the repository, and are kept if they are. */
+  /** Foreign layers: they may be in the repository, and are kept while they are. */
   readonly foreign: readonly Digest[]
   /** Manifests that must be in the repository before this index. */
   readonly children: readonly Digest[]
   /** The manifest that this one refers to. It need not exist yet (distribution spec, "Pushing Manifests with Subject"). */
   readonly subject?: Digest
-  /** As the referrers API reports it: an image without one shows the media type of its config. */
+  /** As the referrers API reports it: for an image without one, the media type of its config. */
   readonly artifactType?: string
   readonly annotations?: Readonly<Record<string, string>>
 }
 
-/** The largest manifest that we take, in bytes: what the distribution spec asks registries to allow at least. */
+/** Maximum size of a manifest in bytes: the size that the distribution spec asks registries to accept at least. */
 export const MANIFEST_LIMIT = 4 * 1024 * 1024
 
-/** The most descriptors in one manifest: far above any image, and a bound on the work of one request. */
+/** Maximum number of descriptors in one manifest. It is far above any image, and bounds the work of one request. */
 export const DESCRIPTOR_LIMIT = 10_000
 
-/** Where a shape lists its content, and which fields would make it a document of another shape too (CVE-2021-41190). */
+/** The field that lists the content of a shape, and the fields that would make it a document of another shape too (CVE-2021-41190). */
 const SHAPES: Readonly<Record<ManifestShape, { list: string; alien: readonly string[] }>> = {
   image: { list: 'layers', alien: ['manifests', 'fsLayers', 'blobs'] },
   index: { list: 'manifests', alien: ['config', 'layers', 'fsLayers', 'blobs'] },
   artifact: { list: 'blobs', alien: ['config', 'layers', 'manifests', 'fsLayers'] },
 }
 
-/** Every field that says something to a registry. */
+/** Every field that a registry reads, by its name in lower case. */
 const KNOWN = new Map(
   [
     ...['schemaVersion', 'mediaType', 'artifactType', 'config', 'layers', 'manifests', 'blobs', 'fsLayers'],
@@ -55,7 +55,7 @@ const NO_SCHEMA_1 =
 const MEDIA_TYPE_LIMIT = 255
 
 /**
- * Reads a manifest. Fields that we do not know are nobody's business but the client's.
+ * Parses a manifest. Unknown fields are ignored.
  * @param contentType the media type the client gave, without parameters; the document's own `mediaType` must agree
  * @throws {RegistryError} MANIFEST_INVALID with the rule that was broken
  */
@@ -64,8 +64,8 @@ export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest
 }
 
 /**
- * Reads a manifest that was accepted before, perhaps by an older version which checked less. The collector must be able to take back
- * whatever was once stored.
+ * Parses a manifest that was accepted before, perhaps by an older version with fewer checks. The collector must be able to free
+ * everything that was ever stored.
  * @param mediaType of its row
  */
 export function parseStoredManifest(bytes: Uint8Array, mediaType: string): Manifest {
@@ -78,7 +78,7 @@ function parse(
   descriptor: (value: unknown, field: string) => Descriptor,
 ): Manifest {
   const fields = parseObject(bytes)
-  refuseLookalikes(fields)
+  rejectLookalikes(fields)
   const mediaType = decideMediaType(fields, contentType)
   const shape = shapeOf(mediaType)
   if (SCHEMA_1.test(mediaType) || (fields.schemaVersion === 1 && 'fsLayers' in fields))
@@ -101,7 +101,7 @@ function parse(
   const annotations = textMap(fields.annotations, 'annotations')
   return {
     mediaType,
-    ...sortOut(needed, shape),
+    ...classify(needed, shape),
     ...(subject && { subject }),
     ...(artifactType && { artifactType }),
     ...(annotations && { annotations }),
@@ -109,7 +109,7 @@ function parse(
 }
 
 /** An index may list blobs beside manifests: BuildKit's cache export does, with the media types of layers. */
-function sortOut(needed: readonly Descriptor[], shape: ManifestShape) {
+function classify(needed: readonly Descriptor[], shape: ManifestShape) {
   const blobs = new Set<Digest>()
   const foreign = new Set<Digest>()
   const children = new Set<Digest>()
@@ -136,8 +136,8 @@ function parseObject(bytes: Uint8Array): Fields {
   throw invalid('not a JSON object')
 }
 
-/** Go's decoder, and so most clients, takes `Layers` for `layers`: such a document would be two (CVE-2021-41190). */
-function refuseLookalikes(fields: Fields): void {
+/** Go's decoder, and so most clients, reads `Layers` as `layers`: clients would disagree about such a document (CVE-2021-41190). */
+function rejectLookalikes(fields: Fields): void {
   for (const field of Object.keys(fields)) {
     const known = KNOWN.get(field.toLowerCase())
     if (known !== undefined && known !== field) throw invalid(`${field} looks like ${known}`)

@@ -1,10 +1,10 @@
-/** How the documents of a media type point at other content. */
+/** How the documents of a media type reference other content. */
 export type ManifestShape = 'image' | 'index' | 'artifact'
 
 export const OCI_IMAGE = 'application/vnd.oci.image.manifest.v1+json'
 export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json'
 
-/** Every media type that we take as a manifest. The artifact manifest left the image spec before 1.1, but was pushed meanwhile. */
+/** Every media type of manifests. The artifact manifest was removed from the image spec before 1.1, but clients had pushed some. */
 const MANIFESTS: Readonly<Record<string, ManifestShape>> = {
   [OCI_IMAGE]: 'image',
   [OCI_INDEX]: 'index',
@@ -13,7 +13,7 @@ const MANIFESTS: Readonly<Record<string, ManifestShape>> = {
   'application/vnd.oci.artifact.manifest.v1+json': 'artifact',
 }
 
-/** Layers that licences keep out of registries: they live at their `urls`, so a push may leave them out. */
+/** Layers whose licence forbids distribution. Clients download them from their `urls`, so a push may omit them. */
 const FOREIGN_LAYERS: ReadonlySet<string> = new Set([
   'application/vnd.docker.image.rootfs.foreign.diff.tar',
   'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',

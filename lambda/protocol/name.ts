@@ -1,19 +1,19 @@
 import type { Brand } from './brand.ts'
 import { RegistryError } from './errors.ts'
 
-/** A repository name as the distribution spec draws it ("Pulling manifests"): lower-case path components, 255 characters at most. */
+/** A repository name as the distribution spec defines it ("Pulling manifests"): lower-case path components, 255 characters at most. */
 export type RepositoryName = Brand<string, 'RepositoryName'>
 
 const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*'
 const NAME = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`)
-const LONGEST = 255
+const MAX_LENGTH = 255
 
 /** @throws {RegistryError} NAME_INVALID */
 export function parseRepositoryName(text: string): RepositoryName {
-  if (text.length > LONGEST || !NAME.test(text))
+  if (text.length > MAX_LENGTH || !NAME.test(text))
     throw new RegistryError('NAME_INVALID', {
-      message: `invalid repository name: it must be at most ${LONGEST} of a-z, 0-9, . _ - and /`,
-      detail: { name: text.slice(0, LONGEST) },
+      message: `invalid repository name: it must be at most ${MAX_LENGTH} of a-z, 0-9, . _ - and /`,
+      detail: { name: text.slice(0, MAX_LENGTH) },
     })
   return text as RepositoryName
 }

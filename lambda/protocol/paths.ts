@@ -2,7 +2,7 @@ import type { Digest } from './digest.ts'
 import type { RepositoryName } from './name.ts'
 import type { UploadId } from './reference.ts'
 
-/** Where things are, as `Location` tells clients. Each starts with `/v2/` and holds nothing that needs escaping. */
+/** Paths for `Location`. Each starts with `/v2/` and contains no character that needs escaping. */
 
 export function blobPath(name: RepositoryName, digest: Digest): string {
   return `/v2/${name}/blobs/${digest}`
@@ -12,7 +12,7 @@ export function manifestPath(name: RepositoryName, digest: Digest): string {
   return `/v2/${name}/manifests/${digest}`
 }
 
-/** The whole state of an upload is named in the path: zb and other load tools drop the query of a `Location`. */
+/** The path alone identifies the upload: zb and other load tools drop the query of a `Location`. */
 export function uploadPath(name: RepositoryName, upload: UploadId): string {
   return `/v2/${name}/blobs/uploads/${upload}`
 }

@@ -9,7 +9,7 @@ export interface ByteRange {
 /** The name of the unit may be in any case (RFC 9110 section 14.1). */
 const RANGES = /^bytes=(.*)$/i
 const RANGE = /^(\d*)-(\d*)$/
-/** More parts than any client needs of one request, few enough that the heads of parts never outweigh the content. */
+/** More than any client requests at once, and few enough that the headers of the parts stay small. */
 const MAX_RANGES = 16
 const CONTENT_RANGE = /^(?:bytes )?(\d+)-(\d+)(?:\/(?:\d+|\*))?$/
 
@@ -17,7 +17,7 @@ const CONTENT_RANGE = /^(?:bytes )?(\d+)-(\d+)(?:\/(?:\d+|\*))?$/
  * The `Range` of a GET (RFC 9110 section 14.2) against content of `size` bytes. Ranges that overlap or touch are joined; each joined range
  * takes the place of the first that it was made of. Ranges outside the content are left out. `undefined` means the whole: no header, an
  * unknown unit, bad syntax or more than 16 ranges, all of which a server may ignore, and any range of empty content.
- * @throws {RegistryError} RANGE_INVALID with `Content-Range` when no range lies in the content. A range that ends before it begins counts
+ * @throws {RegistryError} RANGE_INVALID with `Content-Range` when no range is within the content. A range that ends before it begins counts
  * as one outside the content (HTTP would let us ignore that; the conformance suite expects the error)
  */
 export function parseRanges(header: string | undefined, size: number): readonly ByteRange[] | undefined {
@@ -88,7 +88,7 @@ export function parseChunkRange(header: string): ByteRange {
 
 /**
  * The `Range` of an upload session that holds `size` bytes. Docker computes a layer's size from it, so it must be exact
- * and without a unit; for no bytes at all the field has agreed on `0-0`.
+ * and without a unit; for an empty session, registries send `0-0`.
  */
 export function uploadRange(size: number): string {
   return `0-${Math.max(0, size - 1)}`

@@ -5,12 +5,12 @@ import { RegistryError } from './errors.ts'
 /** A tag: 128 characters at most, starting with a letter, a digit or an underscore. Tags keep their case. */
 export type Tag = Brand<string, 'Tag'>
 
-/** Names a manifest: by a tag, which may move, or by its digest, which may not. */
+/** Identifies a manifest by a tag, which can be moved, or by its digest, which is fixed. */
 export type Reference =
   | { readonly kind: 'tag'; readonly tag: Tag }
   | { readonly kind: 'digest'; readonly digest: Digest }
 
-/** Names an upload session. Random and unguessable: 122 bits in the form of a UUID. */
+/** Identifies an upload session. Random and unguessable: 122 bits in the form of a UUID. */
 export type UploadId = Brand<string, 'UploadId'>
 
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
@@ -28,14 +28,14 @@ export function parseTag(text: string): Tag {
   return text as Tag
 }
 
-/** No tag holds a colon and every digest does, so the colon decides. @throws {RegistryError} TAG_INVALID, DIGEST_INVALID */
+/** Every digest contains a colon and no tag does. @throws {RegistryError} TAG_INVALID, DIGEST_INVALID */
 export function parseReference(text: string): Reference {
   return text.includes(':')
     ? { kind: 'digest', digest: parseDigest(text) }
     : { kind: 'tag', tag: parseTag(text) }
 }
 
-/** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN: an id that we never give out names no session. */
+/** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN: ids of another form are never issued. */
 export function parseUploadId(text: string): UploadId {
   if (!UPLOAD_ID.test(text)) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
   return text as UploadId

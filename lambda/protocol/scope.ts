@@ -1,5 +1,5 @@
 /**
- * What a token is for: `repository:<name>:pull,push`, or `registry:catalog:*`. The grammar is that of the distribution project's
+ * What a token allows: `repository:<name>:pull,push`, or `registry:catalog:*`. The grammar is that of the distribution project's
  * token documentation ("Resource Scope Grammar").
  */
 export interface Scope {
@@ -9,25 +9,24 @@ export interface Scope {
   readonly actions: readonly string[]
 }
 
-/** The type may have a class, `repository(plugin)`. It grants what the type grants, so it is left out. */
+/** The type may have a class, `repository(plugin)`. It allows the same as the type, so it is ignored. */
 const TYPE = /^([a-z0-9]+)(?:\([a-z0-9]+\))?$/
 const TYPES = ['repository', 'registry']
 const ACTIONS = ['pull', 'push', 'delete', '*']
-/** The name is everything between the first colon and the last: a port has a colon before it. */
+/** The name is the text between the first and the last colon: it may contain a colon, before a port. */
 const SCOPE = /^([^:]{1,100}):(.{1,300}):([^:]*)$/
-/** Clients ask for what one command needs; a copy between many repositories comes to a dozen. */
-const MOST = 50
+/** Clients request the scopes of one command; a copy between many repositories needs about a dozen. */
+const MAX_SCOPES = 50
 
 /**
- * @param texts each may hold several scopes with spaces between them
- * @returns the scopes that are understood, each with the actions that are understood: one unknown word does not take the
- * others with it. At most 50.
+ * @param texts each may contain several scopes, separated by spaces
+ * @returns the scopes of known types, each with its known actions. Unknown ones are left out. At most 50.
  */
 export function parseScopes(texts: readonly string[]): Scope[] {
   return texts
     .flatMap(text => text.split(' '))
     .flatMap(parseScope)
-    .slice(0, MOST)
+    .slice(0, MAX_SCOPES)
 }
 
 function parseScope(text: string): Scope[] {

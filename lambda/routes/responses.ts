@@ -3,7 +3,7 @@ import type { Digest } from '../protocol/digest.ts'
 
 type Headers = Readonly<Record<string, string>>
 
-/** An answer without a body. Its length is said all the same: a proxy or a gateway might otherwise guess one. */
+/** A response without a body. It has a Content-Length, so that no proxy or gateway guesses one. */
 export function emptyResponse(status: number, headers: Headers = {}): HttpResponse {
   return {
     status,
@@ -20,7 +20,7 @@ export function jsonResponse(value: unknown, headers: Headers = {}): HttpRespons
   }
 }
 
-/** What is said of content that a digest names, whoever asks. */
+/** Headers of content with a digest: blobs and manifests. */
 export function contentHeaders(content: {
   digest: Digest
   mediaType: string
@@ -38,7 +38,7 @@ export function etag(digest: Digest): string {
   return `"${digest}"`
 }
 
-/** Whether the client has this content already (RFC 9110 section 13.1.2). Some clients forget the quotes or mark it weak. */
+/** Whether the client already has this content (RFC 9110 section 13.1.2). Some clients omit the quotes or mark the ETag as weak. */
 export function isNotModified(ifNoneMatch: string | undefined, digest: Digest): boolean {
   if (ifNoneMatch === undefined) return false
   const known = ifNoneMatch.split(',').map(entry => entry.trim().replace(/^W\//, '').replaceAll('"', ''))

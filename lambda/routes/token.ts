@@ -9,28 +9,28 @@ import { apiRoute } from './api-route.ts'
 import type { Context } from './context.ts'
 import { jsonResponse } from './responses.ts'
 
-const MOST_FORM = 64 * 1024
+const MAX_FORM_SIZE = 64 * 1024
 
-/** Docker's token specification: by name and password in Basic, or by nothing, for what anybody may do. */
+/** Docker's token specification: with name and password in Basic, or anonymously. */
 async function getToken(request: HttpRequest, _: object, { tokens }: Context): Promise<HttpResponse> {
   const { query } = request
   const scopes = parseScopes(query.getAll('scope'))
   const wantsRefresh = query.get('offline_token') === 'true'
-  return answer(await service(tokens).byBasic(request, scopes, wantsRefresh))
+  return tokenResponse(await service(tokens).byBasic(request, scopes, wantsRefresh))
 }
 
 /** OAuth 2 as containerd and others use it: a form, with a password or with a refresh token. */
 async function postToken(request: HttpRequest, _: object, { tokens }: Context): Promise<HttpResponse> {
-  const form = new URLSearchParams(Buffer.from(await readBody(request, MOST_FORM)).toString())
+  const form = new URLSearchParams(Buffer.from(await readBody(request, MAX_FORM_SIZE)).toString())
   const scopes = parseScopes(form.getAll('scope'))
   switch (form.get('grant_type')) {
     case 'password': {
       const login = { name: form.get('username') ?? '', password: form.get('password') ?? '' }
       const wantsRefresh = form.get('access_type') === 'offline'
-      return answer(await service(tokens).byPassword(request, login, scopes, wantsRefresh))
+      return tokenResponse(await service(tokens).byPassword(request, login, scopes, wantsRefresh))
     }
     case 'refresh_token':
-      return answer(await service(tokens).byRefresh(request, form.get('refresh_token') ?? '', scopes))
+      return tokenResponse(await service(tokens).byRefresh(request, form.get('refresh_token') ?? '', scopes))
     default:
       throw new RegistryError('BAD_REQUEST', {
         detail: { grant_type: 'is neither password nor refresh_token' },
@@ -42,8 +42,8 @@ function service(tokens: Context['tokens']): TokenService {
   return tokens ?? loginsAreOff()
 }
 
-/** Some clients read `token`, some `access_token`. Neither may be kept by anything in between. */
-function answer({ token, refresh, issued, expiresIn }: IssuedToken): HttpResponse {
+/** Some clients read `token`, some `access_token`. Caches must not store either. */
+function tokenResponse({ token, refresh, issued, expiresIn }: IssuedToken): HttpResponse {
   return jsonResponse(
     {
       token,

@@ -3,11 +3,11 @@ interface Limits {
   readonly life: number
   /** Entries. */
   readonly most: number
-  /** Which failures are answers too. Absent: none. */
+  /** Which rejections to cache too. Absent: none. */
   readonly keeps?: (error: unknown) => boolean
 }
 
-/** Remembers answers for a time, the newest of them. */
+/** Caches the newest results for a limited time. */
 export class Cache<V> {
   readonly #life: number
   readonly #most: number
@@ -22,18 +22,18 @@ export class Cache<V> {
     this.#keeps = keeps
   }
 
-  /** What is remembered, if anything. */
+  /** The cached result, if there is one. */
   known(key: string): Promise<V> | undefined {
     const entry = this.#entries.get(key)
     return entry && entry.until > this.#clock() ? entry.value : undefined
   }
 
-  /** What is remembered, or else what `make` gives. Whoever asks meanwhile waits for the same. */
+  /** The cached result, or else that of `make`. Concurrent calls share one call of `make`. */
   get(key: string, make: () => Promise<V>): Promise<V> {
     return this.known(key) ?? this.refresh(key, make)
   }
 
-  /** What `make` gives now, remembered from now on. */
+  /** Calls `make` and caches its result. */
   refresh(key: string, make: () => Promise<V>): Promise<V> {
     const value = make()
     this.#entries.delete(key)
@@ -55,7 +55,6 @@ export class Cache<V> {
     for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#entries.delete(key)
   }
 
-  /** Forgets everything. */
   clear(): void {
     this.#entries.clear()
   }

@@ -1,11 +1,11 @@
 import * as v from 'valibot'
 
-/** The first thing that is wrong with a document, for people: where it is, and what. @param whole what the document is called */
+/** Formats the first issue of a document as `<path>: <problem>`. @param whole the name of the document itself */
 export function formatIssue([issue]: readonly [v.BaseIssue<unknown>, ...unknown[]], whole: string): string {
   return `${v.getDotPath(issue) ?? whole}: ${problem(issue)}`
 }
 
-/** Of parts that are missing or strange the library speaks in its own words. */
+/** Replaces the library's messages about missing and unknown fields. */
 function problem({ type, expected, received, message }: v.BaseIssue<unknown>): string {
   if (type !== 'strict_object') return message
   if (expected === 'never') return 'is not known here'

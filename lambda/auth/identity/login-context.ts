@@ -4,7 +4,7 @@ import type { LoginContext } from './logins.ts'
 
 /** The service that tokens are issued for: the host by which the client reached the registry. */
 export function serviceName({ origin }: HttpRequest): string {
-  return hostOfOrigin(origin) || 'longshore'
+  return hostOfOrigin(origin?.url) || 'longshore'
 }
 
 /** The client's address and the registry's host, for a login with this request. */
