@@ -5,8 +5,8 @@ import { ANONYMOUS, type Subject } from '../identity/subject.ts'
 import { type Decision, decide, type Policy, PolicyError } from './policy.ts'
 import { ACTIONS, type PolicyAction, type Right } from './schema.ts'
 
-/** What somebody wants to know of the policy. */
-export interface AccessQuestion {
+/** The access request whose decision is to be explained. */
+export interface ExplainRequest {
   /** `anonymous`, `user:<name>`, `robot:<name>`, `role:<arn>`, `oidc:<issuer>`. */
   readonly who: string
   readonly action: string
@@ -16,43 +16,47 @@ export interface AccessQuestion {
 }
 
 interface Explanation extends Decision {
-  /** For people: who may or may not do what, and why. */
+  /** The decision and its reason, as a sentence for people. */
   readonly sentence: string
-  /** Of a push by tag: each right that it needs now, and whether it is there. */
+  /** For a push by tag: each right that the push needs now, and whether the policy grants it. */
   readonly needs?: readonly (Decision & { readonly action: Right })[]
 }
 
-/** Whether a tag exists. A push by tag needs `create-tag` or `overwrite-tag`, depending on that. */
+/** Returns whether a tag exists. A push by tag needs `overwrite-tag` if it does, else `create-tag`. */
 export type TagExists = (repository: RepositoryName, tag: Tag) => Promise<boolean>
 
 /**
- * Which rule decides. A push by tag is answered for all that it needs.
- * @throws {PolicyError} for a question that makes no sense; {RegistryError} NAME_INVALID, TAG_INVALID
+ * Explains which rule decides a request. A push by tag is explained for every right that it needs.
+ * @throws {PolicyError} for an unknown action, for a malformed `who`, and for an account that cannot log in
+ * @throws {RegistryError} NAME_INVALID, TAG_INVALID
  */
 export async function explainDecision(
   policy: Policy,
   accounts: Accounts,
-  { who, action, repository, tag, claims = {} }: AccessQuestion,
+  { who, action, repository, tag, claims = {} }: ExplainRequest,
   tagExists: TagExists,
 ): Promise<Explanation> {
-  if (!isAction(action)) throw new PolicyError(`action: is none of ${ACTIONS.join(', ')}`)
+  if (!isAction(action)) throw new PolicyError(`action: must be one of ${ACTIONS.join(', ')}`)
   const name = parseRepositoryName(repository)
   const parsedTag = tag === undefined ? undefined : parseTag(tag)
   const subject = await subjectFor(accounts, who, claims)
-  const decided = (right: Right, of?: Tag) => decide(policy, subject, { action: right, repository, tag: of })
+  const decideRight = (right: Right, tag?: Tag) => decide(policy, subject, { action: right, repository, tag })
   if (action === 'push' && parsedTag !== undefined) {
     const exists = await tagExists(name, parsedTag)
     return explainPush(`${who} %s push on ${name}:${parsedTag}`, exists, {
-      content: decided('push-content'),
-      create: decided('create-tag', parsedTag),
-      overwrite: decided('overwrite-tag', parsedTag),
+      content: decideRight('push-content'),
+      create: decideRight('create-tag', parsedTag),
+      overwrite: decideRight('overwrite-tag', parsedTag),
     })
   }
-  const decision = decided(action === 'push' ? 'push-content' : action, parsedTag)
-  const where = tag === undefined ? repository : `${repository}:${tag}`
+  const decision = decideRight(action === 'push' ? 'push-content' : action, parsedTag)
+  const target = tag === undefined ? repository : `${repository}:${tag}`
   const may = decision.allowed ? 'may' : 'may not'
-  const how = action === 'push' ? ' by digest' : ''
-  return { ...decision, sentence: `${who} ${may} ${action} on ${where}${how}, because ${decision.because}` }
+  const manner = action === 'push' ? ' by digest' : ''
+  return {
+    ...decision,
+    sentence: `${who} ${may} ${action} on ${target}${manner}, because ${decision.because}`,
+  }
 }
 
 interface PushDecisions {
@@ -61,9 +65,9 @@ interface PushDecisions {
   readonly overwrite: Decision
 }
 
-/** @param claim with `%s` where "may" or "may not" belongs */
+/** @param template the start of the sentence, with `%s` in place of "may" or "may not" */
 function explainPush(
-  claim: string,
+  template: string,
   exists: boolean,
   { content, create, overwrite }: PushDecisions,
 ): Explanation {
@@ -77,13 +81,13 @@ function explainPush(
   const state = exists ? 'the tag exists' : 'the tag does not exist'
   if (missing) {
     const because = `${missing.action} is missing: ${missing.because}`
-    const sentence = `${claim.replace('%s', 'may not')}, because ${state} and ${because}`
+    const sentence = `${template.replace('%s', 'may not')}, because ${state} and ${because}`
     return { allowed: false, because: missing.because, needs, sentence }
   }
   const because = [...new Set(needs.map(need => need.because))].join(' and ')
-  const later =
+  const warning =
     exists || overwrite.allowed ? '' : `; once it exists, overwrite-tag is refused: ${overwrite.because}`
-  const sentence = `${claim.replace('%s', 'may')}, because ${because} (${state}${later})`
+  const sentence = `${template.replace('%s', 'may')}, because ${because} (${state}${warning})`
   return { allowed: true, because, needs, sentence }
 }
 
@@ -102,8 +106,8 @@ async function subjectFor(
     return { kind, arn: name, account: name.split(':')[4] ?? '', session: claims.session ?? '' }
   if (kind === 'oidc') return { kind, issuer: name, subject: claims.sub ?? '', claims }
   if (kind !== 'user' && kind !== 'robot')
-    throw new PolicyError(`who: "${who}" is none of anonymous, user:…, robot:…, role:…, oidc:…`)
+    throw new PolicyError(`who: must be anonymous, user:…, robot:…, role:… or oidc:…, not "${who}"`)
   const subject = await accounts.subject(kind, name)
-  if (!subject) throw new PolicyError(`who: ${who} is nobody who could log in`)
+  if (!subject) throw new PolicyError(`who: the account ${who} does not exist, is disabled or has expired`)
   return subject
 }

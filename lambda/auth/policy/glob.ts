@@ -1,35 +1,35 @@
-/** Whether a text fits a pattern. */
+/** Returns whether a text matches a compiled pattern. */
 export type Matcher = (text: string) => boolean
 
 /**
- * Whether a text fits a pattern: `*` stands for any characters but a slash, `**` for any characters. Linear in the length of the
- * text for a given pattern, so no pattern makes it slow.
+ * Returns whether a text matches a pattern. `*` matches any characters except a slash, `**` matches any characters.
+ * For a given pattern the time is linear in the length of the text: no pattern causes exponential backtracking.
  */
 export function matchesGlob(pattern: string, text: string): boolean {
   return compile(pattern)(text)
 }
 
-/** Compiled lists of patterns. A list lives as long as its version of the policy, or its account. */
-const compiled = new WeakMap<readonly string[], Matcher>()
+/** Compiled lists of patterns. An entry is freed together with the policy or the account that holds its list. */
+const matchers = new WeakMap<readonly string[], Matcher>()
 
-/** Whether a text fits one of the patterns, which are compiled once for each list. */
+/** Returns whether a text matches one of the patterns. Each list (by identity) is compiled once. */
 export function matchesAny(patterns: readonly string[], text: string): boolean {
-  const known = compiled.get(patterns)
-  if (known) return known(text)
+  const cached = matchers.get(patterns)
+  if (cached) return cached(text)
   const matcher = compileAny(patterns)
-  compiled.set(patterns, matcher)
+  matchers.set(patterns, matcher)
   return matcher(text)
 }
 
-/** The characters that every text which fits the pattern begins with. */
+/** Returns the prefix that all texts which match the pattern share: its characters before the first star. */
 export function literalPrefix(pattern: string): string {
   return pattern.slice(0, firstStar(pattern))
 }
 
 function compileAny(patterns: readonly string[]): Matcher {
   const literals = new Set(patterns.filter(pattern => !pattern.includes('*')))
-  const others = patterns.filter(pattern => pattern.includes('*')).map(compile)
-  return text => literals.has(text) || others.some(fits => fits(text))
+  const globs = patterns.filter(pattern => pattern.includes('*')).map(compile)
+  return text => literals.has(text) || globs.some(matches => matches(text))
 }
 
 function compile(pattern: string): Matcher {
@@ -37,47 +37,48 @@ function compile(pattern: string): Matcher {
   const prefix = literalPrefix(pattern)
   const suffix = pattern.slice(pattern.lastIndexOf('*') + 1)
   const middle = pattern.slice(prefix.length, pattern.length - suffix.length)
-  const least = prefix.length + suffix.length
-  const ends: Matcher = text => text.length >= least && text.startsWith(prefix) && text.endsWith(suffix)
-  if (middle === '**') return ends
+  const minLength = prefix.length + suffix.length
+  const matchesEnds: Matcher = text =>
+    text.length >= minLength && text.startsWith(prefix) && text.endsWith(suffix)
+  if (middle === '**') return matchesEnds
   if (middle === '*')
-    return text => ends(text) && !text.slice(prefix.length, text.length - suffix.length).includes('/')
-  const follow = automaton(middle)
-  return text => ends(text) && follow(text.slice(prefix.length, text.length - suffix.length))
+    return text => matchesEnds(text) && !text.slice(prefix.length, text.length - suffix.length).includes('/')
+  const matchesMiddle = automaton(middle)
+  return text => matchesEnds(text) && matchesMiddle(text.slice(prefix.length, text.length - suffix.length))
 }
 
-/** Follows all ways through the pattern at once, character by character. */
+/** Matches as a nondeterministic automaton: it tracks all positions in the pattern at once, character by character. */
 function automaton(pattern: string): Matcher {
   const parts = pattern.match(/\*\*|[\s\S]/g) ?? []
-  const first = reach(parts, new Set([0]))
+  const initial = skipStars(parts, new Set([0]))
   return text => {
-    let open = first
+    let positions = initial
     for (const character of text) {
       const next = new Set<number>()
-      for (const at of open) {
-        const part = parts[at]
-        if (part === '**' || (part === '*' && character !== '/')) next.add(at)
-        else if (part === character) next.add(at + 1)
+      for (const position of positions) {
+        const part = parts[position]
+        if (part === '**' || (part === '*' && character !== '/')) next.add(position)
+        else if (part === character) next.add(position + 1)
       }
       if (next.size === 0) return false
-      open = reach(parts, next)
+      positions = skipStars(parts, next)
     }
-    return open.has(parts.length)
+    return positions.has(parts.length)
   }
 }
 
-/** Whether a text is patterns of repository names with commas between them, as settings have them. */
+/** Returns whether a setting is a comma-separated list of patterns of repository names. */
 export function isPatternList(text: string): boolean {
   return text.split(',').every(pattern => /^[a-z0-9._/*-]{1,255}$/.test(pattern))
 }
 
-/** The places that can be reached without a character: a star may stand for nothing. */
-function reach(parts: readonly string[], open: Set<number>): Set<number> {
-  for (const at of open) if (parts[at]?.startsWith('*')) open.add(at + 1)
-  return open
+/** Adds the positions that can be reached without consuming a character, since a star may match nothing. */
+function skipStars(parts: readonly string[], positions: Set<number>): Set<number> {
+  for (const position of positions) if (parts[position]?.startsWith('*')) positions.add(position + 1)
+  return positions
 }
 
 function firstStar(pattern: string): number {
-  const at = pattern.indexOf('*')
-  return at < 0 ? pattern.length : at
+  const index = pattern.indexOf('*')
+  return index < 0 ? pattern.length : index
 }

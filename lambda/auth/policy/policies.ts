@@ -5,23 +5,24 @@ import { ConditionFailed, type Table } from '../../store/table.ts'
 import { NO_POLICY, type Policy, parsePolicy } from './policy.ts'
 import { GRANT_FORMAT, upgradeGrant } from './schema.ts'
 
-/** A policy takes one row of the table, which is read for a minute's requests at once. */
-const LONGEST = 300_000
+/** Characters of JSON. The policy is one row, which is cached for a minute. A DynamoDB item holds at most 400 KB. */
+const MAX_POLICY_LENGTH = 300_000
 
-/** The policy and the number of its version, which is 0 while there has been none. */
-interface Versioned {
+/** The policy and its version number, which is 0 before the first policy is stored. */
+interface VersionedPolicy {
   readonly policy: Policy
   readonly version: number
 }
 
-/** Keeps the policy of a registry. */
+/** Stores the policy of the registry. */
 export class Policies {
   readonly #table: Table
   constructor(table: Table) {
     this.#table = table
   }
 
-  async current(): Promise<Versioned> {
+  /** @throws {PolicyError} if the stored document is not a valid policy */
+  async current(): Promise<VersionedPolicy> {
     const row = await this.#table.get<PolicyRow>(keys.policy)
     if (!row) return { policy: NO_POLICY, version: 0 }
     const { rules, ...rest } = parsePolicy(JSON.parse(row.document))
@@ -30,20 +31,23 @@ export class Policies {
   }
 
   /**
-   * @param version of the policy that this one takes the place of
-   * @throws {PolicyError} when it does not read; {RegistryError} BAD_REQUEST when another one came in between, or it is too long
+   * @param version the version of the policy to replace
+   * @throws {PolicyError} if the document is not a valid policy
+   * @throws {RegistryError} BAD_REQUEST if `version` is not the current version, or the policy is too long
    */
-  async replace(document: unknown, version: number): Promise<Versioned> {
+  async replace(document: unknown, version: number): Promise<VersionedPolicy> {
     const policy = parsePolicy(document)
     const text = JSON.stringify(policy)
-    if (text.length > LONGEST)
-      throw new RegistryError('BAD_REQUEST', { detail: { reason: 'the policy is too long' } })
+    if (text.length > MAX_POLICY_LENGTH) {
+      const reason = `the policy is too long: it must have at most ${MAX_POLICY_LENGTH} characters as JSON`
+      throw new RegistryError('BAD_REQUEST', { detail: { reason } })
+    }
     const row: PolicyRow = { ...keys.policy, document: text, version: version + 1, format: GRANT_FORMAT }
     try {
       await this.#table.transact({ put: row, if: version === 0 ? 'absent' : { version } })
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error
-      const reason = `the policy is not of version ${version} any more`
+      const reason = `version ${version} is not the current version of the policy: read the policy again`
       throw new RegistryError('BAD_REQUEST', { detail: { reason } })
     }
     return { policy, version: version + 1 }

@@ -9,14 +9,20 @@ const who = v.pipe(
   v.string(),
   v.regex(
     /^(anonymous|authenticated|(user|robot|group|role|oidc):[ -~]{1,2048})$/,
-    'is none of anonymous, authenticated, user:…, robot:…, group:…, role:…, oidc:…',
+    'must be anonymous, authenticated, user:…, robot:…, group:…, role:… or oidc:…',
   ),
 )
 
 export const Rule = v.strictObject({
-  name: v.pipe(v.string(), v.regex(/^[ -~]{1,100}$/, 'is no name of 1 to 100 characters')),
-  who: v.pipe(v.array(who), v.minLength(1, 'must name at least one'), v.maxLength(100)),
-  /** Claims, and the pattern that each of them must fit: those of the token for `oidc:`; `account` and `session` for `role:`. */
+  name: v.pipe(
+    v.string(),
+    v.regex(/^[ -~]{1,100}$/, 'must be a name of 1 to 100 printable ASCII characters'),
+  ),
+  who: v.pipe(v.array(who), v.minLength(1, 'must contain at least one entry'), v.maxLength(100)),
+  /**
+   * The name of each required claim, and the pattern that its value must match. For `oidc:`, the claims of the token; for
+   * `role:`, `account` and `session`.
+   */
   claims: v.optional(claimPatterns(pattern)),
   ...GRANT,
 })
@@ -24,20 +30,20 @@ export type Rule = v.InferOutput<typeof Rule>
 
 export const Policy = v.strictObject({
   rules: v.pipe(v.array(Rule), v.maxLength(500)),
-  /** Tags that, once they are there, nobody can move or delete. */
+  /** Tags that cannot be moved or deleted once they exist, not even by administrators. */
   immutable: v.optional(v.array(v.strictObject({ on: patterns, tags: patterns })), []),
 })
 
 const Grants = v.object({
-  grants: v.pipe(v.array(Grant), v.minLength(1, 'must be at least one'), v.maxLength(50)),
+  grants: v.pipe(v.array(Grant), v.minLength(1, 'must contain at least one grant'), v.maxLength(50)),
 })
 
-/** Who may do what. Nothing is allowed that no rule allows, and nothing forbids but `immutable`. */
+/** Who may do what. Default deny: rules only grant, and `immutable` is the only prohibition. */
 export type Policy = v.InferOutput<typeof Policy>
 
 export const NO_POLICY: Policy = { rules: [], immutable: [] }
 
-/** The policy does not read. The message names the rule and what is wrong with it. */
+/** A policy, a list of grants or an explain request is invalid. The message names the field and the rule. */
 export class PolicyError extends Error {
   override readonly name = 'PolicyError'
 }
@@ -58,8 +64,8 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, document: unknown): T {
   throw new PolicyError(formatIssue(result.issues, 'the document'))
 }
 
-/** What someone wants to do. */
-export interface Wish {
+/** The operation that a subject requests. */
+export interface AccessRequest {
   readonly action: Right
   readonly repository: string
   readonly tag?: string | undefined
@@ -67,27 +73,32 @@ export interface Wish {
 
 export interface Decision {
   readonly allowed: boolean
-  /** The rule that allows it, or why it is not allowed: a sentence's end, for people. */
+  /** The rule that allows it, or the reason for the refusal: the end of a sentence that begins "…, because". */
   readonly because: string
 }
 
-/** The one place where it is decided. Only those who could otherwise do it are told that a tag is immutable. */
-export function decide(policy: Policy, subject: Subject, wish: Wish): Decision {
-  const because = whyAllowed(policy, subject, wish)
+/**
+ * Decides an access request. No other function decides access. Only a subject that is otherwise allowed to do it
+ * learns that the tag is immutable.
+ */
+export function decide(policy: Policy, subject: Subject, request: AccessRequest): Decision {
+  const because = grantingReason(policy, subject, request)
   if (because === undefined) return { allowed: false, because: 'no rule allows it' }
-  const lock = wish.tag !== undefined && locks(policy, wish)
-  return lock ? { allowed: false, because: `the tag ${wish.tag} is immutable` } : { allowed: true, because }
+  const immutable = request.tag !== undefined && isLocked(policy, request)
+  return immutable
+    ? { allowed: false, because: `the tag ${request.tag} is immutable` }
+    : { allowed: true, because }
 }
 
-function whyAllowed(policy: Policy, subject: Subject, wish: Wish): string | undefined {
+function grantingReason(policy: Policy, subject: Subject, request: AccessRequest): string | undefined {
   if (subject.kind === 'user' && subject.admin) return `${subject.name} is an administrator`
-  if (subject.kind === 'robot' && subject.grants.some(grant => grants(grant, wish)))
+  if (subject.kind === 'robot' && subject.grants.some(grant => allows(grant, request)))
     return `of the grants of the robot ${subject.name}`
-  const rule = policy.rules.find(rule => applies(rule, subject) && grants(rule, wish))
+  const rule = policy.rules.find(rule => appliesTo(rule, subject) && allows(rule, request))
   return rule && `of the rule "${rule.name}"`
 }
 
-/** Whether someone may do something in every repository that there is or will be: by a rule for `**`. */
+/** Returns whether a subject has a right in every existing and future repository, by a grant for `**` and all tags. */
 export function allowedEverywhere(policy: Policy, subject: Subject, action: Right): boolean {
   if (subject.kind === 'user' && subject.admin) return true
   return grantsOf(policy, subject).some(
@@ -95,88 +106,93 @@ export function allowedEverywhere(policy: Policy, subject: Subject, action: Righ
   )
 }
 
-/** Whether someone may do something in a repository, be it with some tags alone. */
+/** Returns whether a subject has a right in a repository, for all tags or only for some. */
 export function allowedForSomeTag(
   policy: Policy,
   subject: Subject,
-  { action, repository }: Omit<Wish, 'tag'>,
+  { action, repository }: Omit<AccessRequest, 'tag'>,
 ): boolean {
   if (subject.kind === 'user' && subject.admin) return true
-  return grantsOf(policy, subject).some(({ may, on }) => includesRight(may, action) && fits(on, repository))
+  return grantsOf(policy, subject).some(
+    ({ may, on }) => includesRight(may, action) && matchesAny(on, repository),
+  )
 }
 
-/** Which repositories someone may pull from, be it by some tags alone. What does not depend on the repository is found out once. */
+/**
+ * Returns the filter of the repositories that a subject may pull from, all tags or only some. It evaluates what does not
+ * depend on the repository once.
+ */
 export function pullable(policy: Policy, subject: Subject): RepositoryFilter {
   if (subject.kind === 'user' && subject.admin) return EVERY_REPOSITORY
-  const lists = grantsOf(policy, subject)
+  const patternLists = grantsOf(policy, subject)
     .filter(({ may }) => includesRight(may, 'pull'))
     .map(({ on }) => on)
-  const all = lists.flat()
+  const allPatterns = patternLists.flat()
   return {
-    includes: repository => lists.some(on => fits(on, repository)),
-    prefix: all.length === 0 ? undefined : all.map(literalPrefix).reduce(commonPrefix),
-    comparisons: all.length,
+    includes: repository => patternLists.some(on => matchesAny(on, repository)),
+    prefix: allPatterns.length === 0 ? undefined : allPatterns.map(literalPrefix).reduce(commonPrefix),
+    comparisons: allPatterns.length,
   }
 }
 
-function commonPrefix(one: string, other: string): string {
+function commonPrefix(a: string, b: string): string {
   let length = 0
-  while (length < one.length && one[length] === other[length]) length++
-  return one.slice(0, length)
+  while (length < a.length && a[length] === b[length]) length++
+  return a.slice(0, length)
 }
 
 function grantsOf({ rules }: Policy, subject: Subject): Grant[] {
   const own = subject.kind === 'robot' ? subject.grants : []
-  return [...own, ...rules.filter(rule => applies(rule, subject))]
+  return [...own, ...rules.filter(rule => appliesTo(rule, subject))]
 }
 
-function locks(policy: Policy, { action, repository, tag = '' }: Wish): boolean {
+function isLocked(policy: Policy, { action, repository, tag = '' }: AccessRequest): boolean {
   if (action !== 'overwrite-tag' && action !== 'delete') return false
   return immutableTags(policy, repository)?.(tag) ?? false
 }
 
-/** Which tags of a repository are immutable; undefined where none can be. */
+/** Returns the test for immutable tags of a repository; undefined if no tag of it can be immutable. */
 export function immutableTags(
   { immutable }: Policy,
   repository: string,
 ): ((tag: string) => boolean) | undefined {
-  const rules = immutable.filter(({ on }) => fits(on, repository))
-  return rules.length === 0 ? undefined : tag => rules.some(({ tags }) => fits(tags, tag))
+  const rules = immutable.filter(({ on }) => matchesAny(on, repository))
+  return rules.length === 0 ? undefined : tag => rules.some(({ tags }) => matchesAny(tags, tag))
 }
 
-function grants({ may, on, tags }: Grant, { action, repository, tag }: Wish): boolean {
-  if (!includesRight(may, action) || !fits(on, repository)) return false
-  return tags === undefined || (tag !== undefined ? fits(tags, tag) : action !== 'delete')
+function allows({ may, on, tags }: Grant, { action, repository, tag }: AccessRequest): boolean {
+  if (!includesRight(may, action) || !matchesAny(on, repository)) return false
+  return tags === undefined || (tag !== undefined ? matchesAny(tags, tag) : action !== 'delete')
 }
 
-function applies({ who, claims }: Rule, subject: Subject): boolean {
-  return who.some(one => names(one, subject)) && claimsFit(claims, subject)
+function appliesTo({ who, claims }: Rule, subject: Subject): boolean {
+  return who.some(entry => matchesSubject(entry, subject)) && hasRequiredClaims(claims, subject)
 }
 
-function names(who: string, subject: Subject): boolean {
-  if (who === 'anonymous') return true // what a stranger may do, everybody may
+function matchesSubject(who: string, subject: Subject): boolean {
+  if (who === 'anonymous') return true // every subject may do what anonymous callers may
   if (who === 'authenticated') return subject.kind !== 'anonymous'
-  const [, kind, rest = ''] = /^(\w+):(.*)$/.exec(who) ?? []
-  if (kind === 'group') return subject.kind === 'user' && subject.groups.includes(rest)
+  const [, kind, name = ''] = /^(\w+):(.*)$/.exec(who) ?? []
+  if (kind === 'group') return subject.kind === 'user' && subject.groups.includes(name)
   if (kind !== subject.kind) return false
   switch (subject.kind) {
     case 'role':
-      return matchesGlob(rest, subject.arn)
+      return matchesGlob(name, subject.arn)
     case 'oidc':
-      return rest === subject.issuer
+      return name === subject.issuer
     case 'user':
     case 'robot':
-      return matchesGlob(rest, subject.name)
+      return matchesGlob(name, subject.name)
     default:
       return false
   }
 }
 
-/** Whoever has no claims at all, such as a user, fits no rule that asks for some. */
-function claimsFit(wanted: Rule['claims'], subject: Subject): boolean {
-  if (wanted === undefined) return true
+/** A subject without claims, such as a user, matches no rule that requires claims. */
+function hasRequiredClaims(required: Rule['claims'], subject: Subject): boolean {
+  if (required === undefined) return true
   const claims = claimsOf(subject)
-  return claims !== undefined && claimsMatch(wanted, claims)
+  return claims !== undefined && claimsMatch(required, claims)
 }
 
 function claimsOf(subject: Subject): Claims | undefined {
@@ -186,14 +202,10 @@ function claimsOf(subject: Subject): Claims | undefined {
 
 type Claims = Readonly<Record<string, string>>
 
-/** Whether there are all the claims that are wanted, each as its pattern says. */
-export function claimsMatch(wanted: Claims, claims: Claims): boolean {
-  return Object.entries(wanted).every(([claim, pattern]) => {
-    const said = Object.hasOwn(claims, claim) ? claims[claim] : undefined
-    return said !== undefined && matchesGlob(pattern, said)
+/** Returns whether each required claim is present and its value matches the pattern. */
+export function claimsMatch(required: Claims, claims: Claims): boolean {
+  return Object.entries(required).every(([claim, pattern]) => {
+    const value = Object.hasOwn(claims, claim) ? claims[claim] : undefined
+    return value !== undefined && matchesGlob(pattern, value)
   })
-}
-
-function fits(patterns: readonly string[], text: string): boolean {
-  return matchesAny(patterns, text)
 }

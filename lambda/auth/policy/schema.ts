@@ -1,8 +1,9 @@
 import * as v from 'valibot'
 
 /**
- * The words of a rule's `may`. `push` stands for the three words behind it: `push-content` covers blobs and manifests by
- * digest, and a push by tag also needs `create-tag` or `overwrite-tag`. `delete` covers manifests, blobs and tags.
+ * The actions in the `may` of a rule. `push` is short for the three actions after it: `push-content` covers blobs and
+ * manifests by digest, and a push by tag also needs `create-tag` or `overwrite-tag`. `delete` covers manifests, blobs
+ * and tags.
  */
 export const ACTIONS = [
   'pull',
@@ -14,58 +15,68 @@ export const ACTIONS = [
   'administer',
 ] as const
 export type PolicyAction = (typeof ACTIONS)[number]
-/** What a single step needs. `push` is not among them: it is a bundle of rights. */
+/** What a single operation needs. `push` is not a right but a bundle of three. */
 export type Right = Exclude<PolicyAction, 'push'>
 
-const IN_PUSH: readonly Right[] = ['push-content', 'create-tag', 'overwrite-tag']
+const RIGHTS_OF_PUSH: readonly Right[] = ['push-content', 'create-tag', 'overwrite-tag']
 
-/** Whether the words of a grant include a right. */
+/** Returns whether the actions of a grant include a right. */
 export function includesRight(may: readonly PolicyAction[], right: Right): boolean {
-  return may.includes(right) || (may.includes('push') && IN_PUSH.includes(right))
+  return may.includes(right) || (may.includes('push') && RIGHTS_OF_PUSH.includes(right))
 }
 
-/** Marks the rows whose grants use the words above. In rows without it, `push` means what `push-content` means today. */
+/** The format of rows whose grants use the actions above. In older rows, without a format, `push` means `push-content`. */
 export const GRANT_FORMAT = 2
 
-/** A stored grant in today's words. @param format of its row, absent in rows of older versions */
+/**
+ * Converts a stored grant to the actions above.
+ * @param format the format of its row; undefined in rows that an older version wrote
+ */
 export function upgradeGrant<T extends { readonly may: readonly PolicyAction[] }>(
   grant: T,
   format: number | undefined,
 ): T {
   if (format !== undefined) return grant
-  return { ...grant, may: grant.may.map(word => (word === 'push' ? 'push-content' : word)) }
+  return { ...grant, may: grant.may.map(action => (action === 'push' ? 'push-content' : action)) }
 }
 
-/** Of names: `*` is any part of one segment, `**` any part at all (glob.ts). */
-export const pattern = v.pipe(v.string(), v.regex(/^[ -~]{1,255}$/, 'is no pattern of 1 to 255 characters'))
-export const patterns = v.pipe(v.array(pattern), v.minLength(1, 'must name at least one'), v.maxLength(100))
-/** The fields of a grant, which a rule has too. */
+/** A pattern of names: `*` matches within one segment, `**` matches across segments (see glob.ts). */
+export const pattern = v.pipe(
+  v.string(),
+  v.regex(/^[ -~]{1,255}$/, 'must be a pattern of 1 to 255 printable ASCII characters'),
+)
+export const patterns = v.pipe(
+  v.array(pattern),
+  v.minLength(1, 'must contain at least one pattern'),
+  v.maxLength(100),
+)
+/** The fields that grants and rules share. */
 export const GRANT = {
   may: v.pipe(
-    v.array(v.picklist(ACTIONS, `is none of ${ACTIONS.join(', ')}`)),
-    v.minLength(1, 'must name at least one'),
+    v.array(v.picklist(ACTIONS, `must be one of ${ACTIONS.join(', ')}`)),
+    v.minLength(1, 'must contain at least one action'),
   ),
-  /** Repositories. */
+  /** Patterns of repository names. */
   on: patterns,
-  /** Without them, all tags. */
+  /** Patterns of tags. If absent, the grant covers all tags. */
   tags: v.optional(patterns),
 }
 export const Grant = v.strictObject(GRANT)
-/** What a rule allows, to whomever it applies. */
+/** What a rule allows its subjects, or what a robot may do: actions, repositories and tags. */
 export type Grant = v.InferOutput<typeof Grant>
 
-/** valibot leaves these names out of a record without a word; but a rule that wants one claim less lets more people in. */
-const LEFT_OUT = ['__proto__', 'constructor', 'prototype']
+/** valibot silently drops these names from a record. A rule with one claim fewer would apply to more subjects. */
+const DROPPED_NAMES = ['__proto__', 'constructor', 'prototype']
 
-/** A schema of claims that somebody must have, each with the pattern that it must fit. */
+/** Creates the schema of required claims: the name of each claim, and the pattern that its value must match. */
 export function claimPatterns<T extends v.GenericSchema<string, string>>(value: T) {
   return v.pipe(
     v.unknown(),
     v.check(
-      claims => !LEFT_OUT.some(name => Object.hasOwn(claims ?? {}, name)),
-      `cannot ask for ${LEFT_OUT.join(', ')}`,
+      claims => !DROPPED_NAMES.some(name => Object.hasOwn(claims ?? {}, name)),
+      `must not contain ${DROPPED_NAMES.join(', ')}`,
     ),
-    // For the OpenAPI document, which sees a schema up to here.
+    // The OpenAPI document reads the pipe only up to here, since v.record begins another schema.
     v.description('An object: the name of each claim, and the pattern that its value must match.'),
     v.record(v.string(), value),
   )

@@ -80,14 +80,17 @@ describe('a policy', () => {
     expect((await put({ rules: [] }, 1)).json).toMatchObject({ version: 2 })
     for (const version of [0, 1, 3])
       expect((await put({ rules: [] }, version)).json.errors?.[0]?.message).toBe(
-        `the policy is not of version ${version} any more`,
+        `version ${version} is not the current version of the policy: read the policy again`,
       )
   })
 
   it('fits into a row of DynamoDB', async () => {
     const rule = { name: 'x', who: ['user:ann'], may: ['pull'], on: Array(100).fill('x'.repeat(200)) }
     const answer = await put({ rules: Array(20).fill(rule) }, 1)
-    expect([answer.status, answer.json.errors?.[0]?.message]).toEqual([400, 'the policy is too long'])
+    expect([answer.status, answer.json.errors?.[0]?.message]).toEqual([
+      400,
+      'the policy is too long: it must have at most 300000 characters as JSON',
+    ])
   })
 })
 

@@ -6,7 +6,7 @@ import type { Right } from '../../../lambda/auth/policy/schema.ts'
 const POLICY = parsePolicy({
   rules: [
     { name: 'public images', who: ['anonymous'], may: ['pull'], on: ['public/**'] },
-    { name: 'everyone here', who: ['authenticated'], may: ['pull'], on: ['**'] },
+    { name: 'all logins', who: ['authenticated'], may: ['pull'], on: ['**'] },
     { name: 'releases', who: ['group:release'], may: ['push', 'create-tag'], on: ['app/*'], tags: ['v*'] },
     { name: 'nightly', who: ['robot:ci-*'], may: ['overwrite-tag'], on: ['app/*'], tags: ['nightly'] },
     { name: 'deploy role', who: ['role:arn:aws:iam::*:role/deploy-*'], may: ['delete'], on: ['old/**'] },
@@ -38,29 +38,64 @@ const github = (claims: Record<string, string>): Subject => ({
 
 describe('the policy', () => {
   it.each<[string, Subject, Right, string, string | undefined, boolean]>([
-    ['a stranger pulls what is public', ANONYMOUS, 'pull', 'public/a/b', undefined, true],
-    ['a stranger pulls nothing else', ANONYMOUS, 'pull', 'app/a', undefined, false],
-    ['a stranger pushes nothing', ANONYMOUS, 'push-content', 'public/a', undefined, false],
-    ['whoever is known pulls everything', user('ann'), 'pull', 'app/a', undefined, true],
-    ['and what a stranger may', robot('x'), 'pull', 'public/a', undefined, true],
-    ['a member of the group pushes', user('ann', 'release'), 'push-content', 'app/a', undefined, true],
-    ['and makes tags that fit', user('ann', 'release'), 'create-tag', 'app/a', 'v1', true],
-    ['but no others', user('ann', 'release'), 'create-tag', 'app/a', 'latest', false],
-    ['nor deeper down', user('ann', 'release'), 'push-content', 'app/a/b', undefined, false],
-    ['nobody else does', user('bob'), 'push-content', 'app/a', undefined, false],
+    ['anonymous pulls a public repository', ANONYMOUS, 'pull', 'public/a/b', undefined, true],
+    ['anonymous pulls no other repository', ANONYMOUS, 'pull', 'app/a', undefined, false],
+    ['anonymous does not push', ANONYMOUS, 'push-content', 'public/a', undefined, false],
+    ['a user pulls from every repository', user('ann'), 'pull', 'app/a', undefined, true],
+    ['a robot pulls a public repository', robot('x'), 'pull', 'public/a', undefined, true],
     [
-      'nor a member of a group of which that is the beginning',
+      'a member of the group pushes to a matching repository',
+      user('ann', 'release'),
+      'push-content',
+      'app/a',
+      undefined,
+      true,
+    ],
+    [
+      'a member of the group creates a matching tag',
+      user('ann', 'release'),
+      'create-tag',
+      'app/a',
+      'v1',
+      true,
+    ],
+    [
+      'a member of the group creates no other tag',
+      user('ann', 'release'),
+      'create-tag',
+      'app/a',
+      'latest',
+      false,
+    ],
+    [
+      'a member of the group does not push to a nested repository',
+      user('ann', 'release'),
+      'push-content',
+      'app/a/b',
+      undefined,
+      false,
+    ],
+    ['a user outside the group does not push', user('bob'), 'push-content', 'app/a', undefined, false],
+    [
+      'a member of a group with a longer name does not push',
       user('bob', 'released'),
       'push-content',
       'app/a',
       undefined,
       false,
     ],
-    ['a user named as a group is none', user('release'), 'push-content', 'app/a', undefined, false],
-    ['a robot moves its tag', robot('ci-1'), 'overwrite-tag', 'app/a', 'nightly', true],
-    ['a user of that name does not', user('ci-1'), 'overwrite-tag', 'app/a', 'nightly', false],
+    ['a user named like the group does not push', user('release'), 'push-content', 'app/a', undefined, false],
+    ['a robot moves a matching tag', robot('ci-1'), 'overwrite-tag', 'app/a', 'nightly', true],
     [
-      'a role',
+      'a user named like the robot does not move the tag',
+      user('ci-1'),
+      'overwrite-tag',
+      'app/a',
+      'nightly',
+      false,
+    ],
+    [
+      'a matching role deletes',
       { kind: 'role', arn: 'arn:aws:iam::1:role/deploy-x', account: '1', session: 's' },
       'delete',
       'old/a',
@@ -68,7 +103,7 @@ describe('the policy', () => {
       true,
     ],
     [
-      'another role',
+      'another role does not delete',
       { kind: 'role', arn: 'arn:aws:iam::1:role/other', account: '1', session: 's' },
       'delete',
       'old/a',
@@ -76,7 +111,7 @@ describe('the policy', () => {
       false,
     ],
     [
-      'a workflow of main',
+      'a workflow of the main branch pushes',
       github({ repository: 'acme/app', ref: 'refs/heads/main' }),
       'push-content',
       'acme/a',
@@ -84,7 +119,7 @@ describe('the policy', () => {
       true,
     ],
     [
-      'a workflow of a branch',
+      'a workflow of another branch does not push',
       github({ repository: 'acme/app', ref: 'refs/heads/x' }),
       'push-content',
       'acme/a',
@@ -92,7 +127,7 @@ describe('the policy', () => {
       false,
     ],
     [
-      'a workflow that does not say',
+      'a workflow without the claim `ref` does not push',
       github({ repository: 'acme/app' }),
       'push-content',
       'acme/a',
@@ -100,16 +135,16 @@ describe('the policy', () => {
       false,
     ],
     [
-      'a workflow of a look-alike',
+      'a workflow of a repository with a longer name does not push',
       github({ repository: 'acme/app/x', ref: 'refs/heads/main' }),
       'push-content',
       'acme/a',
       undefined,
       false,
     ],
-    ['a claim that every object has', github({}), 'push-content', 'acme/a', undefined, false],
+    ['a workflow without claims does not push', github({}), 'push-content', 'acme/a', undefined, false],
     [
-      'a workflow of another issuer of a name that begins alike',
+      'a workflow of an issuer with a longer name does not push',
       {
         kind: 'oidc',
         issuer: 'github2',
@@ -121,37 +156,44 @@ describe('the policy', () => {
       undefined,
       false,
     ],
-    ['deleting a tag that fits', user('sam'), 'delete', 'a', 'tmp-1', true],
-    ['deleting a whole manifest needs a rule without tags', user('sam'), 'delete', 'a', undefined, false],
+    ['a user deletes a matching tag', user('sam'), 'delete', 'a', 'tmp-1', true],
+    [
+      'a user with a rule for some tags does not delete a manifest',
+      user('sam'),
+      'delete',
+      'a',
+      undefined,
+      false,
+    ],
   ])('%s', (_, subject, action, repository, tag, allowed) => {
     expect(decide(POLICY, subject, { action, repository, tag }).allowed).toBe(allowed)
   })
 
-  it('opens no rule that asks for claims to somebody who cannot have any', () => {
+  it('applies a rule with claims to no subject without claims', () => {
     const rule = { name: 'x', who: ['anonymous', 'authenticated'], may: ['pull'], on: ['**'] }
     const policy = parsePolicy({ rules: [{ ...rule, claims: { sub: '**' } }] })
-    const wish = { action: 'pull', repository: 'a' } as const
+    const request = { action: 'pull', repository: 'a' } as const
     for (const subject of [ANONYMOUS, user('ann'), robot('ci')])
-      expect(decide(policy, subject, wish).allowed).toBe(false)
-    expect(decide(policy, github({}), wish).allowed).toBe(true)
+      expect(decide(policy, subject, request).allowed).toBe(false)
+    expect(decide(policy, github({}), request).allowed).toBe(true)
   })
 
-  it('knows an issuer by its name alone, and takes no pattern for it', () => {
+  it('compares the name of an issuer literally, not as a pattern', () => {
     const rules = [{ name: 'x', who: ['oidc:*'], may: ['pull'], on: ['**'] }]
     expect(decide(parsePolicy({ rules }), github({}), { action: 'pull', repository: 'a' }).allowed).toBe(
       false,
     )
   })
 
-  it('finds a claim that every object has in JavaScript with those alone who have it', () => {
+  it('does not mistake a property of every JavaScript object for a claim', () => {
     const rule = { name: 'x', who: ['oidc:github'], may: ['pull'], on: ['**'], claims: { toString: '**' } }
     const policy = parsePolicy({ rules: [rule] })
-    const wish = { action: 'pull', repository: 'a' } as const
-    expect(decide(policy, github({}), wish).allowed).toBe(false)
-    expect(decide(policy, github({ toString: 'said' }), wish).allowed).toBe(true)
+    const request = { action: 'pull', repository: 'a' } as const
+    expect(decide(policy, github({}), request).allowed).toBe(false)
+    expect(decide(policy, github({ toString: 'value' }), request).allowed).toBe(true)
   })
 
-  it('takes nobody for one who may do it everywhere by a rule for some tags', () => {
+  it('grants no right everywhere by a rule for some tags', () => {
     const rule = { name: 'x', who: ['user:ann'], may: ['pull', 'administer'], on: ['**'] }
     const all = parsePolicy({ rules: [rule] })
     const some = parsePolicy({ rules: [{ ...rule, tags: ['v*'] }] })
@@ -162,12 +204,14 @@ describe('the policy', () => {
   })
 
   it('names the rule that decided', () => {
-    const wish = { action: 'pull', repository: 'public/a' } as const
-    expect(decide(POLICY, ANONYMOUS, wish).because).toBe('of the rule "public images"')
-    expect(decide(POLICY, user('ann'), { ...wish, action: 'push-content' }).because).toBe('no rule allows it')
+    const request = { action: 'pull', repository: 'public/a' } as const
+    expect(decide(POLICY, ANONYMOUS, request).because).toBe('of the rule "public images"')
+    expect(decide(POLICY, user('ann'), { ...request, action: 'push-content' }).because).toBe(
+      'no rule allows it',
+    )
   })
 
-  it('lets administrators do everything but move what is immutable', () => {
+  it('allows administrators everything except moving or deleting an immutable tag', () => {
     const admin: Subject = { kind: 'user', name: 'root', groups: [], admin: true }
     expect(decide(POLICY, admin, { action: 'delete', repository: 'x' }).allowed).toBe(true)
     for (const action of ['overwrite-tag', 'delete'] as const)
@@ -178,11 +222,13 @@ describe('the policy', () => {
     expect(decide(POLICY, admin, { action: 'create-tag', repository: 'app/a', tag: 'v2' }).allowed).toBe(true)
   })
 
-  it('lets a robot do what its key grants', () => {
-    const key = robot('mine', [{ may: ['push', 'create-tag'], on: ['mine/**'], tags: ['b-*'] }])
-    expect(decide(POLICY, key, { action: 'create-tag', repository: 'mine/a', tag: 'b-1' }).allowed).toBe(true)
-    expect(decide(POLICY, key, { action: 'create-tag', repository: 'mine/a', tag: 'a' }).allowed).toBe(false)
-    expect(decide(POLICY, key, { action: 'push-content', repository: 'yours/a' }).allowed).toBe(false)
+  it('allows a robot what its grants allow', () => {
+    const mine = robot('mine', [{ may: ['push', 'create-tag'], on: ['mine/**'], tags: ['b-*'] }])
+    expect(decide(POLICY, mine, { action: 'create-tag', repository: 'mine/a', tag: 'b-1' }).allowed).toBe(
+      true,
+    )
+    expect(decide(POLICY, mine, { action: 'create-tag', repository: 'mine/a', tag: 'a' }).allowed).toBe(false)
+    expect(decide(POLICY, mine, { action: 'push-content', repository: 'yours/a' }).allowed).toBe(false)
   })
 
   it('allows nothing when it is empty', () => {
@@ -191,22 +237,22 @@ describe('the policy', () => {
   })
 })
 
-describe('a policy that does not read', () => {
+describe('an invalid policy', () => {
   const rule = { name: 'r', who: ['anonymous'], may: ['pull'], on: ['a'] }
   it.each<[unknown, RegExp]>([
-    [{ rules: [{ ...rule, may: ['fly'] }] }, /^rules\.0\.may\.0: is none of pull/],
-    [{ rules: [rule, { ...rule, who: ['everyone'] }] }, /^rules\.1\.who\.0: is none of anonymous/],
-    [{ rules: [{ ...rule, on: [] }] }, /^rules\.0\.on: must name at least one/],
+    [{ rules: [{ ...rule, may: ['fly'] }] }, /^rules\.0\.may\.0: must be one of pull/],
+    [{ rules: [rule, { ...rule, who: ['everyone'] }] }, /^rules\.1\.who\.0: must be anonymous/],
+    [{ rules: [{ ...rule, on: [] }] }, /^rules\.0\.on: must contain at least one pattern/],
     [{ rules: [{ ...rule, wno: ['x'] }] }, /^rules\.0\.wno: is not known here$/],
     [{ rules: [{ who: ['anonymous'], may: ['pull'], on: ['a'] }] }, /^rules\.0\.name: is missing$/],
     [{}, /^rules: is missing$/],
     ...['__proto__', 'constructor', 'prototype'].map((claim): [unknown, RegExp] => [
       { rules: [{ ...rule, claims: JSON.parse(`{"${claim}":"a","sub":"**"}`) }] },
-      /^rules\.0\.claims: cannot ask for __proto__, constructor, prototype/,
+      /^rules\.0\.claims: must not contain __proto__, constructor, prototype/,
     ]),
     [{ rules: 'none' }, /^rules/],
     [null, /^the document/],
-  ])('%j names what is wrong', (document, message) => {
+  ])('%j is rejected with the field and the reason', (document, message) => {
     expect(() => parsePolicy(document)).toThrow(message)
   })
 })
