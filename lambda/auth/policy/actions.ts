@@ -1,6 +1,11 @@
 /**
- * What a route requires of its caller. `pull`, `push` and `delete` are decided by the policy for the repository in the path.
- * `ping` requires some login, which may be anonymous. `list` shows each caller the repositories they may pull. `self` requires
- * an account or a federated identity. `admin` requires an administrator. `none` requires nothing.
+ * What a route requires of its caller:
+ *
+ * - `none`: nothing.
+ * - `ping`: a login, which may be anonymous.
+ * - `list`: a login. The response lists only the repositories that the caller may pull.
+ * - `self`: an account or a federated identity.
+ * - `pull`, `push`, `delete`: that the policy allows it for the repository in the path.
+ * - `admin`: an administrator.
  */
 export type RouteAction = 'none' | 'ping' | 'list' | 'self' | 'pull' | 'push' | 'delete' | 'admin'

@@ -1,9 +1,9 @@
-/** Which repositories a listing is of. */
+/** Selects the repositories that a listing contains. */
 export interface RepositoryFilter {
   includes(repository: string): boolean
-  /** What all of their names begin with; undefined where there can be none. */
+  /** The prefix that the names of all selected repositories share; undefined if the filter selects none. */
   readonly prefix: string | undefined
-  /** How many patterns one call of `includes` compares at most. */
+  /** The maximum number of patterns that one call of `includes` compares. */
   readonly comparisons: number
 }
 
