@@ -10,15 +10,15 @@ const DEV = basic('dev', PASSWORD)
 const IMAGES = ['a', 'b'].map(note => imageOf(['layer'], { note }))
 const [first = '', second = ''] = IMAGES
 
-/** Runs something once, just before the transaction that deletes a manifest. */
+/** Runs a function once, just before the transaction that deletes a manifest. */
 class InterruptedTable extends MemoryTable {
-  before: (() => Promise<unknown>) | undefined
+  beforeDelete: (() => Promise<unknown>) | undefined
 
   override async transact(...writes: readonly Write[]): Promise<void> {
     const deletes = writes.some(write => 'delete' in write && write.delete.sort.startsWith('manifest#'))
-    const run = deletes ? this.before : undefined
+    const run = deletes ? this.beforeDelete : undefined
     if (run) {
-      this.before = undefined
+      this.beforeDelete = undefined
       await run()
     }
     return super.transact(...writes)
@@ -50,23 +50,23 @@ function indexOf(children: readonly string[], note = ''): string {
 
 async function put(body: string, reference: string = digest(body)): Promise<string> {
   const headers = { 'content-type': body.includes('"layers"') ? OCI_IMAGE : OCI_INDEX }
-  const answer = await guarded.as(ROOT, 'PUT', `/v2/app/manifests/${reference}`, { headers, body })
-  expect(answer.status, answer.text).toBe(201)
+  const response = await guarded.as(ROOT, 'PUT', `/v2/app/manifests/${reference}`, { headers, body })
+  expect(response.status, response.text).toBe(201)
   return body
 }
 
 const remove = (reference: string, login = ROOT) =>
   guarded.as(login, 'DELETE', `/v2/app/manifests/${reference}`)
-const isThere = async (body: string) =>
+const exists = async (body: string) =>
   (await guarded.as(ROOT, 'HEAD', `/v2/app/manifests/${digest(body)}`)).status === 200
-/** All rows that decide what can be pulled. */
-const rows = async () => JSON.stringify(await table.query('repository#app'))
+/** All rows of the repository: manifests, tags and links. */
+const rowsOfApp = async () => JSON.stringify(await table.query('repository#app'))
 
 describe('an immutable tag of an index', () => {
   it.each([
     ['root', ROOT],
     ['dev', DEV],
-  ])('keeps the images of the index from being deleted by %s', async (_, login) => {
+  ])('prevents %s from deleting the images of the index', async (_, login) => {
     for (const image of IMAGES) await put(image)
     await put(indexOf(IMAGES), 'v1')
     for (const image of IMAGES) {
@@ -79,7 +79,7 @@ describe('an immutable tag of an index', () => {
     }
   })
 
-  it('keeps what nested indexes list, at any depth', async () => {
+  it('protects the manifests of nested indexes, at any depth', async () => {
     await put(first)
     const inner = await put(indexOf([first]))
     const middle = await put(indexOf([inner], 'middle'))
@@ -87,22 +87,22 @@ describe('an immutable tag of an index', () => {
     for (const body of [first, inner, middle]) expect((await remove(digest(body))).status).toBe(403)
   })
 
-  it('keeps nothing that only other indexes list', async () => {
+  it('does not protect an image that only other indexes list', async () => {
     for (const image of IMAGES) await put(image)
     await put(indexOf([first]), 'v1')
     await put(indexOf(IMAGES), 'latest')
     expect((await remove(digest(second))).status).toBe(202)
   })
 
-  it('keeps a refused delete from taking the other tags of the image', async () => {
+  it('leaves the other tags of the image in place when it refuses a delete', async () => {
     await put(first, 'latest')
     await put(indexOf([first]), 'v1')
-    const before = await rows()
+    const before = await rowsOfApp()
     expect((await remove(digest(first))).status).toBe(403)
-    expect(await rows()).toBe(before)
+    expect(await rowsOfApp()).toBe(before)
   })
 
-  it('keeps no image of a repository without immutable tags', async () => {
+  it('does not protect images in repositories that its rule does not match', async () => {
     await guarded.setPolicy({ rules: [], immutable: [{ on: ['other'], tags: ['**'] }] })
     guarded.wait(60_000)
     await put(first)
@@ -110,23 +110,23 @@ describe('an immutable tag of an index', () => {
     expect((await remove(digest(first))).status).toBe(202)
   })
 
-  it('keeps its images when an index arrives during the delete', async () => {
+  it('protects an image whose index is pushed during the delete', async () => {
     await put(first)
-    table.before = () => put(indexOf([first]), 'v1')
+    table.beforeDelete = () => put(indexOf([first]), 'v1')
     expect((await remove(digest(first))).status).toBe(403)
-    expect(await isThere(first)).toBe(true)
+    expect(await exists(first)).toBe(true)
   })
 
-  it('keeps its images when it is moved to their index during the delete', async () => {
+  it('protects an image whose index it is moved to during the delete', async () => {
     await put(first, 'latest')
     const index = await put(indexOf([first]))
-    table.before = () => put(index, 'v1')
+    table.beforeDelete = () => put(index, 'v1')
     expect((await remove(digest(first))).status).toBe(403)
-    expect(await isThere(first)).toBe(true)
+    expect(await exists(first)).toBe(true)
     expect((await guarded.as(ROOT, 'GET', '/v2/app/tags/list')).json.tags).toEqual(['latest', 'v1'])
   })
 
-  it('keeps nothing once an index that is not tagged any more is gone', async () => {
+  it('does not protect an image once it is mutable and its index is deleted', async () => {
     await put(first)
     await put(indexOf([first]), 'v1')
     await guarded.setPolicy({ rules: [], immutable: [{ on: ['app'], tags: ['w*'] }] })
@@ -135,7 +135,7 @@ describe('an immutable tag of an index', () => {
     expect((await remove(digest(first))).status).toBe(202)
   })
 
-  it('lets an image with very many indexes be deleted only after them', async () => {
+  it('requires that very many indexes are deleted before their image', async () => {
     await put(first)
     const row = { partition: 'repository#app', digest: '' }
     for (let i = 0; i < 1001; i++)
@@ -150,17 +150,17 @@ describe('an immutable tag of an index', () => {
   })
 })
 
-describe('the removal of a repository', () => {
-  it('is refused by an immutable tag before anything is removed', async () => {
+describe('the deletion of a repository', () => {
+  it('is refused because of an immutable tag before any row is removed', async () => {
     for (const image of IMAGES) await put(image)
     await put(indexOf(IMAGES), 'v1')
-    const before = await rows()
+    const before = await rowsOfApp()
     const refused = await guarded.as(ROOT, 'DELETE', '/api/repositories/app')
     expect([refused.status, refused.detail?.because]).toEqual([403, 'the tag v1 is immutable'])
-    expect(await rows()).toBe(before)
+    expect(await rowsOfApp()).toBe(before)
   })
 
-  it('is refused by an immutable tag that is not among the manifests of the first call', async () => {
+  it('is refused because of an immutable tag outside the first batch of manifests', async () => {
     for (let i = 0; i < 60; i++) await put(imageOf(['layer'], { i: String(i) }))
     const last = Array.from({ length: 60 }, (_, i) => imageOf(['layer'], { i: String(i) })).toSorted(
       (a, b) => (digest(a) < digest(b) ? 1 : -1),
@@ -170,7 +170,7 @@ describe('the removal of a repository', () => {
     expect((await table.query('repository#app', { prefix: 'manifest#' })).length).toBe(60)
   })
 
-  it('removes indexes and their images where no tag is immutable', async () => {
+  it('removes indexes and their images if no tag is immutable', async () => {
     for (const image of IMAGES) await put(image)
     await put(indexOf(IMAGES), 'latest')
     expect((await guarded.as(ROOT, 'DELETE', '/api/repositories/app')).json).toEqual({

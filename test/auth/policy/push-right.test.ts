@@ -8,8 +8,8 @@ import { basic, type Guarded, openGuarded, PASSWORD } from '../../support/auth.t
 import { digest, imageOf } from '../../support/content.ts'
 import { MemoryTable } from '../../support/memory-table.ts'
 
-/** After which a changed policy is in effect. */
-const MINUTE = 60_000
+/** How long a policy is cached, in milliseconds. */
+const POLICY_CACHE_MS = 60_000
 const ROOT = basic('root', PASSWORD)
 const headers = { 'content-type': 'application/vnd.oci.image.manifest.v1+json' }
 const [first, second] = [imageOf(['layer']), imageOf(['layer'], { v: '2' })]
@@ -28,8 +28,8 @@ async function addRobot(may: string[], tags?: string[]): Promise<Record<string, 
   return basic('ci', key)
 }
 
-/** Makes the stored row what an older version wrote. */
-async function withoutFormat(key: (typeof keys)['policy']): Promise<void> {
+/** Rewrites a stored row as an older version wrote it: without a format. */
+async function removeFormat(key: (typeof keys)['policy']): Promise<void> {
   const row = await table.get(key)
   if (!row) throw new Error('no such row')
   const { format, ...old } = row
@@ -70,10 +70,10 @@ describe('push', () => {
       expect((await put(robot, reference, body)).status).toBe(201)
   })
 
-  it('moves no immutable tag', async () => {
+  it('does not move an immutable tag', async () => {
     const robot = await addRobot(['push'])
     await guarded.setPolicy({ rules: [], immutable: [{ on: ['app'], tags: ['v*'] }] })
-    guarded.wait(MINUTE)
+    guarded.wait(POLICY_CACHE_MS)
     expect((await put(robot, 'v1', first)).status).toBe(201)
     const refused = await put(robot, 'v1', second)
     expect([refused.status, refused.detail?.because]).toEqual([403, 'the tag v1 is immutable'])
@@ -85,20 +85,20 @@ describe('push', () => {
     expect((await put(robot, 'latest', first)).detail).toMatchObject({ action: 'create-tag' })
   })
 
-  it('is the three finer rights together, for every policy', () => {
-    const words = fc.subarray([...ACTIONS], { minLength: 1 })
+  it('equals push-content, create-tag and overwrite-tag together, for every policy', () => {
+    const actions = fc.subarray([...ACTIONS], { minLength: 1 })
     const ann: Subject = { kind: 'user', name: 'ann', groups: [], admin: false }
-    const finer = ['push-content', 'create-tag', 'overwrite-tag'] as const
+    const rightsOfPush = ['push-content', 'create-tag', 'overwrite-tag'] as const
     const decideAll = (may: readonly string[]) => {
       const policy = parsePolicy({ rules: [{ name: 'r', who: ['user:ann'], may, on: ['a'], tags: ['v*'] }] })
-      const rights = ['pull', ...finer, 'delete'] as const
+      const rights = ['pull', ...rightsOfPush, 'delete'] as const
       return rights.flatMap(action =>
         [undefined, 'v1', 'x'].map(tag => decide(policy, ann, { action, repository: 'a', tag }).allowed),
       )
     }
     fc.assert(
-      fc.property(words, may => {
-        const spelledOut = may.flatMap(word => (word === 'push' ? finer : [word]))
+      fc.property(actions, may => {
+        const spelledOut = may.flatMap(action => (action === 'push' ? rightsOfPush : [action]))
         expect(decideAll(may)).toEqual(decideAll(spelledOut))
       }),
     )
@@ -113,13 +113,13 @@ describe('push-content', () => {
     expect((await put(robot, 'v1', first)).detail).toMatchObject({ action: 'create-tag', tag: 'v1' })
   })
 
-  it('pushes a tag again that names the same manifest', async () => {
+  it('pushes a tag again if it already points to the same manifest', async () => {
     const robot = await addRobot(['push-content'])
     await put(ROOT, 'v1', first)
     expect((await put(robot, 'v1', first)).status).toBe(201)
   })
 
-  it('is refused a new tag before its manifest is read', async () => {
+  it('is refused a new tag before the body of the manifest is read', async () => {
     const robot = await addRobot(['push-content'])
     let isRead = false
     async function* body() {
@@ -139,9 +139,9 @@ describe('push-content', () => {
 })
 
 describe('rows of an older version', () => {
-  it('keep a robot to blobs and digests by push, and are shown as push-content', async () => {
+  it('limit a robot with push to blobs and digests, and are shown as push-content', async () => {
     const robot = await addRobot(['pull', 'push'])
-    await withoutFormat(keys.account('ci'))
+    await removeFormat(keys.account('ci'))
     expect((await put(robot, digest(first), first)).status).toBe(201)
     expect((await put(robot, 'v1', first)).detail).toMatchObject({ action: 'create-tag' })
     const { robots } = (await guarded.as(ROOT, 'GET', '/api/robots')).json as unknown as {
@@ -150,11 +150,11 @@ describe('rows of an older version', () => {
     expect(robots[0]?.grants[0]?.may).toEqual(['pull', 'push-content'])
   })
 
-  it('keep a policy to blobs and digests by push, and are shown as push-content', async () => {
+  it('limit a rule with push to blobs and digests, and are shown as push-content', async () => {
     await guarded.addUser('ann')
     await guarded.setPolicy({ rules: [{ name: 'ann', who: ['user:ann'], may: ['push'], on: ['app'] }] })
-    await withoutFormat(keys.policy)
-    guarded.wait(MINUTE)
+    await removeFormat(keys.policy)
+    guarded.wait(POLICY_CACHE_MS)
     const { policy } = (await guarded.as(ROOT, 'GET', '/api/policy')).json as unknown as {
       policy: { rules: { may: string[] }[] }
     }
@@ -162,15 +162,15 @@ describe('rows of an older version', () => {
     expect((await put(basic('ann', PASSWORD), 'v1', first)).detail).toMatchObject({ action: 'create-tag' })
   })
 
-  it('keep their meaning when what is shown is written back', async () => {
+  it('keep their meaning when the policy is read and written back', async () => {
     await guarded.setPolicy({ rules: [{ name: 'ann', who: ['user:ann'], may: ['push'], on: ['app'] }] })
-    await withoutFormat(keys.policy)
+    await removeFormat(keys.policy)
     const before = await guarded.auth.policies.current()
     await guarded.setPolicy(before.policy)
     expect((await guarded.auth.policies.current()).policy).toEqual(before.policy)
   })
 
-  it('are changed by no upgrade once they carry a format', () => {
+  it('are upgraded once and not changed by a second upgrade', () => {
     fc.assert(
       fc.property(fc.subarray([...ACTIONS]), may => {
         const once = upgradeGrant({ may }, undefined)
@@ -183,7 +183,7 @@ describe('rows of an older version', () => {
 })
 
 describe('the explanation of a push to a tag', () => {
-  it('says that all is there', async () => {
+  it('contains the reason if every right is granted', async () => {
     await addRobot(['push'])
     expect(await explain('push', 'v1')).toMatchObject({
       allowed: true,
@@ -191,7 +191,7 @@ describe('the explanation of a push to a tag', () => {
     })
   })
 
-  it('names create-tag where it is missing for a tag that does not exist', async () => {
+  it('names create-tag if it is missing and the tag does not exist', async () => {
     await addRobot(['push-content', 'overwrite-tag'])
     expect(await explain('push', 'v1')).toMatchObject({
       allowed: false,
@@ -204,7 +204,7 @@ describe('the explanation of a push to a tag', () => {
     })
   })
 
-  it('names overwrite-tag where it is missing for a tag that exists', async () => {
+  it('names overwrite-tag if it is missing and the tag exists', async () => {
     await addRobot(['push-content', 'create-tag'])
     await put(ROOT, 'v1', first)
     const { allowed, sentence } = await explain('push', 'v1')
@@ -214,7 +214,7 @@ describe('the explanation of a push to a tag', () => {
     ])
   })
 
-  it('warns of a tag that can be created and not moved', async () => {
+  it('warns about a tag that can be created but not moved', async () => {
     await addRobot(['push'])
     await guarded.setPolicy({ rules: [], immutable: [{ on: ['app'], tags: ['v*'] }] })
     const { allowed, sentence } = await explain('push', 'v1')
@@ -222,18 +222,18 @@ describe('the explanation of a push to a tag', () => {
     expect(sentence).toContain('once it exists, overwrite-tag is refused: the tag v1 is immutable')
   })
 
-  it('agrees with the push itself, whatever the grant', async () => {
-    await put(ROOT, 'there', first)
+  it('agrees with the push itself, for every grant', async () => {
+    await put(ROOT, 'existing', first)
     const grant = fc.subarray([...ACTIONS], { minLength: 1 })
     await fc.assert(
-      fc.asyncProperty(grant, fc.constantFrom('there', 'new'), async (may, tag) => {
+      fc.asyncProperty(grant, fc.constantFrom('existing', 'new'), async (may, tag) => {
         const robot = await addRobot(may)
         const { allowed } = await explain('push', tag)
         const { status } = await put(robot, tag, second)
         await guarded.auth.accounts.remove('ci', 'robot')
         expect(status).toBe(allowed ? 201 : 403)
         if (status === 201 && tag === 'new') await guarded.as(ROOT, 'DELETE', '/v2/app/manifests/new')
-        if (status === 201 && tag === 'there') await put(ROOT, 'there', first)
+        if (status === 201 && tag === 'existing') await put(ROOT, 'existing', first)
       }),
       { numRuns: 40 },
     )
