@@ -15,28 +15,30 @@ import type { Policies } from '../policy/policies.ts'
 import { allowedForSomeTag, type Policy } from '../policy/policy.ts'
 import type { Right } from '../policy/schema.ts'
 import type { Keyring } from './keyring.ts'
-import { issueToken, TOKEN_LIFETIME } from './tokens.ts'
+import { issueToken, TOKEN_LIFETIME, type TokenHolder } from './tokens.ts'
 
-/** Lifetime of a refresh token. Milliseconds. */
-const REFRESH_TOKEN_LIFETIME = 90 * 24 * 60 * 60 * 1000
-/** How many rows after that of a new refresh token are checked and, when expired, removed. */
+/** How long a refresh token is valid. Milliseconds. */
+const REFRESH_TOKEN_LIFETIME_MS = 90 * 24 * 60 * 60 * 1000
+/** How many refresh tokens are checked for expiry at each login: the rows after that of the new token. */
 const SWEEP_SIZE = 5
 
 /**
- * Characters of all scopes in a token. API Gateway accepts at most 10,240 bytes of headers. Base64 makes a token a third longer than
- * its content, which may hold 2,500 bytes of claims besides the scopes.
+ * Characters of all scopes in a token, as JSON. API Gateway accepts at most 10,240 bytes of headers. Base64 makes a
+ * token a third longer than its content, which may also contain 2,500 bytes of claims.
  */
 const MAX_SCOPES_LENGTH = 3_000
 
 export interface IssuedToken {
   readonly token: string
-  /** The refresh token, if the client requested one. */
+  /** The refresh token. */
   readonly refresh?: string
   /** Milliseconds since 1970. */
   readonly issued: number
   /** Seconds. */
   readonly expiresIn: number
 }
+
+type AccountHolder = Extract<TokenHolder, { account: string }>
 
 interface TokenServiceParts {
   readonly table: Table
@@ -46,17 +48,24 @@ interface TokenServiceParts {
   readonly clock: () => number
 }
 
-/** The right that each action of a scope requires. */
-const WANTED: Readonly<Record<string, Right>> = { pull: 'pull', push: 'push-content', delete: 'delete' }
+/** The right that each action of a scope needs. Rights to tags are checked when the token is used. */
+const RIGHT_FOR_ACTION: Readonly<Record<string, Right>> = {
+  pull: 'pull',
+  push: 'push-content',
+  delete: 'delete',
+}
 
-/** Issues tokens. A token contains the requested scopes that the policy allows, which may be none. */
+/** Issues tokens. A token contains the part of the requested scopes that the policy allows, which may be none. */
 export class TokenService {
   readonly #parts: TokenServiceParts
   constructor(parts: TokenServiceParts) {
     this.#parts = parts
   }
 
-  /** Issues a token for the login in the Authorization header, or an anonymous one when there is no header. @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS */
+  /**
+   * Issues a token for the Basic credentials of the request, or an anonymous token if it has no Authorization header.
+   * @throws {RegistryError} UNAUTHORIZED with a Basic challenge, TOOMANYREQUESTS
+   */
   async byBasic(request: HttpRequest, scopes: readonly Scope[], wantsRefresh: boolean): Promise<IssuedToken> {
     try {
       const authorization = parseAuthorization(request.headers.authorization)
@@ -80,19 +89,19 @@ export class TokenService {
     scopes: readonly Scope[],
     wantsRefresh: boolean,
   ): Promise<IssuedToken> {
-    const proven = await this.#parts.logins.byPassword(login, loginContext(request))
-    return this.#issue(request, proven, scopes, wantsRefresh)
+    const identity = await this.#parts.logins.byPassword(login, loginContext(request))
+    return this.#issue(request, identity, scopes, wantsRefresh)
   }
 
-  /** @throws {RegistryError} UNAUTHORIZED when the refresh token is unknown or expired, or its account was changed or removed */
+  /** @throws {RegistryError} UNAUTHORIZED if the refresh token is unknown, has expired, or its account has changed */
   async byRefresh(request: HttpRequest, refresh: string, scopes: readonly Scope[]): Promise<IssuedToken> {
     const { table, logins, clock } = this.#parts
     const row = await table.get<RefreshRow>(keys.refresh(hashKey(refresh)))
     if (!row || row.expires <= clock())
       throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'the refresh token is not valid' } })
-    const holder = { account: row.account, generation: row.generation }
-    const proven = { holder, subject: await logins.byHolder(holder) }
-    return { ...(await this.#issue(request, proven, scopes, false)), refresh }
+    const holder: AccountHolder = { account: row.account, generation: row.generation }
+    const identity = { holder, subject: await logins.byHolder(holder) }
+    return { ...(await this.#issue(request, identity, scopes, false)), refresh }
   }
 
   async #issue(
@@ -109,35 +118,32 @@ export class TokenService {
       .filter(({ actions }) => actions.length > 0)
     const scopes = fitToHeader(allowed)
     const token = await issueToken(keyring(), { holder, scopes }, { service: serviceName(request), now })
-    const refresh = wantsRefresh && 'account' in holder ? await this.#tryRefresh(holder) : undefined
+    const refresh = wantsRefresh && 'account' in holder ? await this.#tryIssueRefreshToken(holder) : undefined
     return { token, issued: now, expiresIn: TOKEN_LIFETIME, ...(refresh && { refresh }) }
   }
 
-  /** @returns undefined on a full disk, where a client that pulls must still get an access token */
-  async #tryRefresh(holder: {
-    readonly account: string
-    readonly generation: number
-  }): Promise<string | undefined> {
+  /** Returns undefined if the disk is full: a client that pulls must still get its access token. */
+  async #tryIssueRefreshToken(holder: AccountHolder): Promise<string | undefined> {
     try {
-      return await this.#makeRefresh(holder)
+      return await this.#issueRefreshToken(holder)
     } catch (error) {
       if (error instanceof StorageFull) return undefined
       throw error
     }
   }
 
-  async #makeRefresh(holder: { readonly account: string; readonly generation: number }): Promise<string> {
+  async #issueRefreshToken(holder: AccountHolder): Promise<string> {
     const { table, clock } = this.#parts
     const refresh = `lsr_${randomBytes(32).toString('base64url')}`
     const key = keys.refresh(hashKey(refresh))
-    const row: RefreshRow = { ...key, ...holder, expires: clock() + REFRESH_TOKEN_LIFETIME }
+    const row: RefreshRow = { ...key, ...holder, expires: clock() + REFRESH_TOKEN_LIFETIME_MS }
     await table.transact({ put: row, if: 'absent' }, ...(await this.#sweep(key)))
     return refresh
   }
 
   /**
-   * The writes that remove some expired rows. The key of a new row is random, so every row is checked in time. Each login can remove
-   * more rows than it adds, so no other process has to clean up.
+   * Returns the writes that remove expired rows among those after a new row. The position of a new row is random, so
+   * every row is checked eventually. A login adds one row and can remove several, so no other cleanup is needed.
    */
   async #sweep({ partition, sort }: Key): Promise<Write[]> {
     const { table, clock } = this.#parts
@@ -148,20 +154,23 @@ export class TokenService {
   }
 }
 
-/** The part of a scope that the policy allows, be it for some tags alone. Which tags is requested when the token is used. */
+/** Returns the part of a scope that the policy allows for at least one tag. Tags are checked when the token is used. */
 function restrictScope(scope: Scope, policy: Policy, subject: Subject): Scope {
   const { type, name, actions } = scope
   if (type === 'registry') return subject.kind === 'anonymous' ? { ...scope, actions: [] } : scope
   if (type !== 'repository') return { ...scope, actions: [] }
-  const wanted = actions.includes('*') ? Object.keys(WANTED) : actions
-  const allowed = wanted.filter(word => {
-    const action = WANTED[word]
-    return action !== undefined && allowedForSomeTag(policy, subject, { action, repository: name })
+  const requested = actions.includes('*') ? Object.keys(RIGHT_FOR_ACTION) : actions
+  const allowed = requested.filter(action => {
+    const right = RIGHT_FOR_ACTION[action]
+    return right !== undefined && allowedForSomeTag(policy, subject, { action: right, repository: name })
   })
   return { type, name, actions: [...new Set(allowed)] }
 }
 
-/** The first scopes that fit. For the others a client gets a challenge, as for a scope that it did not request. */
+/**
+ * Keeps the first scopes, up to MAX_SCOPES_LENGTH. A request that needs one of the others gets 401 with a challenge for its
+ * scope, as if the client had not requested it.
+ */
 function fitToHeader(scopes: readonly Scope[]): Scope[] {
   let length = 0
   return scopes.filter(scope => {
@@ -170,7 +179,7 @@ function fitToHeader(scopes: readonly Scope[]): Scope[] {
   })
 }
 
-/** Adds a challenge for Basic to a 401 response. Docker then prompts for the password again. */
+/** Adds the challenge for Basic to UNAUTHORIZED, at which Docker prompts for the password again. */
 function withBasicChallenge(error: unknown, request: HttpRequest): unknown {
   if (!(error instanceof RegistryError) || error.code !== 'UNAUTHORIZED') return error
   const headers = { 'www-authenticate': `Basic realm="${serviceName(request)}"` }

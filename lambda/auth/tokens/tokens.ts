@@ -4,38 +4,41 @@ import type { Scope } from '../../protocol/scope.ts'
 import { type Subject, subjectId } from '../identity/subject.ts'
 import type { Keyring } from './keyring.ts'
 
-/** How long a token works, in seconds. Docker asks again when a push takes longer. */
+/** Seconds. Docker requests another token when a push takes longer. */
 export const TOKEN_LIFETIME = 60 * 60
 const ALGORITHM = 'HS256'
 
-/** What a token proves. What its holder may do now is for the policy to say. */
-interface Ticket {
+/** The content of a token. The policy decides what its holder may do at the time of a request. */
+interface TokenContent {
   readonly holder: TokenHolder
-  /** What it was given for: more than this it never allows. */
+  /** The upper bound of what the token allows. */
   readonly scopes: readonly Scope[]
 }
 
-/** An account is looked up again, so that it can be revoked; of anybody else all there is to know is in the token. */
+/**
+ * The subject of a token. An account is looked up at each request, so that its tokens can be revoked. Other subjects are
+ * contained in the token as a whole.
+ */
 export type TokenHolder =
   | { readonly account: string; readonly generation: number }
   | { readonly subject: Exclude<Subject, { kind: 'user' | 'robot' }> }
 
-interface Names {
-  /** Who gives the token out, and for whom it is: the name of the registry. */
+interface TokenContext {
+  /** The name of the registry, which is both issuer and audience of the token. */
   readonly service: string
   /** Milliseconds since 1970. */
   readonly now: number
 }
 
-/** Gives out a token: a JWT, signed by HMAC, since nobody but us reads it. */
+/** Issues a token: a JWT with an HMAC signature, since only the registry itself verifies it. */
 export async function issueToken(
   keyring: Keyring,
-  { holder, scopes }: Ticket,
-  { service, now }: Names,
+  { holder, scopes }: TokenContent,
+  { service, now }: TokenContext,
 ): Promise<string> {
   const { id, key } = keyring.newest
   const seconds = Math.floor(now / 1000)
-  const name = 'account' in holder ? `account:${holder.account}` : subjectId(holder.subject)
+  const subject = 'account' in holder ? `account:${holder.account}` : subjectId(holder.subject)
   return new SignJWT({
     ...('account' in holder ? { generation: holder.generation } : { as: holder.subject }),
     access: scopes,
@@ -43,22 +46,26 @@ export async function issueToken(
     .setProtectedHeader({ alg: ALGORITHM, kid: id, typ: 'JWT' })
     .setIssuer(service)
     .setAudience(service)
-    .setSubject(name)
+    .setSubject(subject)
     .setIssuedAt(seconds)
     .setNotBefore(seconds)
     .setExpirationTime(seconds + TOKEN_LIFETIME)
     .sign(key)
 }
 
-/** @throws {RegistryError} UNAUTHORIZED for whatever is not a token that we gave out and that still works */
-export async function verifyToken(keyring: Keyring, token: string, { service, now }: Names): Promise<Ticket> {
+/** @throws {RegistryError} UNAUTHORIZED if the registry did not issue the token, or it is not valid at this time */
+export async function verifyToken(
+  keyring: Keyring,
+  token: string,
+  { service, now }: TokenContext,
+): Promise<TokenContent> {
   try {
     const { payload } = await jwtVerify(
       token,
       ({ kid }) => {
-        const found = keyring.find(kid)
-        if (!found) throw new Error('no such key')
-        return found.key
+        const signingKey = keyring.find(kid)
+        if (!signingKey) throw new Error('unknown key id')
+        return signingKey.key
       },
       {
         algorithms: [ALGORITHM],
