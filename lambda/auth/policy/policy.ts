@@ -20,8 +20,8 @@ export const Rule = v.strictObject({
   ),
   who: v.pipe(v.array(who), v.minLength(1, 'must contain at least one entry'), v.maxLength(100)),
   /**
-   * The name of each required claim, and the pattern that its value must match. For `oidc:`, the claims of the token; for
-   * `role:`, `account` and `session`.
+   * The name of each required claim, and the pattern that its value must match: claims of the ID token for `oidc:`,
+   * `account` and `session` for `role:`.
    */
   claims: v.optional(claimPatterns(pattern)),
   ...GRANT,
@@ -119,8 +119,8 @@ export function allowedForSomeTag(
 }
 
 /**
- * Returns the filter of the repositories that a subject may pull from, all tags or only some. It evaluates what does not
- * depend on the repository once.
+ * Returns the filter of the repositories that a subject may pull from, all tags or only some. What does not depend on
+ * the repository is evaluated once.
  */
 export function pullable(policy: Policy, subject: Subject): RepositoryFilter {
   if (subject.kind === 'user' && subject.admin) return EVERY_REPOSITORY
