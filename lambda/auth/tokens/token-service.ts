@@ -168,8 +168,8 @@ function restrictScope(scope: Scope, policy: Policy, subject: Subject): Scope {
 }
 
 /**
- * Keeps the first scopes, up to MAX_SCOPES_LENGTH. A request that needs one of the others gets 401 with a challenge for its
- * scope, as if the client had not requested it.
+ * Keeps the first scopes, up to MAX_SCOPES_LENGTH. A request that needs one of the others gets 401 with a challenge
+ * for its scope, as if the client had not requested it.
  */
 function fitToHeader(scopes: readonly Scope[]): Scope[] {
   let length = 0
