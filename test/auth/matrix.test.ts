@@ -103,7 +103,7 @@ describe('every route, for everybody, in public and in private', () => {
     return status === 403 ? 'denied' : 'in'
   }
 
-  // The token service judges what is shown to it by itself: test/auth/tokens/tokens.test.ts.
+  // The token service checks credentials itself: test/auth/tokens/token-service.test.ts.
   const guardedRoutes = routes.filter(({ action }) => action !== 'none')
   const cases = guardedRoutes.flatMap(({ method, path, action }) =>
     (['public', 'private'] as const).flatMap(kind =>

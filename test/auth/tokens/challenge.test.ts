@@ -22,11 +22,12 @@ beforeEach(async () => {
   expect((await guarded.as(ANN, 'POST', target, { body: 'layer' })).status).toBe(201)
 })
 
-type Answer = Awaited<ReturnType<Guarded['as']>>
-const scopeOf = ({ headers }: Answer) => /scope="([^"]*)"/.exec(headers['www-authenticate'] ?? '')?.[1]
+type ChallengeResponse = Awaited<ReturnType<Guarded['as']>>
+const scopeOf = ({ headers }: ChallengeResponse) =>
+  /scope="([^"]*)"/.exec(headers['www-authenticate'] ?? '')?.[1]
 
 describe('the challenge of a mount', () => {
-  it('names the source, and a token for it mounts', async () => {
+  it('names the source, and a token for its scope allows the mount', async () => {
     const challenged = await guarded.as({}, 'POST', MOUNT)
     expect([challenged.status, scopeOf(challenged)]).toEqual([
       401,
@@ -36,38 +37,41 @@ describe('the challenge of a mount', () => {
     expect((await guarded.as(bearer(token), 'POST', MOUNT)).status).toBe(201)
   })
 
-  it('asks for the source again where only the token lacks it', async () => {
+  it('names the source if only the scope of the token lacks it', async () => {
     const token = await guarded.tokenFor(ANN, 'repository:r/b:pull,push')
-    const answer = await guarded.as(bearer(token), 'POST', MOUNT)
-    expect([answer.status, scopeOf(answer)]).toEqual([401, 'repository:r/b:pull,push repository:r/a:pull'])
-    expect(answer.headers['www-authenticate']).toContain('error="insufficient_scope"')
+    const response = await guarded.as(bearer(token), 'POST', MOUNT)
+    expect([response.status, scopeOf(response)]).toEqual([
+      401,
+      'repository:r/b:pull,push repository:r/a:pull',
+    ])
+    expect(response.headers['www-authenticate']).toContain('error="insufficient_scope"')
   })
 
-  it('is not sent where the policy does not allow the source: the blob is uploaded', async () => {
+  it('is not sent if the policy does not allow the source: an upload session begins', async () => {
     const token = await guarded.tokenFor(basic('bob', PASSWORD), 'repository:r/b:pull,push')
     expect((await guarded.as(bearer(token), 'POST', MOUNT)).status).toBe(202)
   })
 
-  it.each(['R/A', 'a"b', 'r/b', ''])('leaves out the source %j', async from => {
+  it.each(['R/A', 'a"b', 'r/b', ''])('does not contain the source %j', async from => {
     const target = `/v2/r/b/blobs/uploads/?mount=${BLOB}&from=${encodeURIComponent(from)}`
     expect(scopeOf(await guarded.as({}, 'POST', target))).toBe('repository:r/b:pull,push')
   })
 })
 
-describe('a token for what the challenge asks', () => {
-  const FILLED: Record<string, string> = {
+describe('a token for the scope of a challenge', () => {
+  const PARAMETERS: Record<string, string> = {
     name: 'r/b',
     digest: BLOB,
     reference: 'v1',
     existing: 'v1',
     upload: '00000000-0000-4000-8000-000000000000',
   }
-  const asked = routes.filter(
+  const guardedRoutes = routes.filter(
     ({ action }) => action === 'pull' || action === 'push' || action === 'delete' || action === 'list',
   )
 
-  it.each(asked)('is enough for $method $path', async ({ method, path }) => {
-    const target = path.replace(/<(\w+)>/g, (_, part) => FILLED[part] ?? '')
+  it.each(guardedRoutes)('allows $method $path', async ({ method, path }) => {
+    const target = path.replace(/<(\w+)>/g, (_, part) => PARAMETERS[part] ?? '')
     const scope = scopeOf(await guarded.as({}, method, target))
     const token = await guarded.tokenFor(ANN, scope ?? '')
     expect([401, 403]).not.toContain((await guarded.as(bearer(token), method, target)).status)
