@@ -56,7 +56,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
   },
   'PUT upload with the whole blob': async r => {
     const [upload, bytes] = [await r.begin(), r.bytes(1000)]
-    return () => r.send(201, 'PUT', `${upload}?digest=${digestOf(bytes)}`, bytes)
+    return () => r.send(201, 'PUT', `${upload}&digest=${digestOf(bytes)}`, bytes)
   },
   'PATCH upload with a first chunk of 4 MiB': async r => {
     const [upload, bytes] = [await r.begin(), r.bytes(4 * MiB)]
@@ -226,7 +226,7 @@ class Repository {
     const upload = await this.begin()
     const chunks = sizes.map(size => this.bytes(size))
     for (const chunk of chunks) await this.send(202, 'PATCH', upload, chunk)
-    return `${upload}?digest=${digestOf(chunks)}`
+    return `${upload}&digest=${digestOf(chunks)}`
   }
 
   async pushBlob(bytes = this.bytes(1000)): Promise<string> {
@@ -237,7 +237,7 @@ class Repository {
 
   async writeDirectly() {
     const bytes = this.bytes(1000)
-    const upload = (await this.begin()).split('/').at(-1) ?? ''
+    const [, upload = ''] = /\/([^/?]+)\?/.exec(await this.begin()) ?? []
     await this.write(`direct/${upload}/${this.name}`, bytes)
     return { upload, digest: digestOf(bytes), size: bytes.length }
   }
