@@ -1,4 +1,8 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+
+// The processes that tests start share compiled code, which halves the processor time of a start.
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules/.cache/node-compile')
 
 /** `expect.poll` waits for an event, which may take long on a busy machine. */
 const expect = { poll: { timeout: 30_000 } }

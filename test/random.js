@@ -31,11 +31,13 @@ const { status } = spawnSync(
 if (status !== 0) console.error(`\nTo repeat this run: ${command}`)
 process.exitCode = status ?? 1
 
-/** Whether a file imports fast-check, itself or by what it imports from `test/`. */
+/** Whether a file does more with `FC_RUNS`: by fast-check or by itself, or through a file of `test/` that it imports. */
 function usesFastCheck(file, seen = new Set()) {
   if (seen.has(file)) return false
   seen.add(file)
-  const imported = [...readFileSync(file, 'utf8').matchAll(/from '([^']+)'/g)].map(([, name]) => name)
+  const text = readFileSync(file, 'utf8')
+  if (text.includes('process.env.FC_RUNS')) return true
+  const imported = [...text.matchAll(/from '([^']+)'/g)].map(([, name]) => name)
   if (imported.includes('fast-check')) return true
   return imported
     .filter(name => name.startsWith('.'))

@@ -179,7 +179,7 @@ describe('what is in a repository', () => {
         }
         await expectAsModelled(guarded, model)
       }),
-      { numRuns: runs(100) },
+      { numRuns: runs(50) },
     )
   }, 120_000)
 

@@ -22,7 +22,12 @@ export class ServerProcess implements AsyncDisposable {
 
   constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     this.child = spawn(process.execPath, [FIXTURE, ...args], {
-      env: { PATH: process.env.PATH, NO_COLOR: '1', ...env },
+      env: {
+        PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+        NO_COLOR: '1',
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.child.stdout?.on('data', chunk => {

@@ -16,7 +16,7 @@ import { contradictions, leftovers } from './invariants.ts'
 import { type Gate, GRACE, World } from './world.ts'
 
 /** Of each property. CI plays a thousand, in which 20 of 21 bugs that were planted to try these tests came to light. */
-const RUNS = Number(process.env.SIMULATION_RUNS ?? runs(100))
+const RUNS = Number(process.env.SIMULATION_RUNS ?? runs(60))
 
 /** What one client does, and after how many calls of the stores its process is killed, if ever. */
 interface Script {

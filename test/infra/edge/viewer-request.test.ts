@@ -229,7 +229,7 @@ describe('an upload URL that the edge refuses', () => {
 
         expect(roadOf(await decide('PUT', altered, sized(2 * MiB)))).not.toBe('bucket')
       }),
-      { numRuns: runs(1000) },
+      { numRuns: runs(300) },
     )
   })
 })
@@ -411,7 +411,7 @@ describe('a pull by the edge', () => {
 
         expect(roadOf(await decide('GET', altered))).not.toBe('bucket')
       }),
-      { numRuns: runs(1000) },
+      { numRuns: runs(300) },
     )
   })
 
@@ -575,7 +575,7 @@ describe('everything else', () => {
           if (verb !== 'HEAD') expect(JSON.parse((body as { data: string }).data).errors).toHaveLength(1)
         } else expect(roadOf(decision)).not.toBe('bucket')
       }),
-      { numRuns: runs(1000) },
+      { numRuns: runs(300) },
     )
   })
 })

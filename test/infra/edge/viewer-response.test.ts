@@ -204,7 +204,7 @@ describe('what the API or the relay answers', () => {
         const response = await viewerResponse.viewerResponse(toEdgeRequest(verb, path, headers), answer(200))
         expect([200, 201]).toContain(response.statusCode)
       }),
-      { numRuns: runs(500) },
+      { numRuns: runs(200) },
     )
   })
 })
