@@ -3,19 +3,28 @@ import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { Page } from '../protocol/pagination.ts'
 import type { Tag } from '../protocol/reference.ts'
-import { keys, REPOSITORIES, ranges } from '../store/keys.ts'
+import { REPOSITORIES, ranges } from '../store/keys.ts'
 import type { RepositoryRow } from '../store/records.ts'
 import type { Table } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
 import { TooManyIndexes } from './indexes-above.ts'
 import type { Manifests } from './manifests.ts'
-import { expectRepository, forgetRepository, REMOVED_AT, repositoryExists } from './repository-row.ts'
+import {
+  expectRepository,
+  isUncollectable,
+  REMOVED_AT,
+  removalWrites,
+  repositoryExists,
+} from './repository-row.ts'
 import type { TagGuard } from './tags.ts'
 
 /** How many manifests one call removes: no function may run for longer than half a minute. */
 const AT_ONCE = 50
 /** How many rows are read at once where not all of the first ones are shown to whoever asks, however short the page. */
 const ROWS_AT_ONCE = 1000
+
+/** How many rows of removed repositories one listing hands to the collector. */
+const REPAIRS_AT_ONCE = 10
 
 /** How many patterns a listing compares before other requests have their turn. It takes a few milliseconds. */
 const COMPARISONS_PER_TURN = 20_000
@@ -62,10 +71,7 @@ export class Repositories {
     const removed = digests.length - postponed.length
     if (removed === 0 && postponed[0]) throw postponed[0]
     if (more || postponed.length > 0) return { removed, more: true }
-    await this.#table.transact(
-      { update: keys.repository(name), change: { set: { updated: REMOVED_AT } }, if: 'present' },
-      forgetRepository(this.#deps, name),
-    )
+    await this.#table.transact(...removalWrites(this.#deps, name, 'present'))
     return { removed, more: false }
   }
 
@@ -92,20 +98,28 @@ export class Repositories {
     const names: string[] = []
     const rowsPerTurn = Math.ceil(COMPARISONS_PER_TURN / Math.max(1, comparisons))
     let wanted = limit + 1
+    let repairs = 0
     for (let after = last, more = prefix !== undefined; more && names.length <= limit; ) {
       const page = { ...(prefix && { prefix }), ...(after && { after }), limit: wanted }
       const rows = await this.#table.query<RepositoryRow>(REPOSITORIES, page)
       for (const [i, row] of rows.entries()) {
         if (names.length > limit) break
         if (i % rowsPerTurn === rowsPerTurn - 1) await new Promise(resolve => setImmediate(resolve))
-        if (includes(row.sort as RepositoryName) && (await repositoryExists(this.#table, row)))
-          names.push(row.sort)
+        if (!includes(row.sort as RepositoryName)) continue
+        if (await repositoryExists(this.#table, row)) names.push(row.sort)
+        else if (isUncollectable(row) && repairs++ < REPAIRS_AT_ONCE) await this.#makeCollectable(row)
       }
       more = rows.length === wanted
       after = rows.at(-1)?.sort
       wanted = ROWS_AT_ONCE
     }
     return { names: names.slice(0, limit), more: limit > 0 && names.length > limit }
+  }
+
+  /** Older versions left rows of removed repositories without a garbage row, and every listing would read them for ever. */
+  async #makeCollectable({ sort }: RepositoryRow): Promise<void> {
+    const writes = removalWrites(this.#deps, sort as RepositoryName, { updated: REMOVED_AT })
+    await this.#table.transact(...writes).catch(() => {}) // The listing does not depend on it. The next one tries again.
   }
 }
 

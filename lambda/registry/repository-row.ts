@@ -2,7 +2,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import { keys, ranges } from '../store/keys.ts'
 import type { RepositoryRow } from '../store/records.ts'
-import type { Table, Write } from '../store/table.ts'
+import type { Condition, Table, Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
 import { garbageWrite } from './garbage.ts'
 
@@ -20,11 +20,24 @@ export const REMOVED_AT = 0
 export function repositoryWrites(name: RepositoryName, row: RepositoryRow | undefined, now: number): Write[] {
   if (!row) return [{ put: { ...keys.repository(name), created: now, updated: now }, if: 'absent' }]
   if (row.updated > now - UPDATE_EVERY) return []
-  return [{ update: keys.repository(name), change: { set: { updated: now } }, if: 'present' }]
+  return [
+    { update: keys.repository(name), change: { set: { updated: now, collectable: false } }, if: 'present' },
+  ]
+}
+
+/** The writes that mark a repository as removed and have the collector end its row. */
+export function removalWrites(deps: Dependencies, name: RepositoryName, condition: Condition): Write[] {
+  const set = { updated: REMOVED_AT, collectable: true }
+  return [{ update: keys.repository(name), change: { set }, if: condition }, forgetRepository(deps, name)]
+}
+
+/** Whether the row is of a removed repository and an older version wrote it: then no garbage row may end it. */
+export function isUncollectable({ updated, collectable }: RepositoryRow): boolean {
+  return updated === REMOVED_AT && collectable !== true
 }
 
 /** The write that puts the row of a removed repository on the collector's list, for when no earlier push is at work any more. */
-export function forgetRepository(deps: Dependencies, repository: RepositoryName): Write {
+function forgetRepository(deps: Dependencies, repository: RepositoryName): Write {
   const due = deps.clock() + Math.min(deps.gracePeriod, LONGEST_PUSH)
   return garbageWrite(deps, due, { what: 'repository', repository })
 }
@@ -42,7 +55,7 @@ export async function settleRepository(
   if (row?.updated !== REMOVED_AT) return []
   const condition = { updated: REMOVED_AT }
   if (await repositoryExists(table, row))
-    return [{ update: key, change: { set: { updated: clock() } }, if: condition }]
+    return [{ update: key, change: { set: { updated: clock(), collectable: false } }, if: condition }]
   return [{ delete: key, if: condition }]
 }
 

@@ -13,6 +13,8 @@ export type RepositoryRow = Key & {
   readonly created: number
   /** The last push, to within an hour: rewriting it with every push would make all of them meet on one row. 0: was removed. */
   readonly updated: number
+  /** Whether a garbage row will end this row of a removed repository. Absent in rows of older versions. */
+  readonly collectable?: boolean
 }
 
 export type TagRow = Key & {

@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
-import { StoreBusy } from '../../lambda/store/blobs.ts'
-import { GARBAGE_SHARDS, keys } from '../../lambda/store/keys.ts'
+import { StorageFull, StoreBusy } from '../../lambda/store/blobs.ts'
+import { GARBAGE_SHARDS, keys, REPOSITORIES } from '../../lambda/store/keys.ts'
+import { ConditionFailed } from '../../lambda/store/table.ts'
 import { digest, imageOf, indexOf } from '../support/content.ts'
+import { type Trouble, troubled } from '../support/faults.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { GRACE, openRegistry, type TestRegistry, UPLOAD_LIFE } from '../support/registry.ts'
@@ -305,5 +307,50 @@ describe('the row of a repository that was removed', () => {
     await collect()
     await registry.pushManifest('app', 'v2', indexOf([]))
     expect(await catalog()).toEqual(['app'])
+  })
+})
+
+describe('the row of a repository that an older version removed', () => {
+  const HOUR = 60 * 60 * 1000
+  const oldRow = (name: string) => ({
+    put: { ...keys.repository(name as RepositoryName), created: 0, updated: 0 },
+  })
+  const rowCount = async () => (await table.query(REPOSITORIES)).length
+  const names = async () => (await registry.get('/v2/_catalog')).json.repositories
+
+  it('is collected once a listing has met it', async () => {
+    await table.transact(oldRow('gone'))
+    await names()
+    await names()
+    registry.wait(HOUR)
+    await registry.collector.run()
+    expect(await rowCount()).toBe(0)
+  })
+
+  it('is given one garbage row, however many listings meet it', async () => {
+    await table.transact(oldRow('gone'))
+    for (let listing = 0; listing < 3; listing++) await names()
+    expect(await garbage()).toHaveLength(1)
+  })
+
+  it('is handed to the collector with at most nine others by one listing', async () => {
+    await table.transact(...Array.from({ length: 12 }, (_, i) => oldRow(`gone-${i}`)))
+    await names()
+    registry.wait(HOUR)
+    await registry.collector.run()
+    expect(await rowCount()).toBe(2)
+  })
+
+  it.each([
+    ['on a full disk', new StorageFull('full', { cause: new Error('full') })],
+    ['that a push overtakes', new ConditionFailed([0])],
+  ])('does not fail a listing %s', async (_, error) => {
+    const trouble: Trouble = { calls: 0 }
+    const troubledTable = troubled(new MemoryTable(), ['transact'], trouble)
+    const other = openRegistry({ table: troubledTable })
+    await troubledTable.transact(oldRow('gone'))
+    trouble.error = error
+    const answer = await other.expectStatus(200, 'GET', '/v2/_catalog')
+    expect(answer.json.repositories).toEqual([])
   })
 })
