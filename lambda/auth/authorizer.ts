@@ -113,7 +113,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
       // A client would take an empty list for an empty registry. A challenge makes it log in.
       const isAnonymous = subject.kind === 'anonymous'
       if (isAnonymous && !request.headers.authorization) throw unauthorized(challenge)
-      if (isAnonymous && access.visible.prefix === undefined) throw unauthorized(challenge)
+      if (isAnonymous && access.visible.prefixes.length === 0) throw unauthorized(challenge)
       return access
     }
     const needed = NEEDED[action] as Right

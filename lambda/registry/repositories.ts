@@ -32,8 +32,8 @@ const COMPARISONS_PER_TURN = 20_000
 /** Which repositories a listing is of. */
 interface Filter {
   includes(name: RepositoryName): boolean
-  /** What all their names begin with; undefined where there can be none. */
-  readonly prefix: string | undefined
+  /** Each name begins with one of these. Sorted, and none begins with another. Empty where there can be no name. */
+  readonly prefixes: readonly string[]
   /** How many patterns one call of `includes` compares at most. */
   readonly comparisons: number
 }
@@ -88,32 +88,45 @@ export class Repositories {
   }
 
   /**
-   * One page of the catalog, in ASCII order, and whether there is more behind it. Only names with the filter's prefix are read, and after
-   * a bounded number of comparisons other requests have their turn.
+   * One page of the catalog, in ASCII order, and whether there is more behind it. Only names with one of the filter's prefixes are
+   * read. Other requests have their turn after a bounded number of comparisons.
    */
   async list(
     { limit, last }: Page,
-    { includes, prefix, comparisons }: Filter,
+    { includes, prefixes, comparisons }: Filter,
   ): Promise<{ names: string[]; more: boolean }> {
     const names: string[] = []
     const rowsPerTurn = Math.ceil(COMPARISONS_PER_TURN / Math.max(1, comparisons))
-    let wanted = limit + 1
+    let seen = 0
     let repairs = 0
-    for (let after = last, more = prefix !== undefined; more && names.length <= limit; ) {
-      const page = { ...(prefix && { prefix }), ...(after && { after }), limit: wanted }
-      const rows = await this.#table.query<RepositoryRow>(REPOSITORIES, page)
-      for (const [i, row] of rows.entries()) {
-        if (names.length > limit) break
-        if (i % rowsPerTurn === rowsPerTurn - 1) await new Promise(resolve => setImmediate(resolve))
-        if (!includes(row.sort as RepositoryName)) continue
-        if (await repositoryExists(this.#table, row)) names.push(row.sort)
-        else if (isUncollectable(row) && repairs++ < REPAIRS_AT_ONCE) await this.#makeCollectable(row)
-      }
-      more = rows.length === wanted
-      after = rows.at(-1)?.sort
-      wanted = ROWS_AT_ONCE
+    for await (const row of this.#rows(prefixes, last, limit + 1)) {
+      if (++seen % rowsPerTurn === 0) await new Promise(resolve => setImmediate(resolve))
+      if (!includes(row.sort as RepositoryName)) continue
+      if (await repositoryExists(this.#table, row)) names.push(row.sort)
+      else if (isUncollectable(row) && repairs++ < REPAIRS_AT_ONCE) await this.#makeCollectable(row)
+      if (names.length > limit) break
     }
     return { names: names.slice(0, limit), more: limit > 0 && names.length > limit }
+  }
+
+  /** @param first how many rows the first query of a prefix reads: often they are enough */
+  async *#rows(
+    prefixes: readonly string[],
+    last: string | undefined,
+    first: number,
+  ): AsyncGenerator<RepositoryRow> {
+    for (const prefix of prefixes) {
+      if (last && last > prefix && !last.startsWith(prefix)) continue // all of its names come before `last`
+      let after = last
+      let limit = first
+      for (let more = true; more; limit = ROWS_AT_ONCE) {
+        const page = { ...(prefix && { prefix }), ...(after && { after }), limit }
+        const rows = await this.#table.query<RepositoryRow>(REPOSITORIES, page)
+        yield* rows
+        more = rows.length === limit
+        after = rows.at(-1)?.sort
+      }
+    }
   }
 
   /** Older versions left rows of removed repositories without a garbage row, and every listing would read them for ever. */

@@ -51,14 +51,32 @@ describe('the catalog', () => {
     expect(query.mock.calls.filter(([partition]) => partition === 'repositories')).toEqual([])
   })
 
-  it('reads only names with the prefix that all patterns of the caller share', async () => {
-    await guarded.setPolicy(pull('public/a*', 'public/**/w'))
+  it('reads only names with the literal prefixes of the patterns of the caller', async () => {
+    await guarded.setPolicy(pull('zoo/**', 'public/a*', 'public/ab*'))
     await guarded.addUser('ann')
     const query = vi.spyOn(guarded.table, 'query')
     const { json } = await guarded.as(basic('ann', PASSWORD), 'GET', CATALOG)
     expect(json.repositories).toEqual(['public/app'])
     const ranges = query.mock.calls.filter(([partition]) => partition === 'repositories')
-    expect(ranges.map(([, range]) => range?.prefix)).toEqual(['public/'])
+    expect(ranges.map(([, range]) => range?.prefix)).toEqual(['public/a', 'zoo/'])
+  })
+
+  it('is in ASCII order across the prefixes, whatever the page size', async () => {
+    const names = ['ab/x', 'ab/y', 'cd', 'ef/x', 'ef/y', 'ef/z']
+    await addRepositories([...names, 'bb/no', 'zz'])
+    await guarded.setPolicy(pull('ef/*', 'cd', 'ab/*'))
+    await guarded.addUser('ann')
+    for (let n = 1; n <= names.length; n++) {
+      const listed: string[] = []
+      for (let more = true; more; ) {
+        const last = listed.at(-1)
+        const query = `?n=${n}${last ? `&last=${last}` : ''}`
+        const { json, headers } = await guarded.as(basic('ann', PASSWORD), 'GET', CATALOG + query)
+        listed.push(...(json.repositories ?? []))
+        more = headers.link !== undefined
+      }
+      expect(listed).toEqual(names)
+    }
   })
 
   it('gives other requests their turn while it compares many names with many patterns', async () => {
@@ -93,10 +111,10 @@ it('lists what the policy lets the caller pull, whatever the policy', () => {
   fc.assert(
     fc.property(fc.array(rule, { maxLength: 4 }), name, (rules, repository) => {
       const policy = parsePolicy({ rules })
-      const { includes, prefix } = pullable(policy, ANONYMOUS)
+      const { includes, prefixes } = pullable(policy, ANONYMOUS)
       const { allowed } = decide(policy, ANONYMOUS, { action: 'pull', repository })
       expect(includes(repository)).toBe(allowed)
-      expect(!allowed || (prefix !== undefined && repository.startsWith(prefix))).toBe(true)
+      expect(!allowed || prefixes.some(prefix => repository.startsWith(prefix))).toBe(true)
     }),
   )
 })

@@ -1,7 +1,8 @@
 import * as v from 'valibot'
 import { formatIssue } from '../../util/format-issue.ts'
 import type { Subject } from '../identity/subject.ts'
-import { literalPrefix, matchesAny, matchesGlob } from './glob.ts'
+import { matchesAny, matchesGlob } from './glob.ts'
+import { coveringPrefixes } from './literal-prefixes.ts'
 import { EVERY_REPOSITORY, type RepositoryFilter } from './repository-filter.ts'
 import { claimPatterns, GRANT, Grant, includesRight, pattern, patterns, type Right } from './schema.ts'
 
@@ -130,15 +131,9 @@ export function pullable(policy: Policy, subject: Subject): RepositoryFilter {
   const allPatterns = patternLists.flat()
   return {
     includes: repository => patternLists.some(on => matchesAny(on, repository)),
-    prefix: allPatterns.length === 0 ? undefined : allPatterns.map(literalPrefix).reduce(commonPrefix),
+    prefixes: coveringPrefixes(allPatterns),
     comparisons: allPatterns.length,
   }
-}
-
-function commonPrefix(a: string, b: string): string {
-  let length = 0
-  while (length < a.length && a[length] === b[length]) length++
-  return a.slice(0, length)
 }
 
 function grantsOf({ rules }: Policy, subject: Subject): Grant[] {

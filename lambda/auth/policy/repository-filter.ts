@@ -1,10 +1,13 @@
 /** Selects the repositories that a listing contains. */
 export interface RepositoryFilter {
   includes(repository: string): boolean
-  /** The prefix that the names of all selected repositories share; undefined if the filter selects none. */
-  readonly prefix: string | undefined
+  /**
+   * The name of every selected repository begins with one of these. Sorted; no prefix begins with another one. Empty if the filter
+   * selects nothing.
+   */
+  readonly prefixes: readonly string[]
   /** The maximum number of patterns that one call of `includes` compares. */
   readonly comparisons: number
 }
 
-export const EVERY_REPOSITORY: RepositoryFilter = { includes: () => true, prefix: '', comparisons: 0 }
+export const EVERY_REPOSITORY: RepositoryFilter = { includes: () => true, prefixes: [''], comparisons: 0 }
