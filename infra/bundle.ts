@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { buildSync, type Metafile } from 'esbuild'
 
-/** For what is CommonJS inside: a module has no `require` of its own. */
+/** Provides `require` to bundled CommonJS packages; ES modules have none. */
 const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
 
-/** Ways to credentials that a function on Lambda never takes: there they are in the environment. The SDK asks for these only without. */
-const NEVER_ASKED = ['ini', 'login', 'process', 'sso', 'web-identity'].map(
+/** Credential providers that a Lambda function never uses, because its credentials are in the environment. */
+const UNUSED_CREDENTIAL_PROVIDERS = ['ini', 'login', 'process', 'sso', 'web-identity'].map(
   way => `@aws-sdk/credential-provider-${way}`,
 )
 
@@ -15,19 +15,19 @@ const TOP = join(import.meta.dirname, '..')
 export interface BundleFile {
   readonly name: string
   readonly bytes: number
-  /** Whether it is read before the first event, and not only when something in it is needed. */
+  /** Whether a cold start loads it. Other files are loaded when they are first needed. */
   readonly atStart: boolean
-  /** Paths, from the top of the project, of what was put into it. */
+  /** Paths of the source files in it, relative to the project. */
   readonly sources: readonly string[]
 }
 
 /**
- * Packs a program as Lambda gets it: `index.mjs`, with the SDK inside, because the one that Lambda has is not pinned and slower to
- * load. What is only imported when it is needed stays in files of its own, so that a cold start does not parse it.
+ * Bundles a Lambda function as `index.mjs`. The bundle contains the AWS SDK, because Lambda's own copy is not pinned and loads more
+ * slowly. Dynamic imports stay in separate files, so that a cold start does not parse them.
  *
- * @param entry path of the file to begin with
- * @param folder where to put the result
- * @param options `splitting` can be turned off to see what it is good for (bench/cold.ts)
+ * @param entry path of the entry file
+ * @param folder path of the output folder
+ * @param options `splitting` can be turned off to measure its effect (bench/cold.ts)
  */
 export function bundle(entry: string, folder: string, { splitting = true } = {}): BundleFile[] {
   const { metafile } = buildSync({
@@ -37,7 +37,7 @@ export function bundle(entry: string, folder: string, { splitting = true } = {})
     chunkNames: '[name]-[hash]',
     bundle: true,
     splitting,
-    external: NEVER_ASKED,
+    external: UNUSED_CREDENTIAL_PROVIDERS,
     platform: 'node',
     target: 'node24',
     format: 'esm',

@@ -2,8 +2,8 @@ import * as v from 'valibot'
 import { type Issuer, parseIssuers } from '../lambda/auth/identity/federated/issuers.ts'
 
 /*
- * What settings can be made of. Each takes what the command line can say, which is text, as well as what cdk.json can hold. The message
- * of each is what is allowed.
+ * Schemas of settings. Each accepts text, as the command line has it, and the JSON values of cdk.json. The message of each schema
+ * describes the allowed values.
  */
 
 export function oneOf<const T extends string>(...allowed: T[]) {
@@ -33,15 +33,15 @@ export function list(pattern: RegExp, allowed: string) {
   return v.pipe(v.unknown(), v.transform(split), items, v.minLength(2, allowed), v.maxLength(3, allowed))
 }
 
-/** Origins as browsers send them: at most ten, since the environment of a function must fit into 4 KB. */
+/** Origins as browsers send them. At most ten, because the environment of a function is limited to 4 KB. */
 export function origins() {
-  const allowed = 'at most 10 origins with commas, e.g. https://ui.example.com'
+  const allowed = 'at most 10 origins separated by commas, e.g. https://ui.example.com'
   const split = (value: unknown) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value)
   const one = v.pipe(v.string(allowed), v.regex(/^https?:\/\/[a-z0-9.-]{1,100}(:\d{1,5})?$/, allowed))
   return v.pipe(v.unknown(), v.transform(split), v.array(one, allowed), v.maxLength(10, allowed))
 }
 
-/** All that a function is told by its environment must fit into 4 KB. */
+/** The environment of a function is limited to 4 KB. */
 const LONGEST_ISSUERS = 2_500
 
 export function issuers() {
@@ -61,7 +61,7 @@ export function issuers() {
   )
 }
 
-/** Amazon's rules: 50 tags, keys of 128 characters that do not begin with `aws:`, values of 256. */
+/** AWS limits: 50 tags, keys of 128 characters that do not begin with `aws:`, values of 256 characters. */
 export function tags() {
   const allowed = 'tags as key=value,key=value, with at most 40 of them'
   const key = v.pipe(v.string(), v.regex(/^(?!aws:)[\w .:/+@-]{1,128}$/i, allowed))
@@ -71,7 +71,7 @@ export function tags() {
   return v.pipe(v.unknown(), v.transform(split), pairs)
 }
 
-/** A pair without `=` stays out of shape, and is refused. */
+/** A pair without `=` stays invalid and is refused. */
 function pairsOf(text: string): unknown {
   const pairs = text
     .split(',')
@@ -79,7 +79,7 @@ function pairsOf(text: string): unknown {
   return text.split(',').every(pair => pair.includes('=')) ? Object.fromEntries(pairs) : text
 }
 
-/** cdk.json may hold 100 where the command line can only say "100". */
+/** cdk.json may contain the number 100, the command line only the text "100". */
 function plain(value: unknown): unknown {
   return typeof value === 'number' ? String(value) : value
 }

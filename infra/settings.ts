@@ -10,7 +10,7 @@ const TASK_MEMORY: Record<number, readonly number[]> = {
   4096: steps(8192, 30720),
 }
 
-/** What CloudWatch offers, in days. */
+/** The retention periods that CloudWatch offers, in days. */
 const RETENTION = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ]
@@ -22,58 +22,57 @@ const WEB_ACL = /^arn:aws:wafv2:us-east-1:\d{12}:global\/webacl\/.+$/
 const ZONE = /^Z[A-Z0-9]{5,31}$/
 
 /**
- * Everything that can be chosen about a deployment, with what is taken where nothing is said. On the command line:
- * `npx cdk deploy -c pull=edge -c relay=on`; for good: in the block `longshore` of cdk.json's context. The command line
- * wins. What is not listed here is refused.
+ * All settings of a deployment with their defaults. Pass them on the command line, `npx cdk deploy -c pull=edge -c relay=on`, or put
+ * them into the block `longshore` of the context in cdk.json. The command line wins. Unknown settings are refused.
  */
 const FIELDS = {
-  /** The stack's name; also begins the names of the bucket, of the log groups and of the secret. One account can hold several. */
+  /** The stack's name, and the prefix of the names of bucket, log groups and secret. One account can hold several stacks. */
   name: v.optional(
     matching(/^[a-z][a-z0-9-]{0,27}$/, 'at most 28 of a-z, 0-9 and -, beginning with a letter'),
     'longshore',
   ),
 
   /**
-   * Where a client that pulls a blob is sent. `s3`: to a presigned address of the bucket, free inside the region. `edge`: to
-   * a signed path on the registry's own domain, for networks that allow one host only; CloudFront's traffic is then paid for.
+   * Where pulls of blobs are redirected. `s3`: to a presigned URL of the bucket, free of traffic costs inside the region. `edge`: to a
+   * signed URL on the registry's own domain, for networks that allow one host only; CloudFront's traffic is charged.
    */
   pull: v.optional(oneOf('s3', 'edge'), 's3'),
 
-  /** Whether anybody must log in. `off`: whoever reaches the registry may push, pull and delete. */
+  /** `off`: every client that reaches the registry has full access. */
   auth: v.optional(oneOf('on', 'off'), 'on'),
 
   /**
-   * Whether there is a user `admin` with a generated password in Secrets Manager, which costs 0.40 dollars a month. Turned `off` when it
-   * has served, the secret goes and the user stays. Without it the first account is made by `longshore user add --table`.
+   * Creates the user `admin` with a generated password in Secrets Manager, which costs 0.40 dollars a month. When it is turned `off`
+   * later, the secret is deleted and the user stays. Without it, create the first account with `longshore user add --table`.
    */
   firstAdministrator: v.optional(oneOf('on', 'off'), 'on'),
   /**
-   * Ids of the AWS accounts whose roles and users may log in by IAM, with commas; `own`: the account of the deployment; `off`:
-   * nobody. What they may do then is for the policy to say, and a rule for `authenticated` is for all of them.
+   * Ids of the AWS accounts whose roles and users may log in with IAM, separated by commas; `own`: the account of the deployment;
+   * `off`: none. The policy decides what they may do; a rule for `authenticated` applies to all of them.
    */
   awsAccounts: v.optional(
-    matching(/^(own|off|\d{12}(,\d{12})*)$/, 'own, off, or ids of accounts with commas'),
+    matching(/^(own|off|\d{12}(,\d{12})*)$/, 'own, off, or account ids separated by commas'),
     'own',
   ),
-  /** Whose ID tokens may log in by OpenID Connect, e.g. GitHub Actions: a list as docs/access.md has it, in cdk.json or as JSON text. */
+  /** Issuers whose ID tokens may log in by OpenID Connect, e.g. GitHub Actions: a list as in docs/access.md, in cdk.json or as JSON text. */
   issuers: v.optional(issuers(), []),
 
   /**
-   * Whether clients may stream a whole layer in one PATCH, as Docker's graph drivers, podman, skopeo, buildah, crane,
-   * kaniko and jib do. Without it what they push must fit into a Lambda request, 4 MiB. The one part that costs much while idle.
+   * Deploys the relay, which accepts a whole layer in one PATCH, as Docker's graph drivers, podman, skopeo, buildah, crane, kaniko and
+   * jib send it. Without it, their layers are limited to a Lambda request, 4 MiB. The relay is the only part with high idle costs.
    */
   relay: v.optional(oneOf('off', 'on'), 'off'),
   /** CPU units of one relay task; 1,024 are one vCPU. */
   relayCpu: v.optional(oneNumberOf(...Object.keys(TASK_MEMORY).map(Number)), 512),
-  /** MiB of one relay task. Which there are depends on `relayCpu`. */
+  /** Memory of one relay task in MiB. The allowed values depend on `relayCpu`. */
   relayMemory: v.optional(wholeNumber(512, 30720), 1024),
-  /** Relay tasks that always run. Two survive the loss of one without a pause. */
+  /** Minimum number of relay tasks. With two, the loss of one causes no interruption. */
   relayMin: v.optional(wholeNumber(1, 100), 1),
-  /** Relay tasks at most, when the processors are busy. */
+  /** Maximum number of relay tasks under load. */
   relayMax: v.optional(wholeNumber(1, 100), 4),
   /**
-   * Names of two or three availability zones for the relay, with commas. CloudFront does not reach into every zone: not
-   * into use1-az3, for one. Without it: the first two of the region.
+   * Names of two or three availability zones for the relay, separated by commas. CloudFront does not support every zone, for example
+   * not use1-az3. Default: the first two of the region.
    */
   relayZones: v.optional(
     list(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'two or three availability zones, e.g. us-east-1a,us-east-1b'),
@@ -84,53 +83,53 @@ const FIELDS = {
    */
   relayPrefixList: v.optional(matching(PREFIX_LIST, 'the id of a prefix list, e.g. pl-3b927c52')),
 
-  /** The registry's own domain. Without it, CloudFront gives one. */
+  /** The registry's domain. Default: the name that CloudFront assigns. */
   domain: v.optional(matching(DOMAIN, 'a domain in lower case, e.g. registry.example.com')),
-  /** ARN of the domain's certificate. CloudFront takes only those of us-east-1. */
+  /** ARN of the domain's certificate, which must be in us-east-1 (CloudFront). */
   certificate: v.optional(matching(CERTIFICATE, 'the ARN of an ACM certificate in us-east-1')),
-  /** Id of the Route 53 hosted zone in which to point the domain to CloudFront. Without it, do so yourself. */
+  /** Id of the Route 53 hosted zone for the domain's records. Without it, create the records yourself. */
   zone: v.optional(matching(ZONE, 'the id of a Route 53 hosted zone, e.g. Z0123456789ABC')),
 
   /**
-   * Whether table, bucket and secret outlive the stack. `off`, once deployed: `cdk destroy` deletes the table and the secret, and the bucket if
-   * it is empty.
+   * Whether table, bucket and secret are retained when the stack is deleted. `off`, once deployed: `cdk destroy` deletes the table, the
+   * secret and an empty bucket.
    */
   retain: v.optional(oneOf('on', 'off'), 'on'),
-  /** Patterns of the repositories that take images and indexes whose parts are absent: `mirror/**,cache/*`. Without it, none. */
+  /** Patterns of the repositories that accept incomplete images and indexes: `mirror/**,cache/*`. Default: none. */
   sparse: v.optional(
     matching(
       /^[a-z0-9._/*-]{1,255}(,[a-z0-9._/*-]{1,255}){0,9}$/,
-      'at most 10 repository patterns with commas, e.g. mirror/**,cache/*',
+      'at most 10 repository patterns separated by commas, e.g. mirror/**,cache/*',
     ),
   ),
-  /** Hours for which bytes that nothing refers to are kept. */
+  /** Grace period of unreferenced content, in hours. */
   graceHours: v.optional(wholeNumber(1, 720), 24),
-  /** Days for which logs are kept. */
+  /** Retention period of the logs, in days. */
   logRetentionDays: v.optional(oneNumberOf(...RETENTION), 30),
-  /** MiB of the API function. More is also a faster processor. */
+  /** Memory of the API function in MiB. More memory also means a faster processor. */
   memory: v.optional(wholeNumber(256, 10240), 1024),
-  /** Requests in a second that the API lets through, and twice as many in a burst. What is above gets 429. */
+  /** Throttling limit of the API in requests per second, with a burst of twice as many. Further requests get 429. */
   requestsPerSecond: v.optional(wholeNumber(1, 10000), 1000),
   /**
-   * Whether one instance of the collector is set apart, so that there is never a second. A second does no harm, it only finds
-   * nothing to do; and accounts that may run no more than 10 functions at once, as new ones do, cannot set any apart.
+   * Reserves a concurrency of one for the collector, so that a second instance never runs. A second instance is harmless, but finds
+   * nothing to do. Accounts with a concurrency limit of 10, such as new ones, cannot reserve any.
    */
   reserveCollector: v.optional(oneOf('on', 'off'), 'off'),
-  /** Where CloudFront answers from. `100`: North America, Europe and Israel; `200`: not South America and Oceania. */
+  /** CloudFront's price class. `100`: North America, Europe and Israel; `200`: all but South America and Oceania. */
   priceClass: v.optional(oneOf('100', '200', 'all'), 'all'),
   /**
-   * Origins of web pages on other sites that may use the registry from a browser, with commas. Each may do whatever its user may do.
+   * Origins of web pages on other sites that may use the registry (CORS), separated by commas. A page has the rights of its user.
    * Presigned URLs of the bucket can then be read by any page.
    */
   corsOrigins: v.optional(origins(), []),
   /** ARN of an AWS WAF web ACL for the distribution, of us-east-1. */
   webAcl: v.optional(matching(WEB_ACL, 'the ARN of a global WAF web ACL')),
-  /** Change it to any other word to make a new key for upload and pull links. The one before is still taken, for links that are out. */
+  /** A new value rotates the keys of signed URLs and tokens. The previous keys are still accepted. */
   secretGeneration: v.optional(
     matching(/^[\w.-]{1,32}$/, 'a word of at most 32 letters, digits, dots, _ and -'),
     '1',
   ),
-  /** Tags for everything that can have them: `owner=me,team=you`, or an object in cdk.json. */
+  /** Tags of all resources that support them: `owner=me,team=you`, or an object in cdk.json. */
   tags: v.optional(tags(), {}),
 }
 
@@ -138,14 +137,14 @@ const SCHEMA = v.strictObject(FIELDS)
 
 export type Settings = v.InferOutput<typeof SCHEMA>
 
-/** The message is one line that names the setting and says what is allowed. */
+/** A setting is invalid. The message is one line that names the setting and the allowed values. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError'
 }
 
 /**
- * @param context of the CDK app. Its own keys hold a colon or a slash; whatever else is in it is meant for us.
- * @throws {SettingsError} for what is unknown, not allowed, or does not go together
+ * @param context the context of the CDK app. Keys with a colon or a slash belong to the CDK; all others are settings.
+ * @throws {SettingsError} for settings that are unknown, invalid or do not fit together
  */
 export function readSettings(context: Record<string, unknown>): Settings {
   const { longshore = {}, ...flat } = context

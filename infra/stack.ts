@@ -10,9 +10,9 @@ import { Relay } from './constructs/relay.ts'
 import { Storage } from './constructs/storage.ts'
 import type { Settings } from './settings.ts'
 
-/** Ways of the CDK that it keeps to itself unless it is asked, so as not to change older stacks. */
+/** CDK feature flags that the stack turns on. */
 const CHOICES = [
-  // How many tasks there are is for autoscaling to say, also when the stack is changed.
+  // Autoscaling decides the number of tasks, also when the stack is updated.
   '@aws-cdk/aws-ecs:removeDefaultDesiredCount',
 ]
 
@@ -28,7 +28,7 @@ const CHOICES = [
 export class RegistryStack extends Stack {
   constructor(app: App, settings: Settings) {
     super(app, settings.name, {
-      description: 'Longshore: a container registry without servers',
+      description: 'Longshore: a serverless container registry',
       analyticsReporting: false,
     })
     for (const choice of CHOICES) this.node.setContext(choice, true)
@@ -103,7 +103,7 @@ export class RegistryStack extends Stack {
   }
 }
 
-/** What lambda/aws/config.ts reads. */
+/** The environment variables that lambda/aws/config.ts reads. */
 function environmentOf(settings: Settings, storage: Storage, parameter: string): Record<string, string> {
   return {
     LONGSHORE_TABLE: storage.table.tableName,

@@ -13,7 +13,7 @@ interface ApiProps {
   readonly log: ILogGroup
 }
 
-/** One line for each request. No header and no query is in it, since those hold credentials and signatures. */
+/** The access log format: one line for each request, without headers and query, which contain credentials and signatures. */
 const LINE = JSON.stringify({
   time: '$context.requestTime',
   request: '$context.requestId',
@@ -27,15 +27,14 @@ const LINE = JSON.stringify({
 })
 
 /**
- * API Gateway's HTTP API: the one front door that costs nothing while idle and leaves a 401's challenge as it is. It has a single
- * route and the stage without a name, because a stage called `v2` would take that part of the path away. No CORS of its own and
- * no authorizer: either would answer in the registry's place, in words that no client of a registry knows.
+ * API Gateway's HTTP API, which costs nothing while idle and passes the challenge of a 401 response unchanged. It has one route and
+ * the default stage, because a stage called `v2` would remove this part of the path. It has no CORS settings and no authorizer: their
+ * responses are not OCI error documents.
  *
- * Its own address stays reachable, because CloudFront reaches it there; the function answers only what carries the
- * secret of the edge.
+ * Its own address is public, because CloudFront reaches it there. The function serves only requests with the edge header.
  */
 export class Api extends Construct {
-  /** Host name without https://. */
+  /** Host name, without a scheme. */
   readonly host: string
 
   constructor(scope: Construct, id: string, props: ApiProps) {

@@ -4,8 +4,8 @@ import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { Storage } from './storage.ts'
 
 /**
- * The distribution may put a client's blob where direct uploads go, and nowhere else; and only where there is none, in one request: S3
- * itself insists on the header that the edge adds ("Enforce conditional writes"), so nothing that a row names is ever written over.
+ * Allows the distribution to write objects of direct uploads, in one request and only where no object exists. S3 requires the
+ * `If-None-Match` header that the edge adds ("Enforce conditional writes"), so an object that a row names is never overwritten.
  */
 export function distributionWrites(storage: Storage, distribution: CfnDistribution): void {
   const onlyNew = { Null: { 's3:if-none-match': 'false' } }
@@ -16,7 +16,7 @@ export function distributionWrites(storage: Storage, distribution: CfnDistributi
   })
 }
 
-/** The distribution may read what blobs are made of, but not what is still on its way to become one. */
+/** Allows the distribution to read committed objects, but not drafts. */
 export function distributionReads(storage: Storage, distribution: CfnDistribution): void {
   allowDistribution(storage, distribution, { action: 's3:GetObject', folders: ['blobs', 'direct'] })
 }

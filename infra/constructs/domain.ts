@@ -3,7 +3,7 @@ import type { CfnDistribution } from 'aws-cdk-lib/aws-cloudfront'
 import { CfnRecordSet } from 'aws-cdk-lib/aws-route53'
 import { Construct } from 'constructs'
 
-/** The hosted zone that all of CloudFront's names are in. The same everywhere. */
+/** Id of the hosted zone of all CloudFront distributions, the same in every account. */
 const CLOUDFRONT_ZONE = 'Z2FDTNDATAQYW2'
 
 interface DomainProps {
@@ -12,7 +12,7 @@ interface DomainProps {
   readonly distribution: CfnDistribution
 }
 
-/** Points the registry's own domain to CloudFront, for IPv4 and IPv6. */
+/** Points the registry's domain to CloudFront, for IPv4 and IPv6. */
 export class Domain extends Construct {
   constructor(scope: Construct, id: string, { domain, hostedZoneId, distribution }: DomainProps) {
     super(scope, id)

@@ -6,9 +6,9 @@ import { Handler } from './handler.ts'
 import { allow } from './permissions.ts'
 
 interface EdgeSecretProps {
-  /** Name of the parameter in SSM, with a slash in front. */
+  /** Name of the SSM parameter, which begins with a slash. */
   readonly parameter: string
-  /** Whatever it is changed to makes a new key. */
+  /** A new value rotates the keys. */
   readonly generation: string
   readonly retain: boolean
   readonly relay: boolean
@@ -16,13 +16,13 @@ interface EdgeSecretProps {
 }
 
 /**
- * What the edge and the API share: a key that signs upload and pull links, and the header by which the API knows the edge.
- * A function makes both of chance when the stack is deployed, so that they are in no template and on no developer's machine.
- * They are kept in SSM, which costs nothing, and the key also in CloudFront's KeyValueStore, where the edge can read it.
+ * The secrets that the edge and the API share: the key of signed URLs, and the value of the edge header. A function generates them
+ * randomly on deployment, so that no template and no developer's machine contains them. SSM stores them, at no cost; CloudFront's
+ * KeyValueStore stores the key too, because the edge functions can read only that store.
  */
 export class EdgeSecret extends Construct {
   readonly store: KeyValueStore
-  /** The header's value, as a reference that CloudFormation resolves and shows to nobody. */
+  /** The value of the edge header, as a reference that CloudFormation resolves and does not show. */
   readonly header: string
   readonly parameterArn: string
   readonly #handler: Handler
@@ -57,8 +57,8 @@ export class EdgeSecret extends Construct {
   }
 
   /**
-   * Tells the edge that there is a relay, once it knows the way there. It is told that there is none before the way is taken
-   * from it, by the secret. So at no time does it choose an origin that it does not have.
+   * Announces the relay to the edge functions after the distribution has it as an origin. The update of the secret withdraws the
+   * announcement before the origin is removed. So an edge function never selects an origin that does not exist.
    */
   announceRelay(after: IDependable): void {
     this.#resource(this, 'Relay', 'Custom::RelaySwitch', {}).node.addDependency(after)

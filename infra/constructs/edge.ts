@@ -24,13 +24,13 @@ import type { Storage } from './storage.ts'
 const CODE = join(import.meta.dirname, '../edge')
 const EVERY_METHOD = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE']
 
-/** Seconds that an origin may be silent: what API Gateway takes at most, and the most that CloudFront offers. */
+/** Origin response timeouts in seconds: the maximum of API Gateway, and the maximum of CloudFront. */
 const API_PATIENCE = 35
 const LONGEST_PATIENCE = 120
 
 /**
- * The refusals that CloudFront keeps for ten seconds by itself, for every client and also where it is to keep nothing else: one that asks for
- * a blob, pushes it and asks again would hear that it is not there. 416 is never kept.
+ * The error codes that CloudFront caches for ten seconds by default, even with caching disabled. A client that requests a blob, pushes
+ * it and requests it again would get a cached 404. CloudFront never caches 416.
  */
 const KEPT_REFUSALS = [400, 403, 404, 405, 414, 500, 501, 502, 503, 504]
 
@@ -39,15 +39,15 @@ interface EdgeProps {
   readonly storage: Storage
   readonly store: KeyValueStore
   readonly apiHost: string
-  /** What the origins know the edge by. A reference to be resolved on deployment, never the value itself. */
+  /** The edge header's value, as a reference that is resolved on deployment. */
   readonly secretHeader: string
   readonly relay: { readonly host: string; readonly vpcOriginId: string } | undefined
 }
 
 /**
- * The registry's one domain. Two small functions in it send each request where it belongs: large bodies straight to the bucket
- * or to the relay, everything else to the API. Written out as CloudFormation wants it, because the functions choose
- * origins by name that no path leads to, which the CDK's own construct has no words for.
+ * The CloudFront distribution: the registry's one domain. Two functions route each request: large bodies directly to the bucket or to
+ * the relay, everything else to the API. This uses the CloudFormation (L1) construct, because the functions select origins that no
+ * cache behaviour names, which the CDK's own construct cannot express.
  */
 export class Edge extends Construct {
   readonly distribution: CfnDistribution
@@ -55,7 +55,7 @@ export class Edge extends Construct {
   constructor(scope: Construct, id: string, props: EdgeProps) {
     super(scope, id)
     const { settings, storage } = props
-    // CloudFront's names hold for the whole account, whatever the region.
+    // CloudFront's names are unique in the whole account, across regions.
     const nameOf = (part: string) => `${settings.name}-${part}-${Aws.REGION}`
     const functions = functionsOf(this, props.store, nameOf)
     const toClients = { compress: false, viewerProtocolPolicy: 'https-only', functionAssociations: functions }
@@ -73,7 +73,7 @@ export class Edge extends Construct {
           ...toClients,
           targetOriginId: 'api',
           allowedMethods: EVERY_METHOD,
-          // Amazon's own policy, not one of ours with times of 0: with it alone CloudFront never answers several who ask at once by one answer.
+          // The managed policy, not one of our own with TTLs of 0: only with it, CloudFront does not collapse concurrent requests.
           cachePolicyId: CachePolicy.CACHING_DISABLED.cachePolicyId,
           originRequestPolicyId: headers,
         },
@@ -110,7 +110,7 @@ export class Edge extends Construct {
   }
 }
 
-/** The two functions are sent as they are written. */
+/** The two functions are deployed as they are written. */
 function functionsOf(
   scope: Construct,
   keyValueStore: KeyValueStore,
@@ -141,7 +141,7 @@ function apiOrigin({ apiHost, secretHeader }: EdgeProps): CfnDistribution.Origin
   }
 }
 
-/** CloudFront signs each request to the bucket, and drops whatever authorization the client sent. */
+/** CloudFront signs each request to the bucket and drops the client's Authorization header. */
 function bucketOrigin(
   scope: Construct,
   { bucket }: Storage,
@@ -172,7 +172,7 @@ function relayOrigins({ relay, secretHeader }: EdgeProps): CfnDistribution.Origi
   ]
 }
 
-/** An object never changes, and its path is all that tells it from others: the signature is gone from it by then. */
+/** Objects never change. The cache key is the path alone, from which the edge function has removed the signature. */
 function blobCache(scope: Construct, cachePolicyName: string): CachePolicy {
   return new CachePolicy(scope, 'BlobCache', {
     cachePolicyName,
@@ -188,7 +188,7 @@ function blobCache(scope: Construct, cachePolicyName: string): CachePolicy {
   })
 }
 
-/** The API answers what a browser asks before it reads a blob; what it then reads comes from the bucket, without a word of CORS. */
+/** Adds CORS headers to blobs from the bucket. The API answers the preflight requests for them. */
 function pagesMayRead(
   scope: Construct,
   responseHeadersPolicyName: string,
@@ -209,7 +209,7 @@ function pagesMayRead(
     },
   })
   return {
-    // Origin and Access-Control-Request-*, for the API. The edge function keeps them from the bucket.
+    // Origin and Access-Control-Request-*, for the API. The edge function removes them from requests to the bucket.
     originRequestPolicyId: OriginRequestPolicy.CORS_S3_ORIGIN.originRequestPolicyId,
     responseHeadersPolicyId: policy.responseHeadersPolicyId,
   }

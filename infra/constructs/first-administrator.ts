@@ -8,7 +8,7 @@ import { allow, allowFirstAccount } from './permissions.ts'
 import type { Storage } from './storage.ts'
 
 interface FirstAdministratorProps {
-  /** The registry's, for the line by which to log in. */
+  /** The registry's host, for the command that logs in. */
   readonly host: string
   readonly storage: Storage
   readonly log: ILogGroup
@@ -20,7 +20,7 @@ interface FirstAdministratorProps {
  * the setting `firstAdministrator=off` removes the secret.
  */
 export class FirstAdministrator extends Construct {
-  /** Logs in without showing the password to anybody. */
+  /** The command that logs in without showing the password. */
   readonly login: string
 
   constructor(scope: Construct, id: string, { host, storage, log }: FirstAdministratorProps) {

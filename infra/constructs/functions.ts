@@ -16,19 +16,19 @@ import {
 } from './permissions.ts'
 import type { Storage } from './storage.ts'
 
-/** The longest that Lambda lets a function run. */
+/** Lambda's maximum timeout. */
 const LONGEST = Duration.minutes(15)
 
 interface FunctionsProps {
   readonly settings: Settings
   readonly storage: Storage
   readonly environment: Record<string, string>
-  /** ARN of the parameter that holds the secret of edge and API. */
+  /** ARN of the SSM parameter that holds the secrets of edge and API. */
   readonly secretArn: string
   readonly logs: Logs
 }
 
-/** The registry's three functions: answer requests, claim what clients put into the bucket, collect garbage. */
+/** The registry's three functions: the API, the adoption of direct uploads, and the collector. */
 export class Functions extends Construct {
   readonly api: Handler
   readonly claim: Handler
@@ -88,7 +88,7 @@ export class Functions extends Construct {
   }
 }
 
-/** What is due to be freed. A large manifest is read for what it needed, and a direct upload is looked at in case its event was lost. */
+/** Runs the collector every hour. It reads large manifests to find what they needed, and direct uploads whose event was lost. */
 function allowClearing(role: Role, storage: Storage): void {
   allowListing(role, storage)
   allowObjects(role, storage, 'read', 'blobs', 'direct')

@@ -10,21 +10,21 @@ import { allow } from './permissions.ts'
 const HANDLERS = join(import.meta.dirname, '../../lambda/handlers')
 
 interface HandlerProps {
-  /** Name of the file in lambda/handlers/, without its ending. */
+  /** Name of the file in lambda/handlers/, without its extension. */
   readonly file: string
   readonly description: string
-  /** MiB. 1,769 of them come with one whole processor. */
+  /** Memory in MiB. 1,769 MiB come with one full vCPU. */
   readonly memory: number
   readonly timeout: Duration
   readonly environment?: Record<string, string>
   readonly log: ILogGroup
-  /** Instances at most, set apart from what the account may run. */
+  /** Reserved concurrency. */
   readonly atMost?: number
-  /** For events that nobody waits for: how long to go on trying, twice more at most. */
+  /** Maximum age of asynchronous events. Lambda retries them twice at most. */
   readonly keepTrying?: Duration
 }
 
-/** A function with a role of its own. At first the role may write its log, and nothing else. */
+/** A function with its own role, which initially may write its log only. */
 export class Handler extends Construct {
   readonly function: LambdaFunction
   readonly role: Role
@@ -50,7 +50,7 @@ export class Handler extends Construct {
   }
 }
 
-/** Bundled here and now, without Docker. `command` is what tells the CDK, which bundles equal things once, one file from another. */
+/** Bundles the function locally, without Docker. `command` distinguishes the assets: the CDK bundles equal ones only once. */
 function codeOf(file: string): Code {
   const entry = join(HANDLERS, `${file}.ts`)
   return Code.fromAsset(HANDLERS, {

@@ -2,7 +2,7 @@ import { RemovalPolicy } from 'aws-cdk-lib'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 
-/** The logs of all parts, side by side under the stack's name. They go with the stack: what they say is of no use without it. */
+/** The log groups of all parts, under the stack's name. They are deleted with the stack. */
 export class Logs extends Construct {
   readonly #name: string
   readonly #days: number

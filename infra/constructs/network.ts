@@ -38,7 +38,7 @@ const CLOUDFRONT_LISTS = {
 
 interface NetworkProps {
   readonly zones: readonly string[] | undefined
-  /** For a region that is not in the list above. */
+  /** Prefix list id, for a region that the list above does not contain. */
   readonly prefixList: string | undefined
   readonly log: ILogGroup
 }

@@ -3,20 +3,20 @@ import { ACCESS_PARTITIONS, ACCOUNTS } from '../../lambda/store/keys.ts'
 import { suppressWildcard } from './nag-suppressions.ts'
 import type { Storage } from './storage.ts'
 
-/** The folders of the bucket: what is kept in each is said in lambda/store/s3/blobs.ts. */
+/** The prefixes of the bucket; lambda/store/s3/blobs.ts describes them. */
 type Folder = 'blobs' | 'tails' | 'direct'
 
 const ROWS = ['GetItem', 'BatchGetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem']
 const OBJECTS = {
   read: ['GetObject'],
-  /** Starting a multipart upload, sending its parts and completing it count as this too. */
+  /** Also covers starting a multipart upload, sending its parts and completing it. */
   write: ['PutObject'],
-  /** What else there is to do with a multipart upload: look at its parts, and give it up. */
+  /** Listing the parts of a multipart upload, and aborting it. */
   multipart: ['ListMultipartUploadParts', 'AbortMultipartUpload'],
   delete: ['DeleteObject'],
 }
 
-/** What every part of the registry does: read rows and change them, alone and in transactions. */
+/** Reading and changing rows, single and in transactions. */
 export function allowTable(role: IRole, { table }: Storage): void {
   allow(role, 'dynamodb', ROWS, table.tableArn)
 }
@@ -37,7 +37,7 @@ export function allowTableExceptAccess(role: IRole, storage: Storage): void {
   )
 }
 
-/** To look whether there are accounts, and to make one; nothing else of the table. */
+/** Checking whether there are accounts, and creating one. */
 export function allowFirstAccount(role: IRole, { table }: Storage): void {
   role.addToPrincipalPolicy(
     new PolicyStatement({
@@ -48,12 +48,12 @@ export function allowFirstAccount(role: IRole, { table }: Storage): void {
   )
 }
 
-/** To see which objects and unfinished uploads there are. Without it S3 says "forbidden" of what is not there. */
+/** Listing objects and multipart uploads. Without s3:ListBucket, S3 answers 403 instead of 404 for missing keys. */
 export function allowListing(role: IRole, { bucketArn }: Storage): void {
   allow(role, 's3', ['ListBucket', 'ListBucketMultipartUploads'], bucketArn)
 }
 
-/** To do something with the objects of some folders of the bucket, and of no others. */
+/** Allows actions on the objects under some prefixes of the bucket only. */
 export function allowObjects(
   role: IRole,
   { bucketArn }: Storage,
@@ -70,7 +70,7 @@ export function allowObjects(
     )
 }
 
-/** What the registry's app does with blobs, in whichever process: serves, receives, and clears away. */
+/** Everything that the registry does with blobs: serving, receiving and deleting them. */
 export function allowBlobs(role: IRole, storage: Storage): void {
   allowListing(role, storage)
   allowObjects(role, storage, 'read', 'blobs', 'tails', 'direct')
@@ -79,7 +79,7 @@ export function allowBlobs(role: IRole, storage: Storage): void {
   allowObjects(role, storage, 'delete', 'blobs', 'tails', 'direct')
 }
 
-/** @param actions without the service, which is named once */
+/** @param actions without the prefix of the service */
 export function allow(
   role: IRole,
   service: string,

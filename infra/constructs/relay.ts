@@ -32,14 +32,14 @@ import type { Storage } from './storage.ts'
 
 const PORT = 8080
 const TOP = join(import.meta.dirname, '../..')
-/** All that the image is made of. */
+/** The files that the image contains. */
 const SOURCES = ['lambda', 'server', 'package.json', 'package-lock.json', '.npmrc']
 
 interface RelayProps {
   readonly settings: Settings
   readonly storage: Storage
   readonly environment: Record<string, string>
-  /** ARN of the parameter that holds the secret of edge and API. */
+  /** ARN of the SSM parameter that holds the secrets of edge and API. */
   readonly secretArn: string
   readonly log: ILogGroup
   readonly networkLog: ILogGroup
@@ -50,7 +50,7 @@ interface RelayProps {
  * load balancer inside the VPC; neither it nor the containers answer to the internet.
  */
 export class Relay extends Construct {
-  /** The load balancer's name, which only CloudFront can do something with. */
+  /** Host name of the load balancer, which only CloudFront can reach. */
   readonly host: string
   readonly vpcOriginId: string
 

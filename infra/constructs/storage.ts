@@ -14,15 +14,15 @@ import { Construct } from 'constructs'
 import { suppress } from './nag-suppressions.ts'
 
 interface StorageProps {
-  /** Begins the bucket's name. */
+  /** Prefix of the bucket's name. */
   readonly name: string
-  /** What becomes of the data when the stack goes. */
+  /** What happens to the data when the stack is deleted. */
   readonly removal: RemovalPolicy
   /** Whether web pages on other sites may read blobs by presigned URL. */
   readonly readByPages: boolean
 }
 
-/** Where the registry keeps what it is given: bytes in S3, everything said about them in DynamoDB. */
+/** The storage of the registry: an S3 bucket for bytes, a DynamoDB table for rows. */
 export class Storage extends Construct {
   readonly bucket: Bucket
   /**
