@@ -13,19 +13,19 @@ export interface Reply {
 export interface Sent {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array
-  /** How often the body is sent, one behind the other, as one. */
+  /** How many copies of the body are sent, concatenated. */
   readonly copies?: number
-  /** Sends no login. */
+  /** Sends the request without a login. */
   readonly anonymous?: boolean
-  /** Sends the body without its length, in chunks. */
+  /** Sends the body with chunked transfer encoding, without Content-Length. */
   readonly chunked?: boolean
 }
 
-/** How long nothing may come or go, in milliseconds. The edge itself waits for S3 and the relay for 120 s. */
+/** Timeout of an idle connection, in milliseconds. CloudFront waits for S3 and the relay for 120 s. */
 const PATIENCE = 130_000
 const PIECE = 65_536
 
-/** Sends requests as they stand to one deployed registry. Nothing is followed, repeated or added but the login. */
+/** Sends requests to one deployed registry. It follows no redirects, retries nothing, and adds only the login. */
 export class Client {
   readonly #origin: URL
   readonly #authorization: Readonly<Record<string, string>>
@@ -36,7 +36,7 @@ export class Client {
     this.#authorization = basic ? { authorization: `Basic ${basic}` } : {}
   }
 
-  /** As clients name it, without a slash at the end. */
+  /** The registry's URL, without a slash at the end. */
   get origin(): string {
     return this.#origin.origin
   }
@@ -68,12 +68,12 @@ export class Client {
       },
     )
     request.on('error', reject)
-    request.on('timeout', () => request.destroy(new Error('no answer in time')))
+    request.on('timeout', () => request.destroy(new Error('the registry did not respond in time')))
     write(request, body, copies).catch(reject)
     return promise
   }
 
-  /** The same over HTTP/2, in whose frames a length is only one more header. Undefined where it is not spoken. */
+  /** The same over HTTP/2, where Content-Length is optional. Undefined when the server does not support HTTP/2. */
   async askByHttp2(method: string, target: string, body: Uint8Array): Promise<Reply | undefined> {
     if (this.#origin.protocol !== 'https:') return undefined
     const { promise, resolve, reject } = Promise.withResolvers<Reply>()
@@ -83,7 +83,7 @@ export class Client {
       ...{ ':method': method, ':path': target, 'content-length': String(body.length) },
       ...this.#authorization,
     })
-    stream.setTimeout(PATIENCE, () => stream.destroy(new Error('no answer in time')))
+    stream.setTimeout(PATIENCE, () => stream.destroy(new Error('the registry did not respond in time')))
     stream.on('error', reject)
     stream.on('response', async headers => {
       const pieces: Buffer[] = []
@@ -95,7 +95,7 @@ export class Client {
   }
 }
 
-/** One copy at once, so that an answer which comes early is read before it is noticed that nobody listens any more. */
+/** Yields one copy at a time, so that an early response is read before a write fails. */
 async function write(request: ClientRequest, body: Uint8Array | undefined, copies: number): Promise<void> {
   for (let copy = 0; body && copy < copies; copy++) {
     if (request.writableNeedDrain) await once(request, 'drain')
@@ -104,14 +104,14 @@ async function write(request: ClientRequest, body: Uint8Array | undefined, copie
   request.end()
 }
 
-/** @param copies how often the bytes follow each other */
+/** @param copies how many copies of the bytes are hashed */
 export function digestOf(bytes: Uint8Array, copies = 1): string {
   const hash = createHash('sha256')
   for (let copy = 0; copy < copies; copy++) hash.update(bytes)
   return `sha256:${hash.digest('hex')}`
 }
 
-/** Bytes that nobody has pushed before. */
+/** Random bytes, which no registry has. */
 export function freshBytes(size: number): Buffer {
   return randomBytes(size)
 }

@@ -1,35 +1,35 @@
 import { type Client, digestOf, type Reply, type Sent } from './client.ts'
 
-/** A client, and a repository that nobody else uses. */
+/** A client, and a repository that only this run uses. */
 export interface Context {
   readonly client: Client
-  /** Of the repository, with `/v2/` in front. */
+  /** Path of the repository, beginning with `/v2/`. */
   readonly path: string
-  /** Digests of what was pushed, to be deleted at the end. */
+  /** Digests of the pushed blobs, which are deleted at the end. */
   readonly blobs: string[]
 }
 
-/** What the checks work on. */
+/** The context of all checks. */
 export interface SmokeContext extends Context {
-  /** The address of the API behind the edge, when it was given. */
+  /** The address of the API behind CloudFront, if it was given. */
   readonly api?: string | undefined
   /** Whether the deployment has a relay. */
   readonly relay: boolean
   /** Whether the client logs in. */
   readonly hasLogin: boolean
-  /** GiB of a blob to try, when that is wanted. */
+  /** Size of a large blob to push, in GiB; absent: none. */
   readonly large?: number | undefined
 }
 
 export interface Check {
   readonly name: string
-  /** What was seen, when it is what it should be. @throws {CheckFailed} when it is not; undefined where it does not apply */
+  /** @returns what was observed; undefined when the check does not apply. @throws {CheckFailed} when it fails */
   readonly run: (bench: SmokeContext) => Promise<string | undefined>
-  /** What to do when it is not. */
+  /** What to do when the check fails. */
   readonly otherwise: string
 }
 
-/** The deployment does something else than the design leans on. The message says what. */
+/** The deployment does not behave as the design requires. The message describes what was observed. */
 export class CheckFailed extends Error {}
 
 /** @throws {CheckFailed} */
@@ -37,25 +37,25 @@ export function expect(holds: boolean, seen: string): asserts holds {
   if (!holds) throw new CheckFailed(seen)
 }
 
-/** An answer, for people. */
+/** Describes a response in one line. */
 export const describeReply = ({ status, headers, bytes }: Reply) =>
   `${status}, content-length ${headers['content-length'] ?? 'none'}: ${bytes.toString('utf8', 0, 200)}`
 
-/** In place of an answer that came while the body was still on its way, and was lost with the connection: some networks do that. */
+/** Stands for a response that was lost with the connection, because it came while the body was being sent. Some networks do that. */
 export const brokenConnection = (): undefined => undefined
 
-/** Begins a session and gives its URL. */
+/** Begins an upload session and returns its URL. */
 export async function beginUpload({ client, path }: Pick<Context, 'client' | 'path'>): Promise<string> {
   const answer = await client.ask('POST', `${path}/blobs/uploads/`)
   expect(answer.status === 202, describeReply(answer))
   return answer.headers.location ?? ''
 }
 
-/** The URL that ends a session. */
+/** The URL that closes an upload session. */
 export const withDigest = (location: string, digest: string) =>
   `${location}${location.includes('?') ? '&' : '?'}digest=${digest}`
 
-/** A blob that is small enough to be committed by the API. */
+/** Pushes a blob that is small enough for the API. */
 export async function pushSmall(bench: SmokeContext, bytes: Buffer): Promise<string> {
   const digest = digestOf(bytes)
   const answer = await bench.client.ask('POST', `${bench.path}/blobs/uploads/?digest=${digest}`, {
@@ -66,7 +66,7 @@ export async function pushSmall(bench: SmokeContext, bytes: Buffer): Promise<str
   return digest
 }
 
-/** A whole blob in one request, large enough for the direct road. @param how it is sent */
+/** Pushes a whole blob in one request, large enough for a direct upload. @param how options of the request */
 export async function putDirectly(
   bench: SmokeContext,
   bytes: Buffer,
@@ -78,6 +78,6 @@ export async function putDirectly(
   return answer
 }
 
-/** Whether the repository has no such blob. */
+/** Whether the repository does not have the blob. */
 export const isMissing = async ({ client, path }: SmokeContext, digest: string) =>
   (await client.ask('HEAD', `${path}/blobs/${digest}`)).status === 404

@@ -1,28 +1,28 @@
 import { type Client, digestOf, freshBytes, type Reply } from './client.ts'
 import { beginUpload, type Context } from './context.ts'
 
-/** What a deployment consists of, as it shows itself to a client. */
+/** What is deployed, as far as a client can observe it. */
 export interface Deployment {
   readonly pull: 's3' | 'edge'
   readonly relay: boolean
 }
 
-/** Why nothing can be checked. The message is for the person who has started the test, and says what to do. */
+/** The reason why no check can run. The message says what to do. */
 export class Cause extends Error {
   override readonly name = 'Cause'
 }
 
-/** Above what the API takes. */
+/** More bytes than the API accepts. */
 const TOO_LARGE_FOR_API = 5 * 2 ** 20
 
 const UNRESOLVED = ['ENOTFOUND', 'EAI_AGAIN']
 const TLS = /^(CERT_|DEPTH_ZERO_|ERR_SSL_|ERR_TLS_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/
 
 /**
- * Finds out whether the address is a deployed registry that this login may push to. Every check would fail for the same cause otherwise,
- * with advice about AWS that does not help.
+ * Checks whether the address is a deployed registry that this login may push to. Otherwise every check would fail for the same reason,
+ * with advice that does not help.
  * @param user the name of the login, if there is one
- * @throws {Cause} the first thing that is in the way
+ * @throws {Cause} the first obstacle
  */
 export async function expectReady(client: Client, path: string, user: string | undefined): Promise<void> {
   const first = await reach(client)
@@ -49,7 +49,7 @@ async function reach(client: Client): Promise<Reply> {
   }
 }
 
-/** What a person can do about a connection that fails. */
+/** Advice for a connection that fails. */
 export function whyUnreachable(origin: string, { code = '', message }: NodeJS.ErrnoException): string {
   const { hostname } = new URL(origin)
   if (UNRESOLVED.includes(code))
@@ -72,7 +72,7 @@ async function logIn(client: Client, user: string | undefined): Promise<void> {
 }
 
 /**
- * Finds out what is deployed, by how it answers.
+ * Finds out what is deployed, from its responses.
  * @throws {Cause} when this is not a deployment on AWS
  */
 export async function inspect(context: Context): Promise<Deployment> {
@@ -93,7 +93,7 @@ async function pullMode({ client, path, blobs }: Context): Promise<Deployment['p
   return headers.location?.startsWith('/pull/') ? 'edge' : 's3'
 }
 
-/** The edge refuses a chunk that is too large for the API, unless there is a relay to send it to. */
+/** Whether there is a relay: without one, the edge refuses a chunk that is too large for the API. */
 async function hasRelay({ client, path }: Context): Promise<boolean> {
   try {
     const location = await beginUpload({ client, path })

@@ -17,8 +17,8 @@ Pushes about 60 MiB into a repository of its own, and deletes it again.
 
 Exit code 0: all as it should be; 1: something differs, or nothing can be checked; 2: wrong arguments.`
 
-/** No answer tells nothing of what a check is about. */
-const AGAIN = 'run it again; when it stays like this, look into the logs of the API'
+/** Advice when a request failed, which says nothing about the check itself. */
+const AGAIN = 'run the test again; if it still fails, look into the logs of the API'
 
 const { values, positionals } = read()
 const [origin = ''] = positionals
@@ -57,7 +57,7 @@ await cleanUp()
 const again = performance.now()
 await client.ask('GET', '/v2/')
 console.log(`\nfirst answers ${Math.round(first)} ms, the last ${Math.round(performance.now() - again)} ms`)
-console.log(differences === 0 ? 'all as it should be' : `${differences} of ${CHECKS.length} differ`)
+console.log(differences === 0 ? 'every check passed' : `${differences} of ${CHECKS.length} checks failed`)
 process.exit(differences === 0 ? 0 : 1)
 
 async function stop(error: unknown): Promise<never> {
@@ -82,7 +82,7 @@ function read() {
   }
 }
 
-/** A link's signature is good for a while: it is not for logs. */
+/** Removes the signatures of signed URLs, which stay valid for some time, from the output. */
 function shown(error: unknown): string {
   const text = error instanceof CheckFailed ? error.message : String((error as Error).message)
   return text

@@ -3,10 +3,10 @@ import { type Check, describeReply, expect, pushSmall } from '../context.ts'
 
 const IMAGE = 'application/vnd.oci.image.manifest.v1+json'
 
-/** What clients are told: at a login, and of what there is. */
+/** Checks of the API: logins, manifests, redirects. */
 export const API_CHECKS: readonly Check[] = [
   {
-    name: 'the registry answers, and says how to log in where that is needed',
+    name: 'the registry responds, with a challenge if a login is required',
     run: async ({ client }) => {
       const answer = await client.ask('GET', '/v2/', { anonymous: true })
       const challenge = answer.headers['www-authenticate']
@@ -18,10 +18,10 @@ export const API_CHECKS: readonly Check[] = [
       return `${answer.status}${challenge ? ', with a challenge' : ', open'}`
     },
     otherwise:
-      'a 401 without WWW-Authenticate means that a gateway took it off: no client can log in. Look whether requests reach the HTTP API, and not another front door. With another address in it, set the setting domain to the one that clients use',
+      'a 401 without WWW-Authenticate means that a gateway removed the header: no client can log in. Check that requests reach the HTTP API, and not another gateway. If it contains another address, set the setting domain to the one that clients use',
   },
   {
-    name: 'a login is given a token, which lets in by itself',
+    name: 'a login gets a token, and the token is accepted',
     run: async ({ client, hasLogin }) => {
       if (!hasLogin) return undefined
       const given = await client.ask('GET', `/token?service=${new URL(client.origin).host}`)
@@ -32,10 +32,10 @@ export const API_CHECKS: readonly Check[] = [
       return `200, with ${token.length} characters`
     },
     otherwise:
-      'Authorization does not reach the API whole: look at the origin request policy of the distribution, which must be AllViewerExceptHostHeader',
+      'the Authorization header does not reach the API unchanged: the origin request policy of the distribution must be AllViewerExceptHostHeader',
   },
   {
-    name: 'HEAD of a manifest tells its true length, and GET its bytes',
+    name: 'HEAD of a manifest returns its true length, and GET its bytes',
     run: async bench => {
       const config = freshBytes(100)
       const document = Buffer.from(
@@ -57,10 +57,10 @@ export const API_CHECKS: readonly Check[] = [
       return `content-length ${document.length}`
     },
     otherwise:
-      'do not use the registry yet: Docker and podman would write wrong sizes into images. The filler of a HEAD in lambda/http/api-gateway.ts does not have the effect that it should; report what was seen',
+      'do not use the registry yet: Docker and podman would write wrong sizes into images. The body of HEAD responses in lambda/http/api-gateway.ts does not have the intended effect; report what was observed',
   },
   {
-    name: 'HEAD of a blob ends at its true length, GET at its bytes, and a range at its part',
+    name: 'HEAD of a blob returns its true length, GET its bytes, and a range its part',
     run: async bench => {
       const bytes = freshBytes(1000)
       const url = `${bench.path}/blobs/${await pushSmall(bench, bytes)}`
@@ -82,10 +82,10 @@ export const API_CHECKS: readonly Check[] = [
       return edge ? 'through the edge' : 'from S3'
     },
     otherwise:
-      'with pull=s3: the role that signs may lack s3:GetObject, or the bucket a key of KMS; with pull=edge: look at the behaviour /pull/* and at the bucket policy',
+      'with pull=s3: the role that signs may lack s3:GetObject, or access to the KMS key of the bucket; with pull=edge: check the behaviour /pull/* and the bucket policy',
   },
   {
-    name: 'what is asked for too early is there as soon as it is pushed',
+    name: 'a blob that was requested too early is found as soon as it is pushed',
     run: async bench => {
       const bytes = freshBytes(1000)
       const url = `${bench.path}/blobs/${digestOf(bytes)}`
@@ -97,7 +97,7 @@ export const API_CHECKS: readonly Check[] = [
       return '404, then 307'
     },
     otherwise:
-      'CloudFront keeps refusals, and clients that look before they push are told that nothing has come. Look whether the distribution has its custom error responses, with a minimum TTL of 0 (infra/constructs/edge.ts)',
+      'CloudFront caches error responses, so clients that check before they push do not find what they pushed. Check that the distribution has its custom error responses, with a minimum TTL of 0 (infra/constructs/edge.ts)',
   },
   {
     name: 'a path is decoded once',
@@ -107,16 +107,16 @@ export const API_CHECKS: readonly Check[] = [
       return '200'
     },
     otherwise:
-      'API Gateway hands on paths as they were sent: repositories with escaped letters in their URL are not found. No known client escapes any',
+      'API Gateway passes paths on without decoding them: repositories with escaped letters in their URL are not found. No known client escapes letters',
   },
   {
-    name: 'the API lets nobody in who does not come by the edge',
+    name: 'the API rejects requests that did not come through CloudFront',
     run: async ({ client, api }) => {
       if (api === undefined) return undefined
       const answer = await client.ask('GET', new URL('/v2/', api).href)
       expect(answer.status === 403, describeReply(answer))
       return '403'
     },
-    otherwise: 'limits of the edge can be gone around; look whether LONGSHORE_SECRET names the parameter',
+    otherwise: 'clients can bypass the limits of the edge; check that LONGSHORE_SECRET names the parameter',
   },
 ]

@@ -12,10 +12,10 @@ import {
 
 const MiB = 2 ** 20
 
-/** Whole blobs, which CloudFront hands to S3. */
+/** Checks of direct uploads, which CloudFront passes to S3. */
 export const DIRECT_UPLOAD_CHECKS: readonly Check[] = [
   {
-    name: 'a whole blob goes straight to S3, over HTTP/1.1',
+    name: 'a whole blob goes directly to S3, over HTTP/1.1',
     run: async bench => {
       const bytes = freshBytes(2 * MiB)
       const answer = await putDirectly(bench, bytes)
@@ -29,10 +29,10 @@ export const DIRECT_UPLOAD_CHECKS: readonly Check[] = [
       return '201, Location and Docker-Content-Digest'
     },
     otherwise:
-      '403 means that the bucket policy or the signature of origin access control refuses the headers that the edge adds; 200 that the viewer-response function did not run. Set relay=on until it is understood: clients that send whole blobs then fail only above 4 MiB',
+      '403 means that the bucket policy or the signature of origin access control refuses the headers that the edge adds; 200 means that the viewer-response function did not run. Set relay=on until this is understood: clients that send whole blobs then fail only above 4 MiB',
   },
   {
-    name: 'a whole blob goes straight to S3, over HTTP/2',
+    name: 'a whole blob goes directly to S3, over HTTP/2',
     run: async bench => {
       const bytes = freshBytes(2 * MiB)
       const target = withDigest(await beginUpload(bench), digestOf(bytes))
@@ -43,10 +43,10 @@ export const DIRECT_UPLOAD_CHECKS: readonly Check[] = [
       return '201'
     },
     otherwise:
-      'the edge function does not see Content-Length over HTTP/2: crane, oras and regctl would go by the API. Take http2 out of httpVersion in infra/constructs/edge.ts',
+      'the edge function does not see Content-Length over HTTP/2: crane, oras and regctl would use the API. Remove http2 from httpVersion in infra/constructs/edge.ts',
   },
   {
-    name: 'S3 refuses a blob that is not what it says, and nothing can be claimed',
+    name: 'S3 refuses a blob with another digest, and nothing is adopted',
     run: async bench => {
       const [bytes, other] = [freshBytes(2 * MiB), freshBytes(16)]
       const answer = await putDirectly(bench, bytes, { digest: digestOf(other) })
@@ -59,7 +59,7 @@ export const DIRECT_UPLOAD_CHECKS: readonly Check[] = [
       return '400'
     },
     otherwise:
-      'the header x-amz-checksum-sha256 that the edge adds does not reach S3, or is not signed. Nothing is lost: such blobs are read and hashed before they are claimed. But clients are told 201 for wrong bytes, and manifests of large layers are answered 503 with Retry-After until that is done',
+      'the header x-amz-checksum-sha256 that the edge adds does not reach S3, or is not signed. Nothing is lost: such blobs are read and hashed before they are adopted. But clients get 201 for wrong bytes, and manifests of large layers get 503 with Retry-After until that is done',
   },
   {
     name: 'an upload URL works once',
@@ -74,10 +74,10 @@ export const DIRECT_UPLOAD_CHECKS: readonly Check[] = [
       return String(again.status)
     },
     otherwise:
-      'If-None-Match does not reach S3, and the bucket policy did not notice: whoever may push can write over what was pushed by the same URL. Take the upload road out: remove the s3:PutObject statement of the bucket policy, and set relay=on',
+      'If-None-Match does not reach S3, and the bucket policy did not require it: a client can overwrite what it pushed with the same URL. Turn direct uploads off: remove the s3:PutObject statement of the bucket policy, and set relay=on',
   },
   {
-    name: 'an upload URL that was altered is refused',
+    name: 'an altered upload URL is refused',
     run: async bench => {
       const bytes = freshBytes(2 * MiB)
       const altered = (await beginUpload(bench)).replace(/direct=\d/, 'direct=9')
@@ -90,7 +90,7 @@ export const DIRECT_UPLOAD_CHECKS: readonly Check[] = [
     otherwise: 'the viewer-request function does not verify signatures: delete the stack',
   },
   {
-    name: 'a large blob goes straight to S3',
+    name: 'a large blob goes directly to S3',
     run: async bench => {
       const { large } = bench
       if (large === undefined) return undefined
@@ -103,7 +103,7 @@ export const DIRECT_UPLOAD_CHECKS: readonly Check[] = [
       "CloudFront takes less than S3 does: set MOST_OF_BUCKET in infra/edge/viewer-request.js to what it takes, and relay=on for what is larger. 504: S3 took longer than the origin's 120 s to answer",
   },
   {
-    name: 'a whole blob whose length is not told does not go there',
+    name: 'a whole blob without Content-Length does not go to S3',
     run: async bench => {
       const bytes = freshBytes(2 * MiB)
       const answer = await putDirectly(bench, bytes, { chunked: true })
@@ -111,6 +111,6 @@ export const DIRECT_UPLOAD_CHECKS: readonly Check[] = [
       return '201, by API or relay'
     },
     otherwise:
-      '501: CloudFront gave the body a length for the edge function but not for S3. Let uploadDirectly in infra/edge/viewer-request.js refuse what has both headers. Known clients tell the length',
+      '501: CloudFront gave the body a length for the edge function but not for S3. Let uploadDirectly in infra/edge/viewer-request.js refuse requests with both headers. Known clients send the length',
   },
 ]

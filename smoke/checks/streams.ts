@@ -3,10 +3,10 @@ import { beginUpload, brokenConnection, type Check, describeReply, expect, withD
 
 const MiB = 2 ** 20
 
-/** Blobs in chunks or in one stream, which the API or the relay takes. */
+/** Checks of uploads in chunks or in one stream, through the API or the relay. */
 export const STREAM_CHECKS: readonly Check[] = [
   {
-    name: 'a chunk without a length passes the API, as Docker sends it',
+    name: 'the API accepts a chunk without Content-Length, as Docker sends it',
     run: async bench => {
       const bytes = freshBytes(MiB)
       const answer = await bench.client.ask('PATCH', await beginUpload(bench), { body: bytes, chunked: true })
@@ -20,7 +20,7 @@ export const STREAM_CHECKS: readonly Check[] = [
     otherwise: 'Docker with a graph driver, podman and jib cannot push at all without a relay: set relay=on',
   },
   {
-    name: 'a chunk of 4 MiB passes the API',
+    name: 'the API accepts a chunk of 4 MiB',
     run: async bench => {
       if (bench.relay) return undefined
       const bytes = freshBytes(4 * MiB)
@@ -32,7 +32,7 @@ export const STREAM_CHECKS: readonly Check[] = [
       'the limit of API or Lambda is lower than 4 MiB: lower MOST_OF_API in infra/edge/viewer-request.js',
   },
   {
-    name: 'what is too large for the API is refused in OCI words',
+    name: 'a body that is too large for the API gets an OCI error document',
     run: async bench => {
       if (bench.relay) return undefined
       const answer = await bench.client
@@ -42,7 +42,7 @@ export const STREAM_CHECKS: readonly Check[] = [
       expect(answer.status === 413 && answer.bytes.includes('CONTENT_TOO_LARGE'), describeReply(answer))
       return '413 CONTENT_TOO_LARGE'
     },
-    otherwise: 'clients see the words of a gateway instead; harmless, but less clear',
+    otherwise: 'clients see the message of a gateway instead; harmless, but less clear',
   },
   {
     name: 'a stream that is too large for the API is refused',
@@ -56,10 +56,10 @@ export const STREAM_CHECKS: readonly Check[] = [
       return `413 ${answer.bytes.toString('utf8', 0, 100)}`
     },
     otherwise:
-      'a 2xx: the API takes more than is known, and MOST_OF_API in infra/edge/viewer-request.js may be raised; a 5xx: Docker, podman and crane try again in vain before they give up. Tell people to use another client for large layers, or set relay=on',
+      'a 2xx: the API accepts more than expected, and MOST_OF_API in infra/edge/viewer-request.js may be raised; a 5xx: Docker, podman and crane retry before they give up. Use another client for large layers, or set relay=on',
   },
   {
-    name: 'a layer in one PATCH goes by the relay',
+    name: 'a layer in one PATCH goes through the relay',
     run: async bench => {
       if (!bench.relay) return undefined
       const bytes = freshBytes(20 * MiB)
@@ -73,6 +73,6 @@ export const STREAM_CHECKS: readonly Check[] = [
       return '20 MiB'
     },
     otherwise:
-      '413: the KeyValueStore does not say that there is a relay (look at the custom resource RelaySwitch). 502 or 504: CloudFront does not reach the load balancer; look at relayZones and relayPrefixList',
+      '413: the KeyValueStore does not announce the relay (check the custom resource RelaySwitch). 502 or 504: CloudFront does not reach the load balancer; check relayZones and relayPrefixList',
   },
 ]

@@ -23,7 +23,7 @@ describeInCloud({}, 'the smoke test', () => {
     const { code, stdout } = await smoke(cloud.origin, '--api', api)
 
     expect(stdout).toContain(`deployed: pull=${options.pull}, ${options.relay ? 'a relay' : 'no relay'}`)
-    expect(stdout).toContain('all as it should be')
+    expect(stdout).toContain('every check passed')
     expect([code, stdout.match(/✗/g)]).toEqual([0, null])
     expect(stdout.match(/does not apply/g)?.length).toBe(options.relay ? 6 : 4)
     const catalog = await fetch(`${cloud.origin}/v2/_catalog`)
@@ -36,9 +36,9 @@ describeInCloud({}, 'the smoke test', () => {
     cloud = await Cloud.start({ auth: 'on' })
     const { code, stdout } = await smokeAs(await makeAdministrator(cloud), cloud.origin, '--large', '0.02')
 
-    expect(stdout).toMatch(/✓ {2}the registry answers.*: 401, with a challenge\n/)
-    expect(stdout).toMatch(/✓ {2}a login is given a token/)
-    expect(stdout).toMatch(/✓ {2}a large blob goes straight to S3: 21 MiB\n/)
+    expect(stdout).toMatch(/✓ {2}the registry responds.*: 401, with a challenge\n/)
+    expect(stdout).toMatch(/✓ {2}a login gets a token/)
+    expect(stdout).toMatch(/✓ {2}a large blob goes directly to S3: 21 MiB\n/)
     expect([code, stdout.match(/✗/g)]).toEqual([0, null])
   })
 
@@ -49,7 +49,7 @@ describeInCloud({}, 'the smoke test', () => {
 
     expect(code).toBe(1)
     expect(stdout).toMatch(
-      /✗ {2}the registry answers.*\n.*seen: 401.*registry\.example\/token.*\n.*set the setting domain/,
+      /✗ {2}the registry responds.*\n.*seen: 401.*registry\.example\/token.*\n.*set the setting domain/,
     )
   })
 
@@ -78,7 +78,7 @@ describeInCloud({}, 'the smoke test', () => {
     const { code, stdout } = await smoke(cloud.origin)
 
     expect(code).toBe(1)
-    expect(stdout).toMatch(/✗ {2}what is asked for too early.*\n.*seen: 404.*\n.*custom error responses/)
+    expect(stdout).toMatch(/✗ {2}a blob that was requested too early.*\n.*seen: 404.*\n.*custom error responses/)
   })
 
   it.each([

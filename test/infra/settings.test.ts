@@ -38,7 +38,7 @@ describe('Settings', () => {
 
   it('take patterns of sparse repositories', () => {
     expect(readSettings({ sparse: 'mirror/**,cache/*' }).sparse).toBe('mirror/**,cache/*')
-    expect(() => readSettings({ sparse: 'Mirror' })).toThrow('repository patterns with commas')
+    expect(() => readSettings({ sparse: 'Mirror' })).toThrow('repository patterns separated by commas')
   })
 
   it('leave alone what the CDK keeps in the same place', () => {
@@ -69,7 +69,7 @@ describe('A setting that is not allowed is refused in one line that names it and
     ],
     [
       { awsAccounts: '1234' },
-      /^setting awsAccounts is "1234"; allowed: own, off, or ids of accounts with commas$/,
+      /^setting awsAccounts is "1234"; allowed: own, off, or account ids separated by commas$/,
     ],
     [{ issuers: '[{}]' }, /^setting issuers is "\[{}\]"; allowed: a list of issuers; 0.name: /],
     [{ issuers: 'ci' }, /^setting issuers is "ci"; allowed: a list of issuers; /],

@@ -55,7 +55,7 @@ describe('settings', () => {
   it('take patterns of sparse repositories, and no others', () => {
     expect(read(['--sparse', 'mirror/**,cache/*']).sparse).toEqual(['mirror/**', 'cache/*'])
     for (const text of ['Mirror', 'a,', 'a b'])
-      expect(() => read(['--sparse', text])).toThrow('must be repository patterns with commas')
+      expect(() => read(['--sparse', text])).toThrow('must be repository patterns separated by commas')
   })
 
   it('come from the environment', () => {
