@@ -80,7 +80,7 @@ const SETTINGS = {
       v.transform(text => text.split(',').map(entry => entry.trim())),
       v.check(
         (entries: string[]) => isProxyList(entries),
-        'must be addresses or CIDRs with commas, such as 10.0.0.0/8,::1',
+        'must be addresses or CIDRs separated by commas, such as 10.0.0.0/8,::1',
       ),
     ),
   },
@@ -112,12 +112,12 @@ const SETTINGS = {
   },
   awsAccounts: {
     value: '<ids>',
-    meaning: 'AWS accounts that may log in, with commas',
+    meaning: 'AWS accounts that may log in, separated by commas',
     schema: v.pipe(
       v.string(),
       v.regex(
         /^\d{12}(,\d{12})*$/,
-        'must be 12-digit account ids with commas, such as 111122223333,444455556666',
+        'must be 12-digit account ids separated by commas, such as 111122223333,444455556666',
       ),
       v.transform(text => text.split(',')),
     ),
@@ -147,7 +147,7 @@ const SETTINGS = {
     meaning: 'repositories that take incomplete images',
     schema: v.pipe(
       v.string(),
-      v.check(isPatternList, 'must be repository patterns with commas, such as mirror/**,cache/*'),
+      v.check(isPatternList, 'must be repository patterns separated by commas, such as mirror/**,cache/*'),
       v.transform(text => text.split(',')),
     ),
   },
