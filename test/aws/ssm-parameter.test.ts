@@ -86,7 +86,9 @@ describe('a parameter', () => {
 
   it('is not asked for for ever, and the error says what SSM said', async () => {
     answers = Array.from({ length: 9 }, () => [400, '{"__type":"AccessDeniedException"}'] as [number, string])
-    await expect(read()).rejects.toThrow('SSM refused to return the parameter /a/b: 400 AccessDeniedException')
+    await expect(read()).rejects.toThrow(
+      'SSM refused to return the parameter /a/b: 400 AccessDeniedException',
+    )
     expect(asked).toHaveLength(4)
   })
 })

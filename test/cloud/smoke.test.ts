@@ -78,7 +78,9 @@ describeInCloud({}, 'the smoke test', () => {
     const { code, stdout } = await smoke(cloud.origin)
 
     expect(code).toBe(1)
-    expect(stdout).toMatch(/✗ {2}a blob that was requested too early.*\n.*seen: 404.*\n.*custom error responses/)
+    expect(stdout).toMatch(
+      /✗ {2}a blob that was requested too early.*\n.*seen: 404.*\n.*custom error responses/,
+    )
   })
 
   it.each([
