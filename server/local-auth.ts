@@ -45,7 +45,7 @@ export async function openAuth(
   const passwords = new Passwords({ derivation: new PasswordThreads() })
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, federated, passwords })
   await makeFirstAdministrator(auth.accounts, options, tell)
-  const remembered = new Cache<true>(Date.now, { life: CACHE_TTL_MS, most: 1 })
+  const remembered = new Cache<true>(Date.now, { ttl: CACHE_TTL_MS, maxEntries: 1 })
   // Only that somebody can is remembered. While nobody can, each request reads a row: the first account, made through this server
   // or by another process on its folder, is in force with the next request.
   const canLogIn = async () => {

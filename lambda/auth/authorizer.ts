@@ -83,7 +83,7 @@ export const OPEN_ACCESS: Access = {
 }
 
 export function createAuthorizer({ logins, policies, keyring, clock }: AuthorizerParts): Authorize {
-  const remembered = new Cache<Policy>(clock, { life: CACHE_TTL_MS, most: 1 })
+  const remembered = new Cache<Policy>(clock, { ttl: CACHE_TTL_MS, maxEntries: 1 })
   const currentPolicy = () => remembered.get('', async () => (await policies.current()).policy)
 
   return async (request, { action, params }) => {

@@ -24,7 +24,7 @@ async function getBlob(
 ): Promise<HttpResponse> {
   const blob = await registry.blobs.find(name, digest)
   if (isNotModified(headers['if-none-match'], digest)) return notModified(digest)
-  // Before a redirect too: S3 sends the whole blob for a range that makes no sense.
+  // Also before a redirect: S3 sends the whole blob for an invalid range.
   const ranges = mayBeRange(headers['if-range'], digest) ? parseRanges(headers.range, blob.size) : undefined
   const elsewhere = await redirect('GET', digest, blob, registry)
   if (elsewhere) return elsewhere
@@ -51,7 +51,7 @@ async function partial(
     }
     return { status: 206, headers: { ...about, ...part }, body: await read(range) }
   }
-  // Nobody can make content that holds 64 digits of its own digest.
+  // Content cannot contain 64 digits of its own digest.
   const boundary = hexOf(digest).slice(0, 64)
   const { body, length } = await openMultipart({ ranges, size, mediaType, boundary, read })
   const whole = {
@@ -89,7 +89,7 @@ function notModified(digest: Digest): HttpResponse {
   return emptyResponse(304, { etag: etag(digest) })
 }
 
-/** Where the client can have the bytes without us. The link is for one method, as S3 wants it. */
+/** A presigned URL for the blob. It is valid for one method, because S3 signs the method. */
 async function redirect(
   method: 'GET' | 'HEAD',
   digest: Digest,

@@ -87,8 +87,8 @@ async function deleteManifest(
 }
 
 /**
- * What to answer instead of the manifest. A digest names bytes, so whoever asks for it wants those bytes; a tag may name
- * a type that the client cannot read, which it should hear rather than fail to parse.
+ * What to answer instead of the manifest. A digest names exact bytes, so it is served whatever its type; a tag may name
+ * a type that the client cannot read, and an error is clearer than a parse failure.
  */
 function describe(
   { headers }: HttpRequest,

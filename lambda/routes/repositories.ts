@@ -28,8 +28,8 @@ async function listRepositories(
 }
 
 /**
- * Removes a repository, which the distribution spec has no way for: `{"removed": 50, "more": true}` until there is no more. Whoever
- * does it must be allowed to delete all its tags.
+ * Removes a repository, which the distribution spec has no way for: `{"removed": 50, "more": true}` until there is no more. The
+ * caller must be allowed to delete all its tags.
  */
 async function removeRepository(
   _: HttpRequest,

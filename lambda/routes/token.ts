@@ -33,7 +33,7 @@ async function postToken(request: HttpRequest, _: object, { tokens }: Context): 
       return tokenResponse(await service(tokens).byRefresh(request, form.get('refresh_token') ?? '', scopes))
     default:
       throw new RegistryError('BAD_REQUEST', {
-        detail: { grant_type: 'is neither password nor refresh_token' },
+        detail: { grant_type: 'must be password or refresh_token' },
       })
   }
 }

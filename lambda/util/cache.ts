@@ -1,25 +1,24 @@
 interface Limits {
   /** Milliseconds. */
-  readonly life: number
-  /** Entries. */
-  readonly most: number
+  readonly ttl: number
+  readonly maxEntries: number
   /** Which rejections to cache too. Absent: none. */
-  readonly keeps?: (error: unknown) => boolean
+  readonly cachesError?: (error: unknown) => boolean
 }
 
 /** Caches the newest results for a limited time. */
 export class Cache<V> {
-  readonly #life: number
-  readonly #most: number
+  readonly #ttl: number
+  readonly #maxEntries: number
   readonly #clock: () => number
-  readonly #keeps: (error: unknown) => boolean
+  readonly #cachesError: (error: unknown) => boolean
   readonly #entries = new Map<string, { readonly value: Promise<V>; readonly until: number }>()
 
-  constructor(clock: () => number, { life, most, keeps = () => false }: Limits) {
+  constructor(clock: () => number, { ttl, maxEntries, cachesError = () => false }: Limits) {
     this.#clock = clock
-    this.#life = life
-    this.#most = most
-    this.#keeps = keeps
+    this.#ttl = ttl
+    this.#maxEntries = maxEntries
+    this.#cachesError = cachesError
   }
 
   /** The cached result, if there is one. */
@@ -37,12 +36,12 @@ export class Cache<V> {
   refresh(key: string, make: () => Promise<V>): Promise<V> {
     const value = make()
     this.#entries.delete(key)
-    this.#entries.set(key, { value, until: this.#clock() + this.#life })
+    this.#entries.set(key, { value, until: this.#clock() + this.#ttl })
     value.catch(error => {
-      if (!this.#keeps(error) && this.#entries.get(key)?.value === value) this.#entries.delete(key)
+      if (!this.#cachesError(error) && this.#entries.get(key)?.value === value) this.#entries.delete(key)
     })
     const [oldest] = this.#entries.keys()
-    if (this.#entries.size > this.#most && oldest !== undefined) this.#entries.delete(oldest)
+    if (this.#entries.size > this.#maxEntries && oldest !== undefined) this.#entries.delete(oldest)
     return value
   }
 

@@ -26,7 +26,7 @@ export interface KeyDerivation {
   bcrypt(input: BcryptInput, from?: string): Promise<boolean>
 }
 
-/** Memory that scrypt takes beside its table. */
+/** Memory that scrypt needs in addition to its table. */
 const SPARE_MEMORY = 2 ** 20
 
 /**
@@ -46,7 +46,7 @@ export const IN_PROCESS: KeyDerivation = {
   },
 }
 
-/** The options of Node's scrypt, which refuses more than 32 MiB unless it is told otherwise. */
+/** The options of Node's scrypt, whose default limit is 32 MiB of memory. */
 export function optionsOf({ N, r, p }: ScryptCost): ScryptOptions {
   return { N, r, p, maxmem: 128 * r * (N + p) + SPARE_MEMORY }
 }

@@ -57,9 +57,13 @@ export class Logins {
 
   constructor(parts: LoginsParts) {
     this.#parts = parts
-    this.#rows = new Cache(parts.clock, { life: CACHE_TTL_MS, most: MAX_CACHED })
-    this.#proven = new Cache(parts.clock, { life: CACHE_TTL_MS, most: MAX_CACHED })
-    this.#attempts = new Cache(parts.clock, { life: CACHE_TTL_MS, most: MAX_CACHED, keeps: isRefusal })
+    this.#rows = new Cache(parts.clock, { ttl: CACHE_TTL_MS, maxEntries: MAX_CACHED })
+    this.#proven = new Cache(parts.clock, { ttl: CACHE_TTL_MS, maxEntries: MAX_CACHED })
+    this.#attempts = new Cache(parts.clock, {
+      ttl: CACHE_TTL_MS,
+      maxEntries: MAX_CACHED,
+      cachesError: isRefusal,
+    })
     parts.accounts.onChange(name => this.#forget(name))
   }
 
@@ -86,7 +90,7 @@ export class Logins {
     // After a change of the account a new token has a newer generation than the cached row.
     const row = known?.generation === generation ? known : await this.#rows.refresh(account, read)
     const subject = row?.generation === generation && subjectOf(row, this.#parts.clock())
-    if (!subject) throw refused('the account is not what it was')
+    if (!subject) throw refused('the account has changed: log in again')
     return subject
   }
 
@@ -105,7 +109,7 @@ export class Logins {
     const { limits, federated } = this.#parts
     const other = federated.find(({ username }) => username === name)
     const work = async () => {
-      if (!other && FEDERATED.includes(name)) throw refused(`logins as ${name} are not on here`)
+      if (!other && FEDERATED.includes(name)) throw refused(`logins as ${name} are not enabled`)
       if (!other) return this.#proveAccount(name, password, address)
       const subject = await other.login(password, registry)
       return { subject, holder: { subject } }

@@ -10,7 +10,7 @@ export interface Networks {
 const HOLD_IPV4 = ['0:0:0:0:0:ffff', '0:0:0:0:0:0', '64:ff9b:0:0:0:0']
 const LOCALHOST = '0:0:0:0:0:0:0:1'
 
-/** @param address in any spelling of RFC 4291. What is no address is a network of its own. */
+/** @param address in any spelling of RFC 4291. Any other text is a network of its own. */
 export function networksOf(address: string): Networks {
   const groups = groupsOf(address)
   if (!groups) return { narrow: address }

@@ -29,7 +29,7 @@ export function formatScrypt({ cost: { N, r, p }, salt, hash }: ScryptHash): str
   return `$scrypt$ln=${Math.log2(N)},r=${r},p=${p}$${base64(salt)}$${base64(hash)}`
 }
 
-/** @returns undefined where the text is no scrypt hash, or asks for more than a login may cost */
+/** @returns undefined when the text is not a scrypt hash, or costs more than a login may */
 export function parseScrypt(stored: string): ScryptHash | undefined {
   const [, ln, ...phc] = PHC.exec(stored) ?? []
   const [, n, ...earlier] = EARLIER.exec(stored) ?? []

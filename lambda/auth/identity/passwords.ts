@@ -39,7 +39,7 @@ export class Passwords {
    * Takes at least as long as one hash of today's cost, whatever is stored: the time tells nobody whether an account exists
    * or how its password is stored.
    * @param stored a PHC string, the form before it, or a bcrypt hash as htpasswd writes it; undefined where there is none
-   * @param from who asks, for a fair share of the queue
+   * @param from the client, for a fair share of the queue
    * @throws {RegistryError} TOOMANYREQUESTS where the queue is full
    */
   async verify(password: string, stored: string | undefined, from?: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 import type { Grant } from '../policy/schema.ts'
 
-/** Who a request is from, once that is proven. */
+/** The authenticated subject of a request. */
 export type Subject =
   | { readonly kind: 'anonymous' }
   | {
@@ -13,7 +13,7 @@ export type Subject =
   | { readonly kind: 'robot'; readonly name: string; readonly grants: readonly Grant[] }
   /** An AWS role or user, by its IAM ARN (`arn:aws:iam::123456789012:role/deploy`), and the name of a role's session. */
   | { readonly kind: 'role'; readonly arn: string; readonly account: string; readonly session: string }
-  /** A workload that showed the token of an issuer, under the name that the issuer has in our settings. */
+  /** A workload with an ID token. The issuer is named as in the settings. */
   | {
       readonly kind: 'oidc'
       readonly issuer: string

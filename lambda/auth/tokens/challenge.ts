@@ -8,7 +8,7 @@ import { serviceName } from '../identity/login-context.ts'
 import type { RouteAction } from '../policy/actions.ts'
 import type { Right } from '../policy/schema.ts'
 
-const NO_LOGIN = 'nobody is logged in'
+const NO_LOGIN = 'authentication required'
 const NOT_IN_TOKEN = 'the token was not given for this'
 
 /** The parameters of a `WWW-Authenticate: Bearer` header. */

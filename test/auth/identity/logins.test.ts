@@ -75,7 +75,7 @@ it.each([
   ['the right password of a disabled account', 'ann', 'correct horse', 'the account is disabled'],
   ['the wrong key of a robot that expired', 'ci', 'lsk_wrong', 'name or password is wrong'],
   ['the key of a robot that expired', 'ci', 'its key', 'the key has expired'],
-  ['a way to log in that nobody turned on', 'aws', 'signed', 'logins as aws are not on here'],
+  ['a federated login that is not enabled', 'aws', 'signed', 'logins as aws are not enabled'],
 ])('says to %s what is wrong, and no more', async (_, name, password, message) => {
   const table = new MemoryTable()
   let now = 0

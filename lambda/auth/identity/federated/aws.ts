@@ -20,9 +20,9 @@ export function awsLogin({ accounts, get, clock }: AwsLoginParts): FederatedLogi
   return {
     username: 'aws',
     async login(password, registry) {
-      const question = parsePresignedIdentity(password, clock())
-      if (typeof question === 'string') throw refused(question)
-      const { status, text } = await get(question, { [REGISTRY_HEADER]: registry })
+      const request = parsePresignedIdentity(password, clock())
+      if (typeof request === 'string') throw refused(request)
+      const { status, text } = await get(request, { [REGISTRY_HEADER]: registry })
       if (status >= 500) throw busy('UNAVAILABLE', `STS answers ${status}`)
       if (status !== 200 && /"Code":\s*"Throttling/.test(text))
         throw busy('TOOMANYREQUESTS', 'STS wants a pause')
@@ -30,7 +30,7 @@ export function awsLogin({ accounts, get, clock }: AwsLoginParts): FederatedLogi
       const caller = parseCallerIdentity(text)
       if (!caller) throw refused('STS does not tell who signed')
       if (!accounts.includes(caller.account))
-        throw refused(`nobody of account ${caller.account} logs in here`)
+        throw refused(`logins from AWS account ${caller.account} are not enabled`)
       return caller
     },
   }

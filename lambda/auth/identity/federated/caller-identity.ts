@@ -12,10 +12,10 @@ const Identity = v.object({
 const ARN = /^arn:(aws[a-z-]{0,20}):(sts|iam)::(\d{12}):([!-~]{1,1500})$/
 
 /**
- * Whom STS means, from its answer in JSON. A session of a role is the role: `assumed-role/deploy/session` of STS is
- * `role/deploy` of IAM. The path of a role is not told by STS, so it is in no name here. Users, the root of an account and federated
- * users keep the names that AWS gives them, with an empty session.
- * @returns undefined for an answer that does not say
+ * Parses the JSON response of GetCallerIdentity. A role session is mapped to its role: `assumed-role/deploy/session` of STS becomes
+ * `role/deploy` of IAM. STS does not return the path of a role, so the ARN has none. IAM users, account roots and federated users keep
+ * the ARN that STS returns, with an empty session.
+ * @returns undefined for a malformed response
  */
 export function parseCallerIdentity(answer: string): CallerIdentity | undefined {
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Identity), answer)

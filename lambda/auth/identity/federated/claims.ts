@@ -1,23 +1,23 @@
 /** Claims about the token rather than its holder. `sub` is the subject's name. */
-const OF_THE_TOKEN = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'nonce', 'at_hash', 'azp']
-const LONGEST_CLAIM = 256
-/** Our own tokens and upload URLs carry the claims, and API Gateway takes 10 KB of both. Bytes of JSON. */
-const LONGEST = 2_500
+const EXCLUDED_CLAIMS = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'nonce', 'at_hash', 'azp']
+const MAX_CLAIM_LENGTH = 256
+/** The registry's tokens and upload URLs contain the claims, and API Gateway accepts 10 KB of each. Bytes of JSON. */
+const MAX_CLAIMS_BYTES = 2_500
 
 type Claims = Record<string, string>
 
 /**
- * The claims that a policy can ask for, as text: `{"kubernetes.io":{"namespace":"a"}}` is `kubernetes.io.namespace`. Lists and texts
- * over 256 characters are left out, and what does not fit into 2,500 bytes of JSON. Rules only allow, so nothing is
- * opened by what is missing.
+ * Converts claims to the strings that policies match: `{"kubernetes.io":{"namespace":"a"}}` becomes `kubernetes.io.namespace`. Lists,
+ * strings over 256 characters and claims beyond 2,500 bytes of JSON are left out. Policy rules only grant, so a missing claim grants
+ * nothing.
  */
 export function flattenClaims(payload: Readonly<Record<string, unknown>>): Claims {
   const claims: Claims = Object.create(null)
   let length = 2
   for (const [name, value] of entries(payload)) {
-    if (OF_THE_TOKEN.includes(name) || value.length > LONGEST_CLAIM) continue
+    if (EXCLUDED_CLAIMS.includes(name) || value.length > MAX_CLAIM_LENGTH) continue
     length += Buffer.byteLength(JSON.stringify({ [name]: value }))
-    if (length > LONGEST) break
+    if (length > MAX_CLAIMS_BYTES) break
     claims[name] = value
   }
   return { ...claims }

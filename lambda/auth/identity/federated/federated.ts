@@ -2,34 +2,39 @@ import type { Issuer } from './issuers.ts'
 import type { FederatedLogin } from './login.ts'
 
 /** The federated logins of the settings. Absent: none. */
-interface Believed {
+interface FederatedSettings {
   /** Ids of the AWS accounts whose roles and users may log in. */
   readonly awsAccounts: readonly string[]
   readonly issuers: readonly Issuer[]
-  /** Another STS than Amazon's. */
+  /** A URL to use in place of the STS endpoints of AWS. */
   readonly stsEndpoint?: string | undefined
   /** Milliseconds since 1970. */
   readonly clock: () => number
 }
 
 /** Creates the federated logins that the settings enable. */
-export function federatedLogins({ awsAccounts, issuers, stsEndpoint, clock }: Believed): FederatedLogin[] {
-  const aws = whenNeeded('aws', async () => {
+export function federatedLogins({
+  awsAccounts,
+  issuers,
+  stsEndpoint,
+  clock,
+}: FederatedSettings): FederatedLogin[] {
+  const aws = loadOnLogin('aws', async () => {
     const [{ awsLogin }, { httpGetFrom, httpGet }] = await Promise.all([
       import('./aws.ts'),
       import('./http-get.ts'),
     ])
     return awsLogin({ accounts: awsAccounts, get: stsEndpoint ? httpGetFrom(stsEndpoint) : httpGet, clock })
   })
-  const oidc = whenNeeded('oidc', async () => {
+  const oidc = loadOnLogin('oidc', async () => {
     const [{ oidcLogin }, { httpGet }] = await Promise.all([import('./oidc.ts'), import('./http-get.ts')])
     return oidcLogin({ issuers, get: httpGet, clock })
   })
   return [...(awsAccounts.length > 0 ? [aws] : []), ...(issuers.length > 0 ? [oidc] : [])]
 }
 
-/** Few requests are logins, so a cold start does not read what they need (bench/README.md). */
-function whenNeeded(username: string, open: () => Promise<FederatedLogin>): FederatedLogin {
+/** Imports the code of a login at the first login. Few requests are logins, so a cold start need not load it (bench/README.md). */
+function loadOnLogin(username: string, open: () => Promise<FederatedLogin>): FederatedLogin {
   let opened: Promise<FederatedLogin> | undefined
   return {
     username,

@@ -1,9 +1,9 @@
 import { RegistryError } from '../../../protocol/errors.ts'
 
-/** Longer than any answer that is waited for here. Bytes. */
+/** Maximum length of a response, in bytes. Responses of STS and OpenID providers are shorter. */
 const MAX_LENGTH = 256 * 1024
-/** A client waits for us while we wait. Milliseconds. */
-const TIMEOUT = 3_000
+/** Milliseconds. Short, because the login of a client waits for the response. */
+const TIMEOUT_MS = 3_000
 
 export interface HttpGetResult {
   readonly status: number
@@ -16,13 +16,13 @@ export type HttpGet = (url: URL, headers?: Readonly<Record<string, string>>) => 
 /** Follows no redirect, waits three seconds, and reads no more than 256 KiB. */
 export const httpGet: HttpGet = async (url, headers = {}) => {
   try {
-    const signal = AbortSignal.timeout(TIMEOUT)
-    const answer = await fetch(url, {
+    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    const response = await fetch(url, {
       headers: { accept: 'application/json', ...headers },
       redirect: 'error',
       signal,
     })
-    return { status: answer.status, text: await textOf(answer) }
+    return { status: response.status, text: await textOf(response) }
   } catch (cause) {
     throw new RegistryError('UNAVAILABLE', {
       cause,
@@ -33,17 +33,17 @@ export const httpGet: HttpGet = async (url, headers = {}) => {
 }
 
 async function textOf({ body }: Response): Promise<string> {
-  const pieces: Uint8Array[] = []
+  const chunks: Uint8Array[] = []
   let length = 0
-  for await (const piece of body ?? []) {
-    length += piece.length
-    if (length > MAX_LENGTH) throw new Error(`the answer is longer than ${MAX_LENGTH} bytes`)
-    pieces.push(piece)
+  for await (const chunk of body ?? []) {
+    length += chunk.length
+    if (length > MAX_LENGTH) throw new Error(`the response is longer than ${MAX_LENGTH} bytes`)
+    chunks.push(chunk)
   }
-  return Buffer.concat(pieces).toString()
+  return Buffer.concat(chunks).toString()
 }
 
-/** The same, but asks another server. It hears in `x-forwarded-host` whom it stands for, since `fetch` sends no `host` of our choice. */
+/** Sends every request to `endpoint`, with the original host in `x-forwarded-host`, because `fetch` cannot set `host`. */
 export function httpGetFrom(endpoint: string): HttpGet {
   return ({ host, pathname, search }, headers) =>
     httpGet(new URL(pathname + search, endpoint), { ...headers, 'x-forwarded-host': host })

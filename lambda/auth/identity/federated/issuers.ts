@@ -10,13 +10,13 @@ const url = v.pipe(
 )
 
 const Issuer = v.strictObject({
-  /** By which policies know it: `oidc:<name>`. */
+  /** The name of the issuer in policies: `oidc:<name>`. */
   name: v.pipe(
     v.string(),
     v.regex(/^[a-z0-9]+(?:[._-][a-z0-9]+)*$/, 'is no name such as github'),
     v.maxLength(64),
   ),
-  /** The claim `iss` of its tokens, to the letter. Its keys are found from there, as OpenID Connect Discovery says. */
+  /** The exact `iss` claim of its tokens. Its keys are found from this URL by OpenID Connect Discovery. */
   issuer: url,
   /**
    * Claims and their patterns. A token is accepted only if all of them match. Required, because many issuers give anybody
@@ -28,7 +28,7 @@ const Issuer = v.strictObject({
   ),
   /** The claim `aud`. Without it: the registry's host, or that with `https://` before it. */
   audience: v.optional(v.pipe(v.string(), v.minLength(1))),
-  /** Where its keys are, when not where Discovery says; or the keys themselves, when they cannot be fetched. */
+  /** The URL of its keys, when Discovery does not return it; or the keys themselves, when they cannot be fetched. */
   jwks: v.optional(v.union([url, v.looseObject({ keys: v.array(v.looseObject({ kty: v.string() })) })])),
 })
 
@@ -48,7 +48,7 @@ const Issuers = v.pipe(
   ),
 )
 
-/** @throws {Error} with one line that says what is wrong */
+/** @throws {Error} with a one-line reason */
 export function parseIssuers(document: unknown): Issuer[] {
   const parsed = v.safeParse(Issuers, document)
   if (parsed.success) return parsed.output

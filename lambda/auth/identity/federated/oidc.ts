@@ -15,16 +15,18 @@ import type { HttpGet, HttpGetResult } from './http-get.ts'
 import type { Issuer } from './issuers.ts'
 import type { FederatedLogin } from './login.ts'
 
-/** Signatures that only the issuer can make. Those with a shared secret are not among them. */
+/** Asymmetric algorithms only: with a shared secret, others than the issuer could sign. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
-const LONGEST = 16 * 1024
-/** Bytes. Tokens and upload URLs carry it, as they do the claims. */
-const LONGEST_SUBJECT = 512
-/** How far the clock of an issuer may be off. Seconds. */
-const SKEW = 30
-/** Keys are fetched again after so long, or for a key that is not known, but not twice within the pause. Milliseconds. */
-const FRESH = 10 * 60 * 1000
-const PAUSE = 30 * 1000
+/** Characters of an ID token. */
+const MAX_TOKEN_LENGTH = 16 * 1024
+/** Bytes. The registry's tokens and upload URLs contain the subject and the claims. */
+const MAX_SUBJECT_BYTES = 512
+/** Tolerated difference between the clocks of issuer and registry. Seconds. */
+const CLOCK_SKEW = 30
+/** Milliseconds until the keys of an issuer are fetched again. */
+const KEYS_MAX_AGE = 10 * 60 * 1000
+/** An unknown key id also causes a fetch, but not within this many milliseconds of the last one. */
+const KEYS_COOLDOWN = 30 * 1000
 
 interface OidcLoginParts {
   readonly issuers: readonly Issuer[]
@@ -47,17 +49,17 @@ export function oidcLogin({ issuers, get, clock }: OidcLoginParts): FederatedLog
         audience,
         algorithms: ALGORITHMS,
         requiredClaims: ['sub', 'exp', 'iat'],
-        clockTolerance: SKEW,
+        clockTolerance: CLOCK_SKEW,
         currentDate: new Date(clock()),
       }
       const { payload } = await jwtVerify(token, keys, options).catch(error => {
         throw error instanceof RegistryError ? error : refusal(error)
       })
-      // The library sees to it that there is one, whatever it is.
+      // jose requires the claim to be present, but of any type.
       const subject: unknown = payload.sub
       if (typeof subject !== 'string' || subject === '') throw unauthorized('its subject is no text')
       const claims = flattenClaims(payload)
-      if (Buffer.byteLength(subject) > LONGEST_SUBJECT) refuse('its subject is too long')
+      if (Buffer.byteLength(subject) > MAX_SUBJECT_BYTES) refuse('its subject is too long')
       if (!claimsMatch(issuer.claims, { ...claims, sub: subject }))
         refuse(`its claims are not those that ${name} must have here`)
       return { kind: 'oidc', issuer: name, subject, claims }
@@ -65,9 +67,9 @@ export function oidcLogin({ issuers, get, clock }: OidcLoginParts): FederatedLog
   }
 }
 
-/** Nothing of it is believed yet. */
+/** The issuer that the token names. The token is not verified yet. */
 function issuerOf(token: string): string {
-  if (token.length > LONGEST) refuse('it is too long')
+  if (token.length > MAX_TOKEN_LENGTH) refuse('it is too long')
   try {
     return decodeJwt(token).iss ?? ''
   } catch {
@@ -82,8 +84,8 @@ function keysOf({ issuer, jwks }: Issuer, get: HttpGet): JWTVerifyGetKey {
   const open = async () => {
     const url = new URL(jwks ?? (await discover(issuer, get)))
     return createRemoteJWKSet(url, {
-      cacheMaxAge: FRESH,
-      cooldownDuration: PAUSE,
+      cacheMaxAge: KEYS_MAX_AGE,
+      cooldownDuration: KEYS_COOLDOWN,
       [customFetch]: async () => responseOf(await get(url), issuer),
     })
   }
@@ -99,7 +101,7 @@ function keysOf({ issuer, jwks }: Issuer, get: HttpGet): JWTVerifyGetKey {
 const KeySet = v.pipe(v.string(), v.parseJson(), v.object({ keys: v.array(v.object({ kty: v.string() })) }))
 
 function responseOf({ status, text }: HttpGetResult, issuer: string): Response {
-  if (status !== 200 || !v.is(KeySet, text)) throw silent(`${issuer} does not tell its keys`)
+  if (status !== 200 || !v.is(KeySet, text)) throw unavailable(`${issuer} does not tell its keys`)
   return new Response(text)
 }
 
@@ -110,14 +112,14 @@ async function discover(issuer: string, get: HttpGet): Promise<string> {
   const { status, text } = await get(new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`))
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Discovery), text)
   if (status !== 200 || !parsed.success || parsed.output.issuer !== issuer)
-    throw silent(`${issuer} does not say where its keys are`)
+    throw unavailable(`${issuer} does not say where its keys are`)
   const { jwks_uri: keys } = parsed.output
   if (!keys.startsWith('https:') && new URL(keys).origin !== new URL(issuer).origin)
-    throw silent(`the keys of ${issuer} are not at an https URL`)
+    throw unavailable(`the keys of ${issuer} are not at an https URL`)
   return keys
 }
 
-/** What is wrong with a token, for whoever showed it. That the keys could not be had is no fault of the token. */
+/** Converts an error of the verification to UNAUTHORIZED with a reason for the client. */
 function refusal(error: unknown): RegistryError {
   if (error instanceof errors.JWTExpired) return unauthorized('it has expired', error)
   if (error instanceof errors.JWTClaimValidationFailed)
@@ -136,6 +138,6 @@ function unauthorized(reason: string, cause?: unknown): RegistryError {
   })
 }
 
-function silent(reason: string): RegistryError {
+function unavailable(reason: string): RegistryError {
   return new RegistryError('UNAVAILABLE', { detail: { reason }, headers: { 'retry-after': '30' } })
 }

@@ -1,17 +1,18 @@
 import * as v from 'valibot'
 import { isStsHost } from './sts-hosts.ts'
 
-/** The signature covers it, so that a question which was signed for one registry is worth nothing at another. */
+/** A signed header with the host of the registry, so that a request signed for one registry is not valid at another. */
 export const REGISTRY_HEADER = 'x-longshore-registry'
-/** What the signature covers, and nothing else: what it does not cover, others could have chosen. */
+/** The signed headers, exactly. A header that is not signed could have been set by anybody. */
 const SIGNED_HEADERS = `host;${REGISTRY_HEADER}`
-/** How long after it was signed a question is answered, at most. Seconds. STS keeps to the same. */
+/** Maximum lifetime of a presigned request, in seconds. STS has the same limit. */
 export const MAX_LIFETIME = 15 * 60
 /** How far the clock of a client may be ahead. Milliseconds. */
 const SKEW = 5 * 60 * 1000
-const LONGEST = 8 * 1024
+/** Characters of a password. */
+const MAX_PASSWORD_LENGTH = 8 * 1024
 
-/** The only question that is passed on: who am I? */
+/** The only request that is sent to STS. */
 export const CALLER_IDENTITY_QUERY = { Action: 'GetCallerIdentity', Version: '2011-06-15' }
 
 const Query = v.strictObject({
@@ -27,26 +28,26 @@ const Query = v.strictObject({
 })
 
 /**
- * Reads the presigned request of STS that serves as a password. Whoever signed it said no more than that STS may tell who he is.
+ * Parses the presigned GetCallerIdentity request that serves as a password. It reveals the identity of its signer and permits nothing else.
  * @param now milliseconds since 1970
- * @returns what to ask of STS; a sentence's end when it is none, or is too old
+ * @returns the URL to request from STS; the reason for a rejection when the password is malformed or has expired
  */
 export function parsePresignedIdentity(password: string, now: number): URL | string {
-  if (password.length > LONGEST) return 'the password is too long'
+  if (password.length > MAX_PASSWORD_LENGTH) return 'the password is too long'
   const [, host = '', query = ''] = /^https:\/\/([a-z0-9.-]+)\/\?([!-~]+)$/.exec(password) ?? []
-  if (!isStsHost(host)) return 'the password is no presigned request of STS'
-  const said = [...new URLSearchParams(query)]
-  const parsed = v.safeParse(Query, Object.fromEntries(said))
-  if (!parsed.success || said.length !== new Set(said.map(([name]) => name)).size)
+  if (!isStsHost(host)) return 'the password must be a presigned STS request'
+  const parameters = [...new URLSearchParams(query)]
+  const parsed = v.safeParse(Query, Object.fromEntries(parameters))
+  if (!parsed.success || parameters.length !== new Set(parameters.map(([name]) => name)).size)
     return `the password is not GetCallerIdentity of STS, signed for ${SIGNED_HEADERS}`
   const signed = timeFrom(parsed.output['X-Amz-Date'])
   // A date that does not exist gives NaN, which passes no comparison.
   if (!(signed <= now + SKEW)) return 'the password was signed in the future'
   if (signed + parsed.output['X-Amz-Expires'] * 1000 <= now) return 'the password has expired'
-  return new URL(`https://${host}/?${new URLSearchParams(said)}`)
+  return new URL(`https://${host}/?${new URLSearchParams(parameters)}`)
 }
 
-/** Milliseconds since 1970, from the form that signatures have: `20260102T030405Z`. */
+/** Milliseconds since 1970, from the date format of AWS signatures: `20260102T030405Z`. */
 function timeFrom(text: string): number {
   return Date.parse(text.replace(/^(....)(..)(..T..)(..)(...)$/, '$1-$2-$3:$4:$5'))
 }

@@ -1,6 +1,6 @@
 /**
- * Regions whose STS is believed, and in which domain each has it. A list, not a pattern: a name that only looks like a region
- * is nobody's, and asking it would end in an error of ours.
+ * Regions with a trusted STS endpoint, by the domain of the endpoint. A list, not a pattern: a request to a region that does not exist
+ * would fail as an internal error.
  */
 const REGIONS: Readonly<Record<string, readonly string[]>> = {
   'amazonaws.com': [
@@ -15,7 +15,7 @@ const REGIONS: Readonly<Record<string, readonly string[]>> = {
   'amazonaws.eu': ['eusc-de-east-1'],
 }
 
-/** Where clients sign for when they have no region: in us-east-1. */
+/** The endpoint for clients without a region; it is in us-east-1. */
 const GLOBAL = 'sts.amazonaws.com'
 
 const HOSTS = new Set([
@@ -27,7 +27,7 @@ export function isStsHost(host: string): boolean {
   return HOSTS.has(host)
 }
 
-/** @returns undefined for a region that is not known here */
+/** @returns undefined for an unknown region */
 export function stsHostOf(region: string): string | undefined {
   const found = Object.entries(REGIONS).find(([, regions]) => regions.includes(region))
   return found && `sts.${region}.${found[0]}`

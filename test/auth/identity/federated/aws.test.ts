@@ -203,7 +203,10 @@ describe('a login by AWS IAM', () => {
     const credentials = { accessKeyId: 'AKIAEXAMPLEEXAMPLE01', secretAccessKey: 'a third' }
     sts.know({ credentials, arn: 'arn:aws:sts::999999999999:assumed-role/123456789012/s' })
     const { status, detail } = await logIn(password({ credentials }))
-    expect([status, detail]).toEqual([401, { reason: 'nobody of account 999999999999 logs in here' }])
+    expect([status, detail]).toEqual([
+      401,
+      { reason: 'logins from AWS account 999999999999 are not enabled' },
+    ])
   })
 
   it('is told which rule decides also where a rule asks for its account', async () => {
