@@ -20,7 +20,10 @@ type LocalAuth = Pick<
   Config,
   'data' | 'host' | 'origin' | 'auth' | 'awsAccounts' | 'issuers' | 'stsEndpoint'
 > &
-  FirstPassword
+  FirstPassword & {
+    /** Derives keys from passwords. Default: in threads of their own, at the cost of production. */
+    readonly passwords?: Passwords
+  }
 
 /**
  * Logins on one machine. As long as nobody could log in, by an account or otherwise, there are none, and whoever is on this machine
@@ -42,7 +45,7 @@ export async function openAuth(
   const keyring = openSigningKeys(data)
   const believed = { awsAccounts, issuers: issuers ? readIssuers(issuers) : [], stsEndpoint }
   const federated = federatedLogins({ ...believed, clock: Date.now })
-  const passwords = new Passwords({ derivation: new PasswordThreads() })
+  const { passwords = new Passwords({ derivation: new PasswordThreads() }) } = options
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, federated, passwords })
   await makeFirstAdministrator(auth.accounts, options, tell)
   const remembered = new Cache<true>(Date.now, { ttl: CACHE_TTL_MS, maxEntries: 1 })

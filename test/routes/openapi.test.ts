@@ -217,14 +217,22 @@ function expectFits(document: Document, schema: object, value: unknown, what: st
   expect(fits, `${what}: ${JSON.stringify(validate.errors)} ${JSON.stringify(value)}`).toBe(true)
 }
 
-const validators = new WeakMap<object, ValidateFunction>()
+const validators = new Map<string, ValidateFunction>()
+const ajv = new Ajv2020({ strict: false, validateFormats: false })
+const ROOT_SCHEMA = 'longshore'
 
-/** Formats are left to the schemas that the server reads by. */
+/** Formats are left to the schemas that the server parses requests by. */
 function validatorOf({ components }: Document, schema: object): ValidateFunction {
-  const known = validators.get(schema)
-  if (known) return known
-  const ajv = new Ajv2020({ strict: false, validateFormats: false })
-  const validate = ajv.compile({ ...structuredClone(schema), components })
-  validators.set(schema, validate)
-  return validate
+  if (!ajv.getSchema(ROOT_SCHEMA))
+    ajv.addSchema({ $id: ROOT_SCHEMA, ...withAbsoluteReferences({ components }) })
+  const absolute = withAbsoluteReferences(schema)
+  const key = JSON.stringify(absolute)
+  const compiled = validators.get(key) ?? ajv.compile(absolute)
+  validators.set(key, compiled)
+  return compiled
+}
+
+/** Makes the references of a schema independent of the place where it stands, so that the components are compiled once. */
+function withAbsoluteReferences<T extends object>(schema: T): T {
+  return JSON.parse(JSON.stringify(schema).replaceAll('"$ref":"#/', `"$ref":"${ROOT_SCHEMA}#/`))
 }

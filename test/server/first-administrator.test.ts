@@ -7,6 +7,7 @@ import type { FirstPassword } from '../../server/first-administrator.ts'
 import { openAuth } from '../../server/local-auth.ts'
 import { basic } from '../support/auth.ts'
 import { MemoryTable } from '../support/memory-table.ts'
+import { cheapPasswords } from '../support/passwords.ts'
 import { TempDir } from '../support/temp-dir.ts'
 
 const PASSWORD = 'correct horse battery'
@@ -19,7 +20,7 @@ afterEach(() => scratch.remove())
 /** Starts on a table for others to reach, and returns what the log was told. */
 async function start(table: MemoryTable, password: FirstPassword, auth: 'auto' | 'open' = 'auto') {
   const told: string[] = []
-  const options = { data: scratch.path, host: '0.0.0.0', auth, ...password }
+  const options = { data: scratch.path, host: '0.0.0.0', auth, passwords: cheapPasswords, ...password }
   const opened = await openAuth(table, options, message => told.push(message))
   return { auth: opened, told }
 }
@@ -59,7 +60,9 @@ describe('the first administrator', () => {
   it('is not made again, and keeps a password that was changed', async () => {
     const table = new MemoryTable()
     await start(table, { adminPassword: PASSWORD })
-    await new Accounts({ table, clock: Date.now }).changeUser('admin', { password: 'another horse' })
+    await new Accounts({ table, clock: Date.now, passwords: cheapPasswords }).changeUser('admin', {
+      password: 'another horse',
+    })
     const { told } = await start(table, { adminPassword: PASSWORD })
     expect(told).toEqual(['LONGSHORE_ADMIN_PASSWORD is ignored, because there are accounts'])
     expect([await logsIn(table, PASSWORD), await logsIn(table, 'another horse')]).toEqual([false, true])
@@ -67,7 +70,7 @@ describe('the first administrator', () => {
 
   it('is not made beside another account, not even beside a robot', async () => {
     const table = new MemoryTable()
-    const accounts = new Accounts({ table, clock: Date.now })
+    const accounts = new Accounts({ table, clock: Date.now, passwords: cheapPasswords })
     await accounts.addRobot('ci', { grants: [{ may: ['pull'], on: ['**'] }] })
     await start(table, { adminPassword: PASSWORD })
     expect(await accounts.list('user')).toEqual([])
@@ -84,7 +87,7 @@ describe('the first administrator', () => {
     const table = new MemoryTable()
     const { told } = await start(table, { adminPassword: PASSWORD }, 'open')
     expect(told).toEqual([expect.stringContaining('--auth open')])
-    expect(await new Accounts({ table, clock: Date.now }).some()).toBe(false)
+    expect(await new Accounts({ table, clock: Date.now, passwords: cheapPasswords }).some()).toBe(false)
   })
 })
 

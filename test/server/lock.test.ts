@@ -2,6 +2,9 @@ import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
+import { keys } from '../../lambda/store/keys.ts'
+import { SqliteTable } from '../../lambda/store/sqlite/table.ts'
+import { databaseIn } from '../../server/data-folder.ts'
 import { lockFolder } from '../../server/lock.ts'
 import { LocalServer } from '../support/local-server.ts'
 import { freshFolder, ServerProcess } from './process.ts'
@@ -62,8 +65,8 @@ describe('the lock of a data folder', () => {
     rmSync(join(first.data, 'lock'))
 
     for (let attempt = 0; attempt < 2; attempt++)
-      await expect(LocalServer.start({ data: first.data })).rejects.toThrow(
-        /longshore: another process has \S+registry\.sqlite open, and the lock file is missing or was replaced: stop/,
+      expect(() => lockFolder(first.data)).toThrow(
+        /^another process has \S+registry\.sqlite open, and the lock file is missing or was replaced: stop/,
       )
 
     expect(existsSync(join(first.data, 'lock'))).toBe(false)
@@ -73,36 +76,47 @@ describe('the lock of a data folder', () => {
     ['made again by hand', lock => writeFileSync(lock, '')],
     ['replaced by a copy', lock => cpSync(`${lock}.old`, lock)],
   ])('refuses a second server when the lock file of the first was %s', async (_, replace) => {
-    await using first = await LocalServer.start()
-    const lock = join(first.data, 'lock')
+    using folder = freshFolder()
+    await using _first = await openFolder(folder.path)
+    const lock = join(folder.path, 'lock')
     renameSync(lock, `${lock}.old`)
     replace(lock)
 
-    await expect(LocalServer.start({ data: first.data })).rejects.toThrow(
-      'the lock file is missing or was replaced',
-    )
+    expect(() => lockFolder(folder.path)).toThrow('the lock file is missing or was replaced')
   })
 
-  it('is had again, without its file, when the server that had it is gone', async () => {
+  it('can be taken again without its file when the first server has ended', async () => {
     using folder = freshFolder()
-    const first = await LocalServer.start({ data: folder.path })
+    const first = await openFolder(folder.path)
     rmSync(join(folder.path, 'lock'))
-    await first.kill('SIGKILL')
+    await first[Symbol.asyncDispose]()
 
-    await using second = await LocalServer.start({ data: folder.path })
+    lockFolder(folder.path).release()
 
-    expect(second.running).toBe(true)
+    expect(existsSync(join(folder.path, 'lock'))).toBe(true)
   })
 
-  it('does not mind a shell that reads the database while the lock file is there', async () => {
+  it('does not conflict with a shell that reads the database while the lock file is present', async () => {
     using folder = freshFolder()
-    await (await LocalServer.start({ data: folder.path })).stop()
+    await (await openFolder(folder.path))[Symbol.asyncDispose]()
     const shell = new DatabaseSync(join(folder.path, 'registry.sqlite'), { readOnly: true })
     shell.prepare('SELECT count(*) FROM items').get()
 
-    await using server = await LocalServer.start({ data: folder.path })
+    expect(() => lockFolder(folder.path).release()).not.toThrow()
 
-    expect(server.running).toBe(true)
     shell.close()
   })
 })
+
+/** Locks a folder and opens its table, as a running server does. */
+async function openFolder(path: string): Promise<AsyncDisposable> {
+  const lock = lockFolder(path)
+  const table = new SqliteTable(databaseIn(path))
+  await table.get(keys.account('nobody'))
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await table.close()
+      lock.release()
+    },
+  }
+}
