@@ -27,7 +27,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
     const digest = await r.pushImage()
     return () => r.send(200, 'GET', `/manifests/${digest}`)
   },
-  'GET manifest by digest, over 350 KB': async r => {
+  'GET manifest by digest, above 350 KB': async r => {
     const digest = await r.pushImage({ note: 'x'.repeat(350_000) })
     return () => r.send(200, 'GET', `/manifests/${digest}`)
   },
@@ -39,22 +39,22 @@ const SCENES: Readonly<Record<string, Scene>> = {
     const digest = await r.pushBlob()
     return () => r.send(307, 'HEAD', `/blobs/${digest}`)
   },
-  'HEAD blob that is not there': async r => () => r.send(404, 'HEAD', `/blobs/${digestOf(r.bytes(10))}`),
-  'HEAD blob that is not there, while two direct uploads are open': async r => {
+  'HEAD missing blob': async r => () => r.send(404, 'HEAD', `/blobs/${digestOf(r.bytes(10))}`),
+  'HEAD missing blob, with two open direct uploads': async r => {
     await r.begin()
     await r.begin()
     return () => r.send(404, 'HEAD', `/blobs/${digestOf(r.bytes(10))}`)
   },
-  'HEAD blob that a client wrote directly and nobody has claimed': async r => {
+  'HEAD blob of a direct upload that is not adopted yet': async r => {
     const { digest } = await r.writeDirectly()
     return () => r.send(307, 'HEAD', `/blobs/${digest}`)
   },
   'POST upload': async r => () => r.begin(),
-  'Claim by the event of a direct upload': async r => {
+  'Adoption after the event of a direct upload': async r => {
     const { upload } = await r.writeDirectly()
     return () => r.claim(upload)
   },
-  'PUT upload with the whole blob': async r => {
+  'PUT upload with the complete blob': async r => {
     const [upload, bytes] = [await r.begin(), r.bytes(1000)]
     return () => r.send(201, 'PUT', `${upload}&digest=${digestOf(bytes)}`, bytes)
   },
@@ -79,7 +79,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
     const upload = await r.patch([...Array(12).fill(4 * MiB), 2 * MiB])
     return () => r.send(201, 'PUT', upload)
   },
-  'POST upload with the whole blob': async r => {
+  'POST upload with the complete blob': async r => {
     const bytes = r.bytes(1000)
     return () => r.send(201, 'POST', `/blobs/uploads/?digest=${digestOf(bytes)}`, bytes)
   },
@@ -100,7 +100,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
     const manifest = await r.prepare()
     return () => r.putManifest(manifest)
   },
-  'PUT manifest, the same again': async r => {
+  'PUT manifest, repeated': async r => {
     const manifest = await r.prepare()
     await r.putManifest(manifest)
     return () => r.putManifest(manifest)
@@ -109,11 +109,11 @@ const SCENES: Readonly<Record<string, Scene>> = {
     const manifest = await r.prepare({}, 60)
     return () => r.putManifest(manifest)
   },
-  'PUT manifest over 350 KB': async r => {
+  'PUT manifest above 350 KB': async r => {
     const manifest = await r.prepare({ note: 'x'.repeat(350_000) })
     return () => r.putManifest(manifest)
   },
-  'PUT manifest whose layer a client wrote directly': async r => {
+  'PUT manifest with a layer of a direct upload': async r => {
     const { digest, size } = await r.writeDirectly()
     const manifest = await r.prepare({}, 0, [{ mediaType: 'a/b', digest, size }])
     return () => r.putManifest(manifest)

@@ -10,19 +10,19 @@ import { MemoryTable } from '../support/memory-table.ts'
 
 const HOUR = 60 * 60 * 1000
 
-/** What an operation asked of the ports, in the columns of the table in docs/architecture.md. */
+/** The calls of the ports by one operation, in the columns of the table in docs/architecture.md. */
 interface Cost {
   readonly get: number
   readonly getMany: number
   readonly query: number
   readonly transact: number
-  /** Writes in all transactions together. */
+  /** The sum of the writes of all transactions. */
   readonly writes: number
-  /** Calls of the blob store that do I/O, in their order. */
+  /** The calls of the blob store that do I/O, in order. */
   readonly store: string
 }
 
-/** Brings a registry to where the operation begins, and returns the operation. */
+/** Prepares a registry for an operation, and returns the operation. */
 type Scene = (registry: Registry) => Promise<() => Promise<unknown>>
 
 const SCENES: Readonly<Record<string, Scene>> = {
@@ -39,15 +39,15 @@ const SCENES: Readonly<Record<string, Scene>> = {
     const digest = await r.pushImage('v1')
     return () => r.send('GET', `/v2/app/manifests/${digest}`)
   },
-  'GET manifest by digest, over 350 KB': async r => {
+  'GET manifest by digest, above 350 KB': async r => {
     const digest = await r.pushImage('v1', imageOf(LAYERS, { note: 'x'.repeat(350_000) }))
     return () => r.send('GET', `/v2/app/manifests/${digest}`)
   },
-  'GET manifest by tag, which the client has': async r => {
+  'GET manifest by tag, not modified': async r => {
     const digest = await r.pushImage('v1')
     return () => r.send('GET', '/v2/app/manifests/v1', '', undefined, { 'if-none-match': `"${digest}"` })
   },
-  'GET manifest by digest, over 350 KB, which the client has': async r => {
+  'GET manifest by digest, above 350 KB, not modified': async r => {
     const digest = await r.pushImage('v1', imageOf(LAYERS, { note: 'x'.repeat(350_000) }))
     return () =>
       r.send('GET', `/v2/app/manifests/${digest}`, '', undefined, { 'if-none-match': `"${digest}"` })
@@ -60,7 +60,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
     await r.pushBlob('layer')
     return () => r.send('HEAD', `/v2/app/blobs/${digestOf('layer')}`)
   },
-  'HEAD blob, last touched over a quarter of the grace ago': async r => {
+  'HEAD blob, last touched more than a quarter of the grace period ago': async r => {
     await r.pushBlob('layer')
     r.wait(7 * HOUR)
     return () => r.send('HEAD', `/v2/app/blobs/${digestOf('layer')}`)
@@ -78,7 +78,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
     const session = await r.begin()
     return () => r.send('DELETE', session)
   },
-  'PUT upload with the whole blob': async r => {
+  'PUT upload with the complete blob': async r => {
     const session = await r.begin()
     return () => r.send('PUT', `${session}?digest=${digestOf('layer')}`, 'layer')
   },
@@ -87,7 +87,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
     await r.send('PATCH', session, 'layer')
     return () => r.send('PUT', `${session}?digest=${digestOf('layer')}`)
   },
-  'POST upload with the whole blob': async r => () =>
+  'POST upload with the complete blob': async r => () =>
     r.send('POST', `${UPLOADS}?digest=${digestOf('layer')}`, 'layer'),
   'POST upload with a blob that the repository holds': async r => {
     await r.pushBlob('layer')
@@ -105,12 +105,12 @@ const SCENES: Readonly<Record<string, Scene>> = {
     await r.pushBlobs(LAYERS)
     return () => r.putManifest('v1', imageOf(LAYERS))
   },
-  'PUT manifest, another one by the same tag': async r => {
+  'PUT manifest that moves a tag': async r => {
     await r.pushImage('v1')
     await r.pushBlobs(['new'])
     return () => r.putManifest('v1', imageOf(['new', ...LAYERS.slice(1)]))
   },
-  'PUT manifest, the same again': async r => {
+  'PUT manifest, repeated': async r => {
     await r.pushImage('v1')
     return () => r.putManifest('v1', imageOf(LAYERS))
   },
@@ -119,7 +119,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
     for (const child of children) await r.pushImage('v1', child)
     return () => r.putManifest('v2', indexOf(children))
   },
-  'PUT index of two manifests, the same again': async r => {
+  'PUT index of two manifests, repeated': async r => {
     const children = [imageOf(LAYERS), imageOf(LAYERS.slice(1))]
     for (const child of children) await r.pushImage('v1', child)
     await r.putManifest('v2', indexOf(children))
@@ -130,7 +130,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
     await r.pushBlobs(layers)
     return () => r.putManifest('v1', imageOf(layers))
   },
-  'PUT manifest over 350 KB': async r => {
+  'PUT manifest above 350 KB': async r => {
     await r.pushBlobs(LAYERS)
     return () => r.putManifest('v1', imageOf(LAYERS, { note: 'x'.repeat(350_000) }))
   },
@@ -146,12 +146,12 @@ const SCENES: Readonly<Record<string, Scene>> = {
     await r.pushImage('v1')
     return () => r.send('GET', '/v2/app/tags/list')
   },
-  'GET referrers, under 100': async r => {
+  'GET referrers, fewer than 100': async r => {
     const digest = await r.pushImage('v1')
     return () => r.send('GET', `/v2/app/referrers/${digest}`)
   },
   'GET catalog': async r => () => r.send('GET', '/v2/_catalog'),
-  'Collector, nothing due': async r => {
+  'Collector run, nothing due': async r => {
     await r.pushImage('v1')
     return () => r.collect()
   },
@@ -160,14 +160,14 @@ const SCENES: Readonly<Record<string, Scene>> = {
 const UPLOADS = '/v2/app/blobs/uploads/'
 const LAYERS = ['one layer', 'another layer']
 
-describe('the table of costs in docs/architecture.md', () => {
+describe('the table of port calls in docs/architecture.md', () => {
   const documented = readTable()
 
-  it('lists what is counted here', () => {
+  it('lists every operation', () => {
     expect([...documented.keys()]).toEqual(Object.keys(SCENES))
   })
 
-  it.each(Object.entries(SCENES))('%s', async (name, scene) => {
+  it.each(Object.entries(SCENES))('has the exact calls of: %s', async (name, scene) => {
     const registry = new Registry()
     const operation = await scene(registry)
 
@@ -177,7 +177,7 @@ describe('the table of costs in docs/architecture.md', () => {
   })
 })
 
-/** A registry in memory whose calls of the ports are counted. */
+/** An in-memory registry that counts the calls of its ports. */
 class Registry {
   readonly #table = new MemoryTable()
   readonly #store = new MemoryBlobs()
@@ -210,7 +210,7 @@ class Registry {
     }
   }
 
-  /** The answer must be a success, or 304. */
+  /** Sends a request, which must succeed or return 304. */
   async send(
     method: string,
     target: string,
