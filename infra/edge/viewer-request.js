@@ -1,7 +1,7 @@
 // Sends each request to its origin by its head: whole blobs to the bucket, streams to the relay, all else to the API.
 //
 // CloudFront Functions, runtime 2.0: one file of at most 10 KB, no exports, ES 5.1 and little more: no
-// destructuring or spread, and `$` matches in front of a last line break too. See docs/decisions/0009-edge-links.md.
+// destructuring or spread, and `$` matches in front of a last line break too. See docs/decisions/0009-signed-urls.md.
 import cf from 'cloudfront'
 import crypto from 'crypto'
 

@@ -8,7 +8,7 @@ const KEY = /^[0-9A-Za-z_-]{43}$/
 
 /**
  * Signs URLs with which CloudFront passes requests to the bucket. `infra/edge/viewer-request.js` verifies them;
- * `docs/decisions/0009-edge-links.md` explains the format. Times are whole seconds since 1970.
+ * `docs/decisions/0009-signed-urls.md` explains the format. Times are whole seconds since 1970.
  */
 export class CloudFrontSigner {
   readonly #key: string
