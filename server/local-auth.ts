@@ -52,7 +52,7 @@ export async function openAuth(
   // Only that somebody can is remembered. While nobody can, each request reads a row: the first account, made through this server
   // or by another process on its folder, is in force with the next request.
   const canLogIn = async () => {
-    if (remembered.known('')) return true
+    if (remembered.peek('')) return true
     const somebody = federated.length > 0 || (await auth.accounts.some())
     return somebody && remembered.refresh('', async () => true)
   }

@@ -1,12 +1,13 @@
 interface Limits {
-  /** Milliseconds. */
+  /** How long a result is cached, in milliseconds. */
   readonly ttl: number
+  /** When the cache is full, the oldest entry is removed. */
   readonly maxEntries: number
-  /** Which rejections to cache too. Absent: none. */
+  /** Returns whether to cache a rejection too. By default no rejection is cached. */
   readonly cachesError?: (error: unknown) => boolean
 }
 
-/** Caches the newest results for a limited time. */
+/** Caches the results of asynchronous calls by key, for a limited time. */
 export class Cache<V> {
   readonly #ttl: number
   readonly #maxEntries: number
@@ -14,6 +15,7 @@ export class Cache<V> {
   readonly #cachesError: (error: unknown) => boolean
   readonly #entries = new Map<string, { readonly value: Promise<V>; readonly until: number }>()
 
+  /** @param clock the current time in milliseconds */
   constructor(clock: () => number, { ttl, maxEntries, cachesError = () => false }: Limits) {
     this.#clock = clock
     this.#ttl = ttl
@@ -21,18 +23,18 @@ export class Cache<V> {
     this.#cachesError = cachesError
   }
 
-  /** The cached result, if there is one. */
-  known(key: string): Promise<V> | undefined {
+  /** Returns the cached result if there is one, and computes nothing. */
+  peek(key: string): Promise<V> | undefined {
     const entry = this.#entries.get(key)
     return entry && entry.until > this.#clock() ? entry.value : undefined
   }
 
-  /** The cached result, or else that of `make`. Concurrent calls share one call of `make`. */
+  /** Returns the cached result, or calls `make` and caches its result. Concurrent calls share one call of `make`. */
   get(key: string, make: () => Promise<V>): Promise<V> {
-    return this.known(key) ?? this.refresh(key, make)
+    return this.peek(key) ?? this.refresh(key, make)
   }
 
-  /** Calls `make` and caches its result. */
+  /** Calls `make` and caches its result in place of the cached one. */
   refresh(key: string, make: () => Promise<V>): Promise<V> {
     const value = make()
     this.#entries.delete(key)
@@ -49,7 +51,7 @@ export class Cache<V> {
     this.#entries.delete(key)
   }
 
-  /** Forgets the entries whose key begins with this. */
+  /** Removes the entries whose key begins with the prefix. */
   forgetPrefix(prefix: string): void {
     for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#entries.delete(key)
   }

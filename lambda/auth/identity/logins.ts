@@ -74,7 +74,7 @@ export class Logins {
    */
   async byPassword({ name, password }: NameAndPassword, context: LoginContext): Promise<Identity> {
     const digest = this.#digest(name) + this.#digest(`${context.registry}\0${name}\0${password}`)
-    const known = this.#proven.known(digest)
+    const known = this.#proven.peek(digest)
     if (known) return known
     const proven = await this.#attempts.get(digest, () => this.#prove(name, password, context))
     this.#attempts.forget(digest)
