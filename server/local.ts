@@ -61,6 +61,6 @@ function openTable(path: string, reserve: Reserve): SqliteTable {
     return new SqliteTable(path)
   } catch (error) {
     if (!(error instanceof StorageFull)) throw error
-    return reserve.release() ? new SqliteTable(path) : new SqliteTable(path, { alone: true })
+    return reserve.release() ? new SqliteTable(path) : new SqliteTable(path, { exclusive: true })
   }
 }

@@ -50,9 +50,9 @@ export function openAwsRegistry({ config, secrets, readLimit, memory, passwords 
     region,
     endpoint: s3Endpoint,
     credentials,
-    ...(memory !== undefined && { memory }),
+    ...(memory !== undefined && { maxBufferBytes: memory }),
     ...(pull === 'edge' && {
-      through: (key, { digest, seconds }) =>
+      cdnUrl: (key, { digest, seconds }) =>
         origin + links().pullPath(digest, key, Math.floor(Date.now() / 1000) + seconds),
     }),
   })

@@ -2,25 +2,26 @@ import { parseRepositoryName, type RepositoryName } from '../protocol/name.ts'
 import { parseUploadId, type UploadId } from '../protocol/reference.ts'
 import type { ObjectName } from './blobs.ts'
 
-const DIRECT = /^direct\/([^/]+)\/(.+)$/s
+const DIRECT_OBJECT = /^direct\/([^/]+)\/(.+)$/s
 
-/** The session that a client wrote an object for, and its repository. */
+/** The upload session and the repository that a client wrote an object for, in a direct upload. */
 export interface DirectObject {
   readonly name: RepositoryName
   readonly upload: UploadId
 }
 
 /**
- * What a client writes into the store itself. Never where the session's own bytes go: else a session that was used both
- * ways could make one blob's row name the other's bytes. It tells its repository, because an event of the store tells no more.
+ * The name of the object that a direct upload writes. It differs from the name of the session's draft: otherwise a session that was
+ * used both ways could make the row of one blob name the bytes of another. It contains the repository, because an S3 event carries
+ * only the name of the object.
  */
 export function directObject({ name, upload }: DirectObject): ObjectName {
   return `direct/${upload}/${name}`
 }
 
-/** @returns undefined for any other object */
+/** Parses the name of a direct upload's object. @returns `undefined` for any other object */
 export function parseDirectObject(object: ObjectName): DirectObject | undefined {
-  const [, upload = '', name = ''] = DIRECT.exec(object) ?? []
+  const [, upload = '', name = ''] = DIRECT_OBJECT.exec(object) ?? []
   try {
     return { upload: parseUploadId(upload), name: parseRepositoryName(name) }
   } catch {

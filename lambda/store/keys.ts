@@ -4,24 +4,24 @@ import type { Tag, UploadId } from '../protocol/reference.ts'
 import type { Key } from './table.ts'
 
 /*
- * Every key that the registry writes. `#` is in no name, tag, digest or id, so no two keys can meet.
+ * Every key that the registry writes. No name, tag, digest or id contains `#`, so two different keys are never equal.
  *
  *   partition            sort                               row
  *   repositories         <name>                             RepositoryRow
  *   repository#<name>    tag#<tag>                          TagRow
- *                        tagged#<digest>#<tag>              which tags point at a manifest
+ *                        tagged#<digest>#<tag>              the tag points to the manifest
  *                        manifest#<digest>                  ManifestRow
- *                        parent#<child>#<parent>#<push>     which indexes hold a manifest, and the push that said so
+ *                        parent#<child>#<parent>#<push>     the index lists the manifest; the push that wrote the row
  *                        referrer#<subject>#<digest>        ReferrerRow
  *                        blob#<digest>                      LinkRow: the repository holds the blob
- *                        ref#<blob>#<manifest>#<push>       which manifests need a blob, and the push that said so
+ *                        ref#<blob>#<manifest>#<push>       the manifest needs the blob; the push that wrote the row
  *                        upload#<id>                        UploadRow
- *   blob#<digest>        object                             BlobRow: which object holds the bytes, for all repositories
+ *   blob#<digest>        object                             BlobRow: the object that holds the bytes, for all repositories
  *   garbage#<shard>      <due>#<id>                         GarbageRow: work for the collector
  *   accounts             <name>                             AccountRow: a user or a robot
- *   policy               current                            PolicyRow: who may do what
+ *   policy               current                            PolicyRow: the access policy
  *   refresh              <hash of the token>                RefreshRow: a login that can be renewed
- *   logins               <bucket>                           FailuresRow: logins that failed of late
+ *   logins               <bucket>                           FailuresRow: recent failed logins
  */
 
 const repository = (name: RepositoryName) => `repository#${name}`
@@ -32,7 +32,7 @@ const POLICY = 'policy'
 const REFRESH = 'refresh'
 const LOGINS = 'logins'
 
-/** The partitions that decide who may do what. Only who answers requests reads or writes them. */
+/** The partitions that decide about access. Only the code that serves requests reads or writes them. */
 export const ACCESS_PARTITIONS: readonly string[] = [ACCOUNTS, POLICY, REFRESH, LOGINS]
 
 export const keys = {
@@ -93,14 +93,14 @@ export const ranges = {
 
 const SHARDS = [...'0123456789abcdef']
 
-/** The partitions that hold garbage rows. Ids are random hex, so the first digit spreads the load over all of them. */
+/** The partitions that hold garbage rows. Ids are random hex, so their first digit spreads the load evenly. */
 export const GARBAGE_SHARDS: readonly string[] = SHARDS.map(shard => `garbage#${shard}`)
 
 function garbageShard(id: string): string {
   return `garbage#${id.charAt(0)}`
 }
 
-/** Milliseconds since 1970 in fixed width, so that text sorts as time does (until the year 33658). */
+/** Milliseconds since 1970 in fixed width, so that the order of the texts is the order of the times (until the year 33658). */
 function dueText(due: number): string {
   return String(due).padStart(15, '0')
 }

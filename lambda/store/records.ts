@@ -5,15 +5,15 @@ import type { Draft, ObjectName } from './blobs.ts'
 import type { Json, Key } from './table.ts'
 
 /*
- * The rows behind the keys of keys.ts. Times are milliseconds since 1970. Types, not interfaces: only a type is
- * seen to be a plain table item.
+ * The rows of the keys in keys.ts. Times are milliseconds since 1970. The rows are types, not interfaces: TypeScript does not accept
+ * an interface as a table item, because an interface has no index signature.
  */
 
 export type RepositoryRow = Key & {
   readonly created: number
-  /** The last push, to within an hour: rewriting it with every push would make all of them meet on one row. 0: was removed. */
+  /** The last push, to within an hour: an update with every push would make concurrent pushes conflict on one row. 0: removed. */
   readonly updated: number
-  /** Whether a garbage row will end this row of a removed repository. Absent in rows of older versions. */
+  /** Whether a garbage row exists that will delete this row of a removed repository. Absent in rows of older versions. */
   readonly collectable?: boolean
 }
 
@@ -24,77 +24,78 @@ export type TagRow = Key & {
   readonly pushed: number
 }
 
-/** Where a manifest's bytes are: in the row while they are small, else in an object of the blob store. */
+/** Where a manifest's bytes are: in the row if they are small, otherwise in an object of the blob store. */
 export type Content = { readonly bytes: Uint8Array } | { readonly object: ObjectName }
 
 export type ManifestRow = Key &
   Content & {
     readonly mediaType: string
     readonly size: number
-    /** The push that made this row. Its refs and parents carry the same id, so that those of another push can be told apart. */
+    /** The id of the push that wrote this row. The keys of its ref and parent rows contain it, which separates them from another push's. */
     readonly push: string
     readonly pushed: number
-    /** Counts the pushes that moved a tag here or listed the manifest in an index, so that a delete notices them. */
+    /** The number of pushes that moved a tag to this manifest or listed it in an index, so that a concurrent delete detects them. */
     readonly tagging: number
     readonly subject?: Digest
   }
 
 export type ReferrerRow = Key & {
-  /** By which listings are filtered. */
+  /** The referrers API filters by it. */
   readonly artifactType?: string
   /**
-   * What the referrers API answers, a descriptor in JSON: the names of annotations are a client's, and not every name
-   * can be an attribute. Without `annotations` when they are too large to be kept twice.
+   * The descriptor that the referrers API returns, as JSON text: clients choose the names of annotations, and not every name can be
+   * an attribute.
    */
   readonly descriptor: string
+  /** The descriptor lacks its `annotations`, because they are too large to be stored twice. */
   readonly abridged?: true
 }
 
-/** The repository holds the blob (invariant I5: it is readable there if and only if this row exists). */
+/** The repository holds the blob. Invariant I5: a blob can be read in a repository if and only if this row exists. */
 export type LinkRow = Key & {
   readonly object: ObjectName
   readonly size: number
-  /** The last time that a client was told, or relied on it, that the blob is here. */
+  /** The last time that a response confirmed the blob to a client, or that a client relied on it. */
   readonly touched: number
-  /** Counts the touches, for those that fall into one millisecond. */
+  /** The number of touches, which distinguishes touches within one millisecond. */
   readonly touches: number
 }
 
 export type BlobRow = Key & {
   readonly object: ObjectName
   readonly size: number
-  /** How many repositories hold the blob (invariant I2: the number of its link rows). */
+  /** The number of repositories that hold the blob. Invariant I2: it is the number of the blob's link rows. */
   readonly links: number
 }
 
 export type UploadRow = Key & {
   readonly draft: Draft
-  /** Counts the changes, so that of two at once one is refused. */
+  /** Incremented with every change, so that one of two concurrent changes fails. */
   readonly version: number
   readonly expires: number
-  /** Set once the last bytes are in and had this digest: from then on the session can only end as that blob. */
+  /** Set when the last bytes have arrived and had this digest. From then on the session can only become that blob. */
   readonly closing?: Digest
-  /** The client was told that it may write the whole blob into the store itself. */
+  /** The client was offered a direct upload. */
   readonly direct?: true
-  /** Who began it, by `subjectId`: nobody else can go on with it. */
+  /** The `subjectId` of the subject that began the session. Only this subject can continue it. */
   readonly owner?: string
 }
 
-/** A user or a robot. They share their names. */
+/** A user or a robot. No user has the name of a robot. */
 export type AccountRow = Key & {
   readonly kind: 'user' | 'robot'
-  /** Of a password, in the form of its scheme; of a robot's key, its SHA-256 in hex. */
+  /** The hash of a user's password, in the format of its scheme; or the SHA-256 of a robot's key, in hex. */
   readonly secret: string
   readonly groups?: readonly string[]
   readonly admin?: boolean
-  /** What a robot may do, as the policy module reads it. */
+  /** The grants of a robot, as lambda/auth/policy/schema.ts parses them. */
   readonly grants?: readonly Json[]
-  /** Which words the grants use (auth/grant.ts). Absent in rows of older versions. */
+  /** The format of the grants (lambda/auth/policy/schema.ts). Absent in rows of older versions. */
   readonly format?: number
   readonly created: number
   readonly expires?: number
   readonly disabled?: boolean
-  /** Counts what makes earlier tokens worthless: a new secret, a disabling. */
+  /** Incremented by every change that revokes earlier tokens: a new secret, or disabling the account. */
   readonly generation: number
   /** To within an hour. */
   readonly lastUsed?: number
@@ -102,41 +103,42 @@ export type AccountRow = Key & {
 
 export type PolicyRow = Key & {
   readonly document: string
-  /** Counts the changes, so that of two at once one is refused. */
+  /** Incremented with every change, so that one of two concurrent changes fails. */
   readonly version: number
-  /** Which words the rules use (auth/grant.ts). Absent in rows of older versions. */
+  /** The format of the grants in the rules (lambda/auth/policy/schema.ts). Absent in rows of older versions. */
   readonly format?: number
 }
 
 export type RefreshRow = Key & {
   readonly account: string
+  /** The generation of the account when the token was issued. */
   readonly generation: number
   readonly expires: number
 }
 
 export type FailuresRow = Key & {
   readonly count: number
-  /** When counting began. */
+  /** The time of the first counted failure. */
   readonly since: number
 }
 
-/** What the collector shall look at when it is due. Each says what may be gone, never that it is: the rows decide. */
+/** Something that the collector checks when it is due. A garbage row only says that it may be unreferenced; other rows decide. */
 export type Garbage =
-  /** A link that nothing may need any more. */
+  /** A link that may be unreferenced. */
   | { readonly what: 'link'; readonly repository: RepositoryName; readonly digest: Digest }
-  /** A blob that no repository may hold any more. */
+  /** A blob that may be in no repository. */
   | { readonly what: 'blob'; readonly digest: Digest }
   /** An object that no other row names. */
   | { readonly what: 'object'; readonly object: ObjectName }
-  /** A draft, committed or not, that no session names any more. */
+  /** A draft, committed or not, that no upload session names. */
   | { readonly what: 'draft'; readonly draft: Draft }
-  /** The row of a repository that was removed. It stays until pushes that read it before the removal are over. */
+  /** The row of a removed repository. It is kept until the pushes that read it before the removal have ended. */
   | { readonly what: 'repository'; readonly repository: RepositoryName }
-  /** A session that may have expired. */
+  /** An upload session that may have expired. */
   | { readonly what: 'upload'; readonly repository: RepositoryName; readonly upload: UploadId }
   /**
-   * The refs and parents that a push wrote, with the content of its manifest: to be taken back unless the manifest row
-   * carries this push. `taken` once the collector has begun, from when on the push can no longer finish.
+   * The ref and parent rows that a push wrote, and the content of its manifest. The collector removes them unless the manifest row
+   * has the id of this push. `taken` is set when the collector begins; the push can then no longer finish.
    */
   | ({
       readonly what: 'push'

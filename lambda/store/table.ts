@@ -1,10 +1,10 @@
-/** Where an item lives. Both parts are printable ASCII, so every store sorts them alike. */
+/** The key of an item. Both parts are printable ASCII, so every store sorts them in the same order. */
 export type Key = {
   readonly partition: string
   readonly sort: string
 }
 
-/** What an attribute may hold: JSON, and bytes at the top level of an item only. */
+/** The value of an attribute: JSON, or bytes. Bytes are allowed only at the top level of an item. */
 export type Value = Json | Uint8Array
 export type Json =
   | string
@@ -14,13 +14,13 @@ export type Json =
   | readonly Json[]
   | { readonly [name: string]: Json | undefined }
 
-/** An item is its key and its attributes. An attribute that is `undefined` is absent. */
+/** An item: its key and its attributes. An attribute that is `undefined` is absent. */
 export type Item = Key & { readonly [attribute: string]: Value | undefined }
 
-/** What must hold of the stored item for a write to go through. An attribute that is absent passes no test. */
+/** The condition on the stored item under which a write is made. An absent attribute passes no test. */
 export type Condition = 'absent' | 'present' | { readonly [attribute: string]: Test }
 
-/** The value that the attribute must equal. */
+/** The value that an attribute must equal. */
 export type Test = string | number | boolean
 
 export type Write =
@@ -30,55 +30,57 @@ export type Write =
   | { readonly check: Key; readonly if: Condition }
 
 /**
- * An update of an absent item makes it. `add` counts from 0 where the attribute is absent, and fails where it is no
- * number. Each attribute at most once, and none of the key's.
+ * The changes of an update, which creates the item if it is absent. `add` starts from 0 if the attribute is absent, and fails if the
+ * attribute is not a number. An attribute may be named once, and the key's attributes may not be named.
  */
 export interface Change {
   readonly set?: { readonly [attribute: string]: Value }
   readonly add?: { readonly [attribute: string]: number }
 }
 
-/**
- * Part of a partition, in the order of `sort`. `after` is a whole sort key, exclusive: where the previous page ended.
- * It need not exist, nor carry the prefix.
- */
+/** A part of a partition, in the order of `sort`. */
 export interface KeyRange {
   readonly prefix?: string
+  /** The complete sort key at which the previous page ended, exclusive. The item need not exist, and the key need not have the prefix. */
   readonly after?: string
+  /** The maximum number of items. */
   readonly limit?: number
 }
 
 /**
- * An ordered key-value table: partitions of items, each sorted by `sort`. What DynamoDB and SQLite both do well, and no more.
- * Every read sees all writes that were acknowledged before it began.
+ * An ordered key-value table: partitions of items, each sorted by `sort`. It offers only operations that both DynamoDB and SQLite do
+ * well. Every read sees all writes that were acknowledged before the read began.
  */
 export interface Table {
+  /** Returns the item; `undefined` if there is none. */
   get<T extends Item>(key: Key): Promise<T | undefined>
   /**
-   * The items in the order of the keys, `undefined` where there is none. A key may come twice and is answered twice.
+   * Returns the items in the order of the keys, with `undefined` for a missing item. If a key is given twice, its item is returned
+   * twice.
    * @throws {TypeError} for more than {@link MAX_KEYS} keys
    */
   getMany<T extends Item>(keys: readonly Key[]): Promise<(T | undefined)[]>
+  /** Returns the items of a partition, or of a range of it, in the order of `sort`. */
   query<T extends Item>(partition: string, range?: KeyRange): Promise<T[]>
   /**
-   * Applies every write or none, durably. Each item at most once, at most {@link MAX_WRITES} writes.
-   * @throws {ConditionFailed} when the stored items do not allow it
-   * @throws {TableBusy} when the store cannot take the write now and it may be tried again
+   * Applies all writes or none, durably. A transaction has at most {@link MAX_WRITES} writes and names an item once.
+   * @throws {ConditionFailed} when a condition does not hold
+   * @throws {TableBusy} when the store cannot accept the transaction now; the caller may try again
    * @throws {StorageFull} when there is no room
-   * @throws {TypeError} for a transaction that {@link checkWrites} refuses
+   * @throws {TypeError} for a transaction that {@link checkWrites} rejects
    */
   transact(...writes: readonly Write[]): Promise<void>
 }
 
-/** DynamoDB's bound on TransactWriteItems. */
+/** Maximum number of writes in a transaction: DynamoDB's limit for TransactWriteItems. */
 export const MAX_WRITES = 100
-/** DynamoDB's bound on BatchGetItem. */
+/** Maximum number of keys in a `getMany`: DynamoDB's limit for BatchGetItem. */
 export const MAX_KEYS = 100
 
-/** A write's condition did not hold, so nothing was written. */
+/** The condition of at least one write did not hold, so nothing was written. */
 export class ConditionFailed extends Error {
   override readonly name = 'ConditionFailed'
-  /** Which writes of the transaction were refused: indexes into its arguments, ascending, at least one. */
+  /** The indexes of the writes whose condition did not hold, ascending; at least one. */
   readonly failed: readonly number[]
   constructor(failed: readonly number[]) {
     super(`condition failed for write ${failed.join(', ')}`)
@@ -86,12 +88,12 @@ export class ConditionFailed extends Error {
   }
 }
 
-/** The store is throttling or in conflict, and stayed so through the adapter's own retries. */
+/** The store throttles requests, is unreachable, or transactions conflict, and the adapter's own retries failed too. */
 export class TableBusy extends Error {
   override readonly name = 'TableBusy'
 }
 
-/** Judges a condition against the stored item. Stores that evaluate conditions themselves must agree with this. */
+/** Evaluates a condition on the stored item. Stores that evaluate conditions themselves must give the same result. */
 export function conditionHolds(condition: Condition, item: Item | undefined): boolean {
   if (condition === 'absent') return item === undefined
   if (item === undefined) return false
@@ -99,7 +101,7 @@ export function conditionHolds(condition: Condition, item: Item | undefined): bo
   return Object.entries(condition).every(([attribute, test]) => item[attribute] === test)
 }
 
-/** The key that a write is about. */
+/** The key of the item that a write concerns. */
 export function keyOf(write: Write): Key {
   if ('put' in write) return write.put
   if ('update' in write) return write.update
@@ -108,22 +110,24 @@ export function keyOf(write: Write): Key {
 
 const KEY_PART = /^[ -~]{1,1024}$/
 
-/** What every adapter asks of a key, so that a mistake shows on the most lenient one. @throws {TypeError} */
+/** The rule is the same in every adapter, so that tests with one adapter find a mistake that another would reject. @throws {TypeError} */
 function checkKey({ partition, sort }: Key): void {
   for (const part of [partition, sort])
-    if (!KEY_PART.test(part)) throw new TypeError(`not a part of a key: ${JSON.stringify(part)}`)
+    if (!KEY_PART.test(part))
+      throw new TypeError(`a key part must be 1 to 1024 printable ASCII characters: ${JSON.stringify(part)}`)
 }
 
-/** What every adapter asks of {@link Table.getMany}. @throws {TypeError} */
+/** Validates the keys of a `get` or a `getMany`. Every adapter calls this. @throws {TypeError} */
 export function checkKeys(keys: readonly Key[]): void {
-  if (keys.length > MAX_KEYS) throw new TypeError(`${keys.length} keys at once`)
+  if (keys.length > MAX_KEYS)
+    throw new TypeError(`getMany takes at most ${MAX_KEYS} keys, not ${keys.length}`)
   keys.forEach(checkKey)
 }
 
-/** What every adapter asks of a transaction before it looks at any item. @throws {TypeError} */
+/** Validates a transaction. Every adapter calls this before it reads an item. @throws {TypeError} */
 export function checkWrites(writes: readonly Write[]): void {
   if (writes.length === 0 || writes.length > MAX_WRITES)
-    throw new TypeError(`a transaction of ${writes.length} writes`)
+    throw new TypeError(`a transaction must have 1 to ${MAX_WRITES} writes, not ${writes.length}`)
   const items = new Set<string>()
   for (const write of writes) {
     const key = keyOf(write)
@@ -131,11 +135,13 @@ export function checkWrites(writes: readonly Write[]): void {
     items.add(`${key.partition}\n${key.sort}`)
     if ('update' in write) checkChange(write.change)
   }
-  if (items.size < writes.length) throw new TypeError('a transaction names an item twice')
+  if (items.size < writes.length) throw new TypeError('a transaction must not name an item twice')
 }
 
 function checkChange({ set = {}, add = {} }: Change): void {
   const named = ['partition', 'sort', ...Object.keys(set), ...Object.keys(add)]
   if (new Set(named).size < named.length)
-    throw new TypeError(`an update names an attribute twice, or one of the key: ${named.slice(2).join(', ')}`)
+    throw new TypeError(
+      `an update must name an attribute once, and none of the key: ${named.slice(2).join(', ')}`,
+    )
 }

@@ -3,16 +3,22 @@ import type { Item, Json, Key, Value } from '../table.ts'
 
 export type Attributes = Record<string, AttributeValue>
 
-/** An item as DynamoDB keeps it. Attributes that are `undefined` are left out. */
+/** Converts an item or a key to DynamoDB's format. Attributes that are `undefined` are left out. */
 export function attributesOf(item: Item | Key): Attributes {
   return mapOf(item)
 }
 
-/** The names are a client's in part (annotations), `__proto__` included: entries, unlike assignment, take any. */
+/**
+ * Converts an item from DynamoDB's format. Clients choose some of the names (annotations), and may choose `__proto__`:
+ * `Object.fromEntries` sets it as an ordinary property, and an assignment would not.
+ */
 export function itemOf(attributes: Attributes): Item {
-  return Object.fromEntries(Object.entries(attributes).map(([name, one]) => [name, plainOf(one)])) as Item
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, one]) => [name, fromAttribute(one)]),
+  ) as Item
 }
 
+/** Converts a value to DynamoDB's format. */
 export function attributeOf(value: Value): AttributeValue {
   if (value instanceof Uint8Array) return { B: value }
   if (typeof value === 'string') return { S: value }
@@ -24,21 +30,21 @@ export function attributeOf(value: Value): AttributeValue {
 }
 
 function mapOf(members: Readonly<Record<string, Value | undefined>>): Attributes {
-  const given = Object.entries(members).filter((entry): entry is [string, Value] => entry[1] !== undefined)
-  return Object.fromEntries(given.map(([name, value]) => [name, attributeOf(value)]))
+  const present = Object.entries(members).filter((entry): entry is [string, Value] => entry[1] !== undefined)
+  return Object.fromEntries(present.map(([name, value]) => [name, attributeOf(value)]))
 }
 
-/** Only what {@link attributeOf} writes: no sets. */
-function plainOf(attribute: AttributeValue): Value {
+/** The inverse of {@link attributeOf}, which writes no sets. */
+function fromAttribute(attribute: AttributeValue): Value {
   if (attribute.S !== undefined) return attribute.S
   if (attribute.N !== undefined) return Number(attribute.N)
   if (attribute.B !== undefined) return attribute.B
   if (attribute.BOOL !== undefined) return attribute.BOOL
-  if (attribute.L !== undefined) return attribute.L.map(one => plainOf(one) as Json)
+  if (attribute.L !== undefined) return attribute.L.map(one => fromAttribute(one) as Json)
   return attribute.M === undefined ? null : (itemOf(attribute.M) as Json)
 }
 
-/** `Array.isArray` does not tell a readonly list from the other values. */
+/** `Array.isArray` alone does not narrow the type to a readonly array. */
 function isList(value: Value): value is readonly Json[] {
   return Array.isArray(value)
 }

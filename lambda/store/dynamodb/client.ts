@@ -1,21 +1,25 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 
-/** Milliseconds. DynamoDB answers within a tenth of that. The SDK's four attempts are over before API Gateway gives up, after 30 s. */
-const TIMEOUT = 5_000
+/**
+ * DynamoDB responds within a tenth of this time. The SDK's four attempts end before the integration timeout of API Gateway, which is
+ * 30 seconds.
+ */
+const TIMEOUT_MS = 5_000
 
 interface Settings {
-  /** Without it the SDK finds it, as it finds the credentials. */
+  /** By default the SDK finds the region, as it finds the credentials. */
   readonly region?: string
-  /** Of another server than Amazon's; without it the SDK reads it from the environment. */
+  /** The URL of an emulator. By default the SDK reads the endpoint from the environment, or uses AWS. */
   readonly endpoint?: string
-  readonly timeout?: number
+  /** How long to wait for a connection, and for a response. */
+  readonly timeoutMs?: number
 }
 
-/** The client of DynamoDB, which gives up a connection on which no answer comes. The SDK's own would wait for ever. */
-export function createDynamoClient({ timeout = TIMEOUT, ...settings }: Settings = {}): DynamoDBClient {
+/** Creates a DynamoDB client with timeouts. The SDK's default client waits for a response without a limit. */
+export function createDynamoClient({ timeoutMs = TIMEOUT_MS, ...settings }: Settings = {}): DynamoDBClient {
   const requestHandler = {
-    connectionTimeout: timeout,
-    requestTimeout: timeout,
+    connectionTimeout: timeoutMs,
+    requestTimeout: timeoutMs,
     throwOnRequestTimeout: true,
   }
   return new DynamoDBClient({ ...settings, requestHandler })

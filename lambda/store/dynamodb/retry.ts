@@ -1,19 +1,19 @@
 import { TableBusy } from '../table.ts'
 
-/** How often to repeat a request to a table that is busy. */
+/** How to retry requests that DynamoDB throttles or that conflict. */
 export interface RetryPolicy {
-  /** Attempts in all, the first included. */
-  readonly attempts: number
-  /** Resolves after so many milliseconds. */
+  /** Including the first attempt. */
+  readonly maxAttempts: number
+  /** Resolves after this many milliseconds. */
   readonly sleep: (ms: number) => Promise<void>
-  /** From 0 up to but not including 1. */
+  /** Returns a random number from 0 to 1, excluding 1. */
   readonly random: () => number
 }
 
-const FIRST_WAIT = 25
-const MAX_WAIT = 1_000
+const BASE_DELAY_MS = 25
+const MAX_DELAY_MS = 1_000
 
-/** DynamoDB's names for errors that a later attempt may not meet. */
+/** The names of DynamoDB errors after which a later attempt may succeed. */
 const TRANSIENT = new Set([
   'InternalServerError',
   'LimitExceededException',
@@ -27,24 +27,25 @@ const TRANSIENT = new Set([
   'TransactionInProgressException',
 ])
 
-/** @param name of an error, or the code of a cancellation reason */
+/** Whether a later attempt may succeed. @param name the name of an error, or the code of a cancellation reason */
 export function isTransient(name: string | undefined): boolean {
   return TRANSIENT.has(name ?? '')
 }
 
 /**
- * Makes attempts until one succeeds. The pauses grow, and are random so that requests which collided once do not collide again.
- * @param attempt resolves to {@link RETRY} when it may be repeated
+ * Makes attempts until one succeeds. Delays grow exponentially and are random, so that conflicting requests do not conflict again.
+ * @param attempt resolves to {@link RETRY} to request another attempt
  * @throws {TableBusy} after the last attempt
  */
 export async function retry<T>(policy: RetryPolicy, attempt: () => Promise<T | typeof RETRY>): Promise<T> {
-  const { attempts, sleep, random } = policy
-  for (let made = 1; ; made++) {
+  const { maxAttempts, sleep, random } = policy
+  for (let attempts = 1; ; attempts++) {
     const result = await attempt()
     if (result !== RETRY) return result
-    if (made === attempts) throw new TableBusy(`DynamoDB was busy ${made} times`)
-    await sleep(random() * Math.min(MAX_WAIT, FIRST_WAIT * 2 ** made))
+    if (attempts === maxAttempts) throw new TableBusy(`DynamoDB was busy in ${attempts} attempts`)
+    await sleep(random() * Math.min(MAX_DELAY_MS, BASE_DELAY_MS * 2 ** attempts))
   }
 }
 
+/** The result of an attempt that must be repeated. */
 export const RETRY = Symbol('retry')

@@ -32,15 +32,15 @@ import { type Attributes, attributesOf, itemOf } from './attributes.ts'
 import { expressionOf } from './expressions.ts'
 import { isTransient, RETRY, type RetryPolicy, retry } from './retry.ts'
 
-/** Six attempts take about a second, well within what clients wait for an answer. */
-const DEFAULT_RETRY_POLICY: RetryPolicy = { attempts: 6, sleep: ms => sleep(ms), random: Math.random }
+/** Six attempts take about a second. Clients wait much longer for a response. */
+const DEFAULT_RETRY_POLICY: RetryPolicy = { maxAttempts: 6, sleep: ms => sleep(ms), random: Math.random }
 
 /**
- * The table in DynamoDB, with the string attributes `partition` and `sort` for its key. Every read is strongly
- * consistent. A lone write is a plain one, at half the price of a transaction.
+ * A {@link Table} in DynamoDB. Its key is the string attributes `partition` and `sort`. Every read is strongly consistent. A single
+ * write is sent as a plain request, which costs half as much as a transaction.
  *
- * The client's own retries look after lost connections and throttling; ours, behind them, after conflicts of
- * transactions, which the SDK does not repeat. When no connection is to be had even so, the table is busy.
+ * The SDK retries lost connections and throttled requests. This class also retries transaction conflicts, which the SDK does not. When
+ * DynamoDB remains unreachable, the call fails with {@link TableBusy}.
  */
 export class DynamoTable implements Table {
   readonly #client: DynamoDBClient
@@ -55,7 +55,7 @@ export class DynamoTable implements Table {
 
   async get<T extends Item>(key: Key): Promise<T | undefined> {
     checkKeys([key])
-    const { Item } = await this.#persist(() =>
+    const { Item } = await this.#retried(() =>
       this.#client.send(
         new GetItemCommand({ TableName: this.#name, Key: keyOnly(key), ConsistentRead: true }),
       ),
@@ -66,36 +66,36 @@ export class DynamoTable implements Table {
   async getMany<T extends Item>(keys: readonly Key[]): Promise<(T | undefined)[]> {
     checkKeys(keys)
     const found = new Map<string, Item>()
-    let wanted = [...new Map(keys.map(key => [nameOf(key), keyOnly(key)])).values()]
-    while (wanted.length > 0) {
-      const { items, left } = await this.#persist(() => this.#getSome(wanted))
-      for (const item of items) found.set(nameOf(item), item)
-      wanted = left
+    let missing = [...new Map(keys.map(key => [keyText(key), keyOnly(key)])).values()]
+    while (missing.length > 0) {
+      const { items, unprocessed } = await this.#retried(() => this.#getBatch(missing))
+      for (const item of items) found.set(keyText(item), item)
+      missing = unprocessed
     }
-    return keys.map(key => found.get(nameOf(key)) as T | undefined)
+    return keys.map(key => found.get(keyText(key)) as T | undefined)
   }
 
   async query<T extends Item>(partition: string, range: KeyRange = {}): Promise<T[]> {
     const { prefix = '', after = '', limit = Number.POSITIVE_INFINITY } = range
-    const isWithin = after.startsWith(prefix)
-    if (!isWithin && after > prefix) return []
+    const isInRange = after.startsWith(prefix)
+    if (!isInRange && after > prefix) return []
     const items: Item[] = []
-    // DynamoDB accepts a start key that does not exist, but only one inside the queried range. One before the range means its beginning.
-    let from = after !== '' && isWithin ? keyOnly({ partition, sort: after }) : undefined
+    // DynamoDB accepts a start key that does not exist, but only within the queried range. If it is before the range, start at the beginning.
+    let startKey = after !== '' && isInRange ? keyOnly({ partition, sort: after }) : undefined
     while (items.length < limit) {
-      const page = new QueryCommand({
+      const command = new QueryCommand({
         TableName: this.#name,
         ConsistentRead: true,
         KeyConditionExpression: prefix === '' ? '#p = :p' : '#p = :p AND begins_with(#s, :s)',
         ExpressionAttributeNames: { '#p': 'partition', ...(prefix !== '' && { '#s': 'sort' }) },
         ExpressionAttributeValues: { ':p': { S: partition }, ...(prefix !== '' && { ':s': { S: prefix } }) },
-        ExclusiveStartKey: from,
+        ExclusiveStartKey: startKey,
         Limit: Number.isFinite(limit) ? limit - items.length : undefined,
       })
-      const { Items = [], LastEvaluatedKey } = await this.#persist(() => this.#client.send(page))
+      const { Items = [], LastEvaluatedKey } = await this.#retried(() => this.#client.send(command))
       items.push(...Items.map(itemOf))
       if (!LastEvaluatedKey) break
-      from = LastEvaluatedKey
+      startKey = LastEvaluatedKey
     }
     return items as T[]
   }
@@ -108,50 +108,51 @@ export class DynamoTable implements Table {
     if (!conditionHolds(only.if, await this.get(only.check))) throw new ConditionFailed([0])
   }
 
-  async #getSome(Keys: Attributes[]): Promise<{ items: Item[]; left: Attributes[] } | typeof RETRY> {
+  async #getBatch(Keys: Attributes[]): Promise<{ items: Item[]; unprocessed: Attributes[] } | typeof RETRY> {
     const RequestItems = { [this.#name]: { Keys, ConsistentRead: true } }
-    const answer = await this.#client.send(new BatchGetItemCommand({ RequestItems }))
-    const items = (answer.Responses?.[this.#name] ?? []).map(itemOf)
-    const left = answer.UnprocessedKeys?.[this.#name]?.Keys ?? []
-    // What does not fit into 16 MB is left over, and so is what is throttled. Only of the latter there may be no progress.
-    return left.length < Keys.length ? { items, left } : RETRY
+    const response = await this.#client.send(new BatchGetItemCommand({ RequestItems }))
+    const items = (response.Responses?.[this.#name] ?? []).map(itemOf)
+    const unprocessed = response.UnprocessedKeys?.[this.#name]?.Keys ?? []
+    // Keys are unprocessed if their items exceed 16 MB together, or if DynamoDB throttles. Without progress it was throttling.
+    return unprocessed.length < Keys.length ? { items, unprocessed } : RETRY
   }
 
   async #writeOne(write: Exclude<Write, { check: Key }>): Promise<void> {
-    let sent = 0
+    let requests = 0
     try {
-      await this.#persist(() => {
-        sent++
+      await this.#retried(() => {
+        requests++
         return this.#send(write)
       })
     } catch (error) {
       if (!(error instanceof ConditionalCheckFailedException)) throw error
       const { attempts = 1 } = error.$metadata
       const stored = error.Item && itemOf(error.Item)
-      if (sent + attempts > 2 && isDone(write, stored)) return
+      const wasRepeated = requests + attempts > 2
+      if (wasRepeated && isApplied(write, stored)) return
       throw new ConditionFailed([0])
     }
   }
 
   #send(write: Exclude<Write, { check: Key }>): Promise<unknown> {
-    const about = {
+    const common = {
       TableName: this.#name,
       ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
       ...expressionOf(write),
     } as const
     if ('put' in write)
-      return this.#client.send(new PutItemCommand({ ...about, Item: attributesOf(write.put) }))
+      return this.#client.send(new PutItemCommand({ ...common, Item: attributesOf(write.put) }))
     const Key = keyOnly(keyOf(write))
     return 'update' in write
-      ? this.#client.send(new UpdateItemCommand({ ...about, Key }))
-      : this.#client.send(new DeleteItemCommand({ ...about, Key }))
+      ? this.#client.send(new UpdateItemCommand({ ...common, Key }))
+      : this.#client.send(new DeleteItemCommand({ ...common, Key }))
   }
 
-  /** Under one token repeating it changes nothing once it is done: no answer that was lost counts twice. */
+  /** The client request token makes the transaction idempotent: a retry after a lost response does not apply it twice. */
   #transactAll(writes: readonly Write[]): Promise<void> {
     const TransactItems = writes.map(write => this.#transactItem(write))
     const ClientRequestToken = randomUUID()
-    return this.#persist<void>(async () => {
+    return this.#retried<void>(async () => {
       try {
         await this.#client.send(new TransactWriteItemsCommand({ TransactItems, ClientRequestToken }))
         return undefined
@@ -160,29 +161,30 @@ export class DynamoTable implements Table {
         const codes = (error.CancellationReasons ?? []).map(reason => reason.Code ?? 'None')
         const failed = [...codes.keys()].filter(i => codes[i] === 'ConditionalCheckFailed')
         if (failed.length > 0) throw new ConditionFailed(failed)
-        const others = codes.filter(code => code !== 'None')
-        if (others.length > 0 && others.every(isTransient)) return RETRY
+        const causes = codes.filter(code => code !== 'None')
+        if (causes.length > 0 && causes.every(isTransient)) return RETRY
         throw error
       }
     })
   }
 
   #transactItem(write: Write): TransactWriteItem {
-    const about = { TableName: this.#name, ...expressionOf(write) }
-    if ('put' in write) return { Put: { ...about, Item: attributesOf(write.put) } }
+    const common = { TableName: this.#name, ...expressionOf(write) }
+    if ('put' in write) return { Put: { ...common, Item: attributesOf(write.put) } }
     const Key = keyOnly(keyOf(write))
-    if ('update' in write) return { Update: { UpdateExpression: '', ...about, Key } }
-    if ('delete' in write) return { Delete: { ...about, Key } }
-    return { ConditionCheck: { ConditionExpression: '', ...about, Key } }
+    if ('update' in write) return { Update: { UpdateExpression: '', ...common, Key } }
+    if ('delete' in write) return { Delete: { ...common, Key } }
+    return { ConditionCheck: { ConditionExpression: '', ...common, Key } }
   }
 
-  #persist<T>(attempt: () => Promise<T | typeof RETRY>): Promise<T> {
+  #retried<T>(attempt: () => Promise<T | typeof RETRY>): Promise<T> {
     return retry(this.#retryPolicy, async () => {
       try {
         return await attempt()
       } catch (error) {
         if (error instanceof Error && isTransient(error.name)) return RETRY
-        if (isUnreachable(error)) throw new TableBusy('DynamoDB does not answer', { cause: error })
+        if (isUnreachable(error))
+          throw new TableBusy('DynamoDB is overloaded or unreachable', { cause: error })
         throw error
       }
     })
@@ -190,11 +192,11 @@ export class DynamoTable implements Table {
 }
 
 /**
- * Whether the item is as a write of ours would have left it. Asked when the condition failed on an attempt that was not
- * the first: the one before may have been done, and only its answer lost. Of an update nobody can tell, and whoever sent
- * it must look again, as after any condition that failed.
+ * Whether the stored item is what the write would have produced. When the condition fails on a repeated attempt, an earlier attempt may
+ * have been applied, and only its response lost. For an update this cannot be determined: the caller must read the item again, as after
+ * any failed condition.
  */
-function isDone(write: Write, stored: Item | undefined): boolean {
+function isApplied(write: Write, stored: Item | undefined): boolean {
   if ('put' in write)
     return stored !== undefined && isDeepStrictEqual(stored, itemOf(attributesOf(write.put)))
   return 'delete' in write && stored === undefined
@@ -204,6 +206,6 @@ function keyOnly({ partition, sort }: Key): Attributes {
   return { partition: { S: partition }, sort: { S: sort } }
 }
 
-function nameOf({ partition, sort }: Key): string {
+function keyText({ partition, sort }: Key): string {
   return `${partition}\n${sort}`
 }

@@ -14,30 +14,30 @@ import {
 import { HashCache } from '../shared/hash-cache.ts'
 import { checkObjectName } from '../shared/object-name.ts'
 import { WriteLock } from '../shared/write-lock.ts'
-import { ignoreNotFound, makeDirectory, mapDiskFull, syncDirectory } from './durable.ts'
+import { ignoreNotFound, makeDirectory, mapFileErrors, syncDirectory } from './durable.ts'
 import { FileReader } from './reader.ts'
 import { writeBytes } from './writer.ts'
 
-const MOST_HASHES = 1000
+const MAX_CACHED_HASHES = 1000
 
 /**
- * Bytes in files of one folder, for one process:
+ * A {@link BlobStore} that keeps bytes in the files of one folder. Only one process may use the folder:
  *
- *     <root>/drafts/<object>                        a draft; what lies beyond the draft's size does not count
+ *     <root>/drafts/<object>                        a draft; bytes beyond the draft's size are ignored
  *     <root>/blobs/<first two characters>/<object>  an object
  *
- * An object's bytes are in one of the two places, never in both: commit is a rename.
+ * The bytes are in one of the two places, never in both: a commit renames the file.
  */
 export class FileBlobs implements BlobStore {
   readonly #root: string
-  readonly #hashes = new HashCache(MOST_HASHES)
-  readonly #writers = new WriteLock()
+  readonly #hashes = new HashCache(MAX_CACHED_HASHES)
+  readonly #locks = new WriteLock()
 
   private constructor(root: string) {
     this.#root = root
   }
 
-  /** Makes the folder where there is none. */
+  /** Opens a store, and creates its folder if it does not exist. */
   static async open(root: string): Promise<FileBlobs> {
     await makeDirectory(join(root, 'drafts'))
     await makeDirectory(join(root, 'blobs'))
@@ -50,18 +50,18 @@ export class FileBlobs implements BlobStore {
   }
 
   append(draft: Draft, bytes: Bytes): Promise<Draft> {
-    return this.#alone(draft.object, async () => {
-      const hash = await mapDiskFull(() => this.#hash(draft, draft.algorithm))
+    return this.#withLock(draft.object, async () => {
+      const hash = await mapFileErrors(() => this.#hash(draft, draft.algorithm))
       this.#hashes.keep(draft, hash.copy())
-      const file = await mapDiskFull(() => this.#openAtEnd(draft))
+      const file = await mapFileErrors(() => this.#openAtEnd(draft))
       try {
         const size = await writeBytes(file, draft.size, bytes, hash)
-        await mapDiskFull(() => file.datasync())
+        await mapFileErrors(() => file.datasync())
         const longer = { ...draft, size }
         this.#hashes.keep(longer, hash)
         return longer
       } catch (error) {
-        // Gives the room back now. Should this fail, the next append does it.
+        // Frees the disk space now. If this fails, the next append does it.
         await file.truncate(draft.size).catch(() => {})
         throw error
       } finally {
@@ -71,17 +71,18 @@ export class FileBlobs implements BlobStore {
   }
 
   async digest(draft: Draft, algorithm: Algorithm): Promise<Digest> {
-    const hash = await mapDiskFull(() => this.#hash(draft, algorithm))
+    const hash = await mapFileErrors(() => this.#hash(draft, algorithm))
     return digestOf(algorithm, hash.digest('hex'))
   }
 
   commit(draft: Draft): Promise<void> {
     const { object, size } = draft
-    return this.#alone(object, () =>
-      mapDiskFull(async () => {
-        const there = await this.stat(object)
-        if (there && there.size !== size) throw new DraftBusy(`${object} is there already`)
-        if (!there) {
+    return this.#withLock(object, () =>
+      mapFileErrors(async () => {
+        const existing = await this.stat(object)
+        if (existing && existing.size !== size)
+          throw new DraftBusy(`object ${object} already exists with another size`)
+        if (!existing) {
           const file = await this.#openAtEnd(draft)
           try {
             await file.sync()
@@ -91,7 +92,7 @@ export class FileBlobs implements BlobStore {
           await makeDirectory(this.#shard(object))
           await rename(this.#draft(object), this.#object(object))
         }
-        // Also when an earlier commit did the rename: it may have been cut short before this.
+        // Also after a rename by an earlier commit, which may have been interrupted before it synced.
         await syncDirectory(this.#shard(object))
         await syncDirectory(this.#drafts)
       }),
@@ -99,19 +100,21 @@ export class FileBlobs implements BlobStore {
   }
 
   async discard({ object }: Draft): Promise<void> {
-    this.#writers.discard(object)
-    await mapDiskFull(() => this.#remove(object))
+    this.#locks.discard(object)
+    await mapFileErrors(() => this.#remove(object))
   }
 
   read(object: ObjectName, range?: ByteRange): Promise<Bytes> {
-    return mapDiskFull(async () => {
+    return mapFileErrors(async () => {
       const file = await ignoreNotFound(open(this.#object(object), 'r'))
-      if (!file) throw new ObjectMissing(`${object} has no file`)
+      if (!file) throw new ObjectMissing(`object ${object} has no file`)
       try {
         const { size } = await file.stat()
         const end = range ? range.last + 1 : size
         if (size < end)
-          throw new ObjectMissing(`${object} has a file of ${size} bytes, too short for byte ${end - 1}`)
+          throw new ObjectMissing(
+            `the file of object ${object} has ${size} bytes, so byte ${end - 1} is missing`,
+          )
         return new FileReader(file, range?.first ?? 0, end)
       } catch (error) {
         await file.close()
@@ -121,33 +124,32 @@ export class FileBlobs implements BlobStore {
   }
 
   stat(object: ObjectName): Promise<{ readonly size: number } | undefined> {
-    return mapDiskFull(async () => {
+    return mapFileErrors(async () => {
       const found = await ignoreNotFound(stat(this.#object(object)))
       return found && { size: found.size }
     })
   }
 
   /**
-   * A hard link that takes the place of the damaged file in one rename. It needs no room and copies nothing, and open readers keep the
-   * file that they have. Its name on the way is that of `by`'s draft, so a crash leaves nothing that deleting `by` would not remove.
+   * Renames a hard link to the intact file over the damaged one. This needs no disk space and copies nothing, and open readers keep
+   * their file. The temporary name is that of the intact object's draft, so after a crash, deleting the intact object removes it.
    */
-  restore(damaged: ObjectName, by: ObjectName): Promise<void> {
-    return mapDiskFull(async () => {
-      const whole = this.#object(by)
-      const onTheWay = this.#draft(by)
-      await rm(onTheWay, { force: true })
-      await link(whole, onTheWay)
+  restore(damaged: ObjectName, intact: ObjectName): Promise<void> {
+    return mapFileErrors(async () => {
+      const temporary = this.#draft(intact)
+      await rm(temporary, { force: true })
+      await link(this.#object(intact), temporary)
       await makeDirectory(this.#shard(damaged))
-      await rename(onTheWay, this.#object(damaged))
-      // A rename does nothing where both names have the same file already.
-      await rm(onTheWay, { force: true })
+      await rename(temporary, this.#object(damaged))
+      // If both names are already the same file, the rename does nothing and leaves the temporary name.
+      await rm(temporary, { force: true })
       await syncDirectory(this.#shard(damaged))
     })
   }
 
-  /** Also the draft, which is what a crash in the middle of {@link commit} has left of an object that a row names. */
+  /** Deletes the draft too: after a crash during {@link commit}, the draft can be the only file of an object that a row names. */
   delete(object: ObjectName): Promise<void> {
-    return mapDiskFull(async () => {
+    return mapFileErrors(async () => {
       await rm(this.#object(object), { force: true })
       await ignoreNotFound(syncDirectory(this.#shard(object)))
       const wasDraft = await ignoreNotFound(unlink(this.#draft(object)).then(() => true))
@@ -155,19 +157,20 @@ export class FileBlobs implements BlobStore {
     })
   }
 
-  /** Nobody reaches the files but through us. */
+  /** Returns no URL, because clients can reach the files only through the registry. */
   async presign(): Promise<undefined> {}
 
-  #alone<T>(object: ObjectName, work: () => Promise<T>): Promise<T> {
-    return this.#writers.alone(object, work, () => this.#remove(object))
+  #withLock<T>(object: ObjectName, work: () => Promise<T>): Promise<T> {
+    return this.#locks.withLock(object, work, () => this.#remove(object))
   }
 
-  /** The draft's file, from which all that does not belong to the draft is gone. */
+  /** Opens the draft's file and truncates it to the draft's size. */
   async #openAtEnd(draft: Draft): Promise<FileHandle> {
     const file = (await ignoreNotFound(open(this.#draft(draft.object), 'r+'))) ?? (await this.#create(draft))
     try {
       const { size } = await file.stat()
-      if (size < draft.size) throw new ObjectMissing(`${draft.object} has ${size} bytes of ${draft.size}`)
+      if (size < draft.size)
+        throw new ObjectMissing(`draft ${draft.object} has ${size} of its ${draft.size} bytes`)
       if (size > draft.size) await file.truncate(draft.size)
       return file
     } catch (error) {
@@ -177,7 +180,7 @@ export class FileBlobs implements BlobStore {
   }
 
   async #create({ object, size }: Draft): Promise<FileHandle> {
-    if (size > 0) throw new ObjectMissing(`${object} has no file, but ${size} bytes`)
+    if (size > 0) throw new ObjectMissing(`draft ${object} has no file for its ${size} bytes`)
     const file = await open(this.#draft(object), 'wx')
     try {
       await syncDirectory(this.#drafts)
@@ -188,18 +191,18 @@ export class FileBlobs implements BlobStore {
     }
   }
 
-  /** From memory where it is there; after a restart, and for another algorithm, from the file. */
+  /** The hash of the draft's bytes: from the cache if it is there, otherwise from the file (after a restart, or for another algorithm). */
   async #hash(draft: Draft, algorithm: Algorithm): Promise<Hash> {
-    const running = this.#hashes.find(draft, algorithm)
-    if (running) return running
+    const cached = this.#hashes.find(draft, algorithm)
+    if (cached) return cached
     const hash = createHash(algorithm)
     if (draft.size === 0) return hash
     const { object, size } = draft
     const file =
       (await ignoreNotFound(open(this.#draft(object), 'r'))) ??
       (await ignoreNotFound(open(this.#object(object), 'r')))
-    if (!file) throw new ObjectMissing(object)
-    for await (const piece of new FileReader(file, 0, size)) hash.update(piece)
+    if (!file) throw new ObjectMissing(`draft ${object} has no file for its ${size} bytes`)
+    for await (const chunk of new FileReader(file, 0, size)) hash.update(chunk)
     return hash
   }
 

@@ -1,31 +1,31 @@
 import type { FileHandle } from 'node:fs/promises'
 
-/** Large enough for few system calls, small enough for many readers: each holds two. */
-const PIECE = 512 * 1024
+/** In bytes. Large enough for few system calls, and small enough for many readers: each holds two buffers of this size. */
+const CHUNK_SIZE = 512 * 1024
 
 /**
- * The bytes of an open file from `position` up to but not including `end`. While the consumer has a piece, the next
- * one is read into a second buffer; then the two change places, so reading makes no garbage, and a piece is valid only
- * until the next is asked for. Owns the file and closes it at the end, on failure, and when the consumer stops early.
+ * Reads an open file from `position` to `end`, exclusive. While the consumer uses a chunk, the next one is read into a second buffer;
+ * then the buffers are swapped. Reading therefore allocates nothing, and a chunk is valid only until the next one is requested. The
+ * reader owns the file and closes it at the end, on failure, and when the consumer stops early.
  *
- * Not a generator: one that was never started runs no `finally`, so a client that leaves before its first byte would
- * leave the file open.
+ * It is not a generator: a generator that was never started does not run its `finally`, so a client that disconnects before its first
+ * byte would leave the file open.
  */
 export class FileReader implements AsyncIterableIterator<Uint8Array, undefined> {
   readonly #file: FileHandle
   readonly #end: number
-  readonly #piece: number
-  /** Two at most. The one that was filled longest ago comes first. */
+  readonly #chunkSize: number
+  /** At most two. The one that was filled first comes first. */
   readonly #buffers: Buffer[] = []
   #position: number
-  #ahead: Promise<Uint8Array> | undefined
+  #nextChunk: Promise<Uint8Array> | undefined
   #closed = false
 
   constructor(file: FileHandle, position: number, end: number) {
     this.#file = file
     this.#position = position
     this.#end = end
-    this.#piece = Math.min(PIECE, end - position)
+    this.#chunkSize = Math.min(CHUNK_SIZE, end - position)
   }
 
   [Symbol.asyncIterator](): this {
@@ -34,12 +34,12 @@ export class FileReader implements AsyncIterableIterator<Uint8Array, undefined> 
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
     try {
-      const piece = this.#closed ? undefined : await (this.#ahead ?? this.#read())
-      if (piece === undefined) return await this.return()
-      this.#ahead = this.#read()
-      // It is awaited by the next call; until then a failure must not count as unhandled.
-      this.#ahead?.catch(() => {})
-      return { done: false, value: piece }
+      const chunk = this.#closed ? undefined : await (this.#nextChunk ?? this.#read())
+      if (chunk === undefined) return await this.return()
+      this.#nextChunk = this.#read()
+      // The next call awaits it. Until then Node must not report a failure as an unhandled rejection.
+      this.#nextChunk?.catch(() => {})
+      return { done: false, value: chunk }
     } catch (error) {
       await this.return()
       throw error
@@ -49,22 +49,22 @@ export class FileReader implements AsyncIterableIterator<Uint8Array, undefined> 
   async return(): Promise<IteratorReturnResult<undefined>> {
     if (!this.#closed) {
       this.#closed = true
-      await this.#ahead?.catch(() => {})
+      await this.#nextChunk?.catch(() => {})
       await this.#file.close()
     }
     return { done: true, value: undefined }
   }
 
-  /** Reads the next piece into the buffer that the consumer does not have; `undefined` at the end. */
+  /** Reads the next chunk into the buffer that the consumer does not use; `undefined` at the end. */
   #read(): Promise<Uint8Array> | undefined {
-    const size = Math.min(this.#piece, this.#end - this.#position)
+    const size = Math.min(this.#chunkSize, this.#end - this.#position)
     if (size === 0) return undefined
-    const into =
-      this.#buffers.length < 2 ? Buffer.allocUnsafeSlow(this.#piece) : (this.#buffers.shift() as Buffer)
-    this.#buffers.push(into)
+    const buffer =
+      this.#buffers.length < 2 ? Buffer.allocUnsafeSlow(this.#chunkSize) : (this.#buffers.shift() as Buffer)
+    this.#buffers.push(buffer)
     const position = this.#position
     this.#position += size
-    return fill(this.#file, into.subarray(0, size), position)
+    return fill(this.#file, buffer.subarray(0, size), position)
   }
 }
 
@@ -72,7 +72,8 @@ async function fill(file: FileHandle, buffer: Buffer, start: number): Promise<Bu
   let filled = 0
   while (filled < buffer.length) {
     const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, start + filled)
-    if (bytesRead === 0) throw new Error(`file ends at ${start + filled}, before ${start + buffer.length}`)
+    if (bytesRead === 0)
+      throw new Error(`the file ends at byte ${start + filled}, before byte ${start + buffer.length}`)
     filled += bytesRead
   }
   return buffer

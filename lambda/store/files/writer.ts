@@ -1,18 +1,19 @@
 import type { Hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import type { Bytes } from '../blobs.ts'
-import { mapDiskFull } from './durable.ts'
+import { mapFileErrors } from './durable.ts'
 
-/** Small enough for flat memory with many writers, large enough that a system call and a thread switch do not show. */
-const BATCH = 1024 * 1024
-/** Of a client that trickles. More buffers than this go into no one system call anyway (Linux's IOV_MAX). */
-const MOST_PIECES = 1024
+/** In bytes. Small enough for many writers, and large enough that the cost of a system call and a thread switch is negligible. */
+const BATCH_SIZE = 1024 * 1024
+/** Maximum number of chunks in a batch, for clients that send very small ones. One system call takes no more buffers (Linux's IOV_MAX). */
+const MAX_CHUNKS = 1024
 
 /**
- * Writes bytes at a position, hashing them on the way. While a batch is being written the next one is received and
- * hashed, and no more than these two are ever held. Not yet durable when it resolves.
- * @returns the position behind the last byte
- * @throws {StorageFull}, or the very error that `bytes` threw. No write is under way any more.
+ * Writes bytes to a file from a position on, and hashes them. While a batch is written, the next one is received and hashed; no more
+ * than these two are in memory. The bytes are not durable yet when the promise resolves. No write is in progress when it settles.
+ * @returns the position after the last byte
+ * @throws {StorageFull}
+ * @throws the same error that `bytes` threw
  */
 export async function writeBytes(file: FileHandle, from: number, bytes: Bytes, hash: Hash): Promise<number> {
   let position = from
@@ -22,9 +23,9 @@ export async function writeBytes(file: FileHandle, from: number, bytes: Bytes, h
 
   const flush = async () => {
     const earlier = writing
-    const [pieces, start] = [batch, position]
-    writing = mapDiskFull(() => writeBatch(file, pieces, start))
-    // It is awaited later; until then a failure must not count as unhandled.
+    const [chunks, start] = [batch, position]
+    writing = mapFileErrors(() => writeBatch(file, chunks, start))
+    // It is awaited later. Until then Node must not report a failure as an unhandled rejection.
     writing.catch(() => {})
     position += size
     batch = []
@@ -33,11 +34,11 @@ export async function writeBytes(file: FileHandle, from: number, bytes: Bytes, h
   }
 
   try {
-    for await (const piece of bytes) {
-      hash.update(piece)
-      batch.push(piece)
-      size += piece.length
-      if (size >= BATCH || batch.length >= MOST_PIECES) await flush()
+    for await (const chunk of bytes) {
+      hash.update(chunk)
+      batch.push(chunk)
+      size += chunk.length
+      if (size >= BATCH_SIZE || batch.length >= MAX_CHUNKS) await flush()
     }
     await flush()
     await writing
@@ -48,25 +49,26 @@ export async function writeBytes(file: FileHandle, from: number, bytes: Bytes, h
   }
 }
 
-/** A write may be cut short, most often just before the disk is full. */
+/** Writes a batch completely. A single `writev` may write less, most often just before the disk is full. */
 async function writeBatch(file: FileHandle, batch: readonly Uint8Array[], start: number): Promise<void> {
   let position = start
-  let rest = batch.filter(piece => piece.length > 0)
+  let rest = batch.filter(chunk => chunk.length > 0)
   while (rest.length > 0) {
     const { bytesWritten } = await file.writev(rest, position)
     position += bytesWritten
-    rest = without(rest, bytesWritten)
+    rest = dropBytes(rest, bytesWritten)
   }
 }
 
-function without(pieces: readonly Uint8Array[], count: number): Uint8Array[] {
+/** The chunks without their first `count` bytes. */
+function dropBytes(chunks: readonly Uint8Array[], count: number): Uint8Array[] {
   let left = count
-  const rest = pieces.findIndex(piece => {
-    if (piece.length > left) return true
-    left -= piece.length
+  const start = chunks.findIndex(chunk => {
+    if (chunk.length > left) return true
+    left -= chunk.length
     return false
   })
-  if (rest === -1) return []
-  const [first, ...others] = pieces.slice(rest) as [Uint8Array, ...Uint8Array[]]
+  if (start === -1) return []
+  const [first, ...others] = chunks.slice(start) as [Uint8Array, ...Uint8Array[]]
   return [first.subarray(left), ...others]
 }

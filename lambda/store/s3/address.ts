@@ -1,15 +1,15 @@
 import { partition } from '@aws-sdk/core/client'
 import { escapeUri } from '@smithy/core/protocols'
 
-/** Where a bucket is. */
+/** The location of a bucket. */
 export interface Address {
   readonly bucket: string
   readonly region: string
-  /** Of another server than Amazon's, which is then asked in path style. */
+  /** The URL of another S3 server. Its URLs are path-style. */
   readonly endpoint?: string | undefined
 }
 
-/** URL of an object at the regional host. The global host redirects, and a signature does not survive a redirect. */
+/** The URL of an object at the regional host. The global host redirects to it, which would invalidate the signature. */
 export function urlOf({ bucket, region, endpoint }: Address, key: string): URL {
   const path = key.split('/').map(escapeUri).join('/')
   if (endpoint !== undefined) return new URL(`/${bucket}/${path}`, endpoint)

@@ -24,35 +24,35 @@ import { PartSender } from './part-sender.ts'
 import { UrlSigner } from './presigned-url.ts'
 import { type Hasher, ResumableHash } from './resumable-hash.ts'
 
-const MOST_HASHES = 1000
-const MEMORY = 64 * 2 ** 20
-/** A SHA-256 over all bytes of an object. That of a multipart object is over its parts, and ends in `-<parts>`. */
-const WHOLE_CHECKSUM = /^[A-Za-z0-9+/]{43}=$/
+const MAX_CACHED_HASHES = 1000
+const MAX_BUFFER_BYTES = 64 * 2 ** 20
+/** The SHA-256 of all bytes of an object. The checksum of a multipart object is computed from its parts and ends in `-<parts>`. */
+const FULL_OBJECT_CHECKSUM = /^[A-Za-z0-9+/]{43}=$/
 
 export interface S3BlobsOptions extends Address {
-  /** The newest there are; asked for with every link. */
+  /** Returns the current credentials. Called for every presigned URL, so it must cache. */
   readonly credentials: () => Promise<Credentials>
-  /** Bytes that one append may hold. With 64 MiB, the default, an object has 203 GiB at most. */
-  readonly memory?: number
-  /** Makes the links instead of S3: where clients fetch objects through another host. */
-  readonly through?: (key: string, request: PresignRequest) => string
+  /** The total size of the buffers of one append. With 64 MiB, the default, an object has at most 203 GiB. */
+  readonly maxBufferBytes?: number
+  /** Returns the signed URL of an object at a CDN. By default, clients fetch objects from S3 with presigned URLs. */
+  readonly cdnUrl?: (key: string, request: PresignRequest) => string
 }
 
 /**
- * Bytes in a bucket, for any number of processes:
+ * A {@link BlobStore} that keeps bytes in an S3 bucket, which any number of processes may use:
  *
- *     blobs/<object>           an object, or the multipart upload that will be one. It never moves
- *     direct/<id>/<repository> an object that a client wrote
- *     tails/<object>/<0 or 1>  what of a draft does not fill a part yet; of two appends in a row each has its own
+ *     blobs/<object>           an object, or the multipart upload that becomes the object; objects are never copied
+ *     direct/<id>/<repository> an object that a direct upload wrote
+ *     tails/<object>/<0 or 1>  the bytes of a draft that do not fill a part yet; consecutive appends alternate between the two
  *
- * S3 verifies the SHA-256 of whatever it is sent and tells it again before the end. So bytes that another process wrote
- * in place of a draft's are noticed: the draft is busy for good, and never becomes an object.
+ * S3 verifies the SHA-256 of everything that it receives, and the adapter compares these checksums before a commit. It thus detects when
+ * another process has overwritten a draft's bytes. The draft then fails with `DraftBusy` permanently and never becomes an object.
  */
 export class S3Blobs implements BlobStore {
   readonly #settings: S3BlobsOptions
   readonly #connect: (settings: S3BlobsOptions) => Promise<Bucket>
-  readonly #hashes = new HashCache(MOST_HASHES)
-  readonly #writers = new WriteLock()
+  readonly #hashes = new HashCache(MAX_CACHED_HASHES)
+  readonly #locks = new WriteLock()
   readonly #signer: UrlSigner
   #connected: Promise<Bucket> | undefined
 
@@ -67,39 +67,39 @@ export class S3Blobs implements BlobStore {
     return { object, size: 0, algorithm, state: null }
   }
 
-  append(draft: Draft, bytes: Bytes, whole?: Digest): Promise<Draft> {
-    return this.#alone(draft.object, async bucket => {
+  append(draft: Draft, bytes: Bytes, wholeDigest?: Digest): Promise<Draft> {
+    return this.#withLock(draft.object, async bucket => {
       const key = blobKey(draft.object)
-      const notes = draftState(draft)
+      const state = draftState(draft)
       const hash = await this.#resumeHash(draft)
-      const print = await ResumableHash.resume('sha256', notes.print)
-      let { upload } = notes
-      const before = { size: draft.size, rest: await loadTail(bucket, draft) }
-      const sender = new PartSender(this.#settings.memory ?? MEMORY)
-      const { size, rest } = await cutParts(before, bytes, hash, sender, async (number, body) => {
+      const partsDigest = await ResumableHash.resume('sha256', state.print)
+      let { upload } = state
+      const before = { size: draft.size, tail: await loadTail(bucket, draft) }
+      const sender = new PartSender(this.#settings.maxBufferBytes ?? MAX_BUFFER_BYTES)
+      const { size, tail } = await cutParts(before, bytes, hash, sender, async (number, body) => {
         upload ??= await bucket.begin(key)
         const id = upload
         const checksum = checksumOf(body)
-        print.update(Buffer.from(checksum, 'base64'))
+        partsDigest.update(Buffer.from(checksum, 'base64'))
         return signal => bucket.uploadPart(key, id, { number, body, checksum }, signal)
       })
 
       const longer = { ...draft, size }
-      const multipart = upload === undefined ? {} : { upload, print: print.save() }
+      const multipart = upload === undefined ? {} : { upload, print: partsDigest.save() }
       const hex = hash && hexOf(hash)
-      if (hex !== undefined && whole === digestOf(draft.algorithm, hex))
-        return uploadLastPart(bucket, longer, rest, { ...notes, ...multipart, hash: { hex } })
+      if (hex !== undefined && wholeDigest === digestOf(draft.algorithm, hex))
+        return uploadLastPart(bucket, longer, tail, { ...state, ...multipart, hash: { hex } })
       if (size === draft.size) return draft
-      const known = await this.#noteHash(longer, hash, upload === undefined ? rest : undefined)
-      return saveTail(bucket, longer, rest, { ...notes, ...multipart, hash: known })
+      const hashState = await this.#hashState(longer, hash, upload === undefined ? tail : undefined)
+      return saveTail(bucket, longer, tail, { ...state, ...multipart, hash: hashState })
     })
   }
 
   /**
-   * Known at once in the draft's own algorithm, unless the processes that hashed its bytes are gone. Else they must be
-   * read again, and for that become an object, because S3 gives nothing of a multipart upload back.
+   * Needs no request for the draft's own algorithm, unless the process that hashed the bytes has ended and its hash state was not saved.
+   * Otherwise the bytes must be read again. The draft must be committed for that, because the parts of a multipart upload cannot be read.
    */
-  async digest(draft: Draft, algorithm: Algorithm, sealing?: () => Promise<void>): Promise<Digest> {
+  async digest(draft: Draft, algorithm: Algorithm, beforeCommit?: () => Promise<void>): Promise<Digest> {
     const { object, size } = draft
     if (size === 0) return digestOf(algorithm, createHash(algorithm).digest('hex'))
     if (algorithm === draft.algorithm) {
@@ -107,20 +107,20 @@ export class S3Blobs implements BlobStore {
       const hex = draftState(draft).hash.hex ?? (hash && hexOf(hash))
       if (hex !== undefined) return digestOf(algorithm, hex)
     }
-    await sealing?.()
+    await beforeCommit?.()
     await this.commit(draft)
     const hash = createHash(algorithm)
-    for await (const piece of await this.read(object)) hash.update(piece)
+    for await (const chunk of await this.read(object)) hash.update(chunk)
     return digestOf(algorithm, hash.digest('hex'))
   }
 
   commit(draft: Draft): Promise<void> {
-    return this.#alone(draft.object, bucket => commitDraft(bucket, draft))
+    return this.#withLock(draft.object, bucket => commitDraft(bucket, draft))
   }
 
-  /** Whatever there is, also what `draft` knows nothing of because it was written after it. */
+  /** Removes everything of the draft, including what was written after `draft` was returned. */
   async discard({ object }: Draft): Promise<void> {
-    this.#writers.discard(object)
+    this.#locks.discard(object)
     await this.#remove(object)
   }
 
@@ -138,30 +138,34 @@ export class S3Blobs implements BlobStore {
     await (await this.#bucket()).delete(objectKey(object))
   }
 
-  /** Needs no request. Works no longer than the credentials do. @throws {StoreBusy} when there are none to be had */
+  /** Sends no request. The URL expires no later than the credentials. @throws {StoreBusy} when no credentials are available */
   async presign(object: ObjectName, request: PresignRequest): Promise<string> {
     const { method, mediaType, seconds } = request
-    if (this.#settings.through) return this.#settings.through(objectKey(object), request)
+    if (this.#settings.cdnUrl) return this.#settings.cdnUrl(objectKey(object), request)
     const credentials = await mapS3Errors(this.#settings.credentials())
     const now = new Date()
-    const life = credentials.expiration ? (credentials.expiration.getTime() - now.getTime()) / 1000 : seconds
-    const expiresIn = Math.max(1, Math.floor(Math.min(seconds, life)))
+    const remaining = credentials.expiration
+      ? (credentials.expiration.getTime() - now.getTime()) / 1000
+      : seconds
+    const expiresIn = Math.max(1, Math.floor(Math.min(seconds, remaining)))
     return mapS3Errors(
       this.#signer.sign({ method, key: objectKey(object), mediaType, now, seconds: expiresIn }),
     )
   }
 
-  /** S3 tells the SHA-256 of what came in one request with that checksum, and has verified it. */
+  /** S3 reports the SHA-256 of an object that one request wrote with this checksum. S3 has verified it. */
   async findUploaded(object: ObjectName): Promise<UploadedObject | undefined> {
     const found = await (await this.#bucket()).head(objectKey(object))
     if (!found) return undefined
     const { size, checksum = '' } = found
-    const hex = WHOLE_CHECKSUM.test(checksum) ? Buffer.from(checksum, 'base64').toString('hex') : undefined
+    const hex = FULL_OBJECT_CHECKSUM.test(checksum)
+      ? Buffer.from(checksum, 'base64').toString('hex')
+      : undefined
     return { size, ...(hex && { digest: digestOf('sha256', hex) }) }
   }
 
-  #alone<T>(object: ObjectName, work: (bucket: Bucket) => Promise<T>): Promise<T> {
-    return this.#writers.alone(
+  #withLock<T>(object: ObjectName, work: (bucket: Bucket) => Promise<T>): Promise<T> {
+    return this.#locks.withLock(
       object,
       async () => work(await this.#bucket()),
       () => this.#remove(object),
@@ -177,7 +181,7 @@ export class S3Blobs implements BlobStore {
     await Promise.all([key, ...tailKeys(object)].map(key => bucket.delete(key)))
   }
 
-  /** `undefined` when nobody knows any more how the hashing stood. */
+  /** Returns the hash of the draft's bytes; `undefined` if its state was not saved and is not in the cache. */
   async #resumeHash(draft: Draft): Promise<Hash | ResumableHash | undefined> {
     const { algorithm, size } = draft
     if (size === 0) return createHash(algorithm)
@@ -186,11 +190,12 @@ export class S3Blobs implements BlobStore {
   }
 
   /**
-   * How the hashing stands. node:crypto's is four times as fast but cannot be put into a note: what is still at hand is
-   * hashed again in the other way, and of the rest only the outcome is noted.
-   * @param all the draft's bytes, where it is so short that they are at hand
+   * Returns what the draft stores about its hash. A hash of node:crypto is four times as fast as a {@link ResumableHash}, but its state
+   * cannot be saved. A short draft is therefore hashed again with a resumable hash. For a longer one only the result is stored, and the
+   * hash itself is cached in this process.
+   * @param all all bytes of a draft that is short enough to be in memory
    */
-  async #noteHash(draft: Draft, hash: Hash | ResumableHash | undefined, all?: Uint8Array) {
+  async #hashState(draft: Draft, hash: Hash | ResumableHash | undefined, all?: Uint8Array) {
     if (hash instanceof ResumableHash) return { state: hash.save() }
     if (all) return { state: (await ResumableHash.resume(draft.algorithm)).update(all).save() }
     if (!hash) return {}
@@ -198,7 +203,7 @@ export class S3Blobs implements BlobStore {
     return { hex: hexOf(hash) }
   }
 
-  /** Made when it is first needed: what only gives out links never loads the SDK. */
+  /** Connects on first use, so that a process which only presigns URLs never loads the S3 client. */
   #bucket(): Promise<Bucket> {
     this.#connected ??= this.#connect(this.#settings)
     return this.#connected
@@ -210,8 +215,8 @@ async function connectLazily(settings: S3BlobsOptions): Promise<Bucket> {
   return new Bucket(openClient(settings, settings.credentials), settings.bucket)
 }
 
-/** Of the bytes so far. The hash can be gone on with. */
+/** The hash of the bytes so far. More bytes can be added to it afterwards. */
 function hexOf(hash: Hash | ResumableHash): string {
-  const done: Hasher = hash instanceof ResumableHash ? hash : hash.copy()
-  return done.digest('hex')
+  const finished: Hasher = hash instanceof ResumableHash ? hash : hash.copy()
+  return finished.digest('hex')
 }

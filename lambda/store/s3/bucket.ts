@@ -17,33 +17,36 @@ import type { Credentials } from '../shared/aws-signing.ts'
 import type { Address } from './address.ts'
 import { hasErrorName, mapS3Errors } from './errors.ts'
 
-/** A SHA-256 as S3 writes it: base64. Of a multipart object it is that of the parts' checksums, and `-<parts>` follows. */
+/** A SHA-256 in S3's format: base64. The checksum of a multipart object is the SHA-256 of its parts' checksums, followed by `-<parts>`. */
 export type Checksum = string
 
+/** A part of a multipart upload. */
 export interface Part {
   readonly number: number
   readonly etag: string
   readonly checksum: Checksum
 }
 
-interface Found {
+interface ObjectHead {
+  /** In bytes. */
   readonly size: number
   readonly checksum: Checksum | undefined
 }
 
-/** Four attempts take about a second, and four seconds where S3 asks to be spared. */
-const ATTEMPTS = 4
+/** Four attempts take about a second, or four seconds when S3 throttles. */
+const MAX_ATTEMPTS = 4
 
+/** Creates an S3 client with timeouts and retries. */
 export function openClient({ region, endpoint }: Address, credentials: () => Promise<Credentials>): S3Client {
   const client = new S3Client({
     region,
     credentials,
-    maxAttempts: ATTEMPTS,
+    maxAttempts: MAX_ATTEMPTS,
     ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
-    // We give the checksums ourselves, and only where they are of use to us.
+    // The adapter sets the checksums that it needs, so the SDK must not compute others.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // Waiting for it takes a connection of its own for every part.
+    // With `Expect: 100-continue`, every part would use a connection of its own.
     expectContinueHeader: false,
     requestHandler: { connectionTimeout: 3_000, requestTimeout: 60_000, throwOnRequestTimeout: true },
   })
@@ -51,7 +54,7 @@ export function openClient({ region, endpoint }: Address, credentials: () => Pro
     next => args => {
       const { headers } = args.request as { headers: Record<string, string> }
       const checksum = headers['x-amz-checksum-sha256']
-      // The signature covers the same hash, in hex. Said here, the SDK need not go over the bytes once more.
+      // The signature covers the same hash, in hex. With this header the SDK does not hash the body again.
       if (checksum) headers['x-amz-content-sha256'] = Buffer.from(checksum, 'base64').toString('hex')
       return next(args)
     },
@@ -60,7 +63,7 @@ export function openClient({ region, endpoint }: Address, credentials: () => Pro
   return client
 }
 
-/** A bucket in the words that the store needs. Each method is one request, which S3 answers or the SDK repeats. */
+/** The S3 requests that the adapter makes. Each method sends one request, which the SDK retries, and maps errors ({@link mapS3Errors}). */
 export class Bucket {
   readonly #client: S3Client
   readonly #name: string
@@ -70,31 +73,32 @@ export class Bucket {
     this.#name = name
   }
 
-  /** @throws PreconditionFailed where `onlyNew` and there is an object already */
-  async put(key: string, body: Uint8Array, checksum: Checksum, onlyNew: boolean): Promise<void> {
+  /** Writes an object. @throws PreconditionFailed if `mustBeNew` and the object exists */
+  async put(key: string, body: Uint8Array, checksum: Checksum, mustBeNew: boolean): Promise<void> {
     const command = new PutObjectCommand({
       ...this.#at(key),
       Body: body,
       ChecksumSHA256: checksum,
-      IfNoneMatch: onlyNew ? '*' : undefined,
+      IfNoneMatch: mustBeNew ? '*' : undefined,
     })
     await mapS3Errors(this.#client.send(command))
   }
 
-  /** @throws {ObjectMissing} */
+  /** Reads an object, or a range of it. @throws {ObjectMissing} */
   async get(key: string, range?: ByteRange): Promise<Readable> {
     const Range = range && `bytes=${range.first}-${range.last}`
     const { Body } = await mapS3Errors(this.#client.send(new GetObjectCommand({ ...this.#at(key), Range })))
     return Body as Readable
   }
 
-  /** All bytes of a small object. @throws {ObjectMissing} */
+  /** Reads a small object into memory. @throws {ObjectMissing} */
   async getAll(key: string): Promise<Buffer> {
     const body = await this.get(key)
     return Buffer.concat(await mapS3Errors(body.toArray()))
   }
 
-  async head(key: string): Promise<Found | undefined> {
+  /** Returns the size and the checksum of an object; `undefined` if there is none. */
+  async head(key: string): Promise<ObjectHead | undefined> {
     const command = new HeadObjectCommand({ ...this.#at(key), ChecksumMode: 'ENABLED' })
     try {
       const { ContentLength = 0, ChecksumSHA256 } = await mapS3Errors(this.#client.send(command))
@@ -105,19 +109,19 @@ export class Bucket {
     }
   }
 
-  /** Also where there is none. */
+  /** Deletes an object, if it exists. */
   async delete(key: string): Promise<void> {
     await mapS3Errors(this.#client.send(new DeleteObjectCommand(this.#at(key))))
   }
 
-  /** Begins a multipart upload and gives its id. */
+  /** Begins a multipart upload and returns its id. */
   async begin(key: string): Promise<string> {
     const command = new CreateMultipartUploadCommand({ ...this.#at(key), ChecksumAlgorithm: 'SHA256' })
     const { UploadId = '' } = await mapS3Errors(this.#client.send(command))
     return UploadId
   }
 
-  /** @throws {ObjectMissing} where the upload was completed or aborted, or is being completed */
+  /** Uploads a part. @throws {ObjectMissing} when the multipart upload was completed or aborted, or is being completed */
   async uploadPart(
     key: string,
     upload: string,
@@ -134,7 +138,7 @@ export class Bucket {
     await mapS3Errors(this.#client.send(command, { ...(abortSignal && { abortSignal }) }))
   }
 
-  /** A thousand parts with numbers above `after`; fewer are the last. @throws {ObjectMissing} as {@link uploadPart} */
+  /** Returns up to 1,000 parts with numbers above `after`, and whether there are more. @throws {ObjectMissing} as {@link uploadPart} */
   async listParts(key: string, upload: string, after: number): Promise<{ parts: Part[]; more: boolean }> {
     const command = new ListPartsCommand({
       ...this.#at(key),
@@ -151,8 +155,9 @@ export class Bucket {
   }
 
   /**
-   * Makes an object of exactly these parts.
-   * @throws PreconditionFailed where there is one already; {@link ObjectMissing} as {@link uploadPart}
+   * Completes a multipart upload: creates the object from exactly these parts.
+   * @throws PreconditionFailed when the object exists
+   * @throws {ObjectMissing} as {@link uploadPart}
    */
   async complete(key: string, upload: string, parts: readonly Part[]): Promise<void> {
     const Parts = parts.map(({ number, etag, checksum }) => ({
@@ -169,7 +174,7 @@ export class Bucket {
     await mapS3Errors(this.#client.send(command))
   }
 
-  /** Also where there is none. */
+  /** Aborts a multipart upload, if it exists. */
   async abort(key: string, upload: string): Promise<void> {
     const command = new AbortMultipartUploadCommand({ ...this.#at(key), UploadId: upload })
     try {
@@ -179,7 +184,7 @@ export class Bucket {
     }
   }
 
-  /** The multipart uploads of a key that are neither completed nor aborted. */
+  /** Returns the ids of the multipart uploads of a key that are neither completed nor aborted. */
   async listUploads(key: string): Promise<string[]> {
     const command = new ListMultipartUploadsCommand({ Bucket: this.#name, Prefix: key })
     const { Uploads = [] } = await mapS3Errors(this.#client.send(command))

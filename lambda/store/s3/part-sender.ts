@@ -1,43 +1,47 @@
 import { StorageFull } from '../blobs.ts'
 
-/** Parts in flight at once, while they are small. More gain nothing: a few connections fill what a task has. */
-const MOST_IN_FLIGHT = 4
+/** Maximum number of parts in flight. More gain nothing: a few connections use the bandwidth of a task. */
+const MAX_IN_FLIGHT = 4
 
-/** Sends the part in a buffer. The signal says that nobody waits for it any more. */
+/** Sends the part in a buffer. The signal aborts the request. */
 export type Send = (signal: AbortSignal) => Promise<void>
 
 /**
- * Sends parts, a few at a time, and owns the buffers that they are gathered in: one is being filled while the others are
- * in flight, and all of them take no more than `memory`, however long it goes on.
+ * Sends parts, a few at a time, and owns their buffers: one buffer is being filled while the others are in flight. The total size of the
+ * buffers is limited.
  */
 export class PartSender {
-  readonly #memory: number
+  readonly #maxBufferBytes: number
   readonly #stop = new AbortController()
   readonly #inFlight = new Set<Promise<void>>()
   #free: Buffer[] = []
   #failure: { readonly error: unknown } | undefined
 
-  constructor(memory: number) {
-    this.#memory = memory
+  /** @param maxBufferBytes the total size of the buffers */
+  constructor(maxBufferBytes: number) {
+    this.#maxBufferBytes = maxBufferBytes
   }
 
   /**
-   * A buffer for a part of so many bytes, when there is room for it.
-   * @param size `undefined` behind the last part that there can be
-   * @throws {StorageFull} when the memory holds no two of them; the error of a part that could not be sent
+   * Returns a buffer for a part, and waits until one is free.
+   * @param size the size of the part in bytes; `undefined` if the object can have no more parts
+   * @throws {StorageFull} when two buffers of this size exceed the limit
+   * @throws the error of a part that could not be sent
    */
   async buffer(size = Number.POSITIVE_INFINITY): Promise<Buffer> {
-    const most = Math.min(1 + MOST_IN_FLIGHT, Math.floor(this.#memory / size))
-    if (most < 2)
-      throw new StorageFull(`${this.#memory} bytes of memory are too few for the parts of so large a blob`)
-    while (this.#inFlight.size >= most) await Promise.race(this.#inFlight)
+    const maxBuffers = Math.min(1 + MAX_IN_FLIGHT, Math.floor(this.#maxBufferBytes / size))
+    if (maxBuffers < 2)
+      throw new StorageFull(
+        `the blob is too large: two of its parts must fit into ${this.#maxBufferBytes} bytes of memory`,
+      )
+    while (this.#inFlight.size >= maxBuffers) await Promise.race(this.#inFlight)
     this.#throwFailure()
-    // Parts grow: the buffers of smaller ones are let go.
+    // The size of the parts grows with their number. Buffers for smaller parts are dropped.
     this.#free = this.#free.filter(({ length }) => length === size)
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(size)
   }
 
-  /** Begins to send a part, whose buffer is the sender's again. */
+  /** Begins to send the part in a buffer. The buffer belongs to the sender again. */
   send(buffer: Buffer, send: Send): void {
     const sending = send(this.#stop.signal)
       .then(() => void this.#free.push(buffer))
@@ -48,13 +52,13 @@ export class PartSender {
     this.#inFlight.add(sending)
   }
 
-  /** Every part has arrived. @throws the error of one that has not */
+  /** Resolves when every part has arrived. @throws the error of a part that could not be sent */
   async finish(): Promise<void> {
     await Promise.all(this.#inFlight)
     this.#throwFailure()
   }
 
-  /** Gives up what is in flight. Resolves when nothing is any more. */
+  /** Aborts the requests in flight. Resolves when all of them have ended. */
   async abort(): Promise<void> {
     this.#stop.abort()
     await Promise.all(this.#inFlight)

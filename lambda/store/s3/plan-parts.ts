@@ -1,9 +1,9 @@
 const MiB = 2 ** 20
 
 /**
- * How large the parts of a multipart upload are, in the order of their numbers. S3 takes 10,000 parts of 5 MiB to 5 GiB,
- * and only the last may be smaller. Small parts first: two chunks of what Lambda takes (4 MiB) make one. Larger ones
- * behind, so that ten thousand reach 5 TiB.
+ * The sizes of the parts of a multipart upload, in the order of the part numbers. S3 accepts up to 10,000 parts of 5 MiB to 5 GiB; only the
+ * last part may be smaller. The first parts are small: two request bodies of the size that Lambda accepts (4 MiB) fill one. Later parts are
+ * larger, so that 10,000 parts reach 5 TiB.
  */
 const TIERS = [
   { count: 2_000, size: 8 * MiB }, // up to 15.6 GiB
@@ -12,21 +12,22 @@ const TIERS = [
   { count: 1_000, size: 4_864 * MiB }, // up to 5.08 TiB
 ] as const
 
+/** The size of the largest object. */
 export const MAX_OBJECT_BYTES = TIERS.reduce((sum, { count, size }) => sum + count * size, 0)
 
-/** Where the bytes of a draft are, as far as their number alone says. */
+/** How the bytes of a draft are divided into parts. */
 interface Plan {
-  /** How many full parts there are: the numbers 1 to `parts`. */
+  /** The number of full parts. They have the part numbers 1 to `parts`. */
   readonly parts: number
-  /** How many bytes follow them, fewer than the next part takes. */
+  /** The number of bytes after the full parts, smaller than `next`. */
   readonly rest: number
-  /** How many bytes the next part takes; `undefined` behind the last part that S3 allows. */
+  /** The size of the next part in bytes; `undefined` after the last part that S3 allows. */
   readonly next: number | undefined
 }
 
 /**
- * The cut depends on nothing but the number of bytes, and not on how they came. So whoever goes on with a draft cuts it
- * alike, and a draft need not say how large its parts are.
+ * Divides a number of bytes into parts. The result depends on nothing else, so every process that resumes a draft cuts it in the same way,
+ * and a draft need not store the sizes of its parts.
  * @throws {RangeError} for more bytes than {@link MAX_OBJECT_BYTES}
  */
 export function planParts(bytes: number): Plan {
@@ -37,6 +38,6 @@ export function planParts(bytes: number): Plan {
     parts += count
     rest -= count * size
   }
-  if (rest > 0) throw new RangeError(`${bytes} bytes are more than an object holds`)
+  if (rest > 0) throw new RangeError(`an object must have at most ${MAX_OBJECT_BYTES} bytes, not ${bytes}`)
   return { parts, rest: 0, next: undefined }
 }

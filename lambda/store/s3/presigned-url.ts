@@ -8,7 +8,7 @@ interface ObjectRequest {
   readonly key: string
   /** The Content-Type that S3 responds with. */
   readonly mediaType: string
-  /** The time of the signature. */
+  /** The time of the signature, at which the lifetime begins. */
   readonly now: Date
   /** Lifetime of the URL. S3 accepts a week at most. */
   readonly seconds: number

@@ -7,10 +7,10 @@ export interface Hasher {
   digest(encoding: 'hex'): string
 }
 
-/** Length of the build tag that hash-wasm puts before a state. It refuses the tag of another build; the rest is the same in all. */
+/** Bytes of the build tag at the start of a hash-wasm state. A build rejects the tag of another, but the rest of the state is the same. */
 const TAG_LENGTH = 4
 
-/** A hash that can be saved as text and resumed by any process, also with a later version of the library. */
+/** A hash whose state can be saved as text and resumed by any process, also with a later version of hash-wasm. */
 export class ResumableHash implements Hasher {
   readonly #hasher: IHasher
 
@@ -18,9 +18,9 @@ export class ResumableHash implements Hasher {
     this.#hasher = hasher
   }
 
-  /** @param state the result of {@link save}; without it the hash of no bytes */
+  /** Resumes a hash. @param state the result of {@link save}; by default, the hash begins with no bytes */
   static async resume(algorithm: Algorithm, state?: string): Promise<ResumableHash> {
-    // Pulls need none of it, so a cold start does not read it.
+    // Loaded lazily, because pulls do not need it and it would slow down a cold start.
     const { createSHA256, createSHA512 } = await import('./hash-wasm.ts')
     const hasher = await (algorithm === 'sha256' ? createSHA256() : createSHA512())
     hasher.init()
@@ -36,11 +36,12 @@ export class ResumableHash implements Hasher {
     return this
   }
 
+  /** Returns the state in base64, without the build tag. */
   save(): string {
     return Buffer.from(this.#hasher.save().subarray(TAG_LENGTH)).toString('base64')
   }
 
-  /** Of the bytes so far. The hash can be continued. */
+  /** Returns the digest of the bytes so far. More bytes can be added after it. */
   digest(encoding: 'hex'): string {
     const state = this.#hasher.save()
     const digest = this.#hasher.digest(encoding)

@@ -11,21 +11,20 @@ const CONNECTION_ERRORS = new Set([
   'ETIMEDOUT',
 ])
 
-/** No response in time, or no credentials: a container fetches new ones every few hours. */
+/** SDK errors: no response in time, or no credentials. A container fetches new credentials every few hours, which can fail. */
 const NO_RESPONSE = new Set(['TimeoutError', 'CredentialsProviderError'])
 
-/** Transient HTTP statuses, of the service or of a proxy in front of it. */
+/** HTTP statuses of transient failures, of the service or of a proxy in front of it. */
 const TRANSIENT_STATUSES = new Set([429, 500, 502, 503, 504])
 
 /**
- * Whether an SDK error means that an AWS service is overloaded, broken or unreachable. The SDK has made its own
- * retries before.
+ * Whether an SDK error means that an AWS service is overloaded, broken or unreachable. The SDK throws it after its own retries.
  */
 export function isUnreachable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  const { name, code, $metadata } = error as Failure
+  const { name, code, $metadata } = error as SdkError
   const status = $metadata?.httpStatusCode ?? 0
   return NO_RESPONSE.has(name) || CONNECTION_ERRORS.has(String(code)) || TRANSIENT_STATUSES.has(status)
 }
 
-type Failure = Error & { code?: unknown; $metadata?: { httpStatusCode?: number } }
+type SdkError = Error & { code?: unknown; $metadata?: { httpStatusCode?: number } }

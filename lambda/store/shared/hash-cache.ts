@@ -2,46 +2,46 @@ import type { Hash } from 'node:crypto'
 import type { Algorithm } from '../../protocol/digest.ts'
 import type { Draft, ObjectName } from '../blobs.ts'
 
-interface Running {
+interface CachedHash {
   readonly size: number
   readonly algorithm: Algorithm
   readonly hash: Hash
 }
 
 /**
- * The running hash of each open draft, so that an append need not read the stored bytes again. It is only a cache: a missing
- * hash is computed from the file. It holds the drafts that were used last, because abandoned ones are never removed explicitly.
+ * Caches the hash state of open drafts, so that an append need not read the stored bytes again. The adapter can do without a missing
+ * entry. The cache holds the most recently used drafts, because abandoned drafts are not removed explicitly.
  */
 export class HashCache {
-  /** In the order of their last use. */
-  readonly #kept = new Map<ObjectName, Running>()
+  /** The least recently used entry comes first. */
+  readonly #entries = new Map<ObjectName, CachedHash>()
   readonly #maxDrafts: number
 
-  /** @param maxDrafts how many drafts to remember; each takes about a kilobyte */
+  /** @param maxDrafts maximum number of cached drafts; each takes about a kilobyte */
   constructor(maxDrafts: number) {
     this.#maxDrafts = maxDrafts
   }
 
-  /** A hash of exactly the draft's bytes, the caller's own to go on with. */
+  /** Returns a hash of exactly the draft's bytes. It is a copy, so the caller may update it. */
   find({ object, size }: Draft, algorithm: Algorithm): Hash | undefined {
-    const running = this.#kept.get(object)
-    if (running?.size !== size || running.algorithm !== algorithm) return undefined
-    this.#kept.delete(object)
-    this.#kept.set(object, running)
-    return running.hash.copy()
+    const cached = this.#entries.get(object)
+    if (cached?.size !== size || cached.algorithm !== algorithm) return undefined
+    this.#entries.delete(object)
+    this.#entries.set(object, cached)
+    return cached.hash.copy()
   }
 
-  /** Remembers the hash of the draft's bytes in place of any other draft's of the same object. */
+  /** Caches the hash of the draft's bytes. It replaces the entry of any other draft of the same object. */
   keep({ object, size, algorithm }: Draft, hash: Hash): void {
-    this.#kept.delete(object)
-    this.#kept.set(object, { size, algorithm, hash })
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= this.#maxDrafts) break
-      this.#kept.delete(oldest)
+    this.#entries.delete(object)
+    this.#entries.set(object, { size, algorithm, hash })
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size <= this.#maxDrafts) break
+      this.#entries.delete(oldest)
     }
   }
 
   forget(object: ObjectName): void {
-    this.#kept.delete(object)
+    this.#entries.delete(object)
   }
 }

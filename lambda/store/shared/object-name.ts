@@ -1,14 +1,15 @@
 import type { ObjectName } from '../blobs.ts'
 
-/** A plain file name on any system, whatever it is joined to. */
+/** A plain file name on every operating system, whose path stays inside the folder that it is joined to. */
 const SAFE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,199}$/
 
 /**
- * The name, if it cannot lead out of the folder that it is joined to. Names come from our own tables, so any other is a
- * bug and not a client's mistake.
+ * Returns the name if it is safe as the name of a file in a folder. Object names come from the registry's own rows, so an unsafe name is
+ * a bug and not a client's mistake.
  * @throws {TypeError}
  */
 export function checkObjectName(object: ObjectName): ObjectName {
-  if (!SAFE_NAME.test(object)) throw new TypeError(`not an object name: ${JSON.stringify(object)}`)
+  if (!SAFE_NAME.test(object))
+    throw new TypeError(`an object name must be a plain file name: ${JSON.stringify(object)}`)
   return object
 }

@@ -1,35 +1,36 @@
 import { DraftBusy, type ObjectName } from '../blobs.ts'
 
-/** The state of a call that writes a draft in this process. */
-interface Work {
+/** A call that holds the lock of an object. */
+interface Holder {
   discarded: boolean
 }
 
-/** Allows one call at a time to write an object in this process, and keeps a discarded object discarded. */
+/** One lock for each object: allows one call at a time to write the object in this process, and keeps a discarded object discarded. */
 export class WriteLock {
-  readonly #working = new Map<ObjectName, Work>()
+  readonly #holders = new Map<ObjectName, Holder>()
 
   /**
-   * Runs the work while no other call writes the object. If the object is discarded meanwhile, what the work wrote is removed.
+   * Runs the work while no other call writes the object.
+   * @param remove deletes what the work wrote; called if the object was discarded during the work
    * @throws {DraftBusy} when another call writes the object, or the object was discarded during the work
    */
-  async alone<T>(object: ObjectName, work: () => Promise<T>, remove: () => Promise<void>): Promise<T> {
-    if (this.#working.has(object)) throw new DraftBusy(object)
-    const mine: Work = { discarded: false }
-    this.#working.set(object, mine)
+  async withLock<T>(object: ObjectName, work: () => Promise<T>, remove: () => Promise<void>): Promise<T> {
+    if (this.#holders.has(object)) throw new DraftBusy(`another call in this process writes ${object}`)
+    const holder: Holder = { discarded: false }
+    this.#holders.set(object, holder)
     try {
       const result = await work()
-      if (mine.discarded) throw new DraftBusy(`${object} was discarded`)
+      if (holder.discarded) throw new DraftBusy(`${object} was discarded`)
       return result
     } finally {
-      if (mine.discarded) await remove()
-      this.#working.delete(object)
+      if (holder.discarded) await remove()
+      this.#holders.delete(object)
     }
   }
 
-  /** Makes the call that writes the object fail, if there is one. */
+  /** Makes the call that holds the lock fail, if there is one. */
   discard(object: ObjectName): void {
-    const work = this.#working.get(object)
-    if (work) work.discarded = true
+    const holder = this.#holders.get(object)
+    if (holder) holder.discarded = true
   }
 }

@@ -1,9 +1,9 @@
 import type { Change, Item, Json, Value } from '../table.ts'
 
 /**
- * A row of the file. Both columns are JSON objects by attribute: `attributes` holds all but bytes, `bytes` the
- * attributes that are bytes, as base64, and is null where there are none. Two columns, so that no name and no value
- * has to be set apart to mean "bytes".
+ * A row of the SQLite table. Both columns hold a JSON object with the names of attributes: `bytes` contains the attributes that are bytes,
+ * as base64, and is null if there are none; `attributes` contains all others. With two columns, no name or value must be reserved to
+ * mark bytes.
  */
 export interface Row {
   readonly sort: string
@@ -33,12 +33,12 @@ export function decodeItem(partition: string, { sort, attributes, bytes }: Row):
   return { partition, sort, ...item }
 }
 
-/** What an update makes of an item. @throws {TypeError} for an addition to what is no number */
+/** Returns the item after an update. @throws {TypeError} for an addition to an attribute that is not a number */
 export function applyChange(item: Item, { set = {}, add = {} }: Change): Item {
   const next: Record<string, Value | undefined> = { ...item, ...set }
   for (const [name, amount] of Object.entries(add)) {
     const sum = next[name] ?? 0
-    if (typeof sum !== 'number') throw new TypeError(`${name} is no number to add to`)
+    if (typeof sum !== 'number') throw new TypeError(`cannot add to ${name}: the attribute must be a number`)
     next[name] = sum + amount
   }
   return { ...next, partition: item.partition, sort: item.sort }

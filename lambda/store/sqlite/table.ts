@@ -15,14 +15,14 @@ import {
 } from '../table.ts'
 import { applyChange, decodeItem, encodeItem, type Row } from './row.ts'
 
-/** The layout of the file, kept in its `user_version`. 0 is a file that was just made. */
-const SCHEMA = 1
+/** The version of the file's schema, stored as `user_version`. A new file has 0. */
+const SCHEMA_VERSION = 1
 
 /**
- * Without a row id the table is one B-tree in the order of the key, so a query is one walk. Both columns are JSON, for
- * an operator with the sqlite3 shell: `attributes` as they are, `bytes` the attributes that hold bytes, as base64.
+ * WITHOUT ROWID makes the table one B-tree in the order of the key, so a query is one scan. Both value columns are JSON, which operators
+ * can read with the sqlite3 shell (see {@link Row}).
  */
-const CREATE = `
+const CREATE_SCHEMA = `
   CREATE TABLE items (
     partition TEXT NOT NULL,
     sort TEXT NOT NULL,
@@ -30,25 +30,25 @@ const CREATE = `
     bytes TEXT,
     PRIMARY KEY (partition, sort)
   ) STRICT, WITHOUT ROWID;
-  PRAGMA user_version = ${SCHEMA};`
+  PRAGMA user_version = ${SCHEMA_VERSION};`
 
-/** How long to wait, in ms, for another process that writes (an operator's shell). The event loop waits too. */
+/** How long to wait for another process that writes, such as an operator's sqlite3 shell. It blocks the event loop. */
 const BUSY_TIMEOUT_MS = 1_000
 
-/** Sorts behind every printable character. */
-const LAST = '\u007f'
+/** Sorts after every printable ASCII character. */
+const AFTER_PRINTABLE = '\u007f'
 
 /** A transaction that waits for the next commit. */
-interface Waiting {
+interface PendingTransaction {
   readonly writes: readonly Write[]
   resolve(): void
   reject(error: unknown): void
 }
 
 /**
- * A table in one SQLite file, durable at every commit (WAL, synchronous=FULL). Calls into SQLite are synchronous: they
- * take some ten microseconds, and a commit as long as the disk takes to sync. So the transactions of one turn of the
- * event loop share a commit.
+ * A {@link Table} in one SQLite file, durable at every commit (WAL, synchronous=FULL). SQLite calls are synchronous: a call takes about
+ * ten microseconds, and a commit takes as long as a sync of the disk. Transactions of the same iteration of the event loop therefore
+ * share a commit.
  */
 export class SqliteTable implements Table {
   readonly #db: DatabaseSync
@@ -56,35 +56,36 @@ export class SqliteTable implements Table {
   readonly #put: StatementSync
   readonly #delete: StatementSync
   readonly #range: StatementSync
-  #waiting: Waiting[] = []
-  /** Node before 22.15 has no `isOpen`. */
+  #pending: PendingTransaction[] = []
+  /** `DatabaseSync.isOpen` does not exist before Node 22.15. */
   #closed = false
 
   /**
-   * Opens the file, making it where there is none.
-   * @param alone keeps every other process out until {@link close}. SQLite then has no shared index of its log, so a table can be opened
-   * and read on a disk without a free byte
-   * @throws {SchemaTooNew} when a later version of this program wrote it; the file is left as it was
-   * @throws {StorageFull} when there is no room for the shared index
+   * Opens the file, and creates it if it does not exist.
+   * @param exclusive locks every other process out until {@link close}. SQLite then needs no shared-memory index of the write-ahead log
+   * (the `-shm` file), so a table can be opened and read on a disk without a free byte
+   * @throws {SchemaTooNew} when a later version of this program wrote the file, which remains unchanged
+   * @throws {StorageFull} when there is no room for the shared-memory index
    */
-  constructor(path: string, { alone = false } = {}) {
+  constructor(path: string, { exclusive = false } = {}) {
     this.#db = new DatabaseSync(path)
     try {
-      // Not by the option `timeout`, which Node before 22.16 ignores.
+      // Node before 22.16 ignores the constructor's `timeout` option.
       this.#db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
-      if (alone) this.#db.exec('PRAGMA locking_mode = EXCLUSIVE')
+      if (exclusive) this.#db.exec('PRAGMA locking_mode = EXCLUSIVE')
       prepareFile(this.#db, path)
     } catch (error) {
       this.#db.close()
-      throw explained(error, { isOpen: false })
+      throw mapSqliteError(error, { isOpen: false })
     }
-    const range = 'SELECT sort, attributes, bytes FROM items WHERE partition = ? AND sort >= ? AND sort < ?'
+    const selectRange =
+      'SELECT sort, attributes, bytes FROM items WHERE partition = ? AND sort >= ? AND sort < ?'
     this.#get = this.#db.prepare('SELECT sort, attributes, bytes FROM items WHERE partition = ? AND sort = ?')
     this.#put = this.#db.prepare(
       'REPLACE INTO items (partition, sort, attributes, bytes) VALUES (?, ?, ?, ?)',
     )
     this.#delete = this.#db.prepare('DELETE FROM items WHERE partition = ? AND sort = ?')
-    this.#range = this.#db.prepare(`${range} ORDER BY sort LIMIT ?`)
+    this.#range = this.#db.prepare(`${selectRange} ORDER BY sort LIMIT ?`)
   }
 
   async get<T extends Item>(key: Key): Promise<T | undefined> {
@@ -98,7 +99,9 @@ export class SqliteTable implements Table {
 
   async query<T extends Item>(partition: string, range: KeyRange = {}): Promise<T[]> {
     const [first, end] = bounds(range)
-    const rows = reading(() => this.#range.all(partition, first, end, range.limit ?? -1)) as unknown as Row[]
+    const rows = mapSqliteErrors(() =>
+      this.#range.all(partition, first, end, range.limit ?? -1),
+    ) as unknown as Row[]
     return rows.map(row => decodeItem(partition, row) as T)
   }
 
@@ -106,12 +109,12 @@ export class SqliteTable implements Table {
     checkWrites(writes)
     if (this.#closed) throw new Error('the table is closed')
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    if (this.#waiting.length === 0) setImmediate(() => this.#flush())
-    this.#waiting.push({ writes, resolve, reject })
+    if (this.#pending.length === 0) setImmediate(() => this.#flush())
+    this.#pending.push({ writes, resolve, reject })
     return promise
   }
 
-  /** Commits what waits, moves the write-ahead log into the file, and lets go of both. */
+  /** Commits the pending transactions and closes the file. SQLite then copies the write-ahead log into the file and deletes the log. */
   async close(): Promise<void> {
     this.#flush()
     this.#closed = true
@@ -119,43 +122,43 @@ export class SqliteTable implements Table {
   }
 
   #read(key: Key): Item | undefined {
-    const row = reading(() => this.#get.get(key.partition, key.sort)) as Row | undefined
+    const row = mapSqliteErrors(() => this.#get.get(key.partition, key.sort)) as Row | undefined
     return row && decodeItem(key.partition, row)
   }
 
   #flush(): void {
-    const batch = this.#waiting
-    this.#waiting = []
+    const batch = this.#pending
+    this.#pending = []
     if (batch.length > 0) this.#commit(batch)
   }
 
-  /** Applies the transactions one after the other and syncs once. */
-  #commit(batch: readonly Waiting[]): void {
-    const answers: (() => void)[] = []
+  /** Applies the transactions one after the other in a single SQLite transaction, which syncs once. */
+  #commit(batch: readonly PendingTransaction[]): void {
+    const settlements: (() => void)[] = []
     try {
       this.#db.exec('BEGIN IMMEDIATE')
       for (const { writes, resolve, reject } of batch) {
         try {
           this.#apply(writes)
-          answers.push(resolve)
+          settlements.push(resolve)
         } catch (error) {
           if (sqliteCode(error) !== undefined) throw error
-          answers.push(() => reject(error))
+          settlements.push(() => reject(error))
         }
       }
       this.#db.exec('COMMIT')
     } catch (error) {
       this.#rollBack()
-      const cause = explained(error)
-      // What frees room, or needs little, shall not fail with a neighbour that needs much.
+      const cause = mapSqliteError(error)
+      // A transaction that frees room or needs little must not fail because of another one in the batch that needs much.
       if (cause instanceof StorageFull && batch.length > 1) for (const one of batch) this.#commit([one])
       else for (const { reject } of batch) reject(cause)
       return
     }
-    for (const answer of answers) answer()
+    for (const settle of settlements) settle()
   }
 
-  /** After some errors, a full disk among them, SQLite has rolled back by itself. Node before 22.16 cannot tell (`isTransaction`). */
+  /** After some errors, such as a full disk, SQLite has already rolled back. Node before 22.16 has no `isTransaction` to detect this. */
   #rollBack(): void {
     try {
       this.#db.exec('ROLLBACK')
@@ -164,17 +167,17 @@ export class SqliteTable implements Table {
     }
   }
 
-  /** Whatever refuses a transaction is thrown before its first write, so its neighbours in the batch are undisturbed. */
+  /** Throws before the first write if the transaction fails, so that the other transactions of the batch are not affected. */
   #apply(writes: readonly Write[]): void {
     const items = writes.map(write => this.#read(keyOf(write)))
     const failed = writes.flatMap((write, i) => (write.if && !conditionHolds(write.if, items[i]) ? [i] : []))
     if (failed.length > 0) throw new ConditionFailed(failed)
-    const steps = writes.map((write, i) => this.#step(write, items[i]))
-    for (const step of steps) step()
+    const statements = writes.map((write, i) => this.#prepare(write, items[i]))
+    for (const run of statements) run()
   }
 
-  /** One write whose condition holds, ready to be made. */
-  #step(write: Write, item: Item | undefined): () => void {
+  /** Encodes a write whose condition holds, and returns a function that runs its statement. */
+  #prepare(write: Write, item: Item | undefined): () => void {
     const { partition, sort } = keyOf(write)
     if ('check' in write) return () => {}
     if ('delete' in write) return () => this.#delete.run(partition, sort)
@@ -191,51 +194,57 @@ export class SchemaTooNew extends Error {
 }
 
 function prepareFile(db: DatabaseSync, path: string): void {
-  const { user_version: schema } = db.prepare('PRAGMA user_version').get() as { user_version: number }
-  if (schema > SCHEMA)
-    throw new SchemaTooNew(`${path} was written by a newer version (schema ${schema}, known up to ${SCHEMA})`)
+  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
+  if (version > SCHEMA_VERSION)
+    throw new SchemaTooNew(
+      `${path} was written by a newer version of Longshore: it has schema version ${version}, but the latest supported is ${SCHEMA_VERSION}`,
+    )
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
-  if (schema === 0) db.exec(`BEGIN IMMEDIATE; ${CREATE} COMMIT`)
+  if (version === 0) db.exec(`BEGIN IMMEDIATE; ${CREATE_SCHEMA} COMMIT`)
 }
 
-/** The sort keys of a range: from the first, inclusive, to the end, exclusive. */
+/** The bounds of the sort keys in a range: `first` is inclusive, `end` is exclusive. */
 function bounds({ prefix = '', after }: KeyRange): [first: string, end: string] {
-  const end = prefix + LAST
+  const end = prefix + AFTER_PRINTABLE
   if (after === undefined) return [prefix, end]
-  // A space is the first printable character, so this is the first key behind `after`.
+  // A space is the first printable ASCII character, so this is the smallest key after `after`.
   const next = `${after} `
   return [next > prefix ? next : prefix, end]
 }
 
-/** The extended result code, where SQLite is what failed. https://sqlite.org/rescode.html */
+/** The extended result code of an SQLite error, https://sqlite.org/rescode.html; `undefined` for other errors. */
 function sqliteCode(error: unknown): number | undefined {
   return error instanceof Error && 'errcode' in error ? Number(error.errcode) : undefined
 }
 
-function reading<T>(read: () => T): T {
+function mapSqliteErrors<T>(read: () => T): T {
   try {
     return read()
   } catch (error) {
-    throw explained(error)
+    throw mapSqliteError(error)
   }
 }
 
-/** Among others: there is no transaction to roll back. */
+/** A generic error. One of its causes is a rollback without a transaction. */
 const SQLITE_ERROR = 1
 const SQLITE_BUSY = 5
 const SQLITE_FULL = 13
-/** A file beside the open table, such as its log, could not be opened: the process has no file descriptors left. */
+/** SQLite could not open a file. For an open table this is a file such as the log, and the process has no file descriptors left. */
 const SQLITE_CANTOPEN = 14
-/** The index of the log could not grow, which it takes disk for. */
+/** The shared-memory index of the log could not grow, because the disk is full. */
 const SQLITE_IOERR_SHMSIZE = 4874
 
-function explained(error: unknown, { isOpen = true } = {}): unknown {
+/** Maps an SQLite error to an error of the port if there is one. @param isOpen whether the table was open when the error occurred */
+function mapSqliteError(error: unknown, { isOpen = true } = {}): unknown {
   const code = sqliteCode(error)
   if (code === undefined) return error
   if (code === SQLITE_FULL || code === SQLITE_IOERR_SHMSIZE)
-    return new StorageFull('no room for the table', { cause: error })
-  if ((code & 0xff) === SQLITE_BUSY) return new TableBusy('the table is locked', { cause: error })
+    return new StorageFull('the disk is full: no room for the table', { cause: error })
+  if ((code & 0xff) === SQLITE_BUSY)
+    return new TableBusy('another process has locked the table', { cause: error })
   if (isOpen && (code & 0xff) === SQLITE_CANTOPEN)
-    return new TableBusy('a file of the table cannot be opened', { cause: error })
+    return new TableBusy('SQLite cannot open a file of the table: no file descriptors are left', {
+      cause: error,
+    })
   return error
 }

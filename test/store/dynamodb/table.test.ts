@@ -9,34 +9,34 @@ import { DynamoTable } from '../../../lambda/store/dynamodb/table.ts'
 import { ConditionFailed, TableBusy } from '../../../lambda/store/table.ts'
 
 /*
- * What DynamoDB does on no demand of ours: conflicts, throttling, answers that are lost. What it does every day is in
- * test/cloud, where the contract of all tables runs against Amazon's emulator.
+ * Faults that a test cannot cause in DynamoDB: conflicts, throttling, lost responses. test/cloud runs the table contract against
+ * DynamoDB Local.
  */
 
-type Answer = object | Error
+type Response = object | Error
 interface Call {
   readonly name: string
   readonly input: Record<string, unknown>
 }
 
-/** A table whose DynamoDB gives these answers in turn, and the last one for ever. */
-function scripted(...answers: Answer[]) {
+/** A table whose DynamoDB gives these responses in turn, and then repeats the last one. */
+function scripted(...responses: Response[]) {
   const calls: Call[] = []
-  const waits: number[] = []
+  const delays: number[] = []
   const client = new DynamoDBClient({ region: 'eu-central-1' })
   const mock = mockClient(client)
   mock.onAnyCommand().callsFake(input => {
-    const answer = answers[Math.min(calls.length, answers.length - 1)] ?? {}
+    const response = responses[Math.min(calls.length, responses.length - 1)] ?? {}
     const call = mock.calls().at(-1)
     calls.push({ name: call?.args[0].constructor.name ?? '', input })
-    if (answer instanceof Error) throw answer
-    return answer
+    if (response instanceof Error) throw response
+    return response
   })
   const sleep = async (ms: number) => {
-    waits.push(ms)
+    delays.push(ms)
   }
-  const patience = { attempts: 4, sleep, random: () => 0.5 }
-  return { table: new DynamoTable(client, 'registry', patience), calls, waits }
+  const retryPolicy = { maxAttempts: 4, sleep, random: () => 0.5 }
+  return { table: new DynamoTable(client, 'registry', retryPolicy), calls, delays }
 }
 
 const item = { partition: 'repository#app', sort: 'tag#v1', digest: 'a' }
@@ -52,34 +52,38 @@ function cancelled(...codes: string[]) {
   return new TransactionCanceledException({ $metadata: {}, message: 'cancelled', CancellationReasons })
 }
 
-function refused(attempts: number, digest?: string) {
+function conditionFailed(attempts: number, digest?: string) {
   const Item = digest === undefined ? {} : { Item: stored(digest) }
-  return new ConditionalCheckFailedException({ $metadata: { attempts }, message: 'refused', ...Item })
+  return new ConditionalCheckFailedException({
+    $metadata: { attempts },
+    message: 'condition failed',
+    ...Item,
+  })
 }
 
-function named(name: string) {
+function errorNamed(name: string) {
   return Object.assign(new Error(name), { name })
 }
 
-describe('a transaction', () => {
-  it('that met another is made again, after a pause that grows', async () => {
+describe('transact with several writes', () => {
+  it('retries after a conflict, with growing delays', async () => {
     const conflict = cancelled('None', 'TransactionConflict')
-    const { table, calls, waits } = scripted(conflict, conflict, {})
+    const { table, calls, delays } = scripted(conflict, conflict, {})
 
     await table.transact({ put: item }, { put: other })
 
     expect(calls.map(call => call.name)).toEqual(Array(3).fill('TransactWriteItemsCommand'))
-    expect(waits).toEqual([25, 50])
+    expect(delays).toEqual([25, 50])
   })
 
-  it('that meets others for ever is given up', async () => {
+  it('throws TableBusy after the last attempt', async () => {
     const { table, calls } = scripted(cancelled('TransactionConflict', 'ThrottlingError'))
 
     await expect(table.transact({ put: item }, { put: other })).rejects.toBeInstanceOf(TableBusy)
     expect(calls).toHaveLength(4)
   })
 
-  it('names every write that was refused, and is not made again', async () => {
+  it('names every write whose condition failed, and does not retry', async () => {
     const { table, calls } = scripted(
       cancelled('ConditionalCheckFailed', 'TransactionConflict', 'ConditionalCheckFailed'),
     )
@@ -95,8 +99,8 @@ describe('a transaction', () => {
     expect(calls).toHaveLength(1)
   })
 
-  it('keeps its token when it is made again, because it may have been done', async () => {
-    const { table, calls } = scripted(named('InternalServerError'), cancelled('TransactionConflict'), {})
+  it('retries with the same client request token', async () => {
+    const { table, calls } = scripted(errorNamed('InternalServerError'), cancelled('TransactionConflict'), {})
 
     await table.transact({ put: item }, { put: other })
     await table.transact({ put: item }, { put: other })
@@ -106,7 +110,7 @@ describe('a transaction', () => {
     expect(tokens).toEqual([token, token, expect.not.stringMatching(token as string)])
   })
 
-  it('that makes no sense is not made again', async () => {
+  it('does not retry an invalid transaction', async () => {
     const { table, calls } = scripted(cancelled('ValidationError', 'TransactionConflict'))
 
     await expect(table.transact({ put: item }, { put: other })).rejects.toBeInstanceOf(
@@ -116,19 +120,19 @@ describe('a transaction', () => {
   })
 })
 
-describe('a table that cannot be reached', () => {
+describe('an unreachable table', () => {
   const failed = (httpStatusCode: number) => ({ $metadata: { httpStatusCode } })
 
   it.each([
     ['the connection is refused', Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })],
     ['the connection is lost', Object.assign(new Error('reset'), { code: 'ECONNRESET' })],
-    ['its name is not to be had', Object.assign(new Error('name'), { code: 'EAI_AGAIN' })],
-    ['no answer comes in time', named('TimeoutError')],
-    ['there are no credentials to be had now', named('CredentialsProviderError')],
-    ['it is down', Object.assign(named('ServiceUnavailable'), failed(503))],
-    ['it wants to be spared', Object.assign(named('TooManyRequests'), failed(429))],
-    ['what is in front of it is', Object.assign(named('UnknownError'), failed(502))],
-  ])('is busy: %s', async (_, error) => {
+    ['the host name cannot be resolved', Object.assign(new Error('name'), { code: 'EAI_AGAIN' })],
+    ['no response arrives in time', errorNamed('TimeoutError')],
+    ['no credentials are available', errorNamed('CredentialsProviderError')],
+    ['DynamoDB is unavailable', Object.assign(errorNamed('ServiceUnavailable'), failed(503))],
+    ['DynamoDB throttles', Object.assign(errorNamed('TooManyRequests'), failed(429))],
+    ['a gateway fails', Object.assign(errorNamed('UnknownError'), failed(502))],
+  ])('throws TableBusy when %s', async (_, error) => {
     const { table, calls } = scripted(error)
     const busy = { name: 'TableBusy', cause: error }
 
@@ -137,66 +141,66 @@ describe('a table that cannot be reached', () => {
     await expect(table.query(item.partition)).rejects.toMatchObject(busy)
     await expect(table.transact({ put: item })).rejects.toMatchObject(busy)
     await expect(table.transact({ put: item }, { put: other })).rejects.toMatchObject(busy)
-    expect(calls).toHaveLength(5) // the SDK has asked again already
+    expect(calls).toHaveLength(5) // the SDK has made its own retries before
   })
 })
 
-describe('a lone write', () => {
+describe('transact with one write', () => {
   it.each([
     ['put', { put: item, if: 'absent' }, 'PutItemCommand'],
     ['update', { update: item, change: { add: { n: 1 } } }, 'UpdateItemCommand'],
     ['delete', { delete: item }, 'DeleteItemCommand'],
     ['check', { check: { partition: 'p', sort: 's' }, if: 'absent' }, 'GetItemCommand'],
-  ] as const)('is one call: %s', async (_, write, name) => {
+  ] as const)('sends one request for a %s', async (_, write, name) => {
     const { table, calls } = scripted({})
     await table.transact(write)
     expect(calls.map(call => call.name)).toEqual([name])
   })
 
-  it('has itself told what is there when it is refused', async () => {
+  it('requests the stored item for the case that the condition fails', async () => {
     const { table, calls } = scripted({})
     await table.transact({ put: item, if: 'absent' })
     expect(calls[0]?.input.ReturnValuesOnConditionCheckFailure).toBe('ALL_OLD')
   })
 
-  it('waits while the table is throttled', async () => {
+  it('retries while DynamoDB throttles', async () => {
     const { table, calls } = scripted(
-      named('ProvisionedThroughputExceededException'),
-      named('TransactionConflictException'),
+      errorNamed('ProvisionedThroughputExceededException'),
+      errorNamed('TransactionConflictException'),
       {},
     )
     await table.transact({ put: item })
     expect(calls).toHaveLength(3)
   })
 
-  it('that was refused at once has failed', async () => {
-    const { table } = scripted(refused(1, 'a'))
+  it('fails when the condition fails on the first attempt', async () => {
+    const { table } = scripted(conditionFailed(1, 'a'))
     await expect(table.transact({ put: item, if: 'absent' })).rejects.toEqual(new ConditionFailed([0]))
   })
 
-  describe('that was refused when the client asked again, because its first answer was lost', () => {
-    it('has succeeded if it is a put and its item is there', async () => {
-      const { table } = scripted(refused(2, 'a'))
+  describe('whose condition fails on a repeated attempt, after a lost response', () => {
+    it('succeeds if it is a put and its item is stored', async () => {
+      const { table } = scripted(conditionFailed(2, 'a'))
       await expect(table.transact({ put: item, if: 'absent' })).resolves.toBeUndefined()
     })
 
-    it('has succeeded also when it was us who asked again', async () => {
-      const { table } = scripted(named('InternalServerError'), refused(1, 'a'))
+    it('succeeds also if the table, and not the SDK, repeated the request', async () => {
+      const { table } = scripted(errorNamed('InternalServerError'), conditionFailed(1, 'a'))
       await expect(table.transact({ put: item, if: 'absent' })).resolves.toBeUndefined()
     })
 
-    it('has failed if it is a put and another item is there', async () => {
-      const { table } = scripted(refused(2, 'somebody else'))
+    it('fails if it is a put and another item is stored', async () => {
+      const { table } = scripted(conditionFailed(2, 'other'))
       await expect(table.transact({ put: item, if: 'absent' })).rejects.toBeInstanceOf(ConditionFailed)
     })
 
-    it('has succeeded if it is a delete and nothing is there', async () => {
-      const { table } = scripted(refused(2))
+    it('succeeds if it is a delete and no item is stored', async () => {
+      const { table } = scripted(conditionFailed(2))
       await expect(table.transact({ delete: item, if: 'present' })).resolves.toBeUndefined()
     })
 
-    it('has failed if it is an update, of which nobody can tell', async () => {
-      const { table } = scripted(refused(2, 'a'))
+    it('fails if it is an update', async () => {
+      const { table } = scripted(conditionFailed(2, 'a'))
       const update = table.transact({ update: item, change: { add: { n: 1 } }, if: { n: 1 } })
       await expect(update).rejects.toBeInstanceOf(ConditionFailed)
     })
@@ -204,7 +208,7 @@ describe('a lone write', () => {
 })
 
 describe('a read', () => {
-  it('of one item is one consistent call', async () => {
+  it('of one item sends one consistent request', async () => {
     const { table, calls } = scripted({ Item: stored('a') })
     expect(await table.get(item)).toEqual(item)
     expect(calls).toEqual([
@@ -212,7 +216,7 @@ describe('a read', () => {
     ])
   })
 
-  it('of many asks again for what was left over, and not twice for one', async () => {
+  it('of many items requests each key once, and unprocessed keys again', async () => {
     const keys = { partition: { S: item.partition }, sort: { S: item.sort } }
     const { table, calls } = scripted(
       { Responses: { registry: [] }, UnprocessedKeys: { registry: { Keys: [keys] } } },
@@ -220,11 +224,11 @@ describe('a read', () => {
     )
 
     expect(await table.getMany([item, other, item])).toEqual([item, undefined, item])
-    const asked = calls.map(call => call.input.RequestItems as { registry: { Keys: unknown[] } })
-    expect(asked.map(request => request.registry.Keys.length)).toEqual([2, 1])
+    const requests = calls.map(call => call.input.RequestItems as { registry: { Keys: unknown[] } })
+    expect(requests.map(request => request.registry.Keys.length)).toEqual([2, 1])
   })
 
-  it('of many keys, or of a key range, is consistent too', async () => {
+  it('of many items, or of a key range, is consistent', async () => {
     const { table, calls } = scripted({})
     await table.getMany([item])
     await table.query(item.partition)
@@ -234,7 +238,7 @@ describe('a read', () => {
     ])
   })
 
-  it('of many that is always left over is given up', async () => {
+  it('of many items throws TableBusy when no key is ever processed', async () => {
     const Keys = [{ partition: { S: item.partition }, sort: { S: item.sort } }]
     const { table, calls } = scripted({ UnprocessedKeys: { registry: { Keys } } })
 
@@ -250,8 +254,8 @@ describe('a read', () => {
     expect(calls.map(call => call.input.Limit)).toEqual([3, 2, 1])
   })
 
-  it('fails at once on an error that does not pass', async () => {
-    const { table, calls } = scripted(named('ResourceNotFoundException'))
+  it('does not retry a permanent error', async () => {
+    const { table, calls } = scripted(errorNamed('ResourceNotFoundException'))
     await expect(table.get(item)).rejects.toThrow('ResourceNotFoundException')
     expect(calls).toHaveLength(1)
   })

@@ -11,54 +11,57 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.close().closeAllConnections()
 })
 
-/** A bucket of a server that always gives this answer, or none. */
-async function answering(status: number | 'nothing', code = '', headers = {}) {
+/** A bucket of a server that always sends this response, or closes the connection. */
+async function respondingWith(status: number | 'close', code = '') {
   let requests = 0
   const server = createServer((incoming, outgoing) => {
     requests++
-    if (status === 'nothing') {
+    if (status === 'close') {
       incoming.socket.destroy()
       return
     }
     incoming.resume()
-    outgoing.writeHead(status, { 'content-type': 'application/xml', ...headers })
-    outgoing.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>said</Message></Error>`)
-  }).listen(0, '127.0.0.1')
-  servers.push(server)
+    outgoing.writeHead(status, { 'content-type': 'application/xml' })
+    outgoing.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>message</Message></Error>`)
+  })
+  return { bucket: await connectTo(server), requests: () => requests }
+}
+
+async function connectTo(server: Server): Promise<Bucket> {
+  servers.push(server.listen(0, '127.0.0.1'))
   await once(server, 'listening')
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const credentials = async () => ({ accessKeyId: 'a', secretAccessKey: 'b' })
-  const client = openClient({ bucket: 'b', region: 'eu-west-1', endpoint }, credentials)
-  return { bucket: new Bucket(client, 'b'), requests: () => requests }
+  return new Bucket(openClient({ bucket: 'b', region: 'eu-west-1', endpoint }, credentials), 'b')
 }
 
-describe('a bucket', () => {
+describe('Bucket', () => {
   it.each([
     [503, 'SlowDown'],
     [503, 'ServiceUnavailable'],
     [500, 'InternalError'],
     [400, 'RequestTimeout'],
-    ['nothing', ''],
+    ['close', ''],
   ] as const)(
-    'asks again a few times at %s %s, and then is busy',
+    'makes four attempts at %s %s, and then throws StoreBusy',
     { timeout: 20_000 },
     async (status, code) => {
-      const { bucket, requests } = await answering(status, code)
+      const { bucket, requests } = await respondingWith(status, code)
 
       await expect(bucket.put('a', Buffer.from('x'), 'eA==', false)).rejects.toBeInstanceOf(StoreBusy)
       expect(requests()).toBe(4)
     },
   )
 
-  it('is busy where another operation on the object is under way', async () => {
-    const { bucket } = await answering(409, 'OperationAborted')
+  it('throws StoreBusy while another operation on the object is in progress', async () => {
+    const { bucket } = await respondingWith(409, 'OperationAborted')
 
     await expect(bucket.put('a', Buffer.from('x'), 'eA==', false)).rejects.toBeInstanceOf(StoreBusy)
     await expect(bucket.delete('a')).rejects.toBeInstanceOf(StoreBusy)
   })
 
-  it('takes an error for one that comes behind a 200, as it may when parts are put together', async () => {
-    const { bucket, requests } = await answering(200, 'InternalError')
+  it('detects an error in a response with status 200, which is possible for CompleteMultipartUpload', async () => {
+    const { bucket, requests } = await respondingWith(200, 'InternalError')
 
     await expect(bucket.complete('a', 'upload', [])).rejects.toThrow()
     expect(requests()).toBeGreaterThan(0)
@@ -70,22 +73,22 @@ describe('a bucket', () => {
     [404, 'NoSuchBucket'],
     [501, 'NotImplemented'],
     [412, 'PreconditionFailed'],
-  ])('asks once at %i %s, and lets the error pass as it is', async (status, code) => {
-    const { bucket, requests } = await answering(status, code)
+  ])('makes one attempt at %i %s, and rethrows the error', async (status, code) => {
+    const { bucket, requests } = await respondingWith(status, code)
 
     await expect(bucket.put('a', Buffer.from('x'), 'eA==', true)).rejects.toMatchObject({ name: code })
     expect(requests()).toBe(1)
   })
 
-  it('says that an object is missing', async () => {
-    const { bucket } = await answering(404, 'NoSuchKey')
+  it('reports a missing object', async () => {
+    const { bucket } = await respondingWith(404, 'NoSuchKey')
 
     await expect(bucket.get('a')).rejects.toBeInstanceOf(ObjectMissing)
     expect(await bucket.head('a')).toBeUndefined()
   })
 
-  it('says that a multipart upload is missing', async () => {
-    const { bucket } = await answering(404, 'NoSuchUpload')
+  it('throws ObjectMissing for a missing multipart upload', async () => {
+    const { bucket } = await respondingWith(404, 'NoSuchUpload')
     const part = { number: 1, body: Buffer.from('x'), checksum: 'eA==' }
 
     await expect(bucket.uploadPart('a', 'upload', part)).rejects.toBeInstanceOf(ObjectMissing)
@@ -93,24 +96,22 @@ describe('a bucket', () => {
     await expect(bucket.complete('a', 'upload', [])).rejects.toBeInstanceOf(ObjectMissing)
   })
 
-  it('aborts what is not there', async () => {
-    const { bucket } = await answering(404, 'NoSuchUpload')
+  it('aborts a missing multipart upload without an error', async () => {
+    const { bucket } = await respondingWith(404, 'NoSuchUpload')
 
     await expect(bucket.abort('a', 'upload')).resolves.toBeUndefined()
   })
-})
 
-it('gives up a part for which nobody waits any more', async () => {
-  const server = createServer().listen(0, '127.0.0.1')
-  servers.push(server)
-  await once(server, 'listening')
-  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const credentials = async () => ({ accessKeyId: 'a', secretAccessKey: 'b' })
-  const bucket = new Bucket(openClient({ bucket: 'b', region: 'eu-west-1', endpoint }, credentials), 'b')
-  const stop = new AbortController()
-  const part = { number: 1, body: Buffer.from('x'), checksum: checksumOf(Buffer.from('x')) }
-  const sent = bucket.uploadPart('blobs/a', 'upload', part, stop.signal)
-  await once(server, 'request')
-  stop.abort()
-  await expect(sent).rejects.toMatchObject({ name: 'AbortError' })
+  it('aborts the request of a part on a signal', async () => {
+    const server = createServer()
+    const bucket = await connectTo(server)
+    const stop = new AbortController()
+    const part = { number: 1, body: Buffer.from('x'), checksum: checksumOf(Buffer.from('x')) }
+    const sent = bucket.uploadPart('blobs/a', 'upload', part, stop.signal)
+    await once(server, 'request')
+
+    stop.abort()
+
+    await expect(sent).rejects.toMatchObject({ name: 'AbortError' })
+  })
 })

@@ -7,7 +7,7 @@ import { ResumableHash } from '../../../lambda/store/s3/resumable-hash.ts'
 
 const PART = 8 * 2 ** 20
 
-/** A multipart upload, whose parts are listed by the thousand. */
+/** A bucket with a multipart upload of these parts. Lists 1,000 parts per request. */
 function uploadOf(parts: readonly Part[]) {
   const completed: (readonly Part[])[] = []
   const bucket: Partial<Bucket> = {
@@ -29,14 +29,14 @@ function partsOf(count: number): Part[] {
 }
 
 async function draftOf(parts: readonly Part[]): Promise<Draft> {
-  const print = await ResumableHash.resume('sha256')
-  for (const { checksum } of parts) print.update(Buffer.from(checksum, 'base64'))
-  const state = { upload: 'upload', print: print.save(), slots: 0, hash: {} }
+  const partsDigest = await ResumableHash.resume('sha256')
+  for (const { checksum } of parts) partsDigest.update(Buffer.from(checksum, 'base64'))
+  const state = { upload: 'upload', print: partsDigest.save(), slots: 0, hash: {} }
   return { object: 'many', size: parts.length * PART, algorithm: 'sha256', state }
 }
 
-describe('committing a draft of thousands of parts', () => {
-  it.each([999, 1_000, 1_001, 1_999])('puts all %i together', async count => {
+describe('commitDraft with thousands of parts', () => {
+  it.each([999, 1_000, 1_001, 1_999])('completes the upload with all %i parts', async count => {
     const parts = partsOf(count)
     const { bucket, completed } = uploadOf(parts)
     await commitDraft(bucket, await draftOf(parts))
@@ -44,7 +44,7 @@ describe('committing a draft of thousands of parts', () => {
     expect(completed).toEqual([parts])
   })
 
-  it('leaves out what an append that was forgotten put behind them', async () => {
+  it('leaves out the parts of an append whose draft was not kept', async () => {
     const parts = partsOf(1_005)
     const { bucket, completed } = uploadOf(parts)
     await commitDraft(bucket, await draftOf(parts.slice(0, 1_001)))
@@ -54,11 +54,11 @@ describe('committing a draft of thousands of parts', () => {
 
   it.each([
     [
-      'another',
+      'has other bytes',
       (parts: Part[]) => parts.with(1_500, { ...(parts[1_500] as Part), checksum: checksumOf(Buffer.of(1)) }),
     ],
-    ['missing', (parts: Part[]) => parts.toSpliced(1_500, 1)],
-  ])('puts nothing together when one of them is %s', async (_, altered) => {
+    ['is missing', (parts: Part[]) => parts.toSpliced(1_500, 1)],
+  ])('throws DraftBusy and completes nothing when a part %s', async (_, altered) => {
     const parts = partsOf(1_600)
     const { bucket, completed } = uploadOf(altered(parts))
 
@@ -67,35 +67,36 @@ describe('committing a draft of thousands of parts', () => {
   })
 })
 
-describe('committing a draft that is not to be found', () => {
+describe('commitDraft with a missing multipart upload', () => {
   const parts = partsOf(2)
   const missing = async () => {
     throw new ObjectMissing('no such upload')
   }
-  const made = { size: 2 * PART, checksum: checksumOfParts(parts.map(part => part.checksum)) }
+  const createdObject = { size: 2 * PART, checksum: checksumOfParts(parts.map(part => part.checksum)) }
 
-  it('waits for another process that is putting it together', async () => {
+  it('waits for another process that is completing it', async () => {
     const { bucket } = uploadOf(parts)
-    const found = [undefined, undefined, made]
+    const found = [undefined, undefined, createdObject]
     Object.assign(bucket, { complete: missing, head: async () => found.shift() })
 
     await expect(commitDraft(bucket, await draftOf(parts))).resolves.toBeUndefined()
     expect(found).toEqual([])
   })
 
-  it('does it where the other process failed', async () => {
+  it('completes the upload when it appears again', async () => {
     const { bucket, completed } = uploadOf(parts)
     const { listParts } = bucket
-    let asked = 0
+    let requests = 0
     Object.assign(bucket, {
-      listParts: (...args: Parameters<Bucket['listParts']>) => (asked++ < 2 ? missing() : listParts(...args)),
+      listParts: (...args: Parameters<Bucket['listParts']>) =>
+        requests++ < 2 ? missing() : listParts(...args),
     })
     await commitDraft(bucket, await draftOf(parts))
 
     expect(completed).toEqual([parts])
   })
 
-  it('says so when nobody is', async () => {
+  it('throws ObjectMissing after the last attempt', async () => {
     const { bucket } = uploadOf(parts)
     Object.assign(bucket, { listParts: missing })
 
@@ -103,21 +104,21 @@ describe('committing a draft that is not to be found', () => {
   })
 })
 
-describe('committing a draft whose connection is always lost', () => {
+describe('commitDraft with a lost connection', () => {
   const parts = partsOf(2)
   const lost = async () => {
     throw new StoreBusy('no answer')
   }
-  const made = { size: 2 * PART, checksum: checksumOfParts(parts.map(part => part.checksum)) }
+  const createdObject = { size: 2 * PART, checksum: checksumOfParts(parts.map(part => part.checksum)) }
 
-  it('is done when the object is there all the same', async () => {
+  it('succeeds if the object exists', async () => {
     const { bucket } = uploadOf(parts)
-    Object.assign(bucket, { complete: lost, head: async () => made })
+    Object.assign(bucket, { complete: lost, head: async () => createdObject })
 
     await expect(commitDraft(bucket, await draftOf(parts))).resolves.toBeUndefined()
   })
 
-  it('has to wait when it is not', async () => {
+  it('throws StoreBusy if the object does not exist', async () => {
     const { bucket } = uploadOf(parts)
     Object.assign(bucket, { complete: lost })
 

@@ -1,65 +1,65 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as nextTick } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { StorageFull } from '../../../lambda/store/blobs.ts'
 import { PartSender } from '../../../lambda/store/s3/part-sender.ts'
 
 const never = () => new Promise<void>(() => {})
 
-describe('sending parts', () => {
+describe('PartSender', () => {
   it.each([
     ['small', 8, 5],
     ['large', 32, 2],
-    ['in between', 20, 3],
-  ])('holds no more buffers than there is memory for, of %s parts', async (_, size, most) => {
+    ['medium', 20, 3],
+  ])('limits the total size of the buffers of %s parts', async (_, size, maxBuffers) => {
     const sender = new PartSender(64)
-    const waiting: (() => void)[] = []
+    const finishers: (() => void)[] = []
     const buffers = new Set<Buffer>()
-    for (let given = 0; given < most; given++) {
+    while (buffers.size < maxBuffers) {
       const buffer = await sender.buffer(size)
       buffers.add(buffer)
-      sender.send(buffer, () => new Promise(done => waiting.push(done)))
+      sender.send(buffer, () => new Promise(done => finishers.push(done)))
     }
     let next: Buffer | undefined
     const another = sender.buffer(size).then(buffer => {
       next = buffer
     })
-    await turn()
-    expect([buffers.size, next]).toEqual([most, undefined])
+    await nextTick()
+    expect([buffers.size, next]).toEqual([maxBuffers, undefined])
 
-    waiting.pop()?.()
+    finishers.pop()?.()
     await another
     expect(buffers.has(next as Buffer)).toBe(true)
   })
 
-  it('has no room for a part of which two do not fit into the memory', async () => {
+  it('throws StorageFull when two buffers of a part exceed the limit', async () => {
     await expect(new PartSender(64).buffer(33)).rejects.toBeInstanceOf(StorageFull)
     await expect(new PartSender(64).buffer(undefined)).rejects.toBeInstanceOf(StorageFull)
   })
 
-  it('tells the error of a part to whoever asks next', async () => {
+  it('throws the error of a part at the next call', async () => {
     const error = new Error('lost')
-    for (const ask of ['buffer', 'finish'] as const) {
+    for (const method of ['buffer', 'finish'] as const) {
       const sender = new PartSender(64)
       sender.send(await sender.buffer(8), () => Promise.reject(error))
-      await turn()
+      await nextTick()
 
-      await expect(sender[ask](8)).rejects.toBe(error)
+      await expect(sender[method](8)).rejects.toBe(error)
     }
   })
 
-  it('gives no buffer of a smaller part for a larger one', async () => {
+  it('does not reuse the buffer of a smaller part for a larger one', async () => {
     const sender = new PartSender(64)
     sender.send(await sender.buffer(8), async () => {})
-    await turn()
+    await nextTick()
     expect((await sender.buffer(32)).length).toBe(32)
   })
 
-  it('finishes when all have arrived', async () => {
+  it('finishes when all parts have arrived', async () => {
     const sender = new PartSender(64)
     let arrived = 0
     for (let sent = 0; sent < 9; sent++)
       sender.send(await sender.buffer(8), async () => {
-        await turn()
+        await nextTick()
         arrived++
       })
     await sender.finish()
@@ -67,7 +67,7 @@ describe('sending parts', () => {
     expect(arrived).toBe(9)
   })
 
-  it('takes what is in flight back', async () => {
+  it('aborts the parts in flight', async () => {
     const sender = new PartSender(64)
     let stopped = false
     sender.send(await sender.buffer(8), signal =>

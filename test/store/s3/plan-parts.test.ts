@@ -11,20 +11,20 @@ const size = fc.oneof(
   fc.constantFrom(8 * MiB, 2_000 * 8 * MiB, 2_000 * 8 * MiB + 6_000 * 32 * MiB, MAX_OBJECT_BYTES),
 )
 
-describe('planning parts', () => {
-  it('begins with parts of two Lambda bodies', () => {
+describe('planParts', () => {
+  it('begins with parts of two Lambda request bodies', () => {
     expect(planParts(0)).toEqual({ parts: 0, rest: 0, next: 8 * MiB })
     expect(planParts(8 * MiB - 1)).toEqual({ parts: 0, rest: 8 * MiB - 1, next: 8 * MiB })
     expect(planParts(8 * MiB)).toEqual({ parts: 1, rest: 0, next: 8 * MiB })
   })
 
-  it('reaches 5 TiB, and not one byte over its end', () => {
+  it('reaches 5 TiB, and rejects one byte more than the maximum', () => {
     expect(MAX_OBJECT_BYTES).toBeGreaterThan(5 * 2 ** 40)
     expect(planParts(MAX_OBJECT_BYTES)).toEqual({ parts: 10_000, rest: 0, next: undefined })
     expect(() => planParts(MAX_OBJECT_BYTES + 1)).toThrow(RangeError)
   })
 
-  it('stays with parts of 32 MiB up to 200 GiB, so that two of them fit into 64 MiB', () => {
+  it('uses parts of at most 32 MiB up to 200 GiB, so that two of them fit into 64 MiB', () => {
     fc.assert(
       fc.property(fc.maxSafeNat(), any => {
         expect(planParts(any % (200 * GiB)).next).toBeLessThanOrEqual(32 * MiB)
@@ -32,7 +32,7 @@ describe('planning parts', () => {
     )
   })
 
-  it('makes parts as S3 takes them, of any number of bytes', () => {
+  it('respects the limits of S3 for any number of bytes', () => {
     fc.assert(
       fc.property(size, bytes => {
         const { parts, rest, next = 5 * GiB } = planParts(bytes)
@@ -44,7 +44,7 @@ describe('planning parts', () => {
     )
   })
 
-  it('cuts alike however the bytes come: what fills the next part makes one more of that size', () => {
+  it('adds one part when the bytes fill it exactly', () => {
     fc.assert(
       fc.property(size, bytes => {
         const { parts, rest, next } = planParts(bytes)

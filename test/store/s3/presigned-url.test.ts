@@ -2,10 +2,13 @@ import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { StoreBusy } from '../../../lambda/store/blobs.ts'
 import type { Address } from '../../../lambda/store/s3/address.ts'
+import { S3Blobs } from '../../../lambda/store/s3/blobs.ts'
 import { openClient } from '../../../lambda/store/s3/bucket.ts'
 import { UrlSigner } from '../../../lambda/store/s3/presigned-url.ts'
 import type { Credentials } from '../../../lambda/store/shared/aws-signing.ts'
+import { digestBytes } from '../../support/bytes.ts'
 
 const text = (max: number) => fc.string({ unit: 'binary', minLength: 1, maxLength: max })
 const word = fc.stringMatching(/^[A-Za-z0-9]{1,40}$/)
@@ -30,8 +33,12 @@ const credentials: fc.Arbitrary<Credentials> = fc.record(
 
 type ObjectRequest = Parameters<UrlSigner['sign']>[0]
 
-/** By the SDK's S3 client, from its own endpoint rules. `x-id`, which only names the command, is not signed. */
-async function byClient(address: Address, credentials: Credentials, wanted: ObjectRequest): Promise<URL> {
+/** The URL that the SDK's S3 client presigns with its own endpoint rules, without the parameter `x-id`, which only names the command. */
+async function presignedByClient(
+  address: Address,
+  credentials: Credentials,
+  request: ObjectRequest,
+): Promise<URL> {
   const client = openClient(address, async () => credentials)
   const dropCommandName = 'dropCommandName'
   client.middlewareStack.add(
@@ -42,24 +49,24 @@ async function byClient(address: Address, credentials: Credentials, wanted: Obje
     },
     { step: 'build', name: dropCommandName },
   )
-  const input = { Bucket: address.bucket, Key: wanted.key, ResponseContentType: wanted.mediaType }
-  const command = wanted.method === 'GET' ? new GetObjectCommand(input) : new HeadObjectCommand(input)
-  const url = await getSignedUrl(client, command, { signingDate: wanted.now, expiresIn: wanted.seconds })
+  const input = { Bucket: address.bucket, Key: request.key, ResponseContentType: request.mediaType }
+  const command = request.method === 'GET' ? new GetObjectCommand(input) : new HeadObjectCommand(input)
+  const url = await getSignedUrl(client, command, { signingDate: request.now, expiresIn: request.seconds })
   client.destroy()
   return new URL(url)
 }
 
 const partsOf = (url: URL) => ({
-  where: url.origin + url.pathname,
+  resource: url.origin + url.pathname,
   query: Object.fromEntries(url.searchParams),
 })
 
-describe('a presigned URL', () => {
-  it("is the one that the SDK's S3 client makes, with the same signature", async () => {
+describe('UrlSigner', () => {
+  it("signs the same URL as the SDK's S3 client", async () => {
     await fc.assert(
       fc.asyncProperty(address, credentials, request, async (address, credentials, request) => {
         const url = new URL(await new UrlSigner(address, async () => credentials).sign(request))
-        expect(partsOf(url)).toEqual(partsOf(await byClient(address, credentials, request)))
+        expect(partsOf(url)).toEqual(partsOf(await presignedByClient(address, credentials, request)))
       }),
     )
   })
@@ -68,14 +75,14 @@ describe('a presigned URL', () => {
     ['eu-central-1', 'layers.s3.eu-central-1.amazonaws.com'],
     ['cn-north-1', 'layers.s3.cn-north-1.amazonaws.com.cn'],
     ['eusc-de-east-1', 'layers.s3.eusc-de-east-1.amazonaws.eu'],
-  ])('is at the host of S3 in the partition of the region: %s', async (region, host) => {
+  ])('uses the host of S3 in the partition of the region: %s', async (region, host) => {
     const keys = { accessKeyId: 'id', secretAccessKey: 'key' }
     const signer = new UrlSigner({ bucket: 'layers', region }, async () => keys)
     const request = { method: 'GET', key: 'blobs/a', mediaType: 'a/b', now: new Date(), seconds: 60 } as const
     expect(new URL(await signer.sign(request)).host).toBe(host)
   })
 
-  it('is signed with the credentials of the moment', async () => {
+  it('signs with the current credentials', async () => {
     let accessKeyId = 'old'
     const signer = new UrlSigner({ bucket: 'layers', region: 'eu-central-1' }, async () => ({
       accessKeyId,
@@ -87,5 +94,21 @@ describe('a presigned URL', () => {
     expect(await signedBy()).toMatch(/^old\//)
     accessKeyId = 'new'
     expect(await signedBy()).toMatch(/^new\//)
+  })
+})
+
+describe('S3Blobs.presign', () => {
+  it('throws StoreBusy when no credentials are available', async () => {
+    const missing = Object.assign(new Error('none'), { name: 'CredentialsProviderError' })
+    const credentials = () => Promise.reject(missing)
+    const store = new S3Blobs({ bucket: 'registry', region: 'eu-central-1', credentials })
+    const request = {
+      method: 'GET',
+      digest: digestBytes('sha256', ''),
+      mediaType: 'a/b',
+      seconds: 60,
+    } as const
+
+    await expect(store.presign('object', request)).rejects.toBeInstanceOf(StoreBusy)
   })
 })

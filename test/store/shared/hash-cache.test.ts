@@ -6,8 +6,8 @@ import { HashCache } from '../../../lambda/store/shared/hash-cache.ts'
 const draft = (object: string, size = 3): Draft => ({ object, size, algorithm: 'sha256', state: null })
 const hash = () => createHash('sha256').update('abc')
 
-describe('the hashes of open drafts', () => {
-  it('are found by object, size and algorithm together', () => {
+describe('HashCache', () => {
+  it('finds a hash by object, size and algorithm', () => {
     const hashes = new HashCache(10)
     hashes.keep(draft('a'), hash())
 
@@ -17,7 +17,7 @@ describe('the hashes of open drafts', () => {
     expect(hashes.find(draft('a'), 'sha512')).toBeUndefined()
   })
 
-  it('are not changed by what the finder does with one', () => {
+  it('returns a copy, so an update does not change the cached hash', () => {
     const hashes = new HashCache(10)
     hashes.keep(draft('a'), hash())
     hashes.find(draft('a'), 'sha256')?.update('more').digest()
@@ -25,7 +25,7 @@ describe('the hashes of open drafts', () => {
     expect(hashes.find(draft('a'), 'sha256')?.digest('hex')).toBe(hash().digest('hex'))
   })
 
-  it('are one for each object: a newer one takes the place of the older', () => {
+  it('keeps one hash for each object: the newest', () => {
     const hashes = new HashCache(10)
     hashes.keep(draft('a', 5), hash())
     hashes.keep(draft('a', 3), hash())
@@ -33,7 +33,7 @@ describe('the hashes of open drafts', () => {
     expect(hashes.find(draft('a', 5), 'sha256')).toBeUndefined()
   })
 
-  it('are bounded: abandoned drafts make room for those used last', () => {
+  it('removes the least recently used drafts when it is full', () => {
     const hashes = new HashCache(2)
     hashes.keep(draft('abandoned'), hash())
     hashes.keep(draft('used'), hash())
@@ -45,7 +45,7 @@ describe('the hashes of open drafts', () => {
     expect(kept).toEqual(['used', 'newer'])
   })
 
-  it('are gone once forgotten', () => {
+  it('does not find a forgotten hash', () => {
     const hashes = new HashCache(10)
     hashes.keep(draft('a'), hash())
     hashes.forget('a')

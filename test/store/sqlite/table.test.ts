@@ -10,10 +10,15 @@ import { StorageFull } from '../../../lambda/store/blobs.ts'
 import { SchemaTooNew, SqliteTable } from '../../../lambda/store/sqlite/table.ts'
 import { ConditionFailed, TableBusy } from '../../../lambda/store/table.ts'
 import { tableContract } from '../../contracts/table.ts'
+import { MemoryTable } from '../../support/memory-table.ts'
 
 const WRITER = join(import.meta.dirname, '../../support/sqlite-writer.ts')
 
 const freshFolder = () => mkdtemp(join(tmpdir(), 'sqlite-table-'))
+
+describe('MemoryTable, the model of the table contract', () => {
+  tableContract(async () => ({ table: new MemoryTable(), close: async () => {} }))
+})
 
 describe('SqliteTable', () => {
   tableContract(async () => {
@@ -36,7 +41,7 @@ describe('SqliteTable', () => {
 
   const item = { partition: 'repository#app', sort: 'tag#latest', digest: 'a' }
 
-  it('keeps everything over a restart, in one file', async () => {
+  it('keeps all items in one file over a restart', async () => {
     const before = new SqliteTable(file)
     await before.transact({ put: { ...item, bytes: Uint8Array.of(1, 2) } })
     expect(existsSync(`${file}-wal`)).toBe(true)
@@ -47,11 +52,11 @@ describe('SqliteTable', () => {
     await after.close()
   })
 
-  it('commits what waits when it closes, and takes nothing more', async () => {
+  it('commits pending transactions on close, and rejects later ones', async () => {
     const table = new SqliteTable(file)
-    const waiting = table.transact({ put: item })
+    const pending = table.transact({ put: item })
     await table.close()
-    await expect(waiting).resolves.toBeUndefined()
+    await expect(pending).resolves.toBeUndefined()
     await expect(table.transact({ put: item })).rejects.toThrow('closed')
     const after = new SqliteTable(file)
     expect(await after.get(item)).toEqual(item)
@@ -72,7 +77,7 @@ describe('SqliteTable', () => {
     await table.close()
   })
 
-  it('refuses a file of a later version and leaves it alone', async () => {
+  it('rejects a file of a later version and does not change it', async () => {
     const later = new DatabaseSync(file)
     later.exec('CREATE TABLE later (x); PRAGMA user_version = 2')
     later.close()
@@ -82,7 +87,7 @@ describe('SqliteTable', () => {
     expect(await readFile(file)).toEqual(before)
   })
 
-  it('is busy while another process writes, and works again afterwards', async () => {
+  it('throws TableBusy while another process writes, and works again afterwards', async () => {
     const table = new SqliteTable(file)
     const shell = new DatabaseSync(file)
     shell.exec('BEGIN IMMEDIATE')
@@ -95,9 +100,9 @@ describe('SqliteTable', () => {
     await table.close()
   })
 
-  it('keeps other processes out when it is opened alone', async () => {
+  it('locks other processes out with the option exclusive', async () => {
     await new SqliteTable(file).close()
-    const table = new SqliteTable(file, { alone: true })
+    const table = new SqliteTable(file, { exclusive: true })
     await table.transact({ put: item })
     const shell = new DatabaseSync(file, { readOnly: true })
     expect(() => shell.prepare('SELECT count(*) FROM items').get()).toThrow('locked')
@@ -106,7 +111,7 @@ describe('SqliteTable', () => {
     await table.close()
   })
 
-  it('lets a transaction that cannot be written down fail alone', async () => {
+  it('fails only the transaction that cannot be encoded', async () => {
     const table = new SqliteTable(file)
     const circular: Record<string, never> = {}
     Object.assign(circular, { circular })
@@ -120,21 +125,21 @@ describe('SqliteTable', () => {
     await table.close()
   })
 
-  it('takes back what it wrote when SQLite fails in the middle, and goes on', async () => {
+  it('rolls back when SQLite fails during a transaction, and keeps working', async () => {
     const table = new SqliteTable(file)
     const shell = new DatabaseSync(file)
     shell.exec(
-      `CREATE TRIGGER t BEFORE INSERT ON items WHEN NEW.sort = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END`,
+      `CREATE TRIGGER t BEFORE INSERT ON items WHEN NEW.sort = 'bad' BEGIN SELECT RAISE(ABORT, 'rejected'); END`,
     )
     shell.close()
-    await expect(table.transact({ put: item }, { put: { ...item, sort: 'bad' } })).rejects.toThrow('no')
+    await expect(table.transact({ put: item }, { put: { ...item, sort: 'bad' } })).rejects.toThrow('rejected')
     expect(await table.query(item.partition)).toEqual([])
     await table.transact({ put: item })
     expect(await table.get(item)).toEqual(item)
     await table.close()
   })
 
-  it('loses no acknowledged transaction to kill -9, and tears none', { timeout: 60_000 }, async () => {
+  it('keeps every acknowledged transaction completely after kill -9', { timeout: 60_000 }, async () => {
     const acknowledged = new Set<string>()
     for (let round = 0; round < 5; round++) {
       for (const n of await killedWriter(file, round * 100_000, 300 * (round + 1))) acknowledged.add(n)
@@ -153,56 +158,59 @@ describe('SqliteTable', () => {
   })
 })
 
-describe.skipIf(process.getuid?.() !== 0)('SqliteTable on a full disk (mounts a small one, as root)', () => {
-  let disk: string
-  let table: SqliteTable
-  beforeEach(async () => {
-    disk = await freshFolder()
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk])
-    table = new SqliteTable(join(disk, 'table.db'))
-  })
-  afterEach(async () => {
-    await table.close().finally(() => execFileSync('umount', ['--lazy', disk]))
-    await rm(disk, { recursive: true })
-  })
+describe.skipIf(process.getuid?.() !== 0)(
+  'SqliteTable on a full disk (mounts a tmpfs, which needs root)',
+  () => {
+    let disk: string
+    let table: SqliteTable
+    beforeEach(async () => {
+      disk = await freshFolder()
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk])
+      table = new SqliteTable(join(disk, 'table.db'))
+    })
+    afterEach(async () => {
+      await table.close().finally(() => execFileSync('umount', ['--lazy', disk]))
+      await rm(disk, { recursive: true })
+    })
 
-  const item = { partition: 'small', sort: 'x', digest: 'a' }
-  const large = (sort: string) => ({ put: { partition: 'large', sort, pad: 'x'.repeat(50_000) } })
-  const fill = async () => {
-    for (let n = 0; n < 100; n++) await table.transact(large(`${n}`))
-  }
+    const item = { partition: 'small', sort: 'x', digest: 'a' }
+    const large = (sort: string) => ({ put: { partition: 'large', sort, pad: 'x'.repeat(50_000) } })
+    const fill = async () => {
+      for (let n = 0; n < 100; n++) await table.transact(large(`${n}`))
+    }
 
-  it('says so, keeps what it acknowledged, and goes on when there is room', async () => {
-    const ballast = join(disk, 'ballast')
-    await writeFile(ballast, new Uint8Array(500_000))
-    await table.transact({ put: item })
-    await expect(fill()).rejects.toThrow(StorageFull)
-    const kept = await table.query('large')
-    expect(kept.length).toBeGreaterThan(0)
-    await expect(table.transact(large('more'), large('and more'))).rejects.toThrow(StorageFull)
-    expect(await table.query('large')).toEqual(kept)
-    await rm(ballast)
-    await table.transact(large('more'))
-    await table.close()
-    table = new SqliteTable(join(disk, 'table.db'))
-    expect(await table.get(item)).toEqual(item)
-    expect(await table.query('large')).toHaveLength(kept.length + 1)
-  })
+    it('throws StorageFull, keeps acknowledged items, and works again when there is room', async () => {
+      const ballast = join(disk, 'ballast')
+      await writeFile(ballast, new Uint8Array(500_000))
+      await table.transact({ put: item })
+      await expect(fill()).rejects.toThrow(StorageFull)
+      const kept = await table.query('large')
+      expect(kept.length).toBeGreaterThan(0)
+      await expect(table.transact(large('more'), large('and more'))).rejects.toThrow(StorageFull)
+      expect(await table.query('large')).toEqual(kept)
+      await rm(ballast)
+      await table.transact(large('more'))
+      await table.close()
+      table = new SqliteTable(join(disk, 'table.db'))
+      expect(await table.get(item)).toEqual(item)
+      expect(await table.query('large')).toHaveLength(kept.length + 1)
+    })
 
-  it('answers each of the transactions at once by itself', async () => {
-    await expect(fill()).rejects.toThrow(StorageFull)
-    const outcomes = await Promise.allSettled([
-      table.transact({ put: { ...large('0').put, pad: 'x'.repeat(1_500_000) } }),
-      table.transact({ put: item, if: 'present' }),
-      table.transact({ delete: { partition: 'large', sort: '1' } }),
-    ])
-    const reasons = outcomes.map(outcome => (outcome.status === 'rejected' ? outcome.reason : undefined))
-    expect(reasons).toEqual([expect.any(StorageFull), expect.any(ConditionFailed), undefined])
-    expect(await table.get({ partition: 'large', sort: '1' })).toBeUndefined()
-  })
-})
+    it('gives each of several concurrent transactions its own result', async () => {
+      await expect(fill()).rejects.toThrow(StorageFull)
+      const outcomes = await Promise.allSettled([
+        table.transact({ put: { ...large('0').put, pad: 'x'.repeat(1_500_000) } }),
+        table.transact({ put: item, if: 'present' }),
+        table.transact({ delete: { partition: 'large', sort: '1' } }),
+      ])
+      const reasons = outcomes.map(outcome => (outcome.status === 'rejected' ? outcome.reason : undefined))
+      expect(reasons).toEqual([expect.any(StorageFull), expect.any(ConditionFailed), undefined])
+      expect(await table.get({ partition: 'large', sort: '1' })).toBeUndefined()
+    })
+  },
+)
 
-/** Runs the writer until it has acknowledged so many pairs, kills it, and answers with the numbers it printed. */
+/** Runs the writer until it has acknowledged this many pairs, kills it, and returns the numbers that it printed. */
 async function killedWriter(file: string, first: number, pairs: number): Promise<string[]> {
   const writer = spawn(process.execPath, [WRITER, file, String(first)], {
     stdio: ['ignore', 'pipe', 'inherit'],
