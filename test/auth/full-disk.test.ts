@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
 import { StorageFull } from '../../lambda/store/blobs.ts'
 import { basic, openGuarded, PASSWORD } from '../support/auth.ts'
-import { type Trouble, troubled } from '../support/faults.ts'
+import { type Fault, withFault } from '../support/faults.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 
 it('gives an access token, but none to renew it, when the table is full', async () => {
-  const trouble: Trouble = { calls: 0 }
-  const guarded = await openGuarded({ table: troubled(new MemoryTable(), ['transact'], trouble) })
+  const trouble: Fault = { calls: 0 }
+  const guarded = await openGuarded({ table: withFault(new MemoryTable(), ['transact'], trouble) })
   trouble.error = new StorageFull('no room for the table')
 
   const { status, text } = await guarded.as(basic('root', PASSWORD), 'GET', '/token?offline_token=true')
@@ -17,8 +17,8 @@ it('gives an access token, but none to renew it, when the table is full', async 
 })
 
 it.each(['/token', '/v2/'])('answers a wrong password at %s with 401 when the table is full', async path => {
-  const trouble: Trouble = { calls: 0 }
-  const guarded = await openGuarded({ table: troubled(new MemoryTable(), ['transact'], trouble) })
+  const trouble: Fault = { calls: 0 }
+  const guarded = await openGuarded({ table: withFault(new MemoryTable(), ['transact'], trouble) })
   trouble.error = new StorageFull('no room for the table')
 
   const { status } = await guarded.as(basic('root', 'not the password'), 'GET', path)

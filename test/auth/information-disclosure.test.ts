@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
 import { routes } from '../../lambda/routes/index.ts'
 import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
-import { describing, digest, imageOf, indexOf } from '../support/content.ts'
+import { descriptorOf, digest, imageOf, indexOf } from '../support/content.ts'
 import type { Answer } from '../support/registry.ts'
 
 /*
@@ -58,7 +58,7 @@ beforeAll(async () => {
   })
   for (const [tag, document] of [
     ['v1', IMAGE],
-    ['about', indexOf([], { subject: describing(IMAGE, OCI_IMAGE) })],
+    ['about', indexOf([], { subject: descriptorOf(IMAGE, OCI_IMAGE) })],
   ] as const) {
     const headers = { 'content-type': JSON.parse(document).mediaType }
     const put = await as(root, 'PUT', `/v2/private/app/manifests/${tag}`, { headers, body: document })
@@ -131,8 +131,8 @@ describe('what a writer can find out in his own repository', () => {
 
   it.each([
     ['a layer', (content: string) => imageOf([content]), OCI_IMAGE],
-    ['a config', (content: string) => imageOf([], { config: describing(content) }), OCI_IMAGE],
-    ['a child of an index', (content: string) => indexOf([describing(content, OCI_IMAGE)]), OCI_INDEX],
+    ['a config', (content: string) => imageOf([], { config: descriptorOf(content) }), OCI_IMAGE],
+    ['a child of an index', (content: string) => indexOf([descriptorOf(content, OCI_IMAGE)]), OCI_INDEX],
   ])('by a manifest with it as %s is nothing: it is missing', async (_, manifest, type) => {
     const there = await ask('PUT', 'manifests/x', manifest(SECRET), type)
     const nowhere = await ask('PUT', 'manifests/x', manifest('nothing'), type)
@@ -141,7 +141,7 @@ describe('what a writer can find out in his own repository', () => {
 
   it('by a manifest about it is nothing: any subject is taken', async () => {
     const put = (subject: string) =>
-      ask('PUT', 'manifests/about', indexOf([], { subject: describing(subject, OCI_IMAGE) }), OCI_INDEX)
+      ask('PUT', 'manifests/about', indexOf([], { subject: descriptorOf(subject, OCI_IMAGE) }), OCI_INDEX)
     expect((await put(IMAGE)).status).toBe(201)
     const referrers = await ask('GET', `referrers/${digest(IMAGE)}`)
     expect(referrers.json.manifests).toHaveLength(1)

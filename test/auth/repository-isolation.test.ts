@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
 import { basic, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
-import { describing, digest, imageOf, indexOf } from '../support/content.ts'
+import { descriptorOf, digest, imageOf, indexOf } from '../support/content.ts'
 import { runs } from '../support/property-runs.ts'
 
 /*
@@ -187,7 +187,7 @@ describe('what is in a repository', () => {
     const guarded = await openGuarded()
     for (const name of ['ann', 'bob']) await guarded.addUser(name)
     await guarded.setPolicy(POLICY)
-    const subject = describing(imageOf(['x']), OCI_IMAGE)
+    const subject = descriptorOf(imageOf(['x']), OCI_IMAGE)
     for (const [who, name] of [
       ['ann', 'ann/app'],
       ['bob', 'bob/app'],

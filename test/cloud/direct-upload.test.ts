@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { CloudFrontSigner } from '../../lambda/aws/signed-urls.ts'
 import { parseRepositoryName } from '../../lambda/protocol/name.ts'
 import { parseUploadId } from '../../lambda/protocol/reference.ts'
-import { leftOf } from '../support/s3-bucket.ts'
+import { listKeys } from '../support/s3-bucket.ts'
 import { Cloud } from './emulator/cloud.ts'
 import { ask, beginUpload, layerOf, pull, putDirectly, putManifest } from './fixture.ts'
 import { describeInCloud } from './requirements.ts'
@@ -21,7 +21,7 @@ describeInCloud({}, 'a blob on the direct road', () => {
     cloud.events.delivery = { delay: 0, copies: 1 }
   })
 
-  const inBucket = (upload: string) => leftOf(cloud.s3.client, cloud.s3.settings.bucket, upload)
+  const inBucket = (upload: string) => listKeys(cloud.s3.client, cloud.s3.settings.bucket, upload)
 
   it('is there when its event has come, and no byte of it came by us', async () => {
     const before = cloud.api.payloads.length

@@ -11,7 +11,7 @@ describe.skipIf(!hasDynamoDBLocal)('DynamoTable (needs DynamoDB Local: .ci/dynam
   afterAll(() => local?.stop())
 
   tableContract(async () => {
-    await local.makeTable('registry')
+    await local.createTable('registry')
     return { table: new DynamoTable(local.client, 'registry'), close: async () => {} }
   })
 })

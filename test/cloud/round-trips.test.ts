@@ -147,7 +147,7 @@ describeInCloud({}, 'the table of commands in docs/architecture.md', () => {
   let registry: DeployedRegistry
   beforeAll(async () => {
     ;[dynamo, s3] = await Promise.all([DynamoDBLocal.start(), S3Server.start()])
-    await dynamo.makeTable('registry')
+    await dynamo.createTable('registry')
     registry = new DeployedRegistry(dynamo, s3, 'registry')
   })
   afterAll(() => Promise.all([dynamo?.stop(), s3?.stop()]))

@@ -9,12 +9,12 @@ import { S3Blobs } from '../../lambda/store/s3/blobs.ts'
 import { Bucket } from '../../lambda/store/s3/bucket.ts'
 import { checksumOf } from '../../lambda/store/s3/draft-state.ts'
 import { blobsContract } from '../contracts/blobs.ts'
-import { throughTable } from '../contracts/blobs-model.ts'
-import { bytesOf, collect, digestBytes, madeBytes } from '../support/bytes.ts'
+import { jsonRoundTrip } from '../contracts/blobs-model.ts'
+import { bytesOf, collect, digestBytes, patternBytes } from '../support/bytes.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { openRegistry } from '../support/registry.ts'
 import { describeWith } from '../support/requirements.ts'
-import { countedStore, Died, dyingStore, leftOf } from '../support/s3-bucket.ts'
+import { Crashed, crashingStore, listKeys, recordingStore } from '../support/s3-bucket.ts'
 import { S3Server } from '../support/s3-server.ts'
 
 const MiB = 2 ** 20
@@ -30,9 +30,9 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
   const open = () => new S3Blobs(server.settings)
   const begin = (store: S3Blobs) => store.begin(randomUUID(), 'sha256')
   const append = async (store: S3Blobs, draft: Draft, bytes: string | Uint8Array) =>
-    throughTable(await store.append(draft, bytesOf(bytes)))
+    jsonRoundTrip(await store.append(draft, bytesOf(bytes)))
   const contentOf = async (object: string) => collect(await open().read(object))
-  const left = (object: string) => leftOf(server.client, server.settings.bucket, object)
+  const left = (object: string) => listKeys(server.client, server.settings.bucket, object)
 
   blobsContract(async () => ({ store: open(), reopen: async () => open() }))
 
@@ -45,7 +45,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
       ['two parts and a half at once', [2.5 * PART]],
       ['a stream behind a chunk', [3, 3 * PART]],
     ])('make an object of %s', async (_, sizes) => {
-      const whole = madeBytes(sizes.reduce((a, b) => a + b))
+      const whole = patternBytes(sizes.reduce((a, b) => a + b))
       let draft = begin(open())
       for (const size of sizes)
         draft = await append(open(), draft, whole.subarray(draft.size, draft.size + size))
@@ -57,7 +57,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     })
 
     it('are read again for another algorithm, and where the process is gone that hashed them', async () => {
-      const whole = madeBytes(2 * PART + 10)
+      const whole = patternBytes(2 * PART + 10)
       const store = open()
       const first = await append(store, begin(store), whole.subarray(0, PART + 5))
       const here = await append(store, first, whole.subarray(PART + 5))
@@ -71,13 +71,13 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     })
 
     it('keep the draft small enough for a row, however many there are', async () => {
-      const draft = await append(open(), begin(open()), madeBytes(5 * PART + 1))
+      const draft = await append(open(), begin(open()), patternBytes(5 * PART + 1))
 
       expect(JSON.stringify(draft).length).toBeLessThan(1_000)
     })
 
     it('are gathered in 64 MiB, however long the stream', async () => {
-      const piece = madeBytes(64 * 1024)
+      const piece = patternBytes(64 * 1024)
       let most = 0
       async function* stream() {
         for (let sent = 0; sent < 512 * MiB; sent += piece.length) {
@@ -107,9 +107,9 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     })
 
     it('gives up a draft one of whose parts another process has written', async () => {
-      const kept = await append(open(), begin(open()), madeBytes(PART + 1))
-      const one = await append(open(), kept, madeBytes(PART, 1))
-      const two = await append(open(), kept, madeBytes(PART, 2))
+      const kept = await append(open(), begin(open()), patternBytes(PART + 1))
+      const one = await append(open(), kept, patternBytes(PART, 1))
+      const two = await append(open(), kept, patternBytes(PART, 2))
 
       await expect(open().commit(one)).rejects.toBeInstanceOf(DraftBusy)
       expect(await open().stat(kept.object)).toBeUndefined()
@@ -119,8 +119,8 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     })
 
     it('takes the same bytes twice, from a client that lost its patience', async () => {
-      const kept = await append(open(), begin(open()), madeBytes(PART + 1))
-      const again = () => append(open(), kept, madeBytes(PART, 1))
+      const kept = await append(open(), begin(open()), patternBytes(PART + 1))
+      const again = () => append(open(), kept, patternBytes(PART, 1))
       const [one] = await Promise.all([again(), again()])
       await open().commit(one)
 
@@ -128,7 +128,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     })
 
     it.each([1, PART + 1])('lets all succeed that commit one draft of %i bytes at once', async size => {
-      const draft = await append(open(), begin(open()), madeBytes(size))
+      const draft = await append(open(), begin(open()), patternBytes(size))
       await Promise.all(Array.from({ length: 4 }, () => open().commit(draft).catch(busy)))
       await open().commit(draft)
 
@@ -136,10 +136,10 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     })
 
     it.each(['committed', 'discarded'])('finds no draft to go on with that another has %s', async done => {
-      const draft = await append(open(), begin(open()), madeBytes(PART))
+      const draft = await append(open(), begin(open()), patternBytes(PART))
       await (done === 'committed' ? open().commit(draft) : open().discard(draft))
 
-      await expect(append(open(), draft, madeBytes(PART, 1))).rejects.toBeInstanceOf(ObjectMissing)
+      await expect(append(open(), draft, patternBytes(PART, 1))).rejects.toBeInstanceOf(ObjectMissing)
     })
 
     it('lets one of two closing requests with different bytes succeed', async () => {
@@ -157,7 +157,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
   })
 
   describe('after a crash', () => {
-    const chunks = [4 * MiB, 4 * MiB + 100, 3 * MiB].map((size, seed) => madeBytes(size, seed + 1))
+    const chunks = [4 * MiB, 4 * MiB + 100, 3 * MiB].map((size, seed) => patternBytes(size, seed + 1))
     const whole = Buffer.concat(chunks)
 
     /** Each step is repeated by the next process, from the last draft that was kept. */
@@ -168,7 +168,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
         try {
           return await step()
         } catch (error) {
-          if (!(error instanceof Died)) throw error
+          if (!(error instanceof Crashed)) throw error
           crashes++
           store = stores.next().value
           return step()
@@ -178,7 +178,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
       for (const chunk of chunks) {
         const last = closing && chunk === chunks.at(-1)
         const digest = last ? digestBytes('sha256', whole) : undefined
-        draft = await attempt(async () => throughTable(await store.append(draft, bytesOf(chunk), digest)))
+        draft = await attempt(async () => jsonRoundTrip(await store.append(draft, bytesOf(chunk), digest)))
       }
       await attempt(() => store.commit(draft))
       return { draft, crashes }
@@ -196,7 +196,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     ])('%s any request, the upload goes on (done: %s, last bytes said: %s)', async (_, done, closing) => {
       let survived = 0
       for (let n = 1; ; n++) {
-        const { draft, crashes } = await upload(randomUUID(), first(dyingStore(server, n, done)), closing)
+        const { draft, crashes } = await upload(randomUUID(), first(crashingStore(server, n, done)), closing)
         expect(whole.equals(await contentOf(draft.object))).toBe(true)
         await open().discard(draft)
         expect(await left(draft.object)).toEqual([])
@@ -208,9 +208,9 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
 
     it.each(['before', 'after'])('%s any request of a discard, another one leaves nothing', async when => {
       for (let n = 1; n < 7; n++) {
-        const draft = await append(open(), begin(open()), madeBytes(PART + 1))
+        const draft = await append(open(), begin(open()), patternBytes(PART + 1))
         await append(open(), draft, 'lost')
-        await dyingStore(server, n, when === 'after')
+        await crashingStore(server, n, when === 'after')
           .discard(draft)
           .catch(() => {})
         await open().discard(draft)
@@ -220,7 +220,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
 
     it('discards what a draft does not know of, because it is older', async () => {
       const draft = begin(open())
-      await append(open(), draft, madeBytes(PART + 1))
+      await append(open(), draft, patternBytes(PART + 1))
       expect(await left(draft.object)).toHaveLength(2)
       await open().discard(draft)
 
@@ -229,7 +229,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
   })
 
   describe('a session whose bytes no process has hashed alone', () => {
-    const chunks = [PART + 5, 3 * MiB, 2 * MiB].map((size, seed) => madeBytes(size, seed + 1))
+    const chunks = [PART + 5, 3 * MiB, 2 * MiB].map((size, seed) => patternBytes(size, seed + 1))
     const [first, second, last] = chunks as [Buffer, Buffer, Buffer]
     const digest = digestBytes('sha256', Buffer.concat(chunks))
 
@@ -245,7 +245,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     it.each([false, true])('ends as it should whenever a process dies (request done: %s)', async done => {
       for (let n = 1, died = true; died; n++) {
         const { process, finish } = await uploading()
-        const answer = await process(dyingStore(server, n, done)).request('PUT', finish, { body: last })
+        const answer = await process(crashingStore(server, n, done)).request('PUT', finish, { body: last })
         died = answer.status !== 201
 
         expect(died || n > 6).toBe(true)
@@ -255,7 +255,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
 
     it('is over when they have another digest, because nothing can be added any more', async () => {
       const { process, location, finish } = await uploading()
-      await process().expectStatus(400, 'PUT', finish, { body: madeBytes(last.length, 9) })
+      await process().expectStatus(400, 'PUT', finish, { body: patternBytes(last.length, 9) })
 
       await process().expectStatus(404, 'GET', location)
       await process().expectStatus(404, 'PUT', finish, { body: last })
@@ -395,52 +395,57 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
 
   describe('requests', () => {
     it('needs one for a blob that comes whole', async () => {
-      const { store, taken } = countedStore(server)
+      const { store, takeRequests } = recordingStore(server)
       const draft = await store.append(begin(store), bytesOf('small'), digestBytes('sha256', 'small'))
       await store.digest(draft, 'sha256')
       await store.commit(draft)
 
-      expect(taken()).toEqual(['PutObject'])
+      expect(takeRequests()).toEqual(['PutObject'])
     })
 
     it('needs four for a small blob in two requests', async () => {
-      const { store, taken } = countedStore(server)
+      const { store, takeRequests } = recordingStore(server)
       const draft = await append(store, begin(store), 'small')
-      expect(taken()).toEqual(['PutObject'])
+      expect(takeRequests()).toEqual(['PutObject'])
       await store.digest(draft, 'sha256')
       await store.commit(draft)
 
-      expect(taken()).toEqual(['GetObject', 'PutObject', 'DeleteObject'])
+      expect(takeRequests()).toEqual(['GetObject', 'PutObject', 'DeleteObject'])
     })
 
     it.each([1, 6])(
       'needs as many for the commit of %i parts as of any number, and copies nothing',
       async parts => {
-        const { store, taken } = countedStore(server)
-        const draft = await append(store, begin(store), madeBytes(parts * PART + 1))
-        expect(taken().sort()).toEqual(
+        const { store, takeRequests } = recordingStore(server)
+        const draft = await append(store, begin(store), patternBytes(parts * PART + 1))
+        expect(takeRequests().sort()).toEqual(
           ['CreateMultipartUpload', 'PutObject', ...Array(parts).fill('UploadPart')].sort(),
         )
         await store.digest(draft, 'sha256')
         await store.commit(draft)
 
         const commit = ['GetObject', 'UploadPart', 'ListParts', 'CompleteMultipartUpload', 'DeleteObject']
-        expect(taken()).toEqual(commit)
+        expect(takeRequests()).toEqual(commit)
       },
     )
 
     it('needs two for the commit of a stream that was said to be whole', async () => {
-      const { store, taken } = countedStore(server)
-      const whole = madeBytes(2 * PART + 1)
+      const { store, takeRequests } = recordingStore(server)
+      const whole = patternBytes(2 * PART + 1)
       const draft = await store.append(begin(store), bytesOf(whole), digestBytes('sha256', whole))
-      expect(taken().sort()).toEqual(['CreateMultipartUpload', 'UploadPart', 'UploadPart', 'UploadPart'])
+      expect(takeRequests().sort()).toEqual([
+        'CreateMultipartUpload',
+        'UploadPart',
+        'UploadPart',
+        'UploadPart',
+      ])
       await store.commit(draft)
 
-      expect(taken()).toEqual(['ListParts', 'CompleteMultipartUpload'])
+      expect(takeRequests()).toEqual(['ListParts', 'CompleteMultipartUpload'])
     })
 
     it('needs one each to read, to look and to delete, and none for a link', async () => {
-      const { store, taken } = countedStore(server)
+      const { store, takeRequests } = recordingStore(server)
       const object = randomUUID()
       await store.read(object).catch(() => {})
       await store.stat(object)
@@ -452,7 +457,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
         seconds: 1,
       })
 
-      expect(taken()).toEqual(['GetObject', 'HeadObject', 'DeleteObject'])
+      expect(takeRequests()).toEqual(['GetObject', 'HeadObject', 'DeleteObject'])
     })
 
     it('needs no client for a link', async () => {

@@ -3,31 +3,31 @@ import fc from 'fast-check'
 import { expect } from 'vitest'
 import type { Algorithm } from '../../lambda/protocol/digest.ts'
 import { type BlobStore, type Draft, ObjectMissing } from '../../lambda/store/blobs.ts'
-import { breaking, bytesOf, collect, digestBytes, madeBytes } from '../support/bytes.ts'
+import { bytesOf, bytesThenError, collect, digestBytes, patternBytes } from '../support/bytes.ts'
 
-/** One thing a caller may do. `from` says which of the drafts that may still be brought. */
+/** A call of a caller. `from` names one of the two drafts that are valid. */
 export type Step =
-  | { readonly do: 'append'; readonly cut: readonly number[]; readonly from: 'newest' | 'before' }
-  | { readonly do: 'break'; readonly cut: readonly number[]; readonly from: 'newest' | 'before' }
+  | { readonly do: 'append'; readonly chunkSizes: readonly number[]; readonly from: 'newest' | 'previous' }
+  | { readonly do: 'fail'; readonly chunkSizes: readonly number[]; readonly from: 'newest' | 'previous' }
   | { readonly do: 'digest'; readonly algorithm: Algorithm }
   | { readonly do: 'range'; readonly first: number; readonly last: number }
   | { readonly do: 'commit' | 'discard' | 'read' | 'stat' | 'delete' | 'reopen' }
 
 const algorithm = fc.constantFrom<Algorithm>('sha256', 'sha512')
-/** Pieces of a few bytes, seldom of about what an adapter writes at once. */
-const cut = fc.array(
+/** Mostly a few bytes; sometimes about the number of bytes that an adapter writes at once. */
+const chunkSizes = fc.array(
   fc.oneof(
     { weight: 20, arbitrary: fc.nat(40) },
     { weight: 1, arbitrary: fc.constantFrom(65_536, 1_048_575, 1_048_577) },
   ),
   { maxLength: 5 },
 )
-const from = fc.constantFrom('newest' as const, 'before' as const)
+const from = fc.constantFrom('newest' as const, 'previous' as const)
 
 export const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
-    { weight: 6, arbitrary: fc.record({ do: fc.constant('append' as const), cut, from }) },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant('break' as const), cut, from }) },
+    { weight: 6, arbitrary: fc.record({ do: fc.constant('append' as const), chunkSizes, from }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('fail' as const), chunkSizes, from }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('digest' as const), algorithm }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('commit' as const) }) },
     {
@@ -42,49 +42,50 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
   { maxLength: 30, size: 'max' },
 )
 
-interface Kept {
+interface DraftWithBytes {
   readonly draft: Draft
   readonly bytes: Buffer
 }
 
-/** The slow and obvious store: it remembers every byte. Asks the real one to do each step and compares. */
+/** A simple model of a blob store that keeps every byte. It makes each step with the real store and compares the results. */
 export class Model {
   #store: BlobStore
   readonly #reopen: () => Promise<BlobStore>
-  #newest!: Kept
-  /** The draft that `newest` was made from: a row may still hold it. */
-  #before!: Kept
-  /** `unnamed` when the draft may have become an object without a commit: what a reader sees is nobody's business. */
-  #object: Buffer | 'missing' | 'unnamed' = 'missing'
+  #newest!: DraftWithBytes
+  /** The draft to which the last append added bytes. A row can still hold it. */
+  #previous!: DraftWithBytes
+  /** `unspecified` after a digest that may have committed the draft: the port does not define what a read then returns. */
+  #object: Buffer | 'missing' | 'unspecified' = 'missing'
   #seed = 0
 
   constructor(store: BlobStore, reopen: () => Promise<BlobStore>) {
     this.#store = store
     this.#reopen = reopen
-    this.#beginAnew()
+    this.#beginDraft()
   }
 
-  async take(step: Step): Promise<void> {
+  async run(step: Step): Promise<void> {
     switch (step.do) {
       case 'append': {
-        const { draft, bytes } = this.#bring(step.from)
-        const pieces = this.#make(step.cut)
-        const longer = await this.#store.append(draft, bytesOf(...pieces))
-        this.#before = { draft, bytes }
-        this.#newest = { draft: throughTable(longer), bytes: Buffer.concat([bytes, ...pieces]) }
+        const { draft, bytes } = this.#useDraft(step.from)
+        const chunks = this.#makeChunks(step.chunkSizes)
+        const longer = await this.#store.append(draft, bytesOf(...chunks))
+        this.#previous = { draft, bytes }
+        this.#newest = { draft: jsonRoundTrip(longer), bytes: Buffer.concat([bytes, ...chunks]) }
         return expect(longer).toMatchObject({ object: draft.object, size: this.#newest.bytes.length })
       }
-      case 'break': {
-        const { draft } = this.#bring(step.from)
+      case 'fail': {
+        const { draft } = this.#useDraft(step.from)
         const error = new Error('the client went away')
-        await expect(this.#store.append(draft, breaking(error, ...this.#make(step.cut)))).rejects.toBe(error)
+        const bytes = bytesThenError(error, ...this.#makeChunks(step.chunkSizes))
+        await expect(this.#store.append(draft, bytes)).rejects.toBe(error)
         return
       }
       case 'digest': {
         const { draft, bytes } = this.#newest
         const expected = digestBytes(step.algorithm, bytes)
         expect(await this.#store.digest(draft, step.algorithm)).toBe(expected)
-        if (step.algorithm !== draft.algorithm && this.#object === 'missing') this.#object = 'unnamed'
+        if (step.algorithm !== draft.algorithm && this.#object === 'missing') this.#object = 'unspecified'
         return
       }
       case 'commit':
@@ -94,15 +95,15 @@ export class Model {
       case 'discard':
         await this.#store.discard(this.#newest.draft)
         await this.#expectMissing()
-        return this.#beginAnew()
+        return this.#beginDraft()
       case 'delete':
         if (!Buffer.isBuffer(this.#object)) return
         await this.#store.delete(this.#newest.draft.object)
         await this.#expectMissing()
-        return this.#beginAnew()
+        return this.#beginDraft()
       case 'read':
         if (this.#object === 'missing') return await this.#expectMissing()
-        if (this.#object === 'unnamed') return
+        if (this.#object === 'unspecified') return
         return expect(equal(await collect(await this.#store.read(this.#name)), this.#object)).toBe(true)
       case 'range': {
         if (!Buffer.isBuffer(this.#object) || this.#object.length === 0) return
@@ -125,23 +126,23 @@ export class Model {
     return this.#newest.draft.object
   }
 
-  /** From here on the draft is the only one that counts: bringing it says that it was kept. */
-  #bring(from: 'newest' | 'before'): Kept {
-    if (this.#object !== 'missing') this.#beginAnew()
-    const kept = from === 'newest' ? this.#newest : this.#before
-    this.#newest = this.#before = kept
-    return kept
+  /** Returns a valid draft for an append. The append makes all other drafts invalid. */
+  #useDraft(from: 'newest' | 'previous'): DraftWithBytes {
+    if (this.#object !== 'missing') this.#beginDraft()
+    const used = from === 'newest' ? this.#newest : this.#previous
+    this.#newest = this.#previous = used
+    return used
   }
 
-  #beginAnew(): void {
+  #beginDraft(): void {
     const algorithm = ++this.#seed % 2 === 0 ? 'sha512' : 'sha256'
-    const draft = throughTable(this.#store.begin(randomUUID(), algorithm))
-    this.#newest = this.#before = { draft, bytes: Buffer.alloc(0) }
+    const draft = jsonRoundTrip(this.#store.begin(randomUUID(), algorithm))
+    this.#newest = this.#previous = { draft, bytes: Buffer.alloc(0) }
     this.#object = 'missing'
   }
 
-  #make(cut: readonly number[]): Buffer[] {
-    return cut.map(length => madeBytes(length, ++this.#seed))
+  #makeChunks(sizes: readonly number[]): Buffer[] {
+    return sizes.map(length => patternBytes(length, ++this.#seed))
   }
 
   async #expectMissing(): Promise<void> {
@@ -150,12 +151,12 @@ export class Model {
   }
 }
 
-/** What becomes of a draft between two requests. */
-export function throughTable(draft: Draft): Draft {
+/** The draft after it was stored in a row and read from it. */
+export function jsonRoundTrip(draft: Draft): Draft {
   return JSON.parse(JSON.stringify(draft))
 }
 
-/** As a boolean: a difference between megabytes is nothing to print. */
+/** Compares to a boolean, so that a failed expectation does not print megabytes. */
 function equal(a: Buffer, b: Buffer): boolean {
   return a.equals(b)
 }

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { MAX_KEYS, type Value } from '../../lambda/store/table.ts'
 import { plain, type TableFixture } from '../support/table-fixture.ts'
 
-/** What a Table gives back, one item or many. */
-export function tableReads({ table, partition, key, item, put, get, sorts }: TableFixture): void {
+/** The part of the table contract that concerns reads. */
+export function tableReads({ table, partition, key, item, put, get, sortKeys }: TableFixture): void {
   describe('an item', () => {
     it.each<[string, Value]>([
       ['an empty string', ''],
@@ -16,7 +16,10 @@ export function tableReads({ table, partition, key, item, put, get, sorts }: Tab
       ['an empty list', []],
       ['an empty object', {}],
       ['JSON within JSON', { a: [1, 'two', { three: [null, true, ''] }], b: {} }],
-      ['an object that JavaScript finds special', JSON.parse('{"__proto__":{"a":1},"constructor":"b"}')],
+      [
+        'an object with names that are special in JavaScript',
+        JSON.parse('{"__proto__":{"a":1},"constructor":"b"}'),
+      ],
       ['no bytes', new Uint8Array()],
       ['every byte', Uint8Array.from({ length: 256 }, (_, i) => i)],
       ['a part of a larger buffer', Buffer.from('0123456789').subarray(3, 6)],
@@ -26,12 +29,12 @@ export function tableReads({ table, partition, key, item, put, get, sorts }: Tab
       expect(plain(await get('x'))).toEqual(plain(item('x', { value })))
     })
 
-    it('may be its key alone', async () => {
+    it('may consist of its key alone', async () => {
       await put(item('x'))
       expect(await get('x')).toEqual(key('x'))
     })
 
-    it('gives bytes back as bytes, also beside an object that looks like them', async () => {
+    it('keeps bytes as bytes, also beside an object that looks like a Buffer', async () => {
       const lookalike = { type: 'Buffer', data: [1] }
       await put(item('x', { bytes: Uint8Array.of(1), digest: Uint8Array.of(2), lookalike }))
       const found = await get('x')
@@ -41,37 +44,37 @@ export function tableReads({ table, partition, key, item, put, get, sorts }: Tab
       )
     })
 
-    it('does not have the attributes that are undefined', async () => {
+    it('does not have attributes that are undefined', async () => {
       await put(item('x', { gone: undefined, nested: { gone: undefined, kept: 1 } }))
       expect(Object.keys((await get('x')) ?? {}).sort()).toEqual(['nested', 'partition', 'sort'])
       expect(Object.keys((await get('x'))?.nested as object)).toEqual(['kept'])
     })
 
-    it('is not changed by what a caller does to what it put or got', async () => {
-      const given = { list: [1], bytes: Uint8Array.of(1) }
-      await put(item('x', given))
-      given.list.push(2)
-      given.bytes[0] = 2
-      const got = (await get('x')) as typeof given | undefined
+    it('is independent of the objects that a caller put or got', async () => {
+      const attributes = { list: [1], bytes: Uint8Array.of(1) }
+      await put(item('x', attributes))
+      attributes.list.push(2)
+      attributes.bytes[0] = 2
+      const got = (await get('x')) as typeof attributes | undefined
       got?.list.push(3)
       got?.bytes.fill(3)
       expect(plain(await get('x'))).toEqual(plain(item('x', { list: [1], bytes: Uint8Array.of(1) })))
     })
 
-    it('is replaced whole by a put', async () => {
+    it('is replaced completely by a put', async () => {
       await put(item('x', { a: 1, bytes: Uint8Array.of(1) }))
       await put(item('x', { b: 2 }))
       expect(await get('x')).toEqual(item('x', { b: 2 }))
     })
 
-    it('is gone after a delete, which may be repeated', async () => {
+    it('is absent after a delete, which can be repeated', async () => {
       await put(item('x'))
       await table().transact({ delete: key('x') })
       await table().transact({ delete: key('x') })
       expect(await get('x')).toBeUndefined()
     })
 
-    it('is found by its whole key only', async () => {
+    it('is found by its complete key only', async () => {
       await put(item('x#1'))
       expect(await get('x')).toBeUndefined()
       expect(await get('X#1')).toBeUndefined()
@@ -80,13 +83,13 @@ export function tableReads({ table, partition, key, item, put, get, sorts }: Tab
   })
 
   describe('getMany', () => {
-    it('answers in the order of the keys, with undefined for what is missing', async () => {
+    it('returns items in the order of the keys, with undefined for missing ones', async () => {
       await put(item('a', { n: 1 }), item('b', { n: 2 }))
       const found = await table().getMany([key('b'), key('none'), key('a')])
       expect(found).toEqual([item('b', { n: 2 }), undefined, item('a', { n: 1 })])
     })
 
-    it('answers a key twice that comes twice', async () => {
+    it('returns the item of a repeated key twice', async () => {
       await put(item('a'))
       expect(await table().getMany([key('a'), key('none'), key('a'), key('none')])).toEqual([
         key('a'),
@@ -96,17 +99,17 @@ export function tableReads({ table, partition, key, item, put, get, sorts }: Tab
       ])
     })
 
-    it('answers nothing for no keys', async () => {
+    it('returns an empty list for no keys', async () => {
       expect(await table().getMany([])).toEqual([])
     })
 
-    it(`takes ${MAX_KEYS} keys and no more`, async () => {
+    it(`accepts up to ${MAX_KEYS} keys`, async () => {
       const keys = Array.from({ length: MAX_KEYS + 1 }, (_, i) => key(`x#${i}`))
       expect(await table().getMany(keys.slice(1))).toHaveLength(MAX_KEYS)
       await expect(table().getMany(keys)).rejects.toThrow(TypeError)
     })
 
-    it('answers items that are large together', async () => {
+    it('returns items that are large together', async () => {
       const large = Array.from({ length: 8 }, (_, i) => item(`x#${i}`, { bytes: new Uint8Array(350_000) }))
       for (const one of large) await put(one)
       expect((await table().getMany(large)).map(plain)).toEqual(large.map(plain))
@@ -116,67 +119,74 @@ export function tableReads({ table, partition, key, item, put, get, sorts }: Tab
   describe('a query', () => {
     const ASCII = ['!', '-', '/', '0', 'A', 'Z', '_', 'a', 'a#1', 'a-1', 'a/1', 'a1', 'aA', 'a_1', 'aa', '~']
 
-    it('sorts by ASCII, whatever the order of the writes', async () => {
+    it('sorts by ASCII, for any order of the writes', async () => {
       await put(...ASCII.toReversed().map(sort => item(sort)))
-      expect(await sorts()).toEqual(ASCII)
+      expect(await sortKeys()).toEqual(ASCII)
     })
 
-    it('keeps to its partition', async () => {
+    it('returns only items of its partition', async () => {
       await put(
         item('x'),
         { partition: `${partition()}x`, sort: 'y' },
         { partition: partition().slice(0, -1), sort: 'z' },
       )
-      expect(await sorts()).toEqual(['x'])
+      expect(await sortKeys()).toEqual(['x'])
     })
 
-    it('answers nothing for a partition without items', async () => {
-      expect(await sorts()).toEqual([])
+    it('returns an empty list for a partition without items', async () => {
+      expect(await sortKeys()).toEqual([])
     })
 
-    it('takes a prefix literally', async () => {
+    it('treats the characters of a prefix literally', async () => {
       await put(
         ...['tag#1', 'tag#10', 'tag#2', 'tag#_', 'tag#a', 'tag#~', 'tag', 'tagged#x', 'TAG#1'].map(sort =>
           item(sort),
         ),
       )
-      expect(await sorts({ prefix: 'tag#' })).toEqual(['tag#1', 'tag#10', 'tag#2', 'tag#_', 'tag#a', 'tag#~'])
-      expect(await sorts({ prefix: 'tag#1' })).toEqual(['tag#1', 'tag#10'])
-      expect(await sorts({ prefix: 'tag#_' })).toEqual(['tag#_'])
-      expect(await sorts({ prefix: 'tag#%' })).toEqual([])
+      expect(await sortKeys({ prefix: 'tag#' })).toEqual([
+        'tag#1',
+        'tag#10',
+        'tag#2',
+        'tag#_',
+        'tag#a',
+        'tag#~',
+      ])
+      expect(await sortKeys({ prefix: 'tag#1' })).toEqual(['tag#1', 'tag#10'])
+      expect(await sortKeys({ prefix: 'tag#_' })).toEqual(['tag#_'])
+      expect(await sortKeys({ prefix: 'tag#%' })).toEqual([])
     })
 
     it('pages without gaps or repeats', async () => {
       await put(...ASCII.map(sort => item(sort)))
       const seen: string[] = []
-      for (let page = await sorts({ limit: 3 }); page.length > 0 && seen.length <= ASCII.length; ) {
+      for (let page = await sortKeys({ limit: 3 }); page.length > 0 && seen.length <= ASCII.length; ) {
         seen.push(...page)
-        page = await sorts({ limit: 3, after: seen.at(-1) ?? '' })
+        page = await sortKeys({ limit: 3, after: seen.at(-1) ?? '' })
       }
       expect(seen).toEqual(ASCII)
     })
 
-    it('goes on after a key that does not exist', async () => {
+    it('can begin after a key that does not exist', async () => {
       await put(item('tag#1'), item('tag#10'), item('tag#2'))
-      expect(await sorts({ after: 'tag#15' })).toEqual(['tag#2'])
+      expect(await sortKeys({ after: 'tag#15' })).toEqual(['tag#2'])
     })
 
-    it('may begin after a key outside its prefix', async () => {
+    it('can begin after a key outside its prefix', async () => {
       await put(item('a'), item('tag#1'), item('tag#2'), item('z'))
-      expect(await sorts({ prefix: 'tag#', after: 'b' })).toEqual(['tag#1', 'tag#2'])
-      expect(await sorts({ prefix: 'tag#', after: 'u' })).toEqual([])
+      expect(await sortKeys({ prefix: 'tag#', after: 'b' })).toEqual(['tag#1', 'tag#2'])
+      expect(await sortKeys({ prefix: 'tag#', after: 'u' })).toEqual([])
     })
 
-    it('answers nothing for a limit of 0', async () => {
+    it('returns an empty list for a limit of 0', async () => {
       await put(item('x'))
-      expect(await sorts({ limit: 0 })).toEqual([])
+      expect(await sortKeys({ limit: 0 })).toEqual([])
     })
 
-    it('answers everything, however large', async () => {
+    it('returns all items, also when they are large together', async () => {
       const large = Array.from({ length: 8 }, (_, i) => item(`x#${i}`, { bytes: new Uint8Array(350_000) }))
       for (const one of large) await put(one)
-      expect(await sorts()).toEqual(large.map(one => one.sort))
-      expect(await sorts({ limit: 7 })).toEqual(large.map(one => one.sort).slice(0, 7))
+      expect(await sortKeys()).toEqual(large.map(one => one.sort))
+      expect(await sortKeys({ limit: 7 })).toEqual(large.map(one => one.sort).slice(0, 7))
     })
   })
 }

@@ -9,10 +9,10 @@ import {
 } from '../../lambda/store/table.ts'
 import { plain, type TableFixture } from '../support/table-fixture.ts'
 
-/** What a Table lets in, and what it does when many come at once. */
-export function tableWrites({ table, partition, key, item, put, get, update, sorts }: TableFixture): void {
+/** The part of the table contract that concerns writes, including concurrent ones. */
+export function tableWrites({ table, partition, key, item, put, get, update, sortKeys }: TableFixture): void {
   describe('an update', () => {
-    it('sets and adds, and leaves the rest', async () => {
+    it('sets and adds attributes, and keeps the others', async () => {
       await put(item('x', { kept: Uint8Array.of(1), set: 'old', links: 2 }))
       await update('x', {
         set: { set: 'new', made: [1] },
@@ -23,29 +23,29 @@ export function tableWrites({ table, partition, key, item, put, get, update, sor
       )
     })
 
-    it('makes an item that is absent', async () => {
+    it('creates an absent item', async () => {
       await update('x', { set: { a: 'b' }, add: { links: 1 } })
       expect(await get('x')).toEqual(item('x', { a: 'b', links: 1 }))
     })
 
-    it('of an item that must be present fails where it is absent', async () => {
+    it('fails for an absent item with the condition present', async () => {
       const write: Write = { update: key('x'), change: { add: { links: 1 } }, if: 'present' }
       await expect(table().transact(write)).rejects.toThrow(ConditionFailed)
       expect(await get('x')).toBeUndefined()
     })
 
-    it('turns bytes into text and text into bytes', async () => {
+    it('can replace bytes by text and text by bytes', async () => {
       await put(item('x', { a: Uint8Array.of(1), b: 'text' }))
       await update('x', { set: { a: 'text', b: Uint8Array.of(2) } })
       expect(plain(await get('x'))).toEqual(plain(item('x', { a: 'text', b: Uint8Array.of(2) })))
     })
 
-    it('writes attributes alone, though its key be a whole item', async () => {
+    it('ignores the attributes of an item that is given as its key', async () => {
       await table().transact({ update: item('x', { other: 1 }), change: { set: { a: 1 } } })
       expect(await get('x')).toEqual(item('x', { a: 1 }))
     })
 
-    it('does not add to what is no number', async () => {
+    it('fails to add to an attribute that is not a number', async () => {
       await put(item('x', { a: 'text' }))
       const writes: Write[] = [{ put: item('y') }, { update: key('x'), change: { add: { a: 1 } } }]
       await expect(table().transact(...writes)).rejects.toThrow()
@@ -55,7 +55,7 @@ export function tableWrites({ table, partition, key, item, put, get, update, sor
     it.each<[string, Change]>([
       ['an attribute twice', { set: { a: 1 }, add: { a: 1 } }],
       ['an attribute of the key', { set: { sort: 'y' } }],
-    ])('that names %s is a programming error', async (_, change) => {
+    ])('throws TypeError if it names %s', async (_, change) => {
       await expect(update('x', change)).rejects.toThrow(TypeError)
     })
   })
@@ -87,7 +87,7 @@ export function tableWrites({ table, partition, key, item, put, get, update, sor
       [{ none: 0 }, false],
       [{ none: false }, false],
       [{ list: 1 }, false],
-    ])('%j of an item that is there: %s', async (condition, holds) => {
+    ])('%j on a present item: %s', async (condition, holds) => {
       await put(item('x', attributes))
       const outcome = table()
         .transact({ check: key('x'), if: condition })
@@ -104,7 +104,7 @@ export function tableWrites({ table, partition, key, item, put, get, update, sor
       ['a delete', condition => ({ delete: key('x'), if: condition })],
       ['a check', condition => ({ check: key('x'), if: condition })],
     ]
-    it.each(kinds)('is obeyed by %s', async (_, write) => {
+    it.each(kinds)('applies to %s', async (_, write) => {
       await expect(table().transact(write('present'))).rejects.toMatchObject({ failed: [0] })
       await put(item('x', { n: 1 }))
       await expect(table().transact(write('absent'))).rejects.toMatchObject({ failed: [0] })
@@ -129,7 +129,7 @@ export function tableWrites({ table, partition, key, item, put, get, update, sor
       expect(await table().query(partition())).toEqual(before)
     })
 
-    it('names every write that was refused', async () => {
+    it('names every write whose condition failed', async () => {
       await put(item('a'), item('b'))
       await expect(
         table().transact(
@@ -142,7 +142,7 @@ export function tableWrites({ table, partition, key, item, put, get, update, sor
       ).rejects.toMatchObject({ name: 'ConditionFailed', failed: [0, 2, 4] })
     })
 
-    it('reaches across partitions', async () => {
+    it('can span partitions', async () => {
       const other = { partition: `${partition()}#other`, sort: 'x' }
       await expect(table().transact({ put: other }, { check: key('x'), if: 'present' })).rejects.toThrow()
       expect(await table().get(other)).toBeUndefined()
@@ -150,9 +150,9 @@ export function tableWrites({ table, partition, key, item, put, get, update, sor
       expect(await table().get(other)).toEqual(other)
     })
 
-    it(`takes ${MAX_WRITES} writes`, async () => {
+    it(`accepts ${MAX_WRITES} writes`, async () => {
       await put(...Array.from({ length: MAX_WRITES }, (_, i) => item(`x#${i}`)))
-      expect(await sorts()).toHaveLength(MAX_WRITES)
+      expect(await sortKeys()).toHaveLength(MAX_WRITES)
     })
 
     it.each<[string, (items: Item[]) => Write[]]>([
@@ -161,20 +161,20 @@ export function tableWrites({ table, partition, key, item, put, get, update, sor
       ['an item twice', ([a, b]) => [{ put: a }, { put: b }, { delete: a }] as Write[]],
       ['an empty key', () => [{ put: item('') }]],
       ['a key that is not ASCII', () => [{ put: item('é') }]],
-    ])('of %s is a programming error', async (_, writes) => {
+    ])('throws TypeError for %s', async (_, writes) => {
       const items = Array.from({ length: MAX_WRITES + 1 }, (_, i) => item(`x#${i}`))
       await expect(table().transact(...writes(items))).rejects.toThrow(TypeError)
       expect(await table().query(partition())).toEqual([])
     })
   })
 
-  describe('many at once', () => {
+  describe('concurrent transactions', () => {
     it('lose no addition', async () => {
       await Promise.all(Array.from({ length: 50 }, () => update('x', { add: { pulls: 1 } })))
       expect(await get('x')).toEqual(item('x', { pulls: 50 }))
     })
 
-    it('have one winner when the item must be absent', async () => {
+    it('have one winner with the condition absent', async () => {
       const puts = Array.from({ length: 20 }, (_, n) =>
         table().transact({ put: item('x', { n }), if: 'absent' }),
       )
@@ -186,7 +186,7 @@ export function tableWrites({ table, partition, key, item, put, get, update, sor
         if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(ConditionFailed)
     })
 
-    it('are each all or nothing, refused ones among the others', async () => {
+    it('are each all or nothing, also when others fail', async () => {
       await put(item('taken'))
       const outcomes = await Promise.allSettled(
         Array.from({ length: 10 }, (_, i) =>
@@ -199,7 +199,7 @@ export function tableWrites({ table, partition, key, item, put, get, update, sor
       expect(outcomes.map(({ status }) => status === 'fulfilled')).toEqual(
         outcomes.map((_, i) => i % 2 === 1),
       )
-      expect(await sorts({ prefix: 'x#' })).toEqual(['x#1', 'x#3', 'x#5', 'x#7', 'x#9'])
+      expect(await sortKeys({ prefix: 'x#' })).toEqual(['x#1', 'x#3', 'x#5', 'x#7', 'x#9'])
     })
   })
 }

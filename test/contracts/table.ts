@@ -10,25 +10,25 @@ import { tableReads } from './table-reads.ts'
 import { tableWrites } from './table-writes.ts'
 
 /**
- * What every Table must do. Each adapter's test file calls this once, with a table that may be shared and slow to make:
- * every test keeps to a partition of its own.
+ * The contract of {@link Table}. The test file of each adapter calls this once. All tests share one table, because creating a table can be
+ * slow; each test uses its own partitions.
  */
 export function tableContract(create: CreateTable): void {
-  describe('as a table', () => {
-    const corner = tableFixture(create)
-    tableReads(corner)
-    tableWrites(corner)
+  describe('the table contract', () => {
+    const fixture = tableFixture(create)
+    tableReads(fixture)
+    tableWrites(fixture)
 
-    it('answers as the model does, step by step', { timeout: 60_000 }, async () => {
+    it('agrees with the model, step by step', { timeout: 60_000 }, async () => {
       await fc.assert(
         fc.asyncProperty(steps(), async run => {
-          const [real, model] = [corner.table(), new MemoryTable()]
-          const space = `${randomUUID()}#`
+          const [real, model] = [fixture.table(), new MemoryTable()]
+          const prefix = `${randomUUID()}#`
           for (const step of run)
-            expect(await outcome(real, step, space)).toEqual(await outcome(model, step, space))
+            expect(await outcome(real, step, prefix)).toEqual(await outcome(model, step, prefix))
           for (const name of ['p', 'q'])
-            expect((await real.query(space + name)).map(plain)).toEqual(
-              (await model.query(space + name)).map(plain),
+            expect((await real.query(prefix + name)).map(plain)).toEqual(
+              (await model.query(prefix + name)).map(plain),
             )
         }),
         { numRuns: runs(100) },
@@ -37,10 +37,10 @@ export function tableContract(create: CreateTable): void {
   })
 }
 
-/** What a step comes to on a table, in partitions of its own, as a value to compare. */
-async function outcome(table: Table, step: Step, space: string): Promise<unknown> {
-  const at = <K extends Key>(key: K): K => ({ ...key, partition: space + key.partition })
-  if ('query' in step) return (await table.query(space + step.query, step.range)).map(plain)
+/** The result of a step on a table, as a value to compare. @param prefix put before the names of partitions */
+async function outcome(table: Table, step: Step, prefix: string): Promise<unknown> {
+  const at = <K extends Key>(key: K): K => ({ ...key, partition: prefix + key.partition })
+  if ('query' in step) return (await table.query(prefix + step.query, step.range)).map(plain)
   if ('keys' in step) return (await table.getMany(step.keys.map(at))).map(plain)
   const writes = step.writes.map((write): Write => {
     if ('put' in write) return { ...write, put: at(write.put) }
@@ -49,6 +49,6 @@ async function outcome(table: Table, step: Step, space: string): Promise<unknown
   })
   return table.transact(...writes).then(
     () => 'done',
-    error => (error instanceof ConditionFailed ? error.failed : 'refused'),
+    error => (error instanceof ConditionFailed ? error.failed : 'rejected'),
   )
 }

@@ -4,7 +4,7 @@ import { StorageFull, StoreBusy } from '../../lambda/store/blobs.ts'
 import { GARBAGE_SHARDS, keys, REPOSITORIES } from '../../lambda/store/keys.ts'
 import { ConditionFailed } from '../../lambda/store/table.ts'
 import { digest, imageOf, indexOf } from '../support/content.ts'
-import { type Trouble, troubled } from '../support/faults.ts'
+import { type Fault, withFault } from '../support/faults.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { GRACE, openRegistry, type TestRegistry, UPLOAD_LIFE } from '../support/registry.ts'
@@ -345,8 +345,8 @@ describe('the row of a repository that an older version removed', () => {
     ['on a full disk', new StorageFull('full', { cause: new Error('full') })],
     ['that a push overtakes', new ConditionFailed([0])],
   ])('does not fail a listing %s', async (_, error) => {
-    const trouble: Trouble = { calls: 0 }
-    const troubledTable = troubled(new MemoryTable(), ['transact'], trouble)
+    const trouble: Fault = { calls: 0 }
+    const troubledTable = withFault(new MemoryTable(), ['transact'], trouble)
     const other = openRegistry({ table: troubledTable })
     await troubledTable.transact(oldRow('gone'))
     trouble.error = error

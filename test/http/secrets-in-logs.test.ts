@@ -3,7 +3,7 @@ import { generateKey } from '../../lambda/auth/identity/passwords.ts'
 import { CloudFrontSigner } from '../../lambda/aws/signed-urls.ts'
 import { basic, bearer, newKey, openGuarded, PASSWORD } from '../support/auth.ts'
 import { digest } from '../support/content.ts'
-import { troubled } from '../support/faults.ts'
+import { withFault } from '../support/faults.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { openRegistry } from '../support/registry.ts'
 import { expectNoSecrets, secretsIn, secretsOf } from '../support/secrets-in-logs.ts'
@@ -85,7 +85,9 @@ it('of a request it is known what is secret', () => {
 
 it('an error that repeats what a client showed fails the test that met it', async () => {
   const error = new Error(`cannot look up ${basic('ci', 'swordfish').authorization.slice('Basic '.length)}`)
-  const registry = openRegistry({ table: troubled(new MemoryTable(), ['get', 'query'], { error, calls: 0 }) })
+  const registry = openRegistry({
+    table: withFault(new MemoryTable(), ['get', 'query'], { error, calls: 0 }),
+  })
   const asked = registry.get('/v2/app/tags/list', basic('ci', 'swordfish'))
   await expect(asked).rejects.toThrow('a log holds what Authorization says')
 })

@@ -8,7 +8,7 @@ import {
   type Descriptor,
   DOCKER_IMAGE,
   DOCKER_LIST,
-  describing,
+  descriptorOf,
   type Fields,
   imageOf,
   indexOf,
@@ -31,18 +31,18 @@ const ruleOf = (bytes: string | Uint8Array, contentType?: string) => {
 
 describe('an image', () => {
   it('needs its config and its layers, each once', () => {
-    const layers = [describing('a'), describing('b'), describing('a')]
-    const config = describing('{}', CONFIG)
+    const layers = [descriptorOf('a'), descriptorOf('b'), descriptorOf('a')]
+    const config = descriptorOf('{}', CONFIG)
     const { blobs, foreign, children } = parse(imageOf([], { config, layers }))
     expect({ blobs, foreign, children }).toEqual({
-      blobs: [config.digest, describing('a').digest, describing('b').digest],
+      blobs: [config.digest, descriptorOf('a').digest, descriptorOf('b').digest],
       foreign: [],
       children: [],
     })
   })
 
   it('may have a config that is also its layer, as an artifact without content has', () => {
-    const blank = describing('{}', 'application/vnd.oci.empty.v1+json')
+    const blank = descriptorOf('{}', 'application/vnd.oci.empty.v1+json')
     expect(parse(imageOf([], { config: blank, layers: [blank] })).blobs).toEqual([blank.digest])
   })
 
@@ -51,16 +51,16 @@ describe('an image', () => {
   })
 
   it('does not need its foreign layers', () => {
-    const layers = [describing('windows', FOREIGN), describing('ours')]
+    const layers = [descriptorOf('windows', FOREIGN), descriptorOf('ours')]
     const { blobs, foreign } = parse(imageOf([], { layers }))
     expect(blobs).not.toContain(layers[0]?.digest)
     expect(foreign).toEqual([layers[0]?.digest])
   })
 
   it('needs a layer that it lists both as foreign and as its own', () => {
-    const layers = [describing('same', FOREIGN), describing('same')]
+    const layers = [descriptorOf('same', FOREIGN), descriptorOf('same')]
     const { blobs, foreign } = parse(imageOf([], { layers }))
-    expect(blobs).toContain(describing('same').digest)
+    expect(blobs).toContain(descriptorOf('same').digest)
     expect(foreign).toEqual([])
   })
 
@@ -81,7 +81,7 @@ describe('an index', () => {
   it('needs the manifests that it lists', () => {
     const { blobs, children } = parse(indexOf([imageOf(['a']), indexOf([])]))
     expect(blobs).toEqual([])
-    expect(children).toEqual([describing(imageOf(['a'])).digest, describing(indexOf([])).digest])
+    expect(children).toEqual([descriptorOf(imageOf(['a'])).digest, descriptorOf(indexOf([])).digest])
   })
 
   it('may list nothing', () => {
@@ -94,14 +94,14 @@ describe('an index', () => {
   })
 
   it('may list blobs beside manifests, as the cache of BuildKit does', () => {
-    const config = describing('{"layers":[]}', 'application/vnd.buildkit.cacheconfig.v0')
-    const { blobs, children } = parse(indexOf([describing('layer'), config]))
-    expect(blobs).toEqual([describing('layer').digest, config.digest])
+    const config = descriptorOf('{"layers":[]}', 'application/vnd.buildkit.cacheconfig.v0')
+    const { blobs, children } = parse(indexOf([descriptorOf('layer'), config]))
+    expect(blobs).toEqual([descriptorOf('layer').digest, config.digest])
     expect(children).toEqual([])
   })
 
   it('takes an entry without a media type for a manifest', () => {
-    const { digest, size } = describing('x')
+    const { digest, size } = descriptorOf('x')
     expect(parse(indexOf([], { manifests: [{ digest, size }] })).children).toEqual([digest])
   })
 })
@@ -110,12 +110,12 @@ it('an artifact manifest, which left the spec, needs its blobs and nothing else'
   const document = JSON.stringify({
     mediaType: ARTIFACT,
     artifactType: 'text/sbom',
-    blobs: [describing('sbom')],
+    blobs: [descriptorOf('sbom')],
   })
   expect(parse(document)).toEqual({
     mediaType: ARTIFACT,
     artifactType: 'text/sbom',
-    blobs: [describing('sbom').digest],
+    blobs: [descriptorOf('sbom').digest],
     foreign: [],
     children: [],
   })
@@ -156,10 +156,10 @@ describe('the media type', () => {
 describe('a document that two readers could read as two things is refused (CVE-2021-41190):', () => {
   it.each<[string, string, Fields]>([
     ['an image with manifests', imageOf(['a']), { manifests: [] }],
-    ['an image with fsLayers', imageOf(['a']), { fsLayers: [{ blobSum: describing('a').digest }] }],
+    ['an image with fsLayers', imageOf(['a']), { fsLayers: [{ blobSum: descriptorOf('a').digest }] }],
     ['an image with blobs', imageOf(['a']), { blobs: [] }],
-    ['an index with layers', indexOf([]), { layers: [describing('a')] }],
-    ['an index with a config', indexOf([]), { config: describing('{}', CONFIG) }],
+    ['an index with layers', indexOf([]), { layers: [descriptorOf('a')] }],
+    ['an index with a config', indexOf([]), { config: descriptorOf('{}', CONFIG) }],
     ['an index with fsLayers', indexOf([]), { fsLayers: [] }],
     ['both without a media type', imageOf(['a'], { mediaType: undefined }), { manifests: [] }],
   ])('%s', (_, document, alien) => {
@@ -196,7 +196,7 @@ describe('bytes that are no manifest are refused:', () => {
 })
 
 describe('fields that we know must make sense:', () => {
-  const good = describing('a')
+  const good = descriptorOf('a')
   it.each<[string, Fields]>([
     ['schemaVersion must be 2', { schemaVersion: 1 }],
     ['schemaVersion must be 2', { schemaVersion: '2' }],
@@ -270,16 +270,16 @@ describe('fields that we know must make sense:', () => {
   })
 
   it('and be within bounds', () => {
-    const layers = Array.from({ length: DESCRIPTOR_LIMIT }, () => describing('a'))
+    const layers = Array.from({ length: DESCRIPTOR_LIMIT }, () => descriptorOf('a'))
     expect(ruleOf(imageOf([], { layers }))).toBe(`more than ${DESCRIPTOR_LIMIT} descriptors`)
   })
 })
 
 describe('a stored manifest', () => {
   it('is read though it has fields that would be refused today', () => {
-    const layers = [{ ...describing('a'), size: '5', urls: 7, annotations: { a: 1 } }]
+    const layers = [{ ...descriptorOf('a'), size: '5', urls: 7, annotations: { a: 1 } }]
     const bytes = Buffer.from(imageOf([], { layers }))
-    expect(parseStoredManifest(bytes, OCI_IMAGE).blobs).toContain(describing('a').digest)
+    expect(parseStoredManifest(bytes, OCI_IMAGE).blobs).toContain(descriptorOf('a').digest)
   })
 })
 

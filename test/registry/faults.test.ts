@@ -4,7 +4,7 @@ import { OCI_IMAGE } from '../../lambda/protocol/media-types.ts'
 import { DraftBusy, ObjectMissing, StorageFull } from '../../lambda/store/blobs.ts'
 import { TableBusy } from '../../lambda/store/table.ts'
 import { digest, imageOf } from '../support/content.ts'
-import { type Trouble, troubled } from '../support/faults.ts'
+import { type Fault, withFault } from '../support/faults.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { openRegistry, type TestRegistry } from '../support/registry.ts'
@@ -13,15 +13,15 @@ const CONTENT = 'the content of a layer'
 const DIGEST = digest(CONTENT)
 const LATE = digest('comes late')
 
-let table: Trouble
-let store: Trouble
+let table: Fault
+let store: Fault
 let registry: TestRegistry
 beforeEach(() => {
   table = { calls: 0 }
   store = { calls: 0 }
   registry = openRegistry({
-    table: troubled(new MemoryTable(), ['get', 'getMany', 'query', 'transact'], table),
-    store: troubled(new MemoryBlobs(), ['append', 'digest', 'commit', 'discard', 'read', 'delete'], store),
+    table: withFault(new MemoryTable(), ['get', 'getMany', 'query', 'transact'], table),
+    store: withFault(new MemoryBlobs(), ['append', 'digest', 'commit', 'discard', 'read', 'delete'], store),
   })
 })
 

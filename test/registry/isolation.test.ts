@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { describing, digest, imageOf, indexOf } from '../support/content.ts'
+import { descriptorOf, digest, imageOf, indexOf } from '../support/content.ts'
 import { runs } from '../support/property-runs.ts'
 import { openRegistry } from '../support/registry.ts'
 
@@ -24,7 +24,7 @@ it('reads a blob in a repository if and only if that repository was given it', a
       for (const { act, name, from, blob } of steps) {
         const mine = `${name} ${blob}`
         const named = digest(blob)
-        const manifest = indexOf([describing(blob)])
+        const manifest = indexOf([descriptorOf(blob)])
         const uploads = `/v2/${name}/blobs/uploads/`
         if (act === 'push') {
           await registry.pushBlob(name, blob)
@@ -67,9 +67,9 @@ describe('what a manifest names', () => {
     await registry.pushBlob('theirs', 'secret')
     await registry.pushBlob('ours', '{}')
     expect((await registry.putManifest('ours', 'latest', imageOf(['secret']))).status).toBe(404)
-    const foreign = describing('secret', 'application/vnd.oci.image.layer.nondistributable.v1.tar')
+    const foreign = descriptorOf('secret', 'application/vnd.oci.image.layer.nondistributable.v1.tar')
     await registry.pushManifest('ours', 'latest', imageOf([], { layers: [foreign] }))
-    await registry.pushManifest('ours', 'referrer', imageOf([], { subject: describing('secret') }))
+    await registry.pushManifest('ours', 'referrer', imageOf([], { subject: descriptorOf('secret') }))
     await registry.expectStatus(404, 'GET', `/v2/ours/blobs/${digest('secret')}`)
   })
 

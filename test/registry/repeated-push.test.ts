@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { OCI_IMAGE } from '../../lambda/protocol/media-types.ts'
-import { describing, digest, imageOf, indexOf } from '../support/content.ts'
+import { descriptorOf, digest, imageOf, indexOf } from '../support/content.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
 
@@ -91,7 +91,7 @@ describe('an image pushed again', () => {
   })
 
   it('is taken without its subject, which need not be there', async () => {
-    const subject = describing(IMAGE, OCI_IMAGE)
+    const subject = descriptorOf(IMAGE, OCI_IMAGE)
     await registry.pushManifest('app', 'v1', IMAGE)
     const signature = imageOf(['layer'], { subject })
     await registry.pushManifest('app', 'signature', signature)

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { held } from '../support/bytes.ts'
+import { pausedBody } from '../support/bytes.ts'
 import { digest } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
@@ -17,7 +17,7 @@ beforeEach(async () => {
 
 describe('while a request is at work on a session', () => {
   it('another PATCH is told to wait its turn, and nothing of it is kept', async () => {
-    const { body, arrived, go } = held('the content ', 'of a layer')
+    const { body, arrived, go } = pausedBody('the content ', 'of a layer')
     const first = registry.request('PATCH', location, { body })
     await arrived
     const second = await registry.expectStatus(416, 'PATCH', location, { body: 'intruder' })
@@ -29,7 +29,7 @@ describe('while a request is at work on a session', () => {
   })
 
   it('a closing PUT is told to wait its turn', async () => {
-    const { body, arrived, go } = held('the content ', 'of a layer')
+    const { body, arrived, go } = pausedBody('the content ', 'of a layer')
     const first = registry.request('PATCH', location, { body })
     await arrived
     await registry.expectStatus(416, 'PUT', `${location}?digest=${digest('')}`)
@@ -40,7 +40,7 @@ describe('while a request is at work on a session', () => {
 
   it('GET tells what is safe, which is not what is on its way', async () => {
     await registry.expectStatus(202, 'PATCH', location, { body: 'the ' })
-    const { body, arrived, go } = held('content ', 'of a layer')
+    const { body, arrived, go } = pausedBody('content ', 'of a layer')
     const first = registry.request('PATCH', location, { body })
     await arrived
     expect((await registry.expectStatus(204, 'GET', location)).headers.range).toBe('0-3')
@@ -50,7 +50,7 @@ describe('while a request is at work on a session', () => {
   })
 
   it('DELETE ends it under its hands', async () => {
-    const { body, arrived, go } = held('the content ', 'of a layer')
+    const { body, arrived, go } = pausedBody('the content ', 'of a layer')
     const first = registry.request('PATCH', location, { body })
     await arrived
     await registry.expectStatus(204, 'DELETE', location)
@@ -60,7 +60,7 @@ describe('while a request is at work on a session', () => {
   })
 
   it('other sessions go on', async () => {
-    const { body, arrived, go } = held('the content ', 'of a layer')
+    const { body, arrived, go } = pausedBody('the content ', 'of a layer')
     const first = registry.request('PATCH', location, { body })
     await arrived
     await registry.pushBlob('a', CONTENT)
@@ -90,7 +90,7 @@ it('is done with a session for good once it was cancelled, though the blob exist
 describe('two processes that end one session as the same blob', () => {
   it('both say so, whichever is faster', async () => {
     const { one, other, url } = await twoProcesses()
-    const { body, arrived, go } = held('the content ', 'of a layer')
+    const { body, arrived, go } = pausedBody('the content ', 'of a layer')
     const slow = other.request('PUT', url, { body })
     await arrived
     await one.expectStatus(201, 'PUT', url, { body: CONTENT })
@@ -101,10 +101,10 @@ describe('two processes that end one session as the same blob', () => {
 
   it('leave no object behind where the blob was there already', async () => {
     const { one, other, url, store } = await twoProcesses()
-    store.placeAtOnce()
+    store.commitOnLastAppend()
     await one.pushImage('b', 'v1', [CONTENT])
     const kept = [...store.objects.keys()]
-    const { body, arrived, go } = held('the content ', 'of a layer')
+    const { body, arrived, go } = pausedBody('the content ', 'of a layer')
     const slow = other.request('PUT', url, { body })
     await arrived
     await one.expectStatus(201, 'PUT', url, { body: CONTENT })

@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Algorithm } from '../../lambda/protocol/digest.ts'
 import { OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
-import { CONFIG, describing, digest, imageOf, indexOf, LAYER, typeOf } from '../support/content.ts'
+import { CONFIG, descriptorOf, digest, imageOf, indexOf, LAYER, typeOf } from '../support/content.ts'
 import { openRegistry, type TestRegistry } from '../support/registry.ts'
 
 /** The sets of content that the conformance suite pushes, and the order in which it goes about it. */
 
 const REPOSITORY = 'conformance/repo1'
-const EMPTY = describing('{}', 'application/vnd.oci.empty.v1+json')
+const EMPTY = descriptorOf('{}', 'application/vnd.oci.empty.v1+json')
 const NONDISTRIBUTABLE = 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip'
 
 interface DataSet {
@@ -25,12 +25,12 @@ const index = indexOf([image, other])
 const nested = indexOf([indexOf([image]), indexOf([other])])
 const subject = imageOf(['layer one'], { annotations: { is: 'subject' } })
 const referring = (artifactType: string) =>
-  imageOf([], { config: EMPTY, layers: [EMPTY], artifactType, subject: describing(subject, OCI_IMAGE) })
+  imageOf([], { config: EMPTY, layers: [EMPTY], artifactType, subject: descriptorOf(subject, OCI_IMAGE) })
 const under512 = imageOf([], {
-  config: describing('{}', CONFIG, 'sha512'),
-  layers: [describing('layer one', LAYER, 'sha512')],
+  config: descriptorOf('{}', CONFIG, 'sha512'),
+  layers: [descriptorOf('layer one', LAYER, 'sha512')],
 })
-const index512 = indexOf([describing(under512, OCI_IMAGE, 'sha512')])
+const index512 = indexOf([descriptorOf(under512, OCI_IMAGE, 'sha512')])
 const annotations = Object.fromEntries(
   Array.from({ length: 390 }, (_, i) => [`key-${i}`, 'x'.repeat(10_000)]),
 )
@@ -60,7 +60,7 @@ const DATA_SETS: Readonly<Record<string, DataSet>> = {
     blobs: [],
     manifests: [
       indexOf([]),
-      indexOf([], { subject: describing(indexOf([]), OCI_INDEX), artifactType: 'a/b' }),
+      indexOf([], { subject: descriptorOf(indexOf([]), OCI_INDEX), artifactType: 'a/b' }),
     ],
     tags: {},
   },
@@ -74,8 +74,8 @@ const DATA_SETS: Readonly<Record<string, DataSet>> = {
     manifests: [
       imageOf([], {
         layers: [
-          { ...describing('elsewhere', NONDISTRIBUTABLE), urls: ['https://example.com/layer'] },
-          describing('layer one'),
+          { ...descriptorOf('elsewhere', NONDISTRIBUTABLE), urls: ['https://example.com/layer'] },
+          descriptorOf('layer one'),
         ],
       }),
     ],

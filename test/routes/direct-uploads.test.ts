@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import type { UploadId } from '../../lambda/protocol/reference.ts'
 import { type DirectObject, directObject } from '../../lambda/store/direct-object.ts'
-import { held } from '../support/bytes.ts'
+import { pausedBody } from '../support/bytes.ts'
 import { digest, imageOf } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
@@ -195,11 +195,11 @@ describe('an event of the store', () => {
   })
 
   it.each([0, 1])('leaves nothing of a request that is at work meanwhile, behind %i others', async others => {
-    store.placeAtOnce()
+    store.commitOnLastAppend()
     const session = await begin()
     const url = `/v2/a/blobs/uploads/${session.upload}`
     if (others > 0) await registry.expectStatus(202, 'PATCH', url, { body: 'by ' })
-    const { body, arrived, go } = held('u', 's')
+    const { body, arrived, go } = pausedBody('u', 's')
     const content = others > 0 ? 'by us' : 'us'
     const put = registry.request('PUT', `${url}?digest=${digest(content)}`, { body })
     await arrived
@@ -303,7 +303,7 @@ describe('a session that was to end as other bytes, when the process ended that 
 
 describe('where the store does not tell the digest of what a client wrote', () => {
   beforeEach(() => {
-    store.tellsDigests = false
+    store.reportsDigests = false
   })
 
   it('it is read and computed', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import about from '../../package.json' with { type: 'json' }
 import { basic, openGuarded, PASSWORD } from '../support/auth.ts'
-import { type Trouble, troubled } from '../support/faults.ts'
+import { type Fault, withFault } from '../support/faults.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { openRegistry } from '../support/registry.ts'
 
@@ -15,8 +15,8 @@ describe.each(PATHS)('%s', path => {
   })
 
   it('reads nothing from the storage', async () => {
-    const trouble: Trouble = { error: new Error('the storage is gone'), calls: 0 }
-    const table = troubled(new MemoryTable(), ['get', 'getMany', 'query', 'transact'], trouble)
+    const trouble: Fault = { error: new Error('the storage is gone'), calls: 0 }
+    const table = withFault(new MemoryTable(), ['get', 'getMany', 'query', 'transact'], trouble)
     await openRegistry({ table }).expectStatus(200, 'GET', path)
     expect(trouble.calls).toBe(0)
   })

@@ -6,7 +6,7 @@ import {
   CONFIG,
   DOCKER_IMAGE,
   DOCKER_LIST,
-  describing,
+  descriptorOf,
   digest,
   type Fields,
   imageOf,
@@ -64,7 +64,7 @@ describe('is kept byte for byte:', () => {
         imageOf([], {
           layers: [
             {
-              ...describing('layer'),
+              ...descriptorOf('layer'),
               data: 'bGF5ZXI=',
               urls: ['https://a.example'],
               platform: { os: 'linux' },
@@ -114,15 +114,15 @@ describe('is kept byte for byte:', () => {
   })
 
   it('the cache of BuildKit, an index that lists layers and a config', async () => {
-    const config = describing('{}', 'application/vnd.buildkit.cacheconfig.v0')
-    await expectKept(indexOf([describing('layer'), config]))
+    const config = descriptorOf('{}', 'application/vnd.buildkit.cacheconfig.v0')
+    await expectKept(indexOf([descriptorOf('layer'), config]))
   })
 
   it('everything under sha512', async () => {
     await registry.pushBlob('a/b', '{}', 'sha512')
-    const image = imageOf([], { config: describing('{}', CONFIG, 'sha512') })
+    const image = imageOf([], { config: descriptorOf('{}', CONFIG, 'sha512') })
     await registry.putManifest('a/b', digest(image, 'sha512'), image)
-    await expectKept(indexOf([describing(image, OCI_IMAGE, 'sha512')]))
+    await expectKept(indexOf([descriptorOf(image, OCI_IMAGE, 'sha512')]))
   })
 })
 
@@ -193,7 +193,7 @@ describe('is refused as MANIFEST_INVALID:', () => {
     ['UTF-16', Buffer.from(imageOf(['layer']), 'utf16le')],
     ['bytes that are not UTF-8', Buffer.concat([Buffer.from('{"a":"'), Buffer.of(0xff), Buffer.from('"}')])],
     ['schema 1', imageOf(['layer'], { schemaVersion: 1 })],
-    ['a layer whose digest is none', imageOf([], { layers: [{ ...describing('a'), digest: 'sha256:a' }] })],
+    ['a layer whose digest is none', imageOf([], { layers: [{ ...descriptorOf('a'), digest: 'sha256:a' }] })],
     ['brackets without end', '['.repeat(1_000_000)],
   ])('%s', async (_, document) => {
     await expectRefused('MANIFEST_INVALID', document)
@@ -221,7 +221,7 @@ describe('what a manifest needs', () => {
   })
 
   it('must be there: the config, too', async () => {
-    const config = describing('absent config', CONFIG)
+    const config = descriptorOf('absent config', CONFIG)
     const detail = await expectRefused('MANIFEST_BLOB_UNKNOWN', imageOf(['layer'], { config }))
     expect(detail).toEqual({ missing: [config.digest] })
   })
@@ -242,7 +242,7 @@ describe('what a manifest needs', () => {
     const image = imageOf(['layer'])
     await registry.pushManifest('a/b', 'image', image)
     await expectRefused('MANIFEST_BLOB_UNKNOWN', imageOf([image]))
-    await expectRefused('MANIFEST_BLOB_UNKNOWN', indexOf([describing('layer', OCI_IMAGE)]), OCI_INDEX)
+    await expectRefused('MANIFEST_BLOB_UNKNOWN', indexOf([descriptorOf('layer', OCI_IMAGE)]), OCI_INDEX)
   })
 
   it('must be in this repository: that it is in another does not count', async () => {
@@ -254,21 +254,21 @@ describe('what a manifest needs', () => {
   it('does not hold foreign layers: they may be missing', async () => {
     await expectKept(
       imageOf([], {
-        layers: [{ ...describing('windows', FOREIGN), urls: ['https://a.example'] }, describing('layer')],
+        layers: [{ ...descriptorOf('windows', FOREIGN), urls: ['https://a.example'] }, descriptorOf('layer')],
       }),
     )
   })
 
   it('holds foreign layers that are there: they cannot be deleted', async () => {
     const blob = await registry.pushBlob('a/b', 'windows')
-    const named = await expectKept(imageOf([], { layers: [describing('windows', FOREIGN)] }))
+    const named = await expectKept(imageOf([], { layers: [descriptorOf('windows', FOREIGN)] }))
     await registry.expectStatus(405, 'DELETE', `/v2/a/b/blobs/${blob}`)
     await registry.expectStatus(202, 'DELETE', `${MANIFESTS}/${named}`)
     await registry.expectStatus(202, 'DELETE', `/v2/a/b/blobs/${blob}`)
   })
 
   it('is not the subject, which may come later or never', async () => {
-    await expectKept(imageOf(['layer'], { subject: describing('nowhere', OCI_IMAGE) }))
+    await expectKept(imageOf(['layer'], { subject: descriptorOf('nowhere', OCI_IMAGE) }))
   })
 
   it('leaves no repository behind when it is missing', async () => {
@@ -339,7 +339,7 @@ describe('more than one transaction holds', () => {
   it.each([46, 47, 48])('an image of %i layers and a subject, the first of its repository', async count => {
     const layers = many(count, 'layer')
     for (const blob of ['{}', ...layers]) await registry.pushBlob('first', blob)
-    const document = imageOf(layers, { subject: describing('absent', OCI_IMAGE) })
+    const document = imageOf(layers, { subject: descriptorOf('absent', OCI_IMAGE) })
     await registry.pushManifest('first', 'latest', document)
     expect((await registry.get('/v2/first/manifests/latest')).text).toBe(document)
   })
@@ -354,7 +354,7 @@ describe('more than one transaction holds', () => {
     let child = indexOf([])
     for (let depth = 0; depth < 10; depth++) {
       await registry.pushManifest('a/b', digest(child), child)
-      child = indexOf(Array(1000).fill(describing(child, OCI_INDEX)), {
+      child = indexOf(Array(1000).fill(descriptorOf(child, OCI_INDEX)), {
         annotations: { depth: String(depth) },
       })
     }

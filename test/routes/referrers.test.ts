@@ -3,7 +3,7 @@ import { OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
 import {
   CONFIG,
   type Descriptor,
-  describing,
+  descriptorOf,
   digest,
   type Fields,
   imageOf,
@@ -12,7 +12,7 @@ import {
 import { MemoryTable } from '../support/memory-table.ts'
 import { openRegistry, type TestRegistry } from '../support/registry.ts'
 
-const SUBJECT = describing('the image that others refer to', OCI_IMAGE)
+const SUBJECT = descriptorOf('the image that others refer to', OCI_IMAGE)
 const REFERRERS = `/v2/a/b/referrers/${SUBJECT.digest}`
 const SBOM = 'application/vnd.example.sbom'
 const SIGNATURE = 'application/vnd.example.signature'
@@ -29,7 +29,7 @@ async function refer(more: Fields = {}, subject = SUBJECT): Promise<Descriptor> 
   const { headers, status, text } = await registry.putManifest('a/b', digest(document), document)
   expect(status, text).toBe(201)
   expect(headers['oci-subject']).toBe(subject.digest)
-  return describing(document, OCI_IMAGE)
+  return descriptorOf(document, OCI_IMAGE)
 }
 const list = async (query = '') =>
   (await registry.expectStatus(200, 'GET', REFERRERS + query)).json.manifests ?? []
@@ -76,7 +76,7 @@ describe('the referrers of a digest', () => {
 
   it('are there still when the subject comes, and when it goes', async () => {
     const subject = imageOf([])
-    await refer({}, describing(subject, OCI_IMAGE))
+    await refer({}, descriptorOf(subject, OCI_IMAGE))
     const path = `/v2/a/b/referrers/${digest(subject)}`
     await registry.pushManifest('a/b', 'latest', subject)
     expect((await registry.get(path)).json.manifests).toHaveLength(1)
@@ -92,7 +92,7 @@ describe('the referrers of a digest', () => {
   })
 
   it('may have a subject under sha512', async () => {
-    const subject = describing('subject', OCI_IMAGE, 'sha512')
+    const subject = descriptorOf('subject', OCI_IMAGE, 'sha512')
     await refer({}, subject)
     expect((await registry.get(`/v2/a/b/referrers/${subject.digest}`)).json.manifests).toHaveLength(1)
   })

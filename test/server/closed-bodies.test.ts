@@ -5,14 +5,14 @@ import type { App } from '../../lambda/http/app.ts'
 import type { HttpResponse } from '../../lambda/http/message.ts'
 import type { Bytes } from '../../lambda/store/blobs.ts'
 import { FileBlobs } from '../../lambda/store/files/blobs.ts'
-import { bytesOf, madeBytes } from '../support/bytes.ts'
-import { openFiles, tellsOpenFiles } from '../support/open-files.ts'
+import { bytesOf, patternBytes } from '../support/bytes.ts'
+import { canListOpenFiles, openFiles } from '../support/open-files.ts'
 import { freshFolder } from './process.ts'
 import { dial, openServer, until } from './support.ts'
 
 const SIZE = 3_000_000
 
-describe.skipIf(!tellsOpenFiles)('a response with an open file behind it closes the file', () => {
+describe.skipIf(!canListOpenFiles)('a response with an open file behind it closes the file', () => {
   let folder: ReturnType<typeof freshFolder>
   let store: FileBlobs
   /** What the app has opened. Kept, because Node closes a file that nobody refers to when it collects garbage. */
@@ -20,7 +20,7 @@ describe.skipIf(!tellsOpenFiles)('a response with an open file behind it closes 
   beforeEach(async () => {
     folder = freshFolder()
     store = await FileBlobs.open(folder.path)
-    await store.commit(await store.append(store.begin('layer', 'sha256'), bytesOf(madeBytes(SIZE))))
+    await store.commit(await store.append(store.begin('layer', 'sha256'), bytesOf(patternBytes(SIZE))))
     opened = []
   })
   afterEach(() => rmSync(folder.path, { recursive: true }))

@@ -5,7 +5,7 @@ import { StorageFull } from '../../lambda/store/blobs.ts'
 import { collectWithReserve, withReserve } from '../../server/full-disk.ts'
 import { Reserve } from '../../server/reserve.ts'
 import { digest } from '../support/content.ts'
-import { type Trouble, troubled } from '../support/faults.ts'
+import { type Fault, withFault } from '../support/faults.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { GRACE, openRegistry } from '../support/registry.ts'
@@ -69,9 +69,9 @@ describe('a registry whose table finds no room until the reserve is released', (
 
   async function fullRegistry(folder: string) {
     const { reserve, reports } = await madeReserve(folder)
-    const trouble: Trouble = { calls: 0 }
+    const trouble: Fault = { calls: 0 }
     const full = new Error('')
-    const table = troubled(new MemoryTable(), ['transact'], {
+    const table = withFault(new MemoryTable(), ['transact'], {
       get error() {
         return trouble.error && !reserve.isReleased ? new StorageFull('full', { cause: full }) : undefined
       },
@@ -81,7 +81,7 @@ describe('a registry whose table finds no room until the reserve is released', (
       set calls(count) {
         trouble.calls = count
       },
-    } as Trouble)
+    } as Fault)
     const registry = openRegistry({
       table,
       store: new MemoryBlobs(),

@@ -25,17 +25,17 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-describe('a backup, taken as docs/operations.md says, of a registry that is being written to', () => {
-  it('has every image that was acknowledged before it and no other file, and takes pushes', async () => {
+describe('a backup of a running registry, taken as docs/operations.md describes', () => {
+  it('contains every image that was acknowledged before it and no other file, and accepts pushes', async () => {
     await using original = await Registry.open(join(folder, 'data'))
     let pushed = 0
     let stop = false
     const images = new Set<string>()
     const traffic = (async () => {
       for (; !stop; pushed++) {
-        // Every third is too large for its row, and half are deleted by and by, so that objects of both kinds go.
-        const note = 'x'.repeat(pushed % 3 === 0 ? 400_000 : 10)
-        images.add(await original.push(`v${pushed}`, [`layer ${pushed}`, `layer ${pushed % 5}`], note))
+        // Every third manifest is too large for its row, and old images are deleted, so that manifest and layer objects are collected.
+        const padding = 'x'.repeat(pushed % 3 === 0 ? 400_000 : 10)
+        images.add(await original.push(`v${pushed}`, [`layer ${pushed}`, `layer ${pushed % 5}`], padding))
         const [oldest] = images
         if (oldest && images.size > 12) {
           images.delete(oldest)
@@ -46,38 +46,43 @@ describe('a backup, taken as docs/operations.md says, of a registry that is bein
       }
     })()
 
-    let again = 0
+    let repeated = 0
     try {
       for (let i = 0; i < 2; i++) {
-        const moreTraffic = async () => {
-          for (const seen = pushed; pushed < seen + 8; ) await new Promise(resolve => setTimeout(resolve, 1))
+        const waitForPushes = async () => {
+          for (const start = pushed; pushed < start + 8; )
+            await new Promise(resolve => setTimeout(resolve, 1))
         }
-        await moreTraffic()
+        await waitForPushes()
         const before = [...images]
         const backup = join(folder, `backup ${i}`)
-        // A first attempt that takes longer than the grace, so that files vanish before they are copied.
-        for (let whole = await takeBackup(original.folder, backup, moreTraffic); !whole; again++) {
+        // The first attempt takes longer than the grace period, so files are deleted before they are copied.
+        for (
+          let isComplete = await takeBackup(original.folder, backup, waitForPushes);
+          !isComplete;
+          repeated++
+        ) {
           await rm(backup, { recursive: true })
-          whole = await takeBackup(original.folder, backup)
+          isComplete = await takeBackup(original.folder, backup)
         }
         const kept = before.filter(digest => images.has(digest))
 
         await using restored = await Registry.open(backup)
-        for (const digest of kept) await restored.expectWhole(digest)
+        for (const digest of kept) await restored.expectComplete(digest)
         expect(await restored.unnamedFiles()).toEqual([])
-        // What the rows remember of deleted blobs must not keep their next push from being stored.
+        // The rows of deleted blobs must not prevent a new push of these blobs from being stored.
         const layers = Array.from({ length: 15 }, (_, number) => `layer ${pushed - number}`)
-        await restored.expectWhole(await restored.push('again', layers, ''))
+        await restored.expectComplete(await restored.push('again', layers, ''))
       }
     } finally {
       stop = true
       await traffic
     }
-    expect(again).toBeGreaterThan(0)
+    expect(repeated).toBeGreaterThan(0)
   }, 60_000)
 })
 
-/** @returns false when a file has gone meanwhile, so the backup must be taken again */
+/** @returns false when a file was deleted during the backup, which must then be repeated */
 async function takeBackup(data: string, backup: string, pause = async () => {}): Promise<boolean> {
   await mkdir(backup)
   const database = join(backup, 'registry.sqlite')
@@ -115,14 +120,14 @@ class Registry {
   readonly #table: SqliteTable
 
   private constructor(folder: string, table: SqliteTable, store: FileBlobs) {
-    const life = 24 * HOUR
+    const lifetime = 24 * HOUR
     const deps = {
       table,
       store,
       clock: () => this.now,
       newId: randomUUID,
-      gracePeriod: life,
-      uploadLifetime: life,
+      gracePeriod: lifetime,
+      uploadLifetime: lifetime,
     }
     this.folder = folder
     this.#table = table
@@ -139,7 +144,7 @@ class Registry {
     )
   }
 
-  async push(tag: string, layers: readonly string[], note: string): Promise<string> {
+  async push(tag: string, layers: readonly string[], padding: string): Promise<string> {
     const { uploads, manifests } = this.#registry
     for (const blob of ['{}', ...layers]) await uploads.push(name, digest(blob), bytesOf(blob))
     const document = JSON.stringify({
@@ -147,7 +152,7 @@ class Registry {
       mediaType: OCI_IMAGE,
       config: descriptor('{}'),
       layers: layers.map(descriptor),
-      annotations: { note },
+      annotations: { padding },
     })
     const reference = { kind: 'tag', tag: tag as Tag } as const
     return (await manifests.put(name, reference, Buffer.from(document), { guard: UNGUARDED })).digest
@@ -157,7 +162,7 @@ class Registry {
     return this.#registry.manifests.delete(name, image as Digest, UNGUARDED)
   }
 
-  async expectWhole(image: string): Promise<void> {
+  async expectComplete(image: string): Promise<void> {
     const { manifests, blobs } = this.#registry
     const { bytes } = await manifests.get(name, { kind: 'digest', digest: image as Digest })
     expect(digest(bytes)).toBe(image)

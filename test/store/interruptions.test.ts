@@ -5,7 +5,7 @@ import { FileBlobs } from '../../lambda/store/files/blobs.ts'
 import { digest, imageOf } from '../support/content.ts'
 import { type Failure, interruptedTable, interruptions } from '../support/interruptions.ts'
 import { MemoryTable } from '../support/memory-table.ts'
-import { openFiles, tellsOpenFiles } from '../support/open-files.ts'
+import { canListOpenFiles, openFiles } from '../support/open-files.ts'
 import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
 import { TempDir } from '../support/temp-dir.ts'
 
@@ -14,17 +14,17 @@ vi.mock('node:fs/promises', async importOriginal => {
   return interruptedFiles(await importOriginal())
 })
 
-const [FIRST, SECOND] = ['the first layer', 'the second layer, which comes in chunks']
+const [FIRST, SECOND] = ['the first layer', 'the second layer, pushed in chunks']
 const SMALL = imageOf([FIRST])
 const LARGE = imageOf([FIRST, SECOND], { annotations: { fill: 'x'.repeat(400_000) } })
 
-/** What clients were told is stored: path to content. */
+/** The content that was acknowledged to clients, by path. */
 type Acknowledged = Map<string, string>
 
-/** One request of the scenario, or a run of the collector. */
-type Act = (process: Process) => Promise<unknown>
+/** An operation of the scenario: requests of a client, or a run of the collector. */
+type Operation = (process: Process) => Promise<unknown>
 
-/** One life of a registry on a folder and a table, from its start to its end or the step at which it is killed. */
+/** A registry process on a folder and a table, from its start to its end or to the step at which it is killed. */
 class Process {
   readonly registry: TestRegistry
   readonly acknowledged: Acknowledged
@@ -50,9 +50,9 @@ class Process {
     type?: string,
   ): Promise<string> {
     const headers = type ? { 'content-type': type } : {}
-    const { status, headers: answer } = await this.registry.request(method, target, { body, headers })
-    if (status >= 300) throw new Refused(`${method} ${target}: ${status}`)
-    return answer.location ?? ''
+    const response = await this.registry.request(method, target, { body, headers })
+    if (response.status >= 300) throw new OperationFailed(`${method} ${target}: ${response.status}`)
+    return response.headers.location ?? ''
   }
 
   async storeBlob(repository: string, content: string, upload: () => Promise<unknown>): Promise<void> {
@@ -65,28 +65,28 @@ class Process {
     this.acknowledged.set(`/v2/${repository}/manifests/${tag}`, document)
   }
 
-  async delete(target: string, ...names: string[]): Promise<void> {
-    for (const name of names) this.acknowledged.delete(name)
+  async delete(target: string, ...paths: string[]): Promise<void> {
+    for (const path of paths) this.acknowledged.delete(path)
     const { status } = await this.registry.request('DELETE', target)
-    // 404: an earlier attempt has done it.
-    if (status !== 202 && status !== 404) throw new Refused(`DELETE ${target}: ${status}`)
+    // 404: an earlier attempt has deleted it.
+    if (status !== 202 && status !== 404) throw new OperationFailed(`DELETE ${target}: ${status}`)
   }
 
   async collect(world: World): Promise<void> {
-    world.acknowledged.clear() // unreferenced blobs go now
+    world.acknowledged.clear() // unreferenced blobs are now collected
     world.elapsed += 2 * GRACE
     this.registry.wait(2 * GRACE)
     const { failures } = await this.registry.collector.run()
-    if (failures.length > 0) throw new Refused(`the collector failed: ${failures[0]}`)
+    if (failures.length > 0) throw new OperationFailed(`the collector failed: ${failures[0]}`)
   }
 }
 
-/** A request or a collector run that was not done. A client asks again. */
-class Refused extends Error {
-  override readonly name = 'Refused'
+/** An operation that failed in a living process. Clients retry it. */
+class OperationFailed extends Error {
+  override readonly name = 'OperationFailed'
 }
 
-/** What outlives a process. */
+/** The state that outlives a process. */
 interface World {
   readonly folder: string
   readonly table: MemoryTable
@@ -97,16 +97,16 @@ interface World {
 
 const UPLOADS = '/v2/a/blobs/uploads/'
 
-/** Each operation that changes what is stored, in an order in which a registry meets them. */
-function scenario(world: World): readonly Act[] {
-  const whole =
-    (repository: string, content: string): Act =>
+/** Every operation that changes stored data, in a typical order. */
+function scenario(world: World): readonly Operation[] {
+  const monolithic =
+    (repository: string, content: string): Operation =>
     process =>
       process.storeBlob(repository, content, () =>
         process.request('POST', `/v2/${repository}/blobs/uploads/?digest=${digest(content)}`, content),
       )
   return [
-    whole('a', '{}'),
+    monolithic('a', '{}'),
     process =>
       process.storeBlob('a', FIRST, async () => {
         const session = await process.request('POST', UPLOADS)
@@ -121,7 +121,7 @@ function scenario(world: World): readonly Act[] {
       }),
     async process => {
       const session = await process.request('POST', UPLOADS)
-      await process.request('PATCH', session, 'never to be finished')
+      await process.request('PATCH', session, 'never finished')
     },
     async process => {
       const session = await process.request('POST', UPLOADS)
@@ -132,8 +132,8 @@ function scenario(world: World): readonly Act[] {
       process.storeBlob('b', FIRST, () =>
         process.request('POST', `/v2/b/blobs/uploads/?mount=${digest(FIRST)}&from=a`),
       ),
-    whole('a', FIRST),
-    whole('b', SECOND),
+    monolithic('a', FIRST),
+    monolithic('b', SECOND),
     process => process.storeManifest('a', 'small', SMALL),
     process => process.storeManifest('a', 'large', LARGE),
     process => process.storeManifest('a', 'again', LARGE),
@@ -154,30 +154,31 @@ const filesIn = (folder: string) =>
     .filter(entry => entry.isFile())
     .map(entry => entry.name)
 
-/** Files that no row names: nothing would ever delete them. */
+/** Files that no row names. They would never be deleted. */
 const orphans = ({ folder, table }: World) => {
   const rows = JSON.stringify(table.all(), (name, value) => (name === 'bytes' ? undefined : value))
   return filesIn(folder).filter(file => !rows.includes(file))
 }
 
-/** Goes through the scenario until it is killed. What was refused is asked for again, as clients do. */
-async function play(process: Process, acts: readonly Act[]): Promise<void> {
-  for (const act of acts) {
+/** Runs the operations until the process is killed. Failed operations are retried, as clients do. */
+async function run(process: Process, operations: readonly Operation[]): Promise<void> {
+  for (const operation of operations) {
     for (let attempt = 1; !interruptions.isDead; attempt++) {
       try {
-        await act(process)
+        await operation(process)
         break
       } catch (error) {
         if (interruptions.isDead) return
-        if (!(error instanceof Refused) || attempt > 2) throw error
+        if (!(error instanceof OperationFailed) || attempt > 2) throw error
       }
     }
   }
 }
 
+/** A file system in memory, on Linux. */
 const MEMORY_DISK = '/dev/shm'
 
-/** `npm test` takes every sixth step of each kind, another one for each; `npm run test:random` takes all. */
+/** `npm test` interrupts every sixth step, with a different offset for each failure. `npm run test:random` interrupts all steps. */
 function isSkipped(how: Failure, at: number): boolean {
   return process.env.FC_RUNS === undefined && at % 6 !== { kill: 0, EIO: 2, ENOSPC: 4 }[how]
 }
@@ -194,7 +195,7 @@ describe.each(['kill', 'EIO', 'ENOSPC'] as const)('a registry interrupted at eve
     vi.unstubAllEnvs()
   })
 
-  it('loses nothing that it acknowledged, leaves no file behind, and can do it all again', {
+  it('keeps acknowledged content, leaves no orphaned file, and can repeat every operation', {
     timeout: 600_000,
   }, async () => {
     let at = 0
@@ -206,16 +207,16 @@ describe.each(['kill', 'EIO', 'ENOSPC'] as const)('a registry interrupted at eve
         acknowledged: new Map(),
         elapsed: 0,
       }
-      await play(await Process.start(world, { at, how }), scenario(world))
+      await run(await Process.start(world, { at, how }), scenario(world))
       const step = `step ${at}, ${interruptions.interrupted}`
       const wasReached = interruptions.steps > at
       expect(orphans(world), `orphans after ${step}`).toEqual([])
-      if (tellsOpenFiles) expect(openFiles(world.folder), `open files after ${step}`).toEqual([])
+      if (canListOpenFiles) expect(openFiles(world.folder), `open files after ${step}`).toEqual([])
 
       const next = await Process.start(world)
       for (const [path, content] of world.acknowledged)
         expect((await next.registry.get(path)).text, `${path} after ${step}`).toBe(content)
-      await play(next, scenario(world))
+      await run(next, scenario(world))
       await next.collect(world)
 
       expect(filesIn(world.folder), `files after ${step}`).toEqual([])

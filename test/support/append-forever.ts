@@ -6,7 +6,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Draft } from '../../lambda/store/blobs.ts'
 import { FileBlobs } from '../../lambda/store/files/blobs.ts'
-import { bytesOf, madeBytes } from './bytes.ts'
+import { bytesOf, patternBytes } from './bytes.ts'
 
 const [root = '', begun = '', rounds = ''] = process.argv.slice(2)
 const store = await FileBlobs.open(root)
@@ -15,7 +15,7 @@ for (let round = 0; round < Number(rounds); round++) {
   // The seed is the place, so that whoever knows the sizes knows the bytes.
   draft = await store.append(
     draft,
-    bytesOf(madeBytes(100_000, draft.size), madeBytes(2_000_000, draft.size + 1)),
+    bytesOf(patternBytes(100_000, draft.size), patternBytes(2_000_000, draft.size + 1)),
   )
   process.stdout.write(`${JSON.stringify(draft)}\n`)
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { digestOf } from '../../lambda/protocol/digest.ts'
 
-/** Words that the paths of the API use, and that a repository may be called all the same. */
+/** Words in the paths of the API. They are also valid in the names of repositories. */
 const PATH_WORDS = ['v2', 'blobs', 'uploads', 'manifests', 'tags', 'list', 'referrers', 'latest']
 
 const alphanumerics = fc.string({ unit: fc.constantFrom(...'az09'), minLength: 1, maxLength: 5 })
@@ -40,7 +40,7 @@ export const anyDigest = fc.oneof(
 
 export const uploadId = fc.uuid()
 
-/** Text of every kind, with much of what tells one path or header from another. */
+/** Any text, often with the separators of paths and headers. */
 export const anyText = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.string({ unit: fc.constantFrom(...'a/:.-_%#"<>=, 0\n\0é') }),

@@ -2,29 +2,30 @@ import { createHash } from 'node:crypto'
 import { type Algorithm, type Digest, digestOf } from '../../lambda/protocol/digest.ts'
 import type { Bytes } from '../../lambda/store/blobs.ts'
 
-export async function* bytesOf(...pieces: readonly (string | Uint8Array)[]): Bytes {
-  for (const piece of pieces) yield typeof piece === 'string' ? Buffer.from(piece) : piece
+/** A stream of these chunks. */
+export async function* bytesOf(...chunks: readonly (string | Uint8Array)[]): Bytes {
+  for (const chunk of chunks) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk
 }
 
-/** Yields the pieces, then throws. */
-export async function* breaking(error: unknown, ...pieces: readonly (string | Uint8Array)[]): Bytes {
-  yield* bytesOf(...pieces)
+/** A stream of these chunks that then throws the error. */
+export async function* bytesThenError(error: unknown, ...chunks: readonly (string | Uint8Array)[]): Bytes {
+  yield* bytesOf(...chunks)
   throw error
 }
 
-/** Copies each piece, since it is valid only until the next is asked for. */
+/** Reads a stream to its end. It copies each chunk, because a chunk is valid only until the next one is requested. */
 export async function collect(bytes: Bytes): Promise<Buffer> {
-  const pieces: Buffer[] = []
-  for await (const piece of bytes) pieces.push(Buffer.from(piece))
-  return Buffer.concat(pieces)
+  const chunks: Buffer[] = []
+  for await (const chunk of bytes) chunks.push(Buffer.from(chunk))
+  return Buffer.concat(chunks)
 }
 
 export function digestBytes(algorithm: Algorithm, bytes: Uint8Array | string): Digest {
   return digestOf(algorithm, createHash(algorithm).update(bytes).digest('hex'))
 }
 
-/** Bytes that differ from place to place, so that a piece that is missing, doubled or misplaced shows. */
-export function madeBytes(length: number, seed = 1): Buffer {
+/** Pseudorandom bytes, the same for the same seed. A missing, repeated or misplaced chunk changes them. */
+export function patternBytes(length: number, seed = 1): Buffer {
   const bytes = Buffer.allocUnsafe(length)
   let state = Math.imul(seed, 2654435761) | 1
   for (let at = 0; at < length; at++) {
@@ -34,8 +35,8 @@ export function madeBytes(length: number, seed = 1): Buffer {
   return bytes
 }
 
-/** A body that stands still behind its first bytes until it is let go. */
-export function held(first: string, rest: string) {
+/** A body that pauses after its first bytes. `arrived` resolves when these were read, and `go` sends the rest. */
+export function pausedBody(first: string, rest: string) {
   const gate = Promise.withResolvers<void>()
   const arrived = Promise.withResolvers<void>()
   async function* body(): AsyncGenerator<Uint8Array> {

@@ -21,8 +21,8 @@ export function digest(content: string | Uint8Array, algorithm: Algorithm = 'sha
   return digestOf(algorithm, createHash(algorithm).update(content).digest('hex'))
 }
 
-/** A descriptor of content. */
-export function describing(
+/** The descriptor of content. */
+export function descriptorOf(
   content: string | Uint8Array,
   mediaType = LAYER,
   algorithm: Algorithm = 'sha256',
@@ -30,28 +30,28 @@ export function describing(
   return { mediaType, digest: digest(content, algorithm), size: Buffer.byteLength(content) }
 }
 
-/** The document of an image whose config and layers have this content. `more` adds fields, or replaces them. */
+/** An image manifest with the config `{}` and layers of this content. @param more fields to add or replace */
 export function imageOf(layers: readonly (string | Uint8Array)[] = [], more: Fields = {}): string {
   return JSON.stringify({
     schemaVersion: 2,
     mediaType: OCI_IMAGE,
-    config: describing('{}', CONFIG),
-    layers: layers.map(layer => describing(layer)),
+    config: descriptorOf('{}', CONFIG),
+    layers: layers.map(layer => descriptorOf(layer)),
     ...more,
   })
 }
 
-/** The document of an index over these manifests. */
+/** An index that lists these manifests: documents or descriptors. @param more fields to add or replace */
 export function indexOf(manifests: readonly (string | Descriptor)[] = [], more: Fields = {}): string {
   return JSON.stringify({
     schemaVersion: 2,
     mediaType: OCI_INDEX,
-    manifests: manifests.map(one => (typeof one === 'string' ? describing(one, typeOf(one)) : one)),
+    manifests: manifests.map(one => (typeof one === 'string' ? descriptorOf(one, typeOf(one)) : one)),
     ...more,
   })
 }
 
-/** The media type that a document gives itself. */
+/** The `mediaType` field of a manifest; that of an OCI image if it has none. */
 export function typeOf(document: string | Uint8Array): string {
   const { mediaType } = JSON.parse(document.toString()) as { mediaType?: string }
   return mediaType ?? OCI_IMAGE

@@ -7,12 +7,12 @@ import { fileURLToPath } from 'node:url'
 import { CreateTableCommand, DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb'
 import { freePort } from './free-port.ts'
 
-/** Where `.ci/dynamodb/build` puts it. */
+/** The folder that `.ci/dynamodb/build` creates. */
 const LIBRARY = fileURLToPath(new URL('../../.ci/tools/dynamodb', import.meta.url))
 
 export const hasDynamoDBLocal = existsSync(LIBRARY)
 
-/** Amazon's own emulator, in memory, on a port of its own. */
+/** DynamoDB Local, the emulator of AWS, in memory and on a free port. */
 export class DynamoDBLocal implements AsyncDisposable {
   readonly endpoint: string
   readonly client: DynamoDBClient
@@ -35,27 +35,27 @@ export class DynamoDBLocal implements AsyncDisposable {
       [
         `-Djava.library.path=${LIBRARY}`,
         ...['-cp', join(LIBRARY, '*'), 'com.amazonaws.services.dynamodbv2.local.main.ServerRunner'],
-        // Else whoever has other credentials sees other tables.
+        // Without -sharedDb, clients with different credentials see different tables.
         ...['-inMemory', '-sharedDb', '-disableTelemetry', '-port', String(port)],
       ],
       { stdio: 'ignore' },
     )
     const local = new DynamoDBLocal(java, port)
-    for (let tries = 0; tries < 300; tries++) {
+    for (let attempt = 0; attempt < 300; attempt++) {
       if (local.#hasEnded) break
-      const up = await local.client.send(new ListTablesCommand({})).then(
+      const isUp = await local.client.send(new ListTablesCommand({})).then(
         () => true,
         () => false,
       )
-      if (up) return local
+      if (isUp) return local
       await delay(100)
     }
-    const ended = local.#hasEnded && ` and ended with ${java.exitCode ?? java.signalCode}`
+    const ended = local.#hasEnded ? ` and ended with ${java.exitCode ?? java.signalCode}` : ''
     await local.stop()
-    throw new Error(`DynamoDB Local does not answer${ended || ''}`)
+    throw new Error(`DynamoDB Local does not respond${ended}`)
   }
 
-  async makeTable(name: string): Promise<void> {
+  async createTable(name: string): Promise<void> {
     await this.client.send(
       new CreateTableCommand({
         TableName: name,

@@ -1,28 +1,28 @@
-/** What goes wrong in a store, and when. A test sets it, and takes it back. */
-export interface Trouble {
-  /** The error of the calls that fail; without one all is well. */
+/** Describes which calls of a store fail. Tests change it while the store is used. */
+export interface Fault {
+  /** The error of the calls that fail. Without it no call fails. */
   error?: unknown
-  /** How many calls go well before. */
+  /** The number of calls that succeed before. */
   after?: number
-  /** Fail when the work is done, as a connection does that breaks before the answer. */
+  /** Fail after the work is done, as when a connection is lost before the response. */
   late?: boolean
-  /** Fail once only. */
+  /** Fail only once. */
   once?: boolean
-  /** How many calls there were. */
+  /** The number of calls so far. */
   calls: number
 }
 
-/** `store`, with each of these methods in trouble. They must be those that return promises. */
-export function troubled<T extends object>(store: T, methods: readonly (keyof T)[], trouble: Trouble): T {
+/** A store in which calls of these methods fail as the fault describes. The methods must return promises. */
+export function withFault<T extends object>(store: T, methods: readonly (keyof T)[], fault: Fault): T {
   return new Proxy(store, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name)
       if (typeof value !== 'function') return value
       if (!methods.includes(name as keyof T)) return value.bind(target)
       return async (...parameters: unknown[]) => {
-        const turn = trouble.calls++
-        const { error, after = 0, late, once } = trouble
-        const fails = error !== undefined && (once ? turn === after : turn >= after)
+        const earlierCalls = fault.calls++
+        const { error, after = 0, late, once } = fault
+        const fails = error !== undefined && (once ? earlierCalls === after : earlierCalls >= after)
         if (!fails) return value.apply(target, parameters)
         if (late) await value.apply(target, parameters)
         throw error

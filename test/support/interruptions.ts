@@ -2,23 +2,20 @@ import type { FileHandle } from 'node:fs/promises'
 import { StorageFull } from '../../lambda/store/blobs.ts'
 import type { Table } from '../../lambda/store/table.ts'
 
-/**
- * `kill`: the process ends before the step, which is also after the one before. A code: the system refuses that one step, and the
- * process lives on.
- */
+/** `kill`: the process ends before the step. An error code: this one step fails with it, and the process continues. */
 export type Failure = 'kill' | 'EIO' | 'ENOSPC'
 
-/** What every call of a process that has been killed meets. */
+/** The error of every call in a process that was killed. */
 class Killed extends Error {
   override readonly name = 'Killed'
 }
 
-/** Steps that need no room, so a full disk does not refuse them. */
-const NEEDS_NO_ROOM = new Set(['rm', 'unlink', 'truncate'])
+/** Steps that need no disk space, so they succeed on a full disk. */
+const NEEDS_NO_SPACE = new Set(['rm', 'unlink', 'truncate'])
 
 /**
- * The steps by which a process changes what is stored: each write, sync, rename, link, creation and removal of a file, and each
- * transaction. One of them can be made to fail, or to be the last before the process is killed.
+ * Counts the steps in which a process changes stored data: each write, sync, rename, link, creation and removal of a file, and each
+ * transaction. One step can be made to fail, or the process can be killed before it.
  */
 class Interruptions {
   #steps = 0
@@ -27,7 +24,7 @@ class Interruptions {
   /** The name of the step that was interrupted. */
   interrupted: string | undefined
 
-  /** A new process, which fails at the step of that number, or never. */
+  /** Starts a new process. @param failure the number of the step that fails, and how; by default none fails */
   start(failure?: { readonly at: number; readonly how: Failure }): void {
     this.#steps = 0
     this.#dead = false
@@ -46,11 +43,12 @@ class Interruptions {
   async step<T>(name: string, work: () => Promise<T>): Promise<T> {
     this.expectAlive()
     const { at, how } = this.#failure ?? {}
-    if (this.#steps++ !== at || (how === 'ENOSPC' && NEEDS_NO_ROOM.has(name))) return work()
+    if (this.#steps++ !== at || (how === 'ENOSPC' && NEEDS_NO_SPACE.has(name))) return work()
     this.interrupted = name
     if (how === 'kill') this.#dead = true
     this.expectAlive()
-    if (how === 'ENOSPC' && name === 'transact') throw new StorageFull('no room for the table')
+    if (how === 'ENOSPC' && name === 'transact')
+      throw new StorageFull('the disk is full: no room for the table')
     throw Object.assign(new Error(`${how}: ${name}`), { code: how })
   }
 
@@ -61,7 +59,7 @@ class Interruptions {
 
 export const interruptions = new Interruptions()
 
-/** A table whose every transaction is a step. */
+/** A table in which every transaction is a step. */
 export function interruptedTable<T extends Table>(table: T): T {
   return new Proxy(table, {
     get(target, name) {
@@ -69,7 +67,7 @@ export function interruptedTable<T extends Table>(table: T): T {
       if (typeof value !== 'function') return value
       return (...parameters: unknown[]) => {
         const work = async () => value.apply(target, parameters)
-        return name === 'transact' ? interruptions.step('transact', work) : alive(work)
+        return name === 'transact' ? interruptions.step('transact', work) : ifAlive(work)
       }
     },
   })
@@ -77,25 +75,25 @@ export function interruptedTable<T extends Table>(table: T): T {
 
 type Files = typeof import('node:fs/promises')
 
-/** `node:fs/promises`, in which everything that changes something is a step. For `vi.mock`. */
+/** `node:fs/promises` with a step for every change. For `vi.mock`. */
 export function interruptedFiles(files: Files): Files {
-  /** One function of the module, each call of which is a step. */
-  const changing = <N extends 'rename' | 'rm' | 'unlink' | 'link' | 'mkdir'>(name: N): Files[N] => {
+  /** A function of the module in which every call is a step. */
+  const stepping = <N extends 'rename' | 'rm' | 'unlink' | 'link' | 'mkdir'>(name: N): Files[N] => {
     const change = files[name] as (...parameters: unknown[]) => Promise<unknown>
     const step = (...parameters: unknown[]) => interruptions.step(name, () => change(...parameters))
     return step as unknown as Files[N]
   }
   return {
     ...files,
-    rename: changing('rename'),
-    rm: changing('rm'),
-    unlink: changing('unlink'),
-    link: changing('link'),
-    mkdir: changing('mkdir'),
-    stat: ((path: string) => alive(() => files.stat(path))) as Files['stat'],
+    rename: stepping('rename'),
+    rm: stepping('rm'),
+    unlink: stepping('unlink'),
+    link: stepping('link'),
+    mkdir: stepping('mkdir'),
+    stat: ((path: string) => ifAlive(() => files.stat(path))) as Files['stat'],
     async open(path, flags) {
       const work = () => files.open(path, flags)
-      return interruptedHandle(await (flags === 'wx' ? interruptions.step('create', work) : alive(work)))
+      return interruptedHandle(await (flags === 'wx' ? interruptions.step('create', work) : ifAlive(work)))
     },
   }
 }
@@ -111,13 +109,13 @@ function interruptedHandle(file: FileHandle): FileHandle {
       if (name === 'close') return value.bind(target)
       return (...parameters: unknown[]) => {
         const work = async () => value.apply(target, parameters)
-        return CHANGES.has(String(name)) ? interruptions.step(String(name), work) : alive(work)
+        return CHANGES.has(String(name)) ? interruptions.step(String(name), work) : ifAlive(work)
       }
     },
   })
 }
 
-async function alive<T>(work: () => Promise<T>): Promise<T> {
+async function ifAlive<T>(work: () => Promise<T>): Promise<T> {
   interruptions.expectAlive()
   return work()
 }

@@ -12,12 +12,12 @@ import {
 } from '../../lambda/store/blobs.ts'
 import { type DirectObject, directObject } from '../../lambda/store/direct-object.ts'
 
-/** A store whose drafts carry their bytes in their state, so that no two of them can ever disturb each other. */
+/** A {@link BlobStore} in memory. Drafts contain their bytes in their state, so they are independent of each other. */
 export class MemoryBlobs implements BlobStore {
   readonly objects = new Map<ObjectName, Buffer>()
   readonly #discarded = new Set<ObjectName>()
-  /** Whether it knows the digests of what clients wrote. */
-  tellsDigests = true
+  /** Whether {@link findUploaded} returns digests. */
+  reportsDigests = true
 
   begin(object: ObjectName, algorithm: Algorithm): Draft {
     return { object, size: 0, algorithm, state: '' }
@@ -25,10 +25,10 @@ export class MemoryBlobs implements BlobStore {
 
   async append(draft: Draft, bytes: Bytes): Promise<Draft> {
     this.#expectKept(draft)
-    const pieces = [bytesOf(draft)]
-    for await (const piece of bytes) pieces.push(Buffer.from(piece))
-    const whole = Buffer.concat(pieces)
-    return { ...draft, size: whole.length, state: whole.toString('base64') }
+    const chunks = [bytesOf(draft)]
+    for await (const chunk of bytes) chunks.push(Buffer.from(chunk))
+    const all = Buffer.concat(chunks)
+    return { ...draft, size: all.length, state: all.toString('base64') }
   }
 
   async digest(draft: Draft, algorithm: Algorithm): Promise<Digest> {
@@ -38,7 +38,8 @@ export class MemoryBlobs implements BlobStore {
   async commit(draft: Draft): Promise<void> {
     this.#expectKept(draft)
     const bytes = bytesOf(draft)
-    if (this.objects.get(draft.object)?.equals(bytes) === false) throw new DraftBusy(draft.object)
+    if (this.objects.get(draft.object)?.equals(bytes) === false)
+      throw new DraftBusy(`object ${draft.object} already exists with other bytes`)
     this.objects.set(draft.object, bytes)
   }
 
@@ -49,8 +50,8 @@ export class MemoryBlobs implements BlobStore {
 
   async read(object: ObjectName, range?: ByteRange): Promise<Bytes> {
     const bytes = this.objects.get(object)
-    if (!bytes) throw new ObjectMissing(object)
-    return oneOf(range ? bytes.subarray(range.first, range.last + 1) : bytes)
+    if (!bytes) throw new ObjectMissing(`there is no object ${object}`)
+    return streamOf(range ? bytes.subarray(range.first, range.last + 1) : bytes)
   }
 
   async stat(object: ObjectName): Promise<{ size: number } | undefined> {
@@ -64,19 +65,19 @@ export class MemoryBlobs implements BlobStore {
 
   async presign(): Promise<undefined> {}
 
-  /** From now on the last bytes of a draft that is told its digest make the object at once, as they may in S3. */
-  placeAtOnce(): void {
+  /** Makes appends that are given the digest of all bytes create the object, as the S3 adapter does for small blobs. */
+  commitOnLastAppend(): void {
     const append = this.append.bind(this)
-    this.append = async (draft: Draft, bytes: Bytes, whole?: Digest) => {
+    this.append = async (draft: Draft, bytes: Bytes, wholeDigest?: Digest) => {
       const longer = await append(draft, bytes)
-      if (whole) await this.commit(longer)
+      if (wholeDigest) await this.commit(longer)
       return longer
     }
   }
 
-  /** A client writes an object itself, once. @returns whether it was the first */
-  write(where: DirectObject, bytes: string): boolean {
-    const object = directObject(where)
+  /** Writes an object as a direct upload does, which cannot overwrite one. @returns whether the object was written */
+  write(upload: DirectObject, bytes: string): boolean {
+    const object = directObject(upload)
     if (this.objects.has(object)) return false
     this.objects.set(object, Buffer.from(bytes))
     return true
@@ -86,11 +87,11 @@ export class MemoryBlobs implements BlobStore {
     const bytes = this.objects.get(object)
     if (!bytes) return undefined
     const digest = digestOf('sha256', createHash('sha256').update(bytes).digest('hex'))
-    return { size: bytes.length, ...(this.tellsDigests && { digest }) }
+    return { size: bytes.length, ...(this.reportsDigests && { digest }) }
   }
 
   #expectKept({ object, size }: Draft): void {
-    if (size > 0 && this.#discarded.has(object)) throw new ObjectMissing(object)
+    if (size > 0 && this.#discarded.has(object)) throw new ObjectMissing(`draft ${object} was discarded`)
   }
 }
 
@@ -98,6 +99,6 @@ function bytesOf({ state }: Draft): Buffer {
   return Buffer.from(state as string, 'base64')
 }
 
-async function* oneOf(bytes: Uint8Array): Bytes {
+async function* streamOf(bytes: Uint8Array): Bytes {
   yield bytes
 }

@@ -12,7 +12,7 @@ import {
   type Write,
 } from '../../lambda/store/table.ts'
 
-/** What a Table is, written to be obviously right. Adapters are compared with it. */
+/** A {@link Table} in memory: the simple model that the contract compares adapters with. */
 export class MemoryTable implements Table {
   #items: readonly Item[] = []
 
@@ -30,55 +30,55 @@ export class MemoryTable implements Table {
     const ordered = this.#items
       .filter(item => item.partition === partition && item.sort.startsWith(prefix))
       .sort((a, b) => (a.sort < b.sort ? -1 : 1))
-    const behind = ({ sort }: Item) => after === undefined || sort > after
+    const isAfter = ({ sort }: Item) => after === undefined || sort > after
     return ordered
-      .filter(behind)
+      .filter(isAfter)
       .slice(0, limit)
       .map(item => copy(item) as T)
   }
 
   async transact(...writes: readonly Write[]): Promise<void> {
     checkWrites(writes)
-    const refused = (write: Write) =>
+    const conditionFails = (write: Write) =>
       write.if !== undefined && !conditionHolds(write.if, this.#find(keyOf(write)))
-    const failed = [...writes.keys()].filter(i => refused(writes[i] as Write))
+    const failed = [...writes.keys()].filter(i => conditionFails(writes[i] as Write))
     if (failed.length > 0) throw new ConditionFailed(failed)
-    this.#items = writes.reduce(applied, this.#items)
+    this.#items = writes.reduce(applyWrite, this.#items)
   }
 
-  /** Every item, for those who check what a registry wrote. */
+  /** Returns every item, for tests that check what a registry wrote. */
   all(): Item[] {
     return this.#items.map(copy)
   }
 
   #find(key: Key): Item | undefined {
-    const found = this.#items.find(item => same(item, key))
+    const found = this.#items.find(item => hasKey(item, key))
     return found && copy(found)
   }
 }
 
-function applied(items: readonly Item[], write: Write): readonly Item[] {
+function applyWrite(items: readonly Item[], write: Write): readonly Item[] {
   if ('check' in write) return items
   const key = keyOf(write)
-  const others = items.filter(item => !same(item, key))
+  const others = items.filter(item => !hasKey(item, key))
   if ('delete' in write) return others
   if ('put' in write) return [...others, copy(write.put)]
   const { partition, sort } = key
-  const item: Record<string, Value | undefined> = { ...items.find(item => same(item, key)) }
+  const item: Record<string, Value | undefined> = { ...items.find(item => hasKey(item, key)) }
   for (const [name, value] of Object.entries(write.change.set ?? {})) item[name] = value
   for (const [name, amount] of Object.entries(write.change.add ?? {})) {
     const sum = item[name] ?? 0
-    if (typeof sum !== 'number') throw new TypeError(`${name} is no number to add to`)
+    if (typeof sum !== 'number') throw new TypeError(`cannot add to ${name}: the attribute must be a number`)
     item[name] = sum + amount
   }
   return [...others, copy({ ...item, partition, sort })]
 }
 
-function same(a: Key, b: Key): boolean {
-  return a.partition === b.partition && a.sort === b.sort
+function hasKey(item: Item, key: Key): boolean {
+  return item.partition === key.partition && item.sort === key.sort
 }
 
-/** All the way down, so that nobody holds a piece of the store, and without what is `undefined`. */
+/** A deep copy without `undefined` members, so that callers share no object with the table. */
 function copy<V extends Value | Item>(value: V): V {
   if (value instanceof Uint8Array) return Uint8Array.from(value) as typeof value
   if (Array.isArray(value)) return value.map(copy) as unknown as V

@@ -1,14 +1,14 @@
 import { createCipheriv, createHash } from 'node:crypto'
 
-const BATCH = 1 << 20
+const BATCH_SIZE = 1 << 20
 
-/** Bytes that no compression makes smaller, the same for the same seed. They come at memory speed. */
+/** Generates incompressible bytes, the same for the same seed, in batches of up to 1 MiB. */
 export function* randomBatches(seed: string, size: number): Generator<Buffer<ArrayBuffer>> {
   const key = createHash('sha256').update(seed).digest()
   const cipher = createCipheriv('aes-256-ctr', key, Buffer.alloc(16))
-  const zeros = Buffer.alloc(Math.min(BATCH, size))
-  for (let made = 0; made < size; made += BATCH)
-    yield cipher.update(zeros.subarray(0, Math.min(BATCH, size - made))) as Buffer<ArrayBuffer>
+  const zeros = Buffer.alloc(Math.min(BATCH_SIZE, size))
+  for (let position = 0; position < size; position += BATCH_SIZE)
+    yield cipher.update(zeros.subarray(0, Math.min(BATCH_SIZE, size - position))) as Buffer<ArrayBuffer>
 }
 
 export function randomBytesOf(seed: string, size: number): Buffer<ArrayBuffer> {
@@ -17,7 +17,7 @@ export function randomBytesOf(seed: string, size: number): Buffer<ArrayBuffer> {
 
 export type Algorithm = 'sha256' | 'sha512'
 
-/** The digest of bytes, computed apart from the code under test. */
+/** The digest of bytes, computed independently of the code under test. */
 export function digestOf(
   batches: Uint8Array | Iterable<Uint8Array>,
   algorithm: Algorithm = 'sha256',

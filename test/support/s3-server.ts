@@ -8,10 +8,10 @@ import { freePort } from './free-port.ts'
 import { findTool } from './requirements.ts'
 import { TempDir } from './temp-dir.ts'
 
-const KEYS = { accessKeyId: 'longshore', secretAccessKey: 'not a secret' }
+const CREDENTIALS = { accessKeyId: 'longshore', secretAccessKey: 'not a secret' }
 const BUCKET = 'registry'
 
-/** An S3 server in a folder of its own, on a port of its own, with one bucket: versitygw, which `.ci/s3/build` builds. */
+/** An S3 server with one bucket, in a new folder and on a free port. It is versitygw, which `.ci/s3/build` builds. */
 export class S3Server implements AsyncDisposable {
   readonly settings: S3BlobsOptions & { readonly endpoint: string }
   readonly client: S3Client
@@ -25,37 +25,37 @@ export class S3Server implements AsyncDisposable {
       bucket: BUCKET,
       region: 'eu-central-1',
       endpoint: `http://127.0.0.1:${port}`,
-      credentials: async () => KEYS,
+      credentials: async () => CREDENTIALS,
     }
     this.client = openClient(this.settings, this.settings.credentials)
   }
 
-  /** @param events where to POST what happens to objects, as S3 tells it */
-  static async start(events?: string): Promise<S3Server> {
+  /** @param eventUrl the server sends S3 event notifications to this URL, by POST */
+  static async start(eventUrl?: string): Promise<S3Server> {
     const program = findTool('versitygw')
-    if (program === undefined) throw new Error('versitygw is not there: run .ci/s3/build')
+    if (program === undefined) throw new Error('versitygw is missing: run .ci/s3/build')
     const scratch = new TempDir('longshore-s3-')
     const port = await freePort()
     const args = ['--port', `127.0.0.1:${port}`, '--region', 'eu-central-1', '--quiet', '--keep-alive']
-    if (events) args.push('--event-webhook-url', events)
+    if (eventUrl) args.push('--event-webhook-url', eventUrl)
     const metadata = ['--sidecar', scratch.folder('metadata')]
     const server = spawn(program, [...args, 'posix', ...metadata, scratch.folder('buckets')], {
       stdio: 'ignore',
-      env: { ROOT_ACCESS_KEY: KEYS.accessKeyId, ROOT_SECRET_KEY: KEYS.secretAccessKey },
+      env: { ROOT_ACCESS_KEY: CREDENTIALS.accessKeyId, ROOT_SECRET_KEY: CREDENTIALS.secretAccessKey },
     })
     const started = new S3Server(server, scratch, port)
-    for (let tries = 0; tries < 100; tries++) {
+    for (let attempt = 0; attempt < 100; attempt++) {
       if (started.#hasEnded) break
-      const up = await started.client.send(new CreateBucketCommand({ Bucket: BUCKET })).then(
+      const isUp = await started.client.send(new CreateBucketCommand({ Bucket: BUCKET })).then(
         () => true,
         () => false,
       )
-      if (up) return started
+      if (isUp) return started
       await delay(100)
     }
-    const ended = started.#hasEnded && ` and ended with ${server.exitCode ?? server.signalCode}`
+    const ended = started.#hasEnded ? ` and ended with ${server.exitCode ?? server.signalCode}` : ''
     await started.stop()
-    throw new Error(`versitygw does not answer${ended || ''}`)
+    throw new Error(`versitygw does not respond${ended}`)
   }
 
   get #hasEnded(): boolean {

@@ -4,7 +4,7 @@ import type { Change, Item, Key, KeyRange, Table, Value } from '../../lambda/sto
 
 export type CreateTable = () => Promise<{ table: Table; close(): Promise<void> }>
 
-/** A partition of a test's own on a table that all tests of a suite share, and short words for what tests do there. */
+/** A new partition for each test, in a table that all tests of a suite share, and shortcuts for operations on it. */
 export interface TableFixture {
   table(): Table
   partition(): string
@@ -14,21 +14,21 @@ export interface TableFixture {
   get(sort: string): Promise<Item | undefined>
   update(sort: string, change: Change): Promise<void>
   /** The sort keys that a query of the partition finds. */
-  sorts(range?: KeyRange): Promise<string[]>
+  sortKeys(range?: KeyRange): Promise<string[]>
 }
 
-/** Makes the table before the tests of the suite that calls this, and a new partition before each. */
+/** Creates the table before the tests of the calling suite, and a new partition before each test. */
 export function tableFixture(create: CreateTable): TableFixture {
-  let made: Awaited<ReturnType<CreateTable>>
+  let created: Awaited<ReturnType<CreateTable>>
   let partition: string
   beforeAll(async () => {
-    made = await create()
+    created = await create()
   })
-  afterAll(() => made.close())
+  afterAll(() => created.close())
   beforeEach(() => {
     partition = `repository#${randomUUID()}`
   })
-  const table = () => made.table
+  const table = () => created.table
   const key = (sort: string) => ({ partition, sort })
   return {
     table,
@@ -38,11 +38,11 @@ export function tableFixture(create: CreateTable): TableFixture {
     put: (...items) => table().transact(...items.map(one => ({ put: one }))),
     get: sort => table().get(key(sort)),
     update: (sort, change) => table().transact({ update: key(sort), change }),
-    sorts: async range => (await table().query(partition, range)).map(found => found.sort),
+    sortKeys: async range => (await table().query(partition, range)).map(found => found.sort),
   }
 }
 
-/** Bytes by their hex, so that a Buffer equals any other Uint8Array, and nothing else does. */
+/** The item in a form to compare: with bytes in hex, so that a Buffer equals a Uint8Array with the same bytes. */
 export function plain(item: Item | undefined): unknown {
   return (
     item &&

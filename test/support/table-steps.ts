@@ -12,13 +12,13 @@ import {
   type Write,
 } from '../../lambda/store/table.ts'
 
-/** One call of a table. Partitions are short names that the test puts in a space of its own. */
+/** A call of a table. The test adds a prefix to the short names of the partitions. */
 export type Step =
   | { readonly writes: readonly Write[] }
   | { readonly query: string; readonly range: KeyRange }
   | { readonly keys: readonly Key[] }
 
-/** Few keys, so that steps meet, and such as sort apart under any other order than ASCII's. */
+/** Few keys, so that steps use the same items. Their order in ASCII differs from that in other collations. */
 const SORTS = [
   '-',
   '/',
@@ -35,7 +35,7 @@ const SORTS = [
   'tagged#1',
 ]
 
-/** By what they mostly hold. Some are words that query languages reserve. */
+/** Names of attributes that hold numbers, and of others. Some are reserved words of query languages. */
 const NUMBERS = ['links', 'size']
 const OTHERS = ['name', 'open', 'bytes', 'last-pulled']
 
@@ -44,7 +44,7 @@ const key: fc.Arbitrary<Key> = fc.record({
   sort: fc.constantFrom(...SORTS),
 })
 
-/** Numbers that a decimal of 38 digits keeps, and no minus zero. */
+/** Numbers that DynamoDB stores exactly, with 38 decimal digits. It has no negative zero. */
 const number = fc.oneof(
   fc.integer({ min: -3, max: 3 }),
   fc.maxSafeInteger(),
@@ -82,8 +82,8 @@ const item: fc.Arbitrary<Item> = fc
   .map(([counts, rest, at]) => ({ ...counts, ...rest, ...at }))
 
 /**
- * Each attribute once, and at least one. What is added to is always a number: where a condition fails besides, which of the
- * two refuses is left open.
+ * Names each attribute once, and at least one. It adds only to numbers: if an addition and a condition failed together, the contract would
+ * not define which error is thrown.
  */
 const change: fc.Arbitrary<Change> = fc
   .record({
@@ -96,7 +96,7 @@ const change: fc.Arbitrary<Change> = fc
   }))
   .filter(({ add, set }) => Object.keys(add).length + Object.keys(set).length > 0)
 
-/** A write, seldom with a condition, since one that fails refuses all its neighbours. */
+/** A write, rarely with a condition, because one failed condition rejects the complete transaction. */
 const write: fc.Arbitrary<Write> = fc
   .tuple(
     fc.oneof(
@@ -127,7 +127,7 @@ const range: fc.Arbitrary<KeyRange> = fc.record(
   { requiredKeys: [] },
 )
 
-/** Items to begin with, and then random calls on them, mostly writes. */
+/** Initial items, followed by random calls, mostly writes. */
 export function steps(): fc.Arbitrary<Step[]> {
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ writes }) },

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** A folder of one test's own, made when it is first asked for and gone when the test is. */
+/** A temporary folder for one test. It is created on first use and deleted by {@link remove}. */
 export class TempDir implements Disposable {
   readonly #prefix: string
   #path: string | undefined
@@ -20,13 +20,13 @@ export class TempDir implements Disposable {
     return join(this.path, ...parts)
   }
 
-  /** Writes a small file and gives its path. */
+  /** Writes a file and returns its path. */
   write(name: string, content: string | Uint8Array): string {
     writeFileSync(this.join(name), content)
     return this.join(name)
   }
 
-  /** Makes a folder inside and gives its path. */
+  /** Creates a folder inside and returns its path. */
   folder(name: string): string {
     mkdirSync(this.join(name), { recursive: true })
     return this.join(name)

@@ -119,7 +119,7 @@ export class Cloud implements AsyncDisposable {
     // When one of them does not start the other must have, so that it is stopped.
     await Promise.allSettled([dynamo.then(it => this.#keep(it)), s3.then(it => this.#keep(it))])
     ;[this.dynamo, this.s3] = await Promise.all([dynamo, s3])
-    await this.dynamo.makeTable(TABLE)
+    await this.dynamo.createTable(TABLE)
     const secrets = JSON.stringify({
       edgeKeys: [this.key],
       tokenKeys: [this.tokenKey],

@@ -1,6 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readlinkSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer, get, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -13,7 +12,8 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Draft, StorageFull } from '../../../lambda/store/blobs.ts'
 import { FileBlobs } from '../../../lambda/store/files/blobs.ts'
 import { blobsContract } from '../../contracts/blobs.ts'
-import { breaking, bytesOf, collect, digestBytes, madeBytes } from '../../support/bytes.ts'
+import { bytesOf, bytesThenError, collect, digestBytes, patternBytes } from '../../support/bytes.ts'
+import { canListOpenFiles, openFiles } from '../../support/open-files.ts'
 
 const folders: string[] = []
 afterAll(() => Promise.all(folders.map(folder => rm(folder, { recursive: true, force: true }))))
@@ -28,7 +28,7 @@ blobsContract(async () => {
   return { store: await FileBlobs.open(root), reopen: () => FileBlobs.open(root) }
 })
 
-describe('a blob store of files', () => {
+describe('FileBlobs', () => {
   let root: string
   let store: FileBlobs
   beforeEach(async () => {
@@ -52,7 +52,7 @@ describe('a blob store of files', () => {
     'a\0b',
     '.hidden',
     `a${'b'.repeat(300)}`,
-  ])('refuses the name %j, which is not that of a file in its folder', async object => {
+  ])('rejects the object name %j, which is not a plain file name', async object => {
     const draft: Draft = { object, size: 0, algorithm: 'sha256', state: null }
 
     expect(() => store.begin(object, 'sha256')).toThrow(TypeError)
@@ -64,11 +64,11 @@ describe('a blob store of files', () => {
     await expect(store.delete(object)).rejects.toThrow(TypeError)
   })
 
-  it('gives out no link', async () => {
+  it('returns no presigned URL', async () => {
     expect(await store.presign()).toBeUndefined()
   })
 
-  it('leaves no file of what was discarded or deleted', async () => {
+  it('leaves no file of discarded or deleted content', async () => {
     const open = await store.append(store.begin('open', 'sha256'), bytesOf('x'))
     const committed = await store.append(store.begin('committed', 'sha256'), bytesOf('x'))
     const deleted = await store.append(store.begin('deleted', 'sha256'), bytesOf('x'))
@@ -83,7 +83,7 @@ describe('a blob store of files', () => {
     expect(await files()).toEqual([])
   })
 
-  it('leaves no file when a draft is discarded under its first append', async () => {
+  it('leaves no file when a draft is discarded during its first append', async () => {
     const draft = store.begin('raced', 'sha256')
     const appending = expect(store.append(draft, bytesOf('x'))).rejects.toThrow()
     await store.discard(draft)
@@ -92,7 +92,7 @@ describe('a blob store of files', () => {
     expect(await files()).toEqual([])
   })
 
-  it('refuses to go on with a draft whose file has lost bytes', async () => {
+  it('rejects a draft whose file has lost bytes', async () => {
     const draft = await store.append(store.begin('short', 'sha256'), bytesOf('some'))
     const more = { ...draft, size: 5 }
     const reopened = await FileBlobs.open(root)
@@ -104,14 +104,14 @@ describe('a blob store of files', () => {
   })
 
   it.each([true, false])(
-    'may reuse the buffer of a piece once a socket says that it was written (content-length: %s)',
+    'may reuse the buffer of a chunk after a socket has written it (content-length: %s)',
     async withLength => {
-      const whole = madeBytes(8_000_000)
+      const whole = patternBytes(8_000_000)
       await store.commit(await store.append(store.begin('sent', 'sha256'), bytesOf(whole)))
       const server = createServer(async (_, outgoing) => {
         if (withLength) outgoing.setHeader('content-length', whole.length)
-        for await (const piece of await store.read('sent'))
-          await new Promise(done => outgoing.write(piece, done))
+        for await (const chunk of await store.read('sent'))
+          await new Promise(done => outgoing.write(chunk, done))
         outgoing.end()
       }).listen(0, '127.0.0.1')
       await once(server, 'listening')
@@ -127,72 +127,61 @@ describe('a blob store of files', () => {
     },
   )
 
-  describe.skipIf(!existsSync('/proc/self/fd'))('leaves no file open (seen in /proc)', () => {
-    const open = () =>
-      readdirSync('/proc/self/fd')
-        .map(descriptor => {
-          try {
-            return readlinkSync(`/proc/self/fd/${descriptor}`)
-          } catch {
-            return ''
-          }
-        })
-        .filter(path => path.startsWith(root))
-
+  describe.skipIf(!canListOpenFiles)('closes its files', () => {
     const commit = async () => {
-      const draft = await store.append(store.begin('object', 'sha256'), bytesOf(madeBytes(3_000_000)))
+      const draft = await store.append(store.begin('object', 'sha256'), bytesOf(patternBytes(3_000_000)))
       await store.commit(draft)
     }
 
-    it('when a reader goes to the end', async () => {
+    it('when a reader reads to the end', async () => {
       await commit()
       await collect(await store.read('object'))
 
-      expect(open()).toEqual([])
+      expect(openFiles(root)).toEqual([])
     })
 
     it('when a reader stops early', async () => {
       await commit()
       for await (const _ of await store.read('object')) break
 
-      expect(open()).toEqual([])
+      expect(openFiles(root)).toEqual([])
     })
 
-    it('when a reader fails in the middle', async () => {
+    it('when the consumer of a reader throws', async () => {
       await commit()
       const reading = async () => {
         for await (const _ of await store.read('object')) throw new Error('the client went away')
       }
       await expect(reading()).rejects.toThrow('the client went away')
 
-      expect(open()).toEqual([])
+      expect(openFiles(root)).toEqual([])
     })
 
-    it('when a reader returns before it began', async () => {
+    it('when a reader returns before its first read', async () => {
       await commit()
       const reader = (await store.read('object'))[Symbol.asyncIterator]()
-      expect(open()).toHaveLength(1)
+      expect(openFiles(root)).toHaveLength(1)
       await reader.return?.()
 
-      expect(open()).toEqual([])
+      expect(openFiles(root)).toEqual([])
       expect(await reader.next()).toEqual({ done: true, value: undefined })
     })
 
-    it('when an append fails, and after everything else', async () => {
+    it('after a failed append, a digest and a commit', async () => {
       const draft = await store.append(store.begin('draft', 'sha256'), bytesOf('x'))
-      await store.append(draft, breaking(new Error('gone'), madeBytes(3_000_000))).catch(() => {})
+      await store.append(draft, bytesThenError(new Error('gone'), patternBytes(3_000_000))).catch(() => {})
       await store.digest(draft, 'sha512')
       await store.commit(draft)
 
-      expect(open()).toEqual([])
+      expect(openFiles(root)).toEqual([])
     })
   })
 
-  describe('killed in the middle', () => {
+  describe('killed during its work', () => {
     const child = fileURLToPath(new URL('../../support/append-forever.ts', import.meta.url))
 
-    /** Starts a writer, kills it `after` so many milliseconds or when it says `until`, and returns its lines. */
-    const killed = async (draft: Draft, rounds: number, end: { after: number } | { until: string }) => {
+    /** Starts a writer, kills it `after` milliseconds or when it prints `until`, and returns the lines that it printed. */
+    const runKilled = async (draft: Draft, rounds: number, end: { after: number } | { until: string }) => {
       const writer = spawn(process.execPath, [child, root, JSON.stringify(draft), String(rounds)], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
@@ -213,16 +202,16 @@ describe('a blob store of files', () => {
     }
 
     const expected = (size: number) => {
-      const pieces: Buffer[] = []
+      const chunks: Buffer[] = []
       for (let at = 0; at < size; at += 2_100_000)
-        pieces.push(madeBytes(100_000, at), madeBytes(2_000_000, at + 1))
-      return Buffer.concat(pieces)
+        chunks.push(patternBytes(100_000, at), patternBytes(2_000_000, at + 1))
+      return Buffer.concat(chunks)
     }
 
-    it('keeps every append that it acknowledged, and goes on', async () => {
+    it('keeps every acknowledged append, and the draft can be continued', async () => {
       let draft = store.begin('killed', 'sha256')
       for (const after of [0, 3, 7, 12, 20]) {
-        const lines = await killed(draft, 1000, { after })
+        const lines = await runKilled(draft, 1000, { after })
         draft = JSON.parse(lines.at(-1) ?? '')
         const digest = await (await FileBlobs.open(root)).digest(draft, 'sha256')
         expect(digest).toBe(digestBytes('sha256', expected(draft.size)))
@@ -233,9 +222,9 @@ describe('a blob store of files', () => {
       expect(await files()).toHaveLength(1)
     }, 60_000)
 
-    it('has the object once commit was acknowledged, and commits again', async () => {
+    it('has the object after an acknowledged commit, which can be repeated', async () => {
       for (const object of ['first', 'second', 'third']) {
-        const lines = await killed(store.begin(object, 'sha256'), 1, { until: 'committed' })
+        const lines = await runKilled(store.begin(object, 'sha256'), 1, { until: 'committed' })
         const draft: Draft = JSON.parse(lines[0] ?? '')
         expect((await collect(await store.read(object))).equals(expected(2_100_000))).toBe(true)
         await store.commit(draft)
@@ -244,10 +233,10 @@ describe('a blob store of files', () => {
       }
     }, 60_000)
 
-    it('can be told to commit again wherever in the commit it was killed', async () => {
+    it('can repeat a commit that was interrupted anywhere', async () => {
       for (const [round, after] of [0, 0.2, 0.5, 1, 2].entries()) {
         const object = `commit-${round}`
-        const lines = await killed(store.begin(object, 'sha256'), 1, { after })
+        const lines = await runKilled(store.begin(object, 'sha256'), 1, { after })
         await store.commit(JSON.parse(lines[0] ?? ''))
 
         expect((await collect(await store.read(object))).equals(expected(2_100_000))).toBe(true)
@@ -255,24 +244,24 @@ describe('a blob store of files', () => {
     }, 60_000)
   })
 
-  describe('on a full disk (a small tmpfs; needs the right to mount)', async () => {
+  describe('on a full disk (mounts a tmpfs, which needs root)', async () => {
     const small = await smallDisk()
 
     it.skipIf(!small)(
-      'rejects with StorageFull, and the draft goes on when there is room again',
+      'rejects with StorageFull, and the draft can be continued when there is room again',
       async () => {
         const store = await FileBlobs.open(join(small ?? '', 'data'))
-        const ballast = await store.append(store.begin('ballast', 'sha256'), bytesOf(madeBytes(4_000_000)))
+        const ballast = await store.append(store.begin('ballast', 'sha256'), bytesOf(patternBytes(4_000_000)))
         const draft = await store.append(store.begin('draft', 'sha256'), bytesOf('kept'))
 
         for (let attempt = 0; attempt < 2; attempt++) {
-          const pieces = Array.from({ length: 150 }, () => madeBytes(65_536))
-          await expect(store.append(draft, bytesOf(...pieces))).rejects.toBeInstanceOf(StorageFull)
+          const chunks = Array.from({ length: 150 }, () => patternBytes(65_536))
+          await expect(store.append(draft, bytesOf(...chunks))).rejects.toBeInstanceOf(StorageFull)
         }
         expect(await store.digest(draft, 'sha256')).toBe(digestBytes('sha256', 'kept'))
 
         await store.discard(ballast)
-        const more = madeBytes(5_000_000)
+        const more = patternBytes(5_000_000)
         const longer = await store.append(draft, bytesOf(more))
         await store.commit(longer)
 
@@ -282,28 +271,28 @@ describe('a blob store of files', () => {
       },
     )
 
-    it.skipIf(!small)('rejects when it is the last few bytes that find no room', async () => {
+    it.skipIf(!small)('rejects with StorageFull when only the last bytes do not fit', async () => {
       const store = await FileBlobs.open(join(small ?? '', 'last'))
       let ballast = store.begin('ballast', 'sha256')
       const fill = async () => {
-        for (;;) ballast = await store.append(ballast, bytesOf(madeBytes(100_000)))
+        for (;;) ballast = await store.append(ballast, bytesOf(patternBytes(100_000)))
       }
       await expect(fill()).rejects.toBeInstanceOf(StorageFull)
       await store.discard(ballast)
     })
 
-    it.skipIf(!small)('gives the room of a failed append back at once', async () => {
+    it.skipIf(!small)('frees the space of a failed append at once', async () => {
       const store = await FileBlobs.open(join(small ?? '', 'room'))
       const draft = store.begin('too-large', 'sha256')
-      await expect(store.append(draft, bytesOf(madeBytes(9_000_000)))).rejects.toBeInstanceOf(StorageFull)
+      await expect(store.append(draft, bytesOf(patternBytes(9_000_000)))).rejects.toBeInstanceOf(StorageFull)
 
-      const other = await store.append(store.begin('other', 'sha256'), bytesOf(madeBytes(1_000_000)))
+      const other = await store.append(store.begin('other', 'sha256'), bytesOf(patternBytes(1_000_000)))
       expect(other.size).toBe(1_000_000)
     })
   })
 })
 
-/** A folder with room for 8 MiB, or `undefined` where this process may not make one. Gone after the tests. */
+/** Mounts a tmpfs of 8 MiB until the tests end; `undefined` if this process may not mount. */
 async function smallDisk(): Promise<string | undefined> {
   const folder = await freshFolder()
   const mount = join(folder, 'small')
