@@ -1,8 +1,8 @@
 import type { HandledRequest } from './app.ts'
 
 /**
- * The access log record of one request. It contains no secret: no query, and no header except User-Agent. Unknown fields are
- * `undefined`, which JSON leaves out.
+ * The access log record of one request. It contains no secrets: no query, and no header except User-Agent. Unknown
+ * fields are `undefined`, which JSON leaves out.
  */
 export interface AccessRecord {
   /** When the request came in, ISO 8601. */
@@ -15,19 +15,22 @@ export interface AccessRecord {
   readonly route?: string | undefined
   readonly action?: string | undefined
   readonly repository?: string | undefined
-  /** As sent. 499: the client closed the connection before the response. */
+  /** The HTTP status. 499: the client closed the connection before the response. */
   readonly status: number
   /** The code of the error document, when one was sent. */
   readonly code?: string | undefined
-  /** Bytes of the bodies, as transferred. */
+  /** Size of the request body, in bytes, as transferred. */
   readonly bytesIn: number
+  /** Size of the response body, in bytes, as transferred. */
   readonly bytesOut: number
   readonly durationMs: number
+  /** The User-Agent header. */
   readonly agent?: string | undefined
+  /** The client's address. */
   readonly remote?: string | undefined
 }
 
-/** What an adapter knows about a request and its response. */
+/** The part of an access log record that an adapter knows. The app knows the rest. */
 export interface RequestInfo {
   readonly requestId: string
   /** Milliseconds since 1970. */
@@ -41,7 +44,7 @@ export interface RequestInfo {
   readonly remote?: string | undefined
 }
 
-/** The log record of a fault of the registry. */
+/** The log record of a fault: an error of the registry, not of the client. */
 export interface FaultRecord {
   readonly time: string
   readonly level: 'error'
@@ -53,7 +56,7 @@ export interface FaultRecord {
 
 const MAX_AGENT_LENGTH = 256
 
-/** Builds the record from what the adapter and the app know about a request. */
+/** Builds the access log record from the parts that the adapter and the app know. */
 export function accessRecord(info: RequestInfo, exchange: HandledRequest): AccessRecord {
   const { method, agent, remote } = info
   const { route, action, repository, code } = exchange
@@ -75,7 +78,7 @@ export function accessRecord(info: RequestInfo, exchange: HandledRequest): Acces
   }
 }
 
-/** Describes an error with its causes. */
+/** Describes an error and its causes. @param time milliseconds since 1970 */
 export function faultRecord(time: number, error: unknown, requestId?: string): FaultRecord {
   const stack = error instanceof Error ? stackOf(error) : undefined
   return {
@@ -92,7 +95,7 @@ function stackOf(error: Error): string {
   return error.cause instanceof Error ? `${own}\ncaused by ${stackOf(error.cause)}` : own
 }
 
-/** Escapes control characters, so that a client can neither move the cursor of a terminal that shows the log nor add a line. */
+/** Escapes control characters. Otherwise a client could add a line to the log or control a terminal that shows it. */
 function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this replaces
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, character => {

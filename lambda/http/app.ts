@@ -2,11 +2,11 @@ import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import { withCors } from './cors.ts'
 import { isCrossSite } from './csrf.ts'
-import { explainExhaustion } from './exhausted.ts'
+import { explainExhaustion } from './file-descriptors.ts'
 import { ClientGone, type HttpRequest, type HttpResponse } from './message.ts'
 import type { Origin } from './origin.ts'
 import { type Match, match, type Route } from './router.ts'
-import { splitAtMarks } from './upload-query.ts'
+import { splitAtQuestionMarks } from './upload-query.ts'
 
 /** A response, and what the access log records about the request. */
 export interface HandledRequest {
@@ -22,20 +22,20 @@ export interface HandledRequest {
   readonly fault?: unknown
 }
 
-/** The whole registry as one function. It never rejects. */
+/** The complete registry as one function. It never rejects: an error becomes a response. */
 export type App = (request: HttpRequest) => Promise<HandledRequest>
 
 interface AppParts<C, A, R extends string> {
   readonly routes: readonly Route<C & { readonly access: A }, R>[]
   readonly context: C
-  /** Returns the access of the caller, before any handler runs. Throws when the route requires more. */
+  /** Determines what the caller may do, before any handler runs. Throws when the route requires more. */
   readonly authorize: (
     request: HttpRequest,
-    need: Pick<Match<unknown>, 'params'> & { readonly action: R },
+    requirement: Pick<Match<unknown>, 'params'> & { readonly action: R },
   ) => Promise<A>
-  /** Converts an error of the layers below; `undefined` for an unexpected one. */
+  /** Converts an expected error of the registry or its stores. Returns `undefined` for an unexpected error. */
   readonly explain: (error: unknown) => RegistryError | undefined
-  /** The configured origin of this registry, such as `https://registry.example`. It replaces the origin of every request. */
+  /** The configured origin, such as `https://registry.example`. It replaces the origin of every request. */
   readonly origin?: string | undefined
   /** Origins of other sites whose pages may use this registry from a browser. */
   readonly corsOrigins?: readonly string[]
@@ -43,6 +43,9 @@ interface AppParts<C, A, R extends string> {
 
 /** Docker recognises a v2 registry by the first. The second stops browsers from rendering a blob as a page. */
 const COMMON = { 'docker-distribution-api-version': 'registry/2.0', 'x-content-type-options': 'nosniff' }
+
+const CROSS_SITE =
+  'cross-site request rejected: the origin of the page must be the origin of the registry or a listed CORS origin'
 
 /** Creates the app from the route table. The only place where an error becomes a response. */
 export function createApp<C, A, R extends string>({
@@ -60,9 +63,9 @@ export function createApp<C, A, R extends string>({
     try {
       const { route, params } = match(routes, request.method, request.path)
       about = { route: route.path, action: route.action, ...(params.name && { repository: params.name }) }
-      if (params.upload) request = { ...request, query: splitAtMarks(request.query) }
+      if (params.upload) request = { ...request, query: splitAtQuestionMarks(request.query) }
       if (isCrossSite(request, corsOrigins))
-        throw new RegistryError('DENIED', { detail: { reason: 'a browser sends this for another site' } })
+        throw new RegistryError('DENIED', { detail: { reason: CROSS_SITE } })
       const access = await authorize(request, { action: route.action, params })
       const response = await route.handle(request, params, { ...context, access })
       return { ...about, response: { ...response, headers: { ...COMMON, ...response.headers } } }
@@ -82,7 +85,7 @@ export function createApp<C, A, R extends string>({
   return withCors(app, corsOrigins)
 }
 
-/** A response with an OCI error document; for a HEAD, only its headers. */
+/** A response with an OCI error document. The response to a HEAD has only the headers. */
 export function errorResponse(error: RegistryError, method: string): HttpResponse {
   const body = Buffer.from(error.toDocument())
   return {

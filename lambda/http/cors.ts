@@ -1,16 +1,19 @@
 import type { App, HandledRequest } from './app.ts'
 import type { HttpRequest } from './message.ts'
 
-/** What a page may send. Browsers ask before a request with another method or header than those of a form. */
+/**
+ * The methods and request headers that a page may use. A browser sends a preflight request before any that an HTML form
+ * cannot send.
+ */
 const ALLOWED = {
   'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
   'access-control-allow-headers':
     'Accept, Authorization, Cache-Control, Content-Range, Content-Type, If-Match, If-None-Match, Range, X-Requested-With',
-  /** Two hours, the most that Chromium remembers. Seconds. */
+  /** Two hours, in seconds: the longest time for which Chromium caches the response to a preflight request. */
   'access-control-max-age': '7200',
 }
 
-/** What a page may read of an answer besides its body. */
+/** The response headers that a page may read. */
 const EXPOSED = {
   'access-control-expose-headers': [
     'Accept-Ranges',
@@ -34,23 +37,24 @@ const EXPOSED = {
 }
 
 /**
- * Lets pages of these origins use the registry from a browser (CORS, in the Fetch standard). Each is named exactly, never by `*` or
- * `null`, so it may send the credentials that the browser remembers. To every other page the answers are as if this were not here.
+ * Allows pages of the given origins to use the registry from a browser (CORS, in the Fetch standard). Responses name the
+ * origin exactly, never `*` or `null`, so the browser may send the credentials that it remembers. Pages of other origins
+ * get no CORS headers.
  * @param origins such as `https://ui.example`, in the form in which a browser sends them
  */
 export function withCors(app: App, origins: readonly string[]): App {
   if (origins.length === 0) return app
   return async request => {
-    const page = listedPage(request, origins)
-    if (page === undefined) return adding(await app(request), {})
-    const granted = { 'access-control-allow-origin': page, 'access-control-allow-credentials': 'true' }
+    const origin = listedOrigin(request, origins)
+    if (origin === undefined) return withHeaders(await app(request), {})
+    const granted = { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
     if (isPreflight(request)) return preflight(granted)
-    return adding(await app(request), { ...granted, ...EXPOSED })
+    return withHeaders(await app(request), { ...granted, ...EXPOSED })
   }
 }
 
-/** The origin of the page that sends this, if it is one of those listed. */
-export function listedPage({ headers }: HttpRequest, origins: readonly string[]): string | undefined {
+/** The origin of the page that sends the request. `undefined` when the origin is not listed. */
+export function listedOrigin({ headers }: HttpRequest, origins: readonly string[]): string | undefined {
   return origins.find(origin => origin === headers.origin)
 }
 
@@ -58,7 +62,7 @@ function isPreflight({ method, headers }: HttpRequest): boolean {
   return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
 }
 
-/** Answered without a login: a browser sends none with this question. */
+/** The response to a preflight request. It requires no login: a browser sends no credentials with a preflight request. */
 function preflight(granted: Readonly<Record<string, string>>): HandledRequest {
   const headers = {
     ...granted,
@@ -69,8 +73,8 @@ function preflight(granted: Readonly<Record<string, string>>): HandledRequest {
   return { action: 'none', response: { status: 204, headers } }
 }
 
-/** The answer depends on `Origin`, also where that is absent: a cache must not give one page's answer to another. */
-function adding(exchange: HandledRequest, more: Readonly<Record<string, string>>): HandledRequest {
+/** Adds headers and `Vary: Origin`, because a cache must not give a page the response that another page got. */
+function withHeaders(exchange: HandledRequest, more: Readonly<Record<string, string>>): HandledRequest {
   const { response } = exchange
   if (!response) return exchange
   const vary = [response.headers.vary, 'Origin'].filter(Boolean).join(', ')

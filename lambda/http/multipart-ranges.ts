@@ -3,10 +3,10 @@ import { type ByteRange, contentRange } from '../protocol/ranges.ts'
 /** Several ranges of the same content, to be sent as `multipart/byteranges` (RFC 9110 section 14.6). */
 interface MultipartRanges {
   readonly ranges: readonly ByteRange[]
-  /** Of the whole content, in bytes. */
+  /** Size of the complete content, in bytes. */
   readonly size: number
   readonly mediaType: string
-  /** At most 70 characters of `[0-9a-f]` that are not in the content. */
+  /** At most 70 characters of `[0-9a-f]`. The content must not contain them. */
   readonly boundary: string
   /** Opens the bytes of one range. */
   readonly read: (range: ByteRange) => Promise<AsyncIterable<Uint8Array>>
@@ -18,8 +18,8 @@ interface Part {
 }
 
 /**
- * Opens the first range, so that content which is missing is noticed before the response begins. The others are opened one after the
- * other.
+ * Opens the first range, so that missing content is an error before the response begins. Each other range is opened when
+ * the range before it has been read.
  * @returns the body and its exact length in bytes
  */
 export async function openMultipart(
@@ -46,14 +46,15 @@ export async function openMultipart(
 }
 
 /**
- * Holds no more than one piece of the content. Not a generator: one that was never started runs no `finally`, so a client that leaves
- * before its first byte would leave the first range open.
+ * Holds at most one piece of the content in memory. It is not a generator, because a generator that was never started
+ * does not run its `finally` block: a client that closes the connection before the first byte would leave the first
+ * range open.
  */
 class MultipartBody implements AsyncIterableIterator<Uint8Array, undefined> {
-  readonly #later: Part[]
+  readonly #remaining: Part[]
   readonly #end: Uint8Array
   readonly #read: MultipartRanges['read']
-  /** What is sent before the bytes of the open range go on. */
+  /** The boundary and headers of the open part, until they have been sent. */
   #head: Uint8Array | undefined
   #open: AsyncIterator<Uint8Array> | undefined
   #done = false
@@ -61,13 +62,13 @@ class MultipartBody implements AsyncIterableIterator<Uint8Array, undefined> {
   constructor(
     head: Uint8Array,
     bytes: AsyncIterable<Uint8Array>,
-    later: readonly Part[],
+    remaining: readonly Part[],
     end: Uint8Array,
     read: MultipartRanges['read'],
   ) {
     this.#head = head
     this.#open = bytes[Symbol.asyncIterator]()
-    this.#later = [...later]
+    this.#remaining = [...remaining]
     this.#end = end
     this.#read = read
   }
@@ -97,7 +98,7 @@ class MultipartBody implements AsyncIterableIterator<Uint8Array, undefined> {
   }
 
   async #nextPart(): Promise<IteratorResult<Uint8Array, undefined>> {
-    const part = this.#later.shift()
+    const part = this.#remaining.shift()
     this.#open = undefined
     if (!part) {
       this.#done = true

@@ -4,16 +4,16 @@ import { parseRepositoryName, type RepositoryName } from '../protocol/name.ts'
 import { parseReference, parseUploadId, type Reference, type UploadId } from '../protocol/reference.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
 
-/** The parameters of path templates. */
+/** The parameters that path templates can contain, by name. */
 interface Parts {
   readonly name: RepositoryName
   readonly digest: Digest
-  /** Reference of a manifest to push: a malformed one is an error of the client. */
+  /** Reference of a manifest to push. A malformed one is an error of the client. */
   readonly reference: Reference
-  /** Reference of a manifest to read or delete: with a malformed one, the manifest cannot exist. */
+  /** Reference of a manifest to read or delete. No manifest has a malformed tag, so the error is MANIFEST_UNKNOWN. */
   readonly existing: Reference
   readonly upload: UploadId
-  /** Name of a user or a robot, unchecked: no account has a malformed name. */
+  /** Name of a user or a robot. It is not checked: no account has a malformed name. */
   readonly account: string
 }
 
@@ -27,7 +27,7 @@ const PARSERS: { readonly [N in keyof Parts]: (text: string) => Parts[N] } = {
 }
 
 type Names<Path> = Path extends `${string}<${infer Name}>${infer Rest}` ? Name | Names<Rest> : never
-/** The parts that a path template names, parsed: `'/v2/<name>/blobs/<digest>'` gives `{ name, digest }`. */
+/** The parsed parameters of a path template: `'/v2/<name>/blobs/<digest>'` gives `{ name, digest }`. */
 export type Params<Path> = Pick<Parts, Names<Path> & keyof Parts>
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -35,23 +35,24 @@ export type Handler<P, C> = (request: HttpRequest, params: P, context: C) => Pro
 
 export interface Route<C, A extends string = string> {
   readonly method: Method
-  /** The template as written in the table; also what logs and metrics call the route. */
+  /** The path template as written in the route table. Logs and metrics name the route by it. */
   readonly path: string
+  /** The action that the caller must be allowed to perform. */
   readonly action: A
   readonly pattern: RegExp
-  /** The same for all templates that match the same paths. */
+  /** The template without parameter names. Templates that match the same paths have the same shape. */
   readonly shape: string
   readonly handle: Handler<Partial<Parts>, C>
 }
 
-/** One row of the table. The text of the path gives the handler's parameters their types. */
+/** Creates one row of the route table. The types of the handler's parameters follow from the path template. */
 export function route<const Path extends string, C, A extends string>(
   method: Method,
   path: Path,
   action: A,
   handle: Handler<Params<Path>, C>,
 ): Route<C, A> {
-  // Only a repository name may contain slashes and words such as `blobs`, so the end of the path decides.
+  // A repository name may contain slashes and words such as `blobs`, so it matches everything before the end of the path.
   const source = path
     .replace(/\/$/, '')
     .replace(/<(\w+)>/g, (_, name) => (name === 'name' ? '(?<name>.+)' : `(?<${name}>[^/]+)`))
@@ -59,7 +60,7 @@ export function route<const Path extends string, C, A extends string>(
     method,
     path,
     action,
-    // Some clients add a slash at the end.
+    // Some clients append a slash to the path.
     pattern: new RegExp(path === '/' ? '^/$' : `^${source}/?$`, 's'),
     shape: path.replace(/<\w+>/g, '<>'),
     handle: handle as Handler<Partial<Parts>, C>,
@@ -72,9 +73,9 @@ export interface Match<C, A extends string = string> {
 }
 
 /**
- * Finds the route for a request. The first path that matches decides: less specific paths come later in the table.
- * @throws {RegistryError} UNSUPPORTED with `Allow` when only the method is wrong, NOT_FOUND when no path matches, and
- * the errors of the parsers when a part of the path is malformed.
+ * Finds the route for a request: the first one in the table whose path matches, so less specific paths come later.
+ * @throws {RegistryError} NOT_FOUND when no path matches; UNSUPPORTED with `Allow` when only the method is wrong; the
+ * error of the parser when a parameter is malformed
  */
 export function match<C, A extends string>(
   routes: readonly Route<C, A>[],
@@ -90,7 +91,8 @@ export function match<C, A extends string>(
     if (route.method === method) return { route, params: parse(found.groups ?? {}) }
     allowed.push(route.method)
   }
-  if (allowed.length === 0) throw new RegistryError('NOT_FOUND', { message: 'no such end-point' })
+  if (allowed.length === 0)
+    throw new RegistryError('NOT_FOUND', { message: 'there is no endpoint at this path' })
   const allow = allowed.join(', ')
   const message = `the method must be one of ${allow}`
   throw new RegistryError('UNSUPPORTED', { message, detail: { method }, headers: { allow } })
@@ -109,7 +111,7 @@ function parseExisting(text: string): Reference {
     if (text.includes(':')) throw cause
     throw new RegistryError('MANIFEST_UNKNOWN', {
       cause,
-      message: 'no manifest has this name: it is not a valid tag',
+      message: 'the manifest is unknown: its reference is not a valid tag',
     })
   }
 }

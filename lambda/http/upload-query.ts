@@ -1,8 +1,8 @@
 /**
- * The query of an upload URL to which a client has appended `?digest=…` although it had a query: the second `?` separates parameters
- * like `&`. None of our own parameters of these URLs holds a `?`.
+ * Repairs the query of an upload URL. Some clients append `?digest=…` to the URL of a session although it already has a
+ * query, so a `?` inside the query separates parameters like `&`. No parameter of these URLs contains a `?`.
  */
-export function splitAtMarks(query: URLSearchParams): URLSearchParams {
+export function splitAtQuestionMarks(query: URLSearchParams): URLSearchParams {
   const parts = [...query].flatMap(([name, value]): [string, string][] => {
     const [first = '', ...others] = value.split('?')
     return [[name, first], ...others.flatMap(text => [...new URLSearchParams(text)])]

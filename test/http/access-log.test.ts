@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { accessRecord, faultRecord, type RequestInfo } from '../../lambda/http/access-log.ts'
 import { parseRepositoryName } from '../../lambda/protocol/name.ts'
 
-const visit: RequestInfo = {
+const INFO: RequestInfo = {
   requestId: 'r',
   startedAt: 0,
   durationMs: 1.2345,
@@ -14,16 +14,16 @@ const visit: RequestInfo = {
   remote: '::1',
 }
 
-describe('the record of a request', () => {
-  it('joins what the door and the app know', () => {
+describe('accessRecord', () => {
+  it('combines the information of the adapter and the app', () => {
     const repository = parseRepositoryName('a/b')
     expect(
-      accessRecord(visit, {
+      accessRecord(INFO, {
         route: '/v2/<name>',
         action: 'pull',
         repository,
         code: 'NAME_UNKNOWN',
-        fault: 'never',
+        fault: 'not logged here',
       }),
     ).toEqual({
       time: '1970-01-01T00:00:00.000Z',
@@ -43,9 +43,9 @@ describe('the record of a request', () => {
     })
   })
 
-  it('has nothing that is not known', () => {
-    const { method: _, agent: __, remote: ___, ...bare } = visit
-    expect(Object.keys(JSON.parse(JSON.stringify(accessRecord(bare, {}))))).toEqual([
+  it('leaves out unknown fields', () => {
+    const { method: _, agent: __, remote: ___, ...minimal } = INFO
+    expect(Object.keys(JSON.parse(JSON.stringify(accessRecord(minimal, {}))))).toEqual([
       'time',
       'level',
       'requestId',
@@ -56,24 +56,24 @@ describe('the record of a request', () => {
     ])
   })
 
-  it('shows control characters of the agent instead of obeying them', () => {
-    expect(accessRecord({ ...visit, agent: 'a\n\u001b[2J\u009b\u202e' }, {}).agent).toBe(
+  it('escapes control characters of the agent', () => {
+    expect(accessRecord({ ...INFO, agent: 'a\n\u001b[2J\u009b\u202e' }, {}).agent).toBe(
       'a\\u000a\\u001b[2J\\u009b\\u202e',
     )
   })
 
-  it('bounds the agent', () => {
-    expect(accessRecord({ ...visit, agent: 'x'.repeat(10_000) }, {}).agent).toHaveLength(256)
+  it('truncates the agent to 256 characters', () => {
+    expect(accessRecord({ ...INFO, agent: 'x'.repeat(10_000) }, {}).agent).toHaveLength(256)
   })
 })
 
-describe('the record of a fault', () => {
-  it('has the stacks of the error and its causes', () => {
+describe('faultRecord', () => {
+  it('contains the stacks of the error and its causes', () => {
     const { stack } = faultRecord(0, new Error('outer', { cause: new Error('inner') }), 'r')
     expect(stack).toMatch(/^Error: outer\n[\s\S]*\ncaused by Error: inner\n/)
   })
 
-  it('tells also of what is no error', () => {
+  it('describes a thrown value that is not an Error', () => {
     expect(faultRecord(0, 'odd')).toEqual({
       time: '1970-01-01T00:00:00.000Z',
       level: 'error',

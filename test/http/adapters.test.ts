@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type IncomingMessage, type OutgoingHttpHeaders, request as send } from 'node:http'
+import { type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createGateway, type GatewayEvent } from '../../lambda/http/api-gateway.ts'
@@ -13,22 +13,26 @@ import { digest, imageOf } from '../support/content.ts'
 import { runs } from '../support/property-runs.ts'
 import { openRegistry } from '../support/registry.ts'
 
-interface Asked {
+interface SentRequest {
   readonly method: string
+  /** Path and query. */
   readonly target: string
   readonly headers?: OutgoingHttpHeaders
   readonly body?: Uint8Array
-  /** Without a length. */
+  /** Whether the body is sent without a Content-Length. */
   readonly chunked?: boolean
 }
 
-interface Answer {
+interface ReceivedResponse {
   readonly status: number | undefined
   readonly headers: IncomingMessage['headers']
   readonly bytes: Buffer
 }
 
-async function ask(port: number, { method, target, headers = {}, body, chunked }: Asked): Promise<Answer> {
+async function send(
+  port: number,
+  { method, target, headers = {}, body, chunked }: SentRequest,
+): Promise<ReceivedResponse> {
   const length = body && !chunked ? { 'content-length': body.length } : {}
   const options = {
     port,
@@ -38,14 +42,18 @@ async function ask(port: number, { method, target, headers = {}, body, chunked }
     headers: { ...headers, ...length },
     agent: false,
   }
-  const outgoing = send(options)
+  const outgoing = request(options)
   if (body && chunked) outgoing.write(body)
   outgoing.end(chunked ? undefined : body)
   const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
   return { status: incoming.statusCode, headers: incoming.headers, bytes: await collect(incoming) }
 }
 
-/** The app behind API Gateway, as far as it is known: one whose Lambda runs in this process, and gets and gives JSON. */
+/**
+ * Starts an emulated API Gateway in front of an app. The Lambda function runs in this process, and its events and results
+ * pass through JSON.
+ * @param headLength the Content-Length of a response to HEAD: `said` is the app's, `counted` is that of the removed body
+ */
 function behindGateway(app: App, headLength: 'counted' | 'said'): Promise<ApiGateway> {
   const gateway = createGateway({ app, log: () => {}, clock: Date.now })
   return ApiGateway.start(
@@ -61,9 +69,9 @@ function behindGateway(app: App, headLength: 'counted' | 'said'): Promise<ApiGat
 }
 
 describe.each(['counted', 'said'] as const)(
-  'behind API Gateway, where the length of a HEAD is %s,',
+  'the API Gateway adapter, with a HEAD length that is %s,',
   headLength => {
-    const seen: unknown[] = []
+    const received: unknown[] = []
     let response: HttpResponse
     let gateway: ApiGateway
     let local: TestServer
@@ -72,7 +80,7 @@ describe.each(['counted', 'said'] as const)(
       const bytes = await collect(body)
       const own = Object.entries(headers).filter(([name]) => /^x-[a-z]$|^accept$|^content-type$/.test(name))
       const values = own.map(([name, value]) => [name, value?.replace(/, */g, ',')])
-      seen.push({ method, path, query: [...query], headers: Object.fromEntries(values), bytes })
+      received.push({ method, path, query: [...query], headers: Object.fromEntries(values), bytes })
       return { response }
     }
 
@@ -86,7 +94,7 @@ describe.each(['counted', 'said'] as const)(
     })
 
     const text = fc.string({ unit: 'grapheme', maxLength: 8 })
-    // At a decoded `?` the path of an event ends: no name, tag or digest has one. The edge refuses an encoded slash.
+    // No `?`: the path of an event ends there, and no name, tag or digest contains one. No `/`: the edge refuses %2F.
     const path = fc
       .array(text.map(one => encodeURIComponent(one.replace(/[?/]/g, ''))))
       .map(all => `/${all.join('/')}`)
@@ -98,7 +106,7 @@ describe.each(['counted', 'said'] as const)(
     const bytes = fc.uint8Array({ minLength: 1, maxLength: 200 })
     const type = fc.constantFrom('application/json', 'application/octet-stream', 'text/plain', 'a/b')
 
-    it('a request is to the app what it is at the local server', async () => {
+    it('passes requests to the app as the local server does', async () => {
       const headers = fc.dictionary(name, fc.oneof(value, fc.array(value, { minLength: 2, maxLength: 3 })), {
         maxKeys: 3,
       })
@@ -118,18 +126,18 @@ describe.each(['counted', 'said'] as const)(
       response = { status: 204, headers: {} }
       await fc.assert(
         fc.asyncProperty(sent, path, query, async (sent, path, query) => {
-          const asked = { ...sent, target: `${path}?${query}` }
-          seen.splice(0)
-          await ask(gateway.port, asked)
-          await ask(local.port, asked)
-          expect(seen).toHaveLength(2)
-          expect(seen[0]).toEqual(seen[1])
+          const request = { ...sent, target: `${path}?${query}` }
+          received.splice(0)
+          await send(gateway.port, request)
+          await send(local.port, request)
+          expect(received).toHaveLength(2)
+          expect(received[0]).toEqual(received[1])
         }),
         { numRuns: runs(200) },
       )
     })
 
-    it('an answer is to the client what it is from the local server', async () => {
+    it('passes responses to the client as the local server does', async () => {
       const headers = fc.dictionary(name, value, { maxKeys: 3 })
       const withBody = fc.record({
         status: fc.constantFrom(200, 206, 400, 404, 503),
@@ -138,7 +146,7 @@ describe.each(['counted', 'said'] as const)(
         type,
       })
       const withoutBody = fc.record({ status: fc.constantFrom(201, 202, 307), headers })
-      const ofNoLength = fc.record({ status: fc.constantFrom(204, 304), headers })
+      const withoutLength = fc.record({ status: fc.constantFrom(204, 304), headers })
       const responses: fc.Arbitrary<HttpResponse> = fc.oneof(
         withBody.map(({ status, headers, body, type }) => {
           const about = { 'content-type': type, 'content-length': String(body.length) }
@@ -148,9 +156,9 @@ describe.each(['counted', 'said'] as const)(
           status,
           headers: { ...headers, 'content-length': '0' },
         })),
-        ofNoLength,
+        withoutLength,
       )
-      const told = ({ status, headers, bytes }: Answer, sent: HttpResponse) => {
+      const comparable = ({ status, headers, bytes }: ReceivedResponse, sent: HttpResponse) => {
         const names = [...Object.keys(sent.headers), 'content-length'].map(name => name.toLowerCase())
         return { status, bytes, headers: names.map(name => [name, headers[name]]) }
       }
@@ -158,14 +166,11 @@ describe.each(['counted', 'said'] as const)(
         fc.asyncProperty(fc.constantFrom('GET', 'HEAD', 'PUT'), responses, async (method, sent) => {
           const { body, ...head } = sent
           response = method === 'HEAD' ? head : sent
-          const answers = [
-            await ask(gateway.port, { method, target: '/' }),
-            await ask(local.port, { method, target: '/' }),
-          ]
-          const [here, there] = answers.map(answer => told(answer, sent))
-          expect(here).toEqual(there)
+          const fromGateway = comparable(await send(gateway.port, { method, target: '/' }), sent)
+          const fromServer = comparable(await send(local.port, { method, target: '/' }), sent)
+          expect(fromGateway).toEqual(fromServer)
           if (method !== 'HEAD')
-            expect(here?.bytes).toEqual(Buffer.from(body instanceof Uint8Array ? body : []))
+            expect(fromGateway.bytes).toEqual(Buffer.from(body instanceof Uint8Array ? body : []))
         }),
         { numRuns: runs(200) },
       )
@@ -174,7 +179,7 @@ describe.each(['counted', 'said'] as const)(
 )
 
 describe.each(['counted', 'said'] as const)(
-  'a registry behind API Gateway, where the length of a HEAD is %s,',
+  'a registry behind API Gateway, with a HEAD length that is %s,',
   headLength => {
     const registry = openRegistry()
     const app: App = ({ method, path, query, headers, body }) =>
@@ -190,21 +195,22 @@ describe.each(['counted', 'said'] as const)(
     const layer = Buffer.from('layer')
     const manifest = Buffer.from(imageOf(['config', 'layer']))
 
-    const call = (method: string, target: string, more: Partial<Asked> = {}) =>
-      ask(gateway.port, { method, target, ...more })
+    const call = (method: string, target: string, options: Partial<SentRequest> = {}) =>
+      send(gateway.port, { method, target, ...options })
 
-    it('takes a blob in chunks, and in one request', async () => {
+    it('accepts a blob in chunks, and in one request', async () => {
       const session = (await call('POST', '/v2/a/blobs/uploads/')).headers.location ?? ''
-      const more = await call('PATCH', session, { body: config, chunked: true })
-      const end = await call('PUT', `${more.headers.location}?digest=${encodeURIComponent(digest(config))}`)
-      expect([more.status, more.headers.range, end.status]).toEqual([202, '0-2', 201])
+      const patched = await call('PATCH', session, { body: config, chunked: true })
+      const closing = `${patched.headers.location}?digest=${encodeURIComponent(digest(config))}`
+      const closed = await call('PUT', closing)
+      expect([patched.status, patched.headers.range, closed.status]).toEqual([202, '0-2', 201])
 
       const whole = await call('POST', `/v2/a/blobs/uploads/?digest=${digest(layer)}`, { body: layer })
       expect([whole.status, whole.headers['docker-content-digest']]).toEqual([201, digest(layer)])
       expect((await call('GET', `/v2/a/blobs/${digest(config)}`)).bytes).toEqual(config)
     })
 
-    it('tells of a manifest by HEAD what it gives by GET', async () => {
+    it('sends the same headers for HEAD and GET of a manifest', async () => {
       for (const blob of ['{}', 'config', 'layer'])
         await call('POST', `/v2/a/blobs/uploads/?digest=${digest(blob)}`, { body: Buffer.from(blob) })
       const put = { headers: { 'content-type': IMAGE }, body: manifest }
@@ -219,7 +225,7 @@ describe.each(['counted', 'said'] as const)(
       expect(head.bytes).toHaveLength(0)
     })
 
-    it('lists tags by pages', async () => {
+    it('lists tags in pages', async () => {
       for (const tag of ['v2', 'v3'])
         await call('PUT', `/v2/a/manifests/${tag}`, { headers: { 'content-type': IMAGE }, body: manifest })
       const first = await call('GET', '/v2/a/tags/list?n=1')
@@ -228,7 +234,7 @@ describe.each(['counted', 'said'] as const)(
       expect([first, second].map(({ bytes }) => JSON.parse(bytes.toString()).tags)).toEqual([['v1'], ['v2']])
     })
 
-    it('says in error documents what is wrong, and to a HEAD how long they are', async () => {
+    it('sends error documents, and their length to a HEAD', async () => {
       const get = await call('GET', '/v2/a/manifests/missing')
       const head = await call('HEAD', '/v2/a/manifests/missing')
       expect(JSON.parse(get.bytes.toString()).errors[0].code).toBe('MANIFEST_UNKNOWN')

@@ -13,29 +13,29 @@ const request = (method: string, path: string): HttpRequest => ({
   body: streamed(),
 })
 
-class Foreseen extends Error {}
+class ExpectedError extends Error {}
 
-/** An app with one row, whose handler does as it is told. */
-const appThat = (handle: () => Promise<HttpResponse>) =>
+/** An app with one route. */
+const appWith = (handle: () => Promise<HttpResponse>) =>
   createApp({
     routes: [route('GET', '/v2/<name>/tags/list', 'pull', handle)],
     context: {},
     authorize: async () => undefined,
-    explain: error => (error instanceof Foreseen ? new RegistryError('UNAVAILABLE') : undefined),
+    explain: error => (error instanceof ExpectedError ? new RegistryError('UNAVAILABLE') : undefined),
   })
-const appThatThrows = (error: unknown) => appThat(() => Promise.reject(error))
+const appThatThrows = (error: unknown) => appWith(() => Promise.reject(error))
 const TAGS = request('GET', '/v2/a/b/tags/list')
 const documentOf = ({ body }: HttpResponse) => JSON.parse(String(body))
 
-it('says of every exchange which row served it, and for which repository', async () => {
-  const exchange = await appThat(async () => ({ status: 204, headers: {} }))(TAGS)
+it('an app reports the route, the action and the repository of a request', async () => {
+  const exchange = await appWith(async () => ({ status: 204, headers: {} }))(TAGS)
   expect(exchange).toMatchObject({ route: '/v2/<name>/tags/list', action: 'pull', repository: 'a/b' })
   expect(exchange).not.toHaveProperty('code')
   expect(exchange).not.toHaveProperty('fault')
 })
 
-it('adds to every answer what clients tell a registry by', async () => {
-  const { response } = await appThat(async () => ({ status: 200, headers: { 'x-own': '1' } }))(TAGS)
+it('an app adds the headers of a registry to every response', async () => {
+  const { response } = await appWith(async () => ({ status: 200, headers: { 'x-own': '1' } }))(TAGS)
   expect(response?.headers).toEqual({
     'docker-distribution-api-version': 'registry/2.0',
     'x-content-type-options': 'nosniff',
@@ -43,7 +43,7 @@ it('adds to every answer what clients tell a registry by', async () => {
   })
 })
 
-it('turns a registry error into its document, which is no fault of ours', async () => {
+it('an app converts a registry error to its error document, and reports no fault', async () => {
   const error = new RegistryError('TOOMANYREQUESTS', { detail: { a: 1 }, headers: { 'retry-after': '7' } })
   const exchange = await appThatThrows(error)(TAGS)
   expect(exchange).toMatchObject({ code: 'TOOMANYREQUESTS', repository: 'a/b' })
@@ -52,14 +52,14 @@ it('turns a registry error into its document, which is no fault of ours', async 
   expect(documentOf(exchange.response as HttpResponse).errors[0].detail).toEqual({ a: 1 })
 })
 
-it('turns an error that was foreseen into what it means, and keeps it for the log', async () => {
-  const error = new Foreseen()
+it('an app converts an expected error, and reports it as a fault', async () => {
+  const error = new ExpectedError()
   const { response, code, fault } = await appThatThrows(error)(TAGS)
   expect({ status: response?.status, code }).toEqual({ status: 503, code: 'UNAVAILABLE' })
   expect(fault).toBe(error)
 })
 
-it.each(['EMFILE', 'ENFILE'])('answers 503 when no file can be opened: %s', async code => {
+it.each(['EMFILE', 'ENFILE'])('an app responds 503 when no file can be opened: %s', async code => {
   const error = new Error('no blob', { cause: Object.assign(new Error('open'), { code }) })
   const { response, fault } = await appThatThrows(error)(TAGS)
   expect(response).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
@@ -67,7 +67,7 @@ it.each(['EMFILE', 'ENFILE'])('answers 503 when no file can be opened: %s', asyn
 })
 
 it.each([new Error('secret=hunter2'), new TypeError('hunter2'), 'hunter2', null])(
-  'turns an error that nobody foresaw into a 500 that tells nothing of it: %s',
+  'an app converts an unexpected error to a 500 that does not disclose it: %s',
   async error => {
     const exchange = await appThatThrows(error)(TAGS)
     expect(exchange).toMatchObject({ code: 'UNKNOWN', fault: error })
@@ -78,26 +78,26 @@ it.each([new Error('secret=hunter2'), new TypeError('hunter2'), 'hunter2', null]
   },
 )
 
-it('does not answer a client that has gone', async () => {
+it('an app returns no response when the client has closed the connection', async () => {
   const exchange = await appThatThrows(new ClientGone())(TAGS)
   expect(exchange).toEqual({ route: '/v2/<name>/tags/list', action: 'pull', repository: 'a/b' })
 })
 
-describe('an error', () => {
-  it('knows no row where none fits', async () => {
+describe('an error response', () => {
+  it('is NOT_FOUND without a route when no route matches', async () => {
     const exchange = await appThatThrows(new Error())(request('GET', '/'))
     expect(exchange).toMatchObject({ code: 'NOT_FOUND', response: { status: 404 } })
     expect(exchange).not.toHaveProperty('route')
   })
 
-  it('has the headers of its document alone when the request is a HEAD', () => {
+  it('to a HEAD has only the headers of its document', () => {
     const error = new RegistryError('BLOB_UNKNOWN')
     const { body, headers } = errorResponse(error, 'HEAD')
     expect(body).toBeUndefined()
     expect(headers['content-length']).toBe(String(Buffer.byteLength(error.toDocument())))
   })
 
-  it('counts bytes, not characters', () => {
+  it('has a Content-Length in bytes, not characters', () => {
     const { body, headers } = errorResponse(new RegistryError('NAME_INVALID', { detail: 'ä鯨' }), 'GET')
     expect(headers['content-length']).toBe(String((body as Uint8Array).length))
   })

@@ -12,31 +12,31 @@ const request = (headers: Record<string, string>, ...pieces: Uint8Array[]): Http
   body: streamed(...pieces),
 })
 
-describe('the length of a body', () => {
+describe('bodyLength', () => {
   it.each<[string, Record<string, string>, number | undefined]>([
-    ['is what the client says', { 'content-length': '5' }, 5],
-    ['is nothing when the client says nothing', {}, 0],
-    ['is not known when the client streams', { 'transfer-encoding': 'chunked' }, undefined],
+    ['is the Content-Length', { 'content-length': '5' }, 5],
+    ['is 0 without Content-Length and Transfer-Encoding', {}, 0],
+    ['is undefined when the client streams', { 'transfer-encoding': 'chunked' }, undefined],
   ])('%s', (_, headers, length) => {
     expect(bodyLength(request(headers))).toBe(length)
   })
 })
 
-describe('a small body', () => {
+describe('readBody', () => {
   const pieces = fc.array(fc.uint8Array({ maxLength: 5 }), { maxLength: 5 })
 
-  it('is read whole when it is within the limit, and refused when it is not', async () => {
+  it('reads a body within the limit, and rejects a larger one', async () => {
     await fc.assert(
       fc.asyncProperty(pieces, fc.nat(12), async (pieces, limit) => {
-        const whole = Buffer.concat(pieces)
+        const content = Buffer.concat(pieces)
         const reading = readBody(request({ 'transfer-encoding': 'chunked' }, ...pieces), limit)
-        if (whole.length <= limit) expect(await reading).toEqual(whole)
+        if (content.length <= limit) expect(await reading).toEqual(content)
         else await expect(reading).rejects.toMatchObject({ code: 'CONTENT_TOO_LARGE', detail: { limit } })
       }),
     )
   })
 
-  it('is refused before a byte of it is read when it says that it is too large', async () => {
+  it('rejects a body whose Content-Length is too large before it reads a byte', async () => {
     const large = request({ 'content-length': '11' }, Buffer.alloc(11))
     await expect(readBody(large, 10)).rejects.toMatchObject({ code: 'CONTENT_TOO_LARGE' })
     const unread: Uint8Array[] = []
@@ -44,8 +44,8 @@ describe('a small body', () => {
     expect(unread).toHaveLength(1)
   })
 
-  it('is refused in the middle when it is larger than it says', async () => {
-    const lying = request({ 'content-length': '1' }, Buffer.alloc(6), Buffer.alloc(6), Buffer.alloc(6))
-    await expect(readBody(lying, 10)).rejects.toMatchObject({ code: 'CONTENT_TOO_LARGE' })
+  it('rejects a body that exceeds the limit although its Content-Length does not', async () => {
+    const tooLong = request({ 'content-length': '1' }, Buffer.alloc(6), Buffer.alloc(6), Buffer.alloc(6))
+    await expect(readBody(tooLong, 10)).rejects.toMatchObject({ code: 'CONTENT_TOO_LARGE' })
   })
 })

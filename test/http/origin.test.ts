@@ -8,7 +8,7 @@ describe('locationUrl', () => {
   it('is absolute when the origin is configured', () =>
     expect(locationUrl(configured, '/v2/')).toBe('https://registry.example/v2/'))
 
-  it.each([derived, {}])('is a path for the origin of %j', request =>
+  it.each([derived, {}])('is a path when the origin is not configured: %j', request =>
     expect(locationUrl(request, '/v2/')).toBe('/v2/'),
   )
 })

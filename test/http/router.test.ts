@@ -10,9 +10,12 @@ import { runs } from '../support/property-runs.ts'
 const DIGEST = `sha256:${'a'.repeat(64)}`
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
-/** The table as the distribution spec prints it ("Endpoints"), and what Docker adds. */
+/**
+ * The expected route table, with the action of each route: the endpoints of the distribution spec ("Endpoints"), of
+ * Docker, and our own.
+ */
 const TABLE = `
-ping   GET    /v2/
+  ping   GET    /v2/
   ping   HEAD   /v2/
   none   GET    /healthz
   none   HEAD   /healthz
@@ -52,20 +55,20 @@ ping   GET    /v2/
   none   GET    /api/openapi.json
 `
 
-it('has every end-point, and what its caller must be allowed to do', () => {
+it('the route table has every endpoint with its action', () => {
   const table = routes.map(({ action, method, path }) => `${action} ${method} ${path}`)
   const expected = TABLE.trim().split('\n')
   expect(table).toEqual(expected.map(line => line.trim().replace(/ +/g, ' ')))
 })
 
-describe('finds the row and the parts of the path:', () => {
+describe('match finds the route and the parameters of', () => {
   const name = repositoryName
   const find = (method: string, path: string) => {
     const { route, params } = match(routes, method, path)
     return { path: route.path, params }
   }
 
-  it.each(['GET', 'HEAD', 'DELETE'])('%s of a blob, whatever words make the name', method => {
+  it.each(['GET', 'HEAD', 'DELETE'])('%s of a blob, for every repository name', method => {
     fc.assert(
       fc.property(name, anyDigest, (name, digest) => {
         expect(find(method, `/v2/${name}/blobs/${digest}`)).toEqual({
@@ -76,7 +79,7 @@ describe('finds the row and the parts of the path:', () => {
     )
   })
 
-  it.each(['GET', 'HEAD', 'DELETE'])('%s of a manifest by tag, whatever words make the name', method => {
+  it.each(['GET', 'HEAD', 'DELETE'])('%s of a manifest by tag, for every repository name', method => {
     fc.assert(
       fc.property(name, tag, (name, tag) => {
         expect(find(method, `/v2/${name}/manifests/${tag}`)).toEqual({
@@ -87,7 +90,7 @@ describe('finds the row and the parts of the path:', () => {
     )
   })
 
-  it('the push of a manifest, by tag and by digest', () => {
+  it('PUT of a manifest by tag and by digest', () => {
     fc.assert(
       fc.property(name, tag, anyDigest, (name, tag, digest) => {
         expect(find('PUT', `/v2/${name}/manifests/${tag}`).params).toEqual({
@@ -102,7 +105,7 @@ describe('finds the row and the parts of the path:', () => {
     )
   })
 
-  it('the beginning of an upload, whatever words make the name', () => {
+  it('POST of an upload, for every repository name', () => {
     fc.assert(
       fc.property(name, name => {
         expect(find('POST', `/v2/${name}/blobs/uploads/`)).toEqual({
@@ -113,7 +116,7 @@ describe('finds the row and the parts of the path:', () => {
     )
   })
 
-  it.each(['GET', 'PATCH', 'PUT', 'DELETE'])('%s of an upload, whatever words make the name', method => {
+  it.each(['GET', 'PATCH', 'PUT', 'DELETE'])('%s of an upload session, for every repository name', method => {
     fc.assert(
       fc.property(name, uploadId, (name, upload) => {
         expect(find(method, `/v2/${name}/blobs/uploads/${upload}`)).toEqual({
@@ -124,7 +127,7 @@ describe('finds the row and the parts of the path:', () => {
     )
   })
 
-  it('the tags and the referrers, whatever words make the name', () => {
+  it('GET of tags and referrers, for every repository name', () => {
     fc.assert(
       fc.property(name, anyDigest, (name, digest) => {
         expect(find('GET', `/v2/${name}/tags/list`).params).toEqual({ name })
@@ -134,8 +137,8 @@ describe('finds the row and the parts of the path:', () => {
   })
 })
 
-it('finds the same row with and without a slash at the end', () => {
-  const found = (method: string, path: string) => {
+it('match finds the same route with and without a trailing slash', () => {
+  const resultOf = (method: string, path: string) => {
     let result: unknown
     const error = errorOf(() => {
       const { route, params } = match(routes, method, path)
@@ -150,19 +153,19 @@ it('finds the same row with and without a slash at the end', () => {
       .chain(([name, digest, upload]) =>
         fc.constantFrom(
           ...['blobs/uploads', `blobs/uploads/${upload}`, `blobs/${digest}`, 'manifests/v1', 'tags/list'].map(
-            rest => `/v2/${name}/${rest}`,
+            end => `/v2/${name}/${end}`,
           ),
         ),
       ),
   )
   fc.assert(
     fc.property(fc.constantFrom(...METHODS), path, (method, path) => {
-      expect(found(method, `${path}/`)).toEqual(found(method, path))
+      expect(resultOf(method, `${path}/`)).toEqual(resultOf(method, path))
     }),
   )
 })
 
-describe('a wrong method', () => {
+describe('an unsupported method', () => {
   it.each([
     ['/v2/', 'GET, HEAD'],
     ['/v2', 'GET, HEAD'],
@@ -175,7 +178,7 @@ describe('a wrong method', () => {
     ['/v2/a/tags/list', 'GET'],
     [`/v2/a/referrers/${DIGEST}`, 'GET'],
     ['/v2/_catalog', 'GET'],
-  ])('on %s hears which ones there are', (path, allow) => {
+  ])('on %s is UNSUPPORTED with Allow: %s', (path, allow) => {
     for (const method of [...METHODS, 'OPTIONS', 'TRACE', 'get', '']) {
       const error = errorOf(() => match(routes, method, path))
       if (allow.split(', ').includes(method)) expect(error).toBeUndefined()
@@ -184,7 +187,7 @@ describe('a wrong method', () => {
   })
 })
 
-describe('a path that names nothing', () => {
+describe('an unknown path', () => {
   it.each([
     '',
     '/v1/',
@@ -204,42 +207,42 @@ describe('a path that names nothing', () => {
     'v2/a/tags/list',
     '/V2/a/tags/list',
     '/v2/a/Tags/list',
-  ])('is %j', path => {
+  ])('is NOT_FOUND: %j', path => {
     expect(codeOf(() => match(routes, 'GET', path))).toBe('NOT_FOUND')
   })
 })
 
-describe('a path that is made to reach what it should not', () => {
+describe('a malicious path', () => {
   it.each([
     ['a parent folder', '/v2/a/../b/manifests/latest', 'NAME_INVALID'],
-    ['a parent folder before everything', '/v2/../v2/a/manifests/latest', 'NAME_INVALID'],
-    ['this folder', '/v2/./a/manifests/latest', 'NAME_INVALID'],
-    ['a parent folder for a tag', '/v2/a/manifests/..', 'MANIFEST_UNKNOWN'],
-    ['an escape that was escaped', '/v2/a/%2e%2e/b/manifests/latest', 'NAME_INVALID'],
-    ['an escaped slash that was escaped', '/v2/a%2fb/manifests/latest', 'NAME_INVALID'],
+    ['a parent folder at the beginning', '/v2/../v2/a/manifests/latest', 'NAME_INVALID'],
+    ['the current folder', '/v2/./a/manifests/latest', 'NAME_INVALID'],
+    ['a parent folder as a tag', '/v2/a/manifests/..', 'MANIFEST_UNKNOWN'],
+    ['a dot that was encoded twice', '/v2/a/%2e%2e/b/manifests/latest', 'NAME_INVALID'],
+    ['a slash that was encoded twice', '/v2/a%2fb/manifests/latest', 'NAME_INVALID'],
     ['an empty component', '/v2//a/manifests/latest', 'NAME_INVALID'],
-    ['an empty component inside', '/v2/a//b/manifests/latest', 'NAME_INVALID'],
+    ['an empty component in the name', '/v2/a//b/manifests/latest', 'NAME_INVALID'],
     ['NUL in the name', '/v2/a\0/manifests/latest', 'NAME_INVALID'],
     ['NUL in the tag', '/v2/a/manifests/latest\0', 'MANIFEST_UNKNOWN'],
     ['a line break in the name', '/v2/a\n/manifests/latest', 'NAME_INVALID'],
     ['a line break at the end', '/v2/a/tags/list\n', 'NOT_FOUND'],
-    ['a letter beyond ASCII', '/v2/ä/manifests/latest', 'NAME_INVALID'],
+    ['a letter outside ASCII', '/v2/ä/manifests/latest', 'NAME_INVALID'],
     ['the catalog as a repository', '/v2/_catalog/tags/list', 'NAME_INVALID'],
-    ['the separator of keys', '/v2/a#tag/manifests/latest', 'NAME_INVALID'],
-    ['a folder for a digest', '/v2/a/blobs/sha256:..', 'DIGEST_INVALID'],
-    ['a file for a digest', '/v2/a/blobs/passwd', 'DIGEST_INVALID'],
-    ['a file for an upload', '/v2/a/blobs/uploads/passwd', 'BLOB_UPLOAD_UNKNOWN'],
-    ['a bad digest for a manifest', '/v2/a/manifests/sha256:baddigeststring', 'DIGEST_INVALID'],
-  ])('is refused: %s', (_, path, code) => {
+    ['the separator of table keys', '/v2/a#tag/manifests/latest', 'NAME_INVALID'],
+    ['a folder as a digest', '/v2/a/blobs/sha256:..', 'DIGEST_INVALID'],
+    ['a file as a digest', '/v2/a/blobs/passwd', 'DIGEST_INVALID'],
+    ['a file as an upload id', '/v2/a/blobs/uploads/passwd', 'BLOB_UPLOAD_UNKNOWN'],
+    ['a malformed digest of a manifest', '/v2/a/manifests/sha256:baddigeststring', 'DIGEST_INVALID'],
+  ])('is rejected: %s', (_, path, code) => {
     expect(codeOf(() => match(routes, 'GET', path))).toBe(code)
   })
 })
 
-it('refuses to push to a malformed tag as what it is', () => {
+it('match rejects the push of a malformed tag as TAG_INVALID', () => {
   expect(codeOf(() => match(routes, 'PUT', '/v2/a/manifests/.latest'))).toBe('TAG_INVALID')
 })
 
-it('answers any path with a row or a registry error, and every part of the row is valid', () => {
+it('match returns a route with valid parameters or throws a registry error, for any path', () => {
   const segment = fc.oneof(
     repositoryName,
     anyText,
@@ -259,7 +262,7 @@ it('answers any path with a row or a registry error, and every part of the row i
   )
 })
 
-it('decides at once about a path that is made to take long', async () => {
+it('match needs little time for a path of 1,000 repeated segments', async () => {
   const time = await processorTime(() => {
     for (const unit of ['/blobs', '/blobs/uploads', '/a', '/manifests/', '/tags/list'])
       codeOf(() => match(routes, 'GET', `/v2${unit.repeat(1000)}`))
