@@ -35,11 +35,11 @@ async function main(): Promise<void> {
   process.on('exit', () => log.flush())
 
   const passwords = new Passwords({ derivation: new PasswordThreads() })
-  const parts = { config, secrets: () => keeper.known, readLimit: READ_LIMIT, memory: MEMORY, passwords }
+  const parts = { config, secrets: () => keeper.cached, readLimit: READ_LIMIT, memory: MEMORY, passwords }
   const { app, credentials } = openAwsRegistry(parts)
   const keeper = new SecretCache(ssmSecrets(config, credentials))
   await keeper.current()
-  const guarded = requireEdge(app, async header => isEdgeHeader(header, keeper.known))
+  const guarded = requireEdge(app, async header => isEdgeHeader(header, keeper.cached))
   const door = createHttpServer({ app: guarded, log })
   await listen(door.server, PORT, '0.0.0.0')
 

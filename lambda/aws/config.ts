@@ -14,7 +14,7 @@ export interface AwsConfig {
   readonly awsAccounts: readonly string[]
   /** Issuers whose ID tokens may log in. */
   readonly issuers: readonly Issuer[]
-  /** Name of the SSM parameter that holds the secrets which the edge and the registry share. */
+  /** Name of the SSM parameter with the secrets that the edge and the registry share. */
   readonly secret: string
   /** Patterns of the repositories that accept manifests with missing blobs or children. */
   readonly sparse: readonly string[]
@@ -24,7 +24,7 @@ export interface AwsConfig {
   readonly origin: string
   /** Origins of other sites whose web pages may use the registry (CORS). */
   readonly corsOrigins: readonly string[]
-  /** Endpoints of services that are not AWS's own, for tests. The SDK reads DynamoDB's endpoint from the environment itself. */
+  /** Endpoints of emulated services, for tests. The SDK reads the endpoint of DynamoDB from the environment itself. */
   readonly s3Endpoint: string | undefined
   readonly ssmEndpoint: string | undefined
   readonly stsEndpoint: string | undefined
@@ -36,25 +36,25 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** @throws {Error} whose message names the variable and the values that are allowed */
 export function readAwsConfig(environment: Environment): AwsConfig {
-  const required = (name: string) => environment[name] || wrong(name, 'must be set')
+  const required = (name: string) => environment[name] || invalid(name, 'must be set')
   const pull = environment.LONGSHORE_PULL || 's3'
-  if (pull !== 's3' && pull !== 'edge') wrong('LONGSHORE_PULL', 'must be s3 or edge')
+  if (pull !== 's3' && pull !== 'edge') invalid('LONGSHORE_PULL', 'must be s3 or edge')
   const auth = environment.LONGSHORE_AUTH || 'on'
-  if (auth !== 'on' && auth !== 'off') wrong('LONGSHORE_AUTH', 'must be on or off')
+  if (auth !== 'on' && auth !== 'off') invalid('LONGSHORE_AUTH', 'must be on or off')
   const hours = Number(environment.LONGSHORE_GRACE_HOURS || 24)
-  if (!(hours >= 1 && hours <= 8760)) wrong('LONGSHORE_GRACE_HOURS', 'must be a number from 1 to 8760')
+  if (!(hours >= 1 && hours <= 8760)) invalid('LONGSHORE_GRACE_HOURS', 'must be a number from 1 to 8760')
   const origin = environment.LONGSHORE_ORIGIN ?? ''
   if (origin !== '' && !/^https?:\/\/[^/?#@\s]+$/.test(origin))
-    wrong('LONGSHORE_ORIGIN', 'must be an origin such as https://registry.example')
+    invalid('LONGSHORE_ORIGIN', 'must be an origin such as https://registry.example')
   const awsAccounts = (environment.LONGSHORE_AWS_ACCOUNTS ?? '').split(',').filter(Boolean)
   if (!awsAccounts.every(account => /^\d{12}$/.test(account)))
-    wrong('LONGSHORE_AWS_ACCOUNTS', 'must be AWS account ids separated by commas')
+    invalid('LONGSHORE_AWS_ACCOUNTS', 'must be AWS account ids separated by commas')
   const corsOrigins = (environment.LONGSHORE_CORS_ORIGINS ?? '').split(',').filter(Boolean)
   if (!corsOrigins.every(one => /^https?:\/\/[^/?#@\s]+$/.test(one)))
-    wrong('LONGSHORE_CORS_ORIGINS', 'must be origins separated by commas, such as https://ui.example.com')
+    invalid('LONGSHORE_CORS_ORIGINS', 'must be origins separated by commas, such as https://ui.example.com')
   const sparse = environment.LONGSHORE_SPARSE ?? ''
   if (sparse !== '' && !isPatternList(sparse))
-    wrong('LONGSHORE_SPARSE', 'must be repository patterns separated by commas, such as mirror/**,cache/*')
+    invalid('LONGSHORE_SPARSE', 'must be repository patterns separated by commas, such as mirror/**,cache/*')
   return {
     table: required('LONGSHORE_TABLE'),
     bucket: required('LONGSHORE_BUCKET'),
@@ -78,10 +78,10 @@ function issuersFrom(text: string): Issuer[] {
   try {
     return parseIssuers(JSON.parse(text))
   } catch (error) {
-    return wrong('LONGSHORE_ISSUERS', `is invalid: ${(error as Error).message}`)
+    return invalid('LONGSHORE_ISSUERS', `is invalid: ${(error as Error).message}`)
   }
 }
 
-function wrong(name: string, what: string): never {
-  throw new Error(`${name} ${what}`)
+function invalid(name: string, problem: string): never {
+  throw new Error(`${name} ${problem}`)
 }

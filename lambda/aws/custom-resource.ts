@@ -16,14 +16,14 @@ export interface ResourceResult {
   readonly secret?: Readonly<Record<string, string>>
 }
 
-export type ResourceResponse = (url: string, body: string) => Promise<void>
+/** Sends a response, which is a JSON document, to the presigned URL of an event. */
+export type SendResponse = (url: string, body: string) => Promise<void>
 
 const ATTEMPTS = 3
 
 /**
- * Runs the work of a custom resource and reports the result to CloudFormation, which otherwise waits for an hour. When the report
- * fails, this throws and Lambda calls the function again, so the work must be idempotent.
- *
+ * Runs the work of a custom resource and sends the result to CloudFormation, which otherwise waits for an hour. When the
+ * response cannot be sent, this throws and Lambda calls the function again, so the work must be idempotent.
  * @param nameOf returns the physical id of a resource whose work failed; CloudFormation requires one
  */
 export async function runCustomResource(
@@ -31,11 +31,11 @@ export async function runCustomResource(
   {
     work,
     nameOf,
-    answer,
+    respond,
   }: {
     work: (event: ResourceEvent) => Promise<ResourceResult>
     nameOf: (event: ResourceEvent) => string
-    answer: ResourceResponse
+    respond: SendResponse
   },
 ): Promise<void> {
   const { RequestType, StackId, RequestId, LogicalResourceId } = event
@@ -52,10 +52,14 @@ export async function runCustomResource(
   console.log(
     JSON.stringify({ request: RequestType, resource: LogicalResourceId, status: result.Status, ...reason }),
   )
-  await answer(event.ResponseURL, JSON.stringify({ ...about, ...result }))
+  await respond(event.ResponseURL, JSON.stringify({ ...about, ...result }))
 }
 
-/** Sends a response to CloudFormation's presigned URL, whose signature covers a request without a content type. */
+/**
+ * Sends a response to CloudFormation's presigned URL, whose signature does not cover a content type.
+ * @param pause milliseconds before the second attempt
+ * @throws {Error} after three attempts
+ */
 export async function sendResponse(url: string, body: string, pause = 1000): Promise<void> {
   for (let attempt = 1; ; attempt++)
     try {

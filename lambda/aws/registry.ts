@@ -16,35 +16,35 @@ import type { Secrets } from './secrets.ts'
 import { CloudFrontSigner } from './signed-urls.ts'
 
 /**
- * The smallest chunk that clients are asked to send (`OCI-Chunk-Min-Length`), in bytes. Some clients use this size for all their
- * chunks; their own default can exceed the limit of Lambda (koci: 5 MiB). Three chunks must fit into one request, because the
- * conformance suite sends three in one stream.
+ * Minimum chunk size that clients are told to use (`OCI-Chunk-Min-Length`), in bytes. Some clients use this size for all
+ * their chunks; their own default can exceed the limit of Lambda (koci: 5 MiB). Three chunks must fit into one request,
+ * because the conformance suite sends three in one stream.
  */
-const LEAST_CHUNK = 2 ** 20
+const MIN_CHUNK_SIZE = 2 ** 20
 
 interface Parts {
   readonly config: AwsConfig
   /** Returns the newest secrets. Called only when a URL is signed. */
   readonly secrets: () => Secrets
-  /** The most bytes that are read back to compute a digest that S3 has not computed. */
+  /** Size of the largest object that is read to compute a digest which S3 has not computed, in bytes. */
   readonly readLimit: number
-  /** The most memory that one upload may use, in bytes; see {@link S3Blobs}. */
+  /** Maximum memory that one upload may use, in bytes; see {@link S3Blobs}. */
   readonly memory?: number
-  /** Derives keys from passwords. Absent: in this process, which suits a function that serves one request at a time. */
+  /** Hashes passwords. Absent: in this thread, which suits a function that serves one request at a time. */
   readonly passwords?: Passwords
 }
 
-interface Deployed extends RegistryApp {
+interface AwsRegistry extends RegistryApp {
   /** The AWS credentials of the process, for all services. The SDK renews them. */
   readonly credentials: () => Promise<Credentials>
 }
 
 /** Creates the registry on DynamoDB and S3, for the Lambda functions and the relay. */
-export function openAwsRegistry({ config, secrets, readLimit, memory, passwords }: Parts): Deployed {
+export function openAwsRegistry({ config, secrets, readLimit, memory, passwords }: Parts): AwsRegistry {
   const { table, bucket, region, pull, grace, origin, s3Endpoint } = config
   const dynamo = createDynamoClient({ region })
   const credentials = () => dynamo.config.credentials()
-  const links = () => new CloudFrontSigner(secrets().edgeKeys[0] ?? '')
+  const signer = () => new CloudFrontSigner(secrets().edgeKeys[0] ?? '')
   const store = new S3Blobs({
     bucket,
     region,
@@ -53,7 +53,7 @@ export function openAwsRegistry({ config, secrets, readLimit, memory, passwords 
     ...(memory !== undefined && { maxBufferBytes: memory }),
     ...(pull === 'edge' && {
       cdnUrl: (key, { digest, seconds }) =>
-        origin + links().pullPath(digest, key, Math.floor(Date.now() / 1000) + seconds),
+        origin + signer().pullPath(digest, key, Math.floor(Date.now() / 1000) + seconds),
     }),
   })
   const deps = {
@@ -76,19 +76,19 @@ export function openAwsRegistry({ config, secrets, readLimit, memory, passwords 
     origin,
     auth,
     corsOrigins: config.corsOrigins,
-    minChunkSize: LEAST_CHUNK,
-    signUpload: (name, upload, until) => links().uploadQuery(upload, name, Math.floor(until / 1000)),
+    minChunkSize: MIN_CHUNK_SIZE,
+    signUpload: (name, upload, until) => signer().uploadQuery(upload, name, Math.floor(until / 1000)),
   })
   return { ...registry, credentials }
 }
 
-/** A keyring of the current keys. It is rebuilt when the keys have changed. */
+/** Returns the keyring of the current keys, which is created again when the keys have changed. */
 function keyringOf(secrets: () => Secrets): () => Keyring {
-  let known: { readonly keys: string; readonly keyring: Keyring } | undefined
+  let cached: { readonly keys: string; readonly keyring: Keyring } | undefined
   return () => {
     const { tokenKeys } = secrets()
     const keys = tokenKeys.join()
-    if (known?.keys !== keys) known = { keys, keyring: new Keyring(tokenKeys) }
-    return known.keyring
+    if (cached?.keys !== keys) cached = { keys, keyring: new Keyring(tokenKeys) }
+    return cached.keyring
   }
 }

@@ -5,13 +5,13 @@ import { RegistryError } from '../protocol/errors.ts'
 
 /** The edge header. CloudFront adds it to every request that it forwards, and replaces one that a client sent. */
 export const EDGE_HEADER = 'x-longshore-edge'
-/** The host that the client used. The edge function sets it, because CloudFront calls API and relay by other host names. */
+/** The host that the client used. The edge function sets it, because CloudFront calls the API and the relay by other host names. */
 const HOST_HEADER = 'x-longshore-host'
 
 /**
- * Rejects requests that did not come through CloudFront. Otherwise a client could bypass its checks and limits by calling the API
- * directly.
- * @param isEdge decides about the edge header. When it fails, because the secrets cannot be read, the response is 503.
+ * Rejects requests that did not come through CloudFront. Otherwise a client could bypass CloudFront's checks and limits by
+ * calling the API directly.
+ * @param isEdge verifies the edge header. When it fails because the secrets cannot be read, the response is 503.
  */
 export function requireEdge(app: App, isEdge: (header: string | undefined) => Promise<boolean>): App {
   return async request => {
@@ -22,7 +22,7 @@ export function requireEdge(app: App, isEdge: (header: string | undefined) => Pr
     }
     return refuse(
       new RegistryError('DENIED', {
-        detail: { reason: 'requests must be sent to the address of the registry, not of the API' },
+        detail: { reason: 'requests must be sent to the domain of the registry, not to the API endpoint' },
       }),
       request,
     )

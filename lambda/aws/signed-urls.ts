@@ -3,7 +3,7 @@ import type { Digest } from '../protocol/digest.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { UploadId } from '../protocol/reference.ts'
 
-/** 256 bits in base64url. The HMAC key is the text itself, so that the edge does not need to decode it. */
+/** 256 bits in base64url. The text itself is the HMAC key, so that the edge does not need to decode it. */
 const KEY = /^[0-9A-Za-z_-]{43}$/
 
 /**
@@ -20,7 +20,7 @@ export class CloudFrontSigner {
   }
 
   /**
-   * The query of an upload session's `Location`. It allows one PUT of a whole blob to the bucket, as
+   * The query parameter of an upload session's `Location` that allows one PUT of a whole blob to the bucket, as
    * `direct/<upload>/<repository>`, until `expires`. The client adds the digest.
    */
   uploadQuery(upload: UploadId, name: RepositoryName, expires: number): string {
@@ -28,18 +28,18 @@ export class CloudFrontSigner {
   }
 
   /**
-   * The path that allows GET and HEAD of an object until `expires`, to every client.
-   * @param key of the object in the bucket: `blobs/<upload>` or `direct/<upload>/<repository>`
+   * The path by which every client may GET and HEAD an object until `expires`.
+   * @param key key of the object in the bucket: `blobs/<upload>` or `direct/<upload>/<repository>`
    */
   pullPath(digest: Digest, key: string, expires: number): string {
     return `/pull/${this.#sign(['pull', digest, key], expires)}/${digest}/${key}`
   }
 
-  /** `<expires>.<signature>`. The first signed word names the kind of URL, so that one kind cannot be used as another. */
-  #sign(what: readonly string[], expires: number): string {
+  /** Returns `<expires>.<signature>`. The first value is the kind of URL, so that no kind can be used as another. */
+  #sign(values: readonly string[], expires: number): string {
     if (!Number.isSafeInteger(expires) || expires <= 0)
-      throw new TypeError(`${expires} is not a time in whole seconds since 1970`)
-    const text = [...what, expires].join('\n')
+      throw new TypeError(`the expiry ${expires} must be whole seconds since 1970`)
+    const text = [...values, expires].join('\n')
     return `${expires}.${createHmac('sha256', this.#key).update(text).digest('base64url')}`
   }
 }

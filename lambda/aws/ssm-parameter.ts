@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { request as askPlainly } from 'node:http'
-import { request as askOverTls } from 'node:https'
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { partition } from '@aws-sdk/core/client'
@@ -9,54 +9,58 @@ import { type Credentials, Sha256 } from '../store/shared/aws-signing.ts'
 
 /** SSM allows 40 GetParameter requests per second, and many instances may start at once. */
 const ATTEMPTS = 4
-/** Timeout of one attempt, in milliseconds. All attempts fit into the 10 seconds of Lambda's init phase. */
-const TIMEOUT = 2_000
-const FIRST_WAIT = 100
+/** Timeout of one attempt. All attempts fit into the 10 seconds of Lambda's init phase. */
+const TIMEOUT_MS = 2_000
+/** Half the longest pause after the first attempt. It doubles with every attempt. */
+const BASE_PAUSE_MS = 100
 
 interface ParameterAddress {
   /** Name of the parameter. */
   readonly name: string
   readonly region: string
-  /** Endpoint of a server that is not AWS's own, for tests. */
+  /** Endpoint of an emulated SSM, for tests. */
   readonly endpoint?: string | undefined
 }
 
 /**
- * Reads and decrypts a parameter of SSM. The request is written here, because the SDK's client would be a fifth of the
- * code that a cold start of the API loads (bench/README.md).
- * @throws {Error} with the status and error type of SSM's response, never the value
+ * Reads and decrypts an SSM parameter. It does not use the SDK's client, which would be a fifth of the code that a cold
+ * start of the API loads (bench/README.md).
+ * @throws {Error} after four attempts, with the status and error type of SSM's response; never with the value
  */
 export async function readSsmParameter(
   address: ParameterAddress,
   credentials: () => Promise<Credentials>,
 ): Promise<string> {
-  for (let made = 1; ; made++) {
+  for (let attempt = 1; ; attempt++) {
     try {
-      return await ask(address, await credentials())
+      return await getParameter(address, await credentials())
     } catch (error) {
-      if (made === ATTEMPTS) throw error
-      await sleep(Math.random() * FIRST_WAIT * 2 ** made)
+      if (attempt === ATTEMPTS) throw error
+      await sleep(Math.random() * BASE_PAUSE_MS * 2 ** attempt)
     }
   }
 }
 
-async function ask({ name, region, endpoint }: ParameterAddress, credentials: Credentials): Promise<string> {
+async function getParameter(
+  { name, region, endpoint }: ParameterAddress,
+  credentials: Credentials,
+): Promise<string> {
   const url = new URL(endpoint ?? ssmUrl(region))
   const body = JSON.stringify({ Name: name, WithDecryption: true })
   const headers = await sign(url, body, region, credentials)
-  const signal = AbortSignal.timeout(TIMEOUT)
-  const outgoing = (url.protocol === 'http:' ? askPlainly : askOverTls)(url, {
+  const signal = AbortSignal.timeout(TIMEOUT_MS)
+  const outgoing = (url.protocol === 'http:' ? httpRequest : httpsRequest)(url, {
     method: 'POST',
     headers,
     signal,
   })
   outgoing.end(body)
-  const [answer] = await once(outgoing, 'response', { signal })
-  const document = JSON.parse(await text(answer))
+  const [response] = await once(outgoing, 'response', { signal })
+  const document = JSON.parse(await text(response))
   const value: unknown = document.Parameter?.Value
-  if (answer.statusCode === 200 && typeof value === 'string') return value
+  if (response.statusCode === 200 && typeof value === 'string') return value
   throw new Error(
-    `SSM refused to return the parameter ${name}: ${answer.statusCode} ${document.__type ?? ''}`.trim(),
+    `SSM did not return the parameter ${name}: ${response.statusCode} ${document.__type ?? ''}`.trim(),
   )
 }
 

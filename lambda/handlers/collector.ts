@@ -12,12 +12,12 @@ const { collector } = openAwsRegistry({
   readLimit: Number.POSITIVE_INFINITY,
 })
 
-/** No further row is processed when less time than this remains, in milliseconds. */
-const MARGIN = 60_000
+/** The collector begins no further row when less time than this remains. */
+const MARGIN_MS = 60_000
 
-/** The Lambda function of the hourly schedule. Rows that it does not reach are left to the next run. */
+/** The Lambda function of the hourly schedule. The next run processes the rows that this one does not reach. */
 export async function handler(_: unknown, context: Pick<Context, 'getRemainingTimeInMillis'>): Promise<void> {
-  const { done, failures } = await collector.run(() => context.getRemainingTimeInMillis() > MARGIN)
+  const { done, failures } = await collector.run(() => context.getRemainingTimeInMillis() > MARGIN_MS)
   writeRecord({ time: new Date().toISOString(), level: 'info', collected: done, failed: failures.length })
   for (const failure of failures) writeRecord(faultRecord(Date.now(), failure))
   if (failures.length > 0) throw new Error(`the collector failed on ${failures.length} rows`)

@@ -5,9 +5,9 @@ import { SSMClient } from '@aws-sdk/client-ssm'
 import '@aws-sdk/signature-v4a'
 import {
   type ResourceEvent,
-  type ResourceResponse,
   type ResourceResult,
   runCustomResource,
+  type SendResponse,
   sendResponse,
 } from '../aws/custom-resource.ts'
 import { rotateSecret } from '../aws/edge-secret/keep-secret.ts'
@@ -16,18 +16,18 @@ import { CloudFrontKeyStore, SsmSecretStore } from '../aws/edge-secret/stores.ts
 interface Wiring {
   readonly ssm: SSMClient
   readonly keyValues: CloudFrontKeyValueStoreClient
-  readonly answer: ResourceResponse
+  readonly respond: SendResponse
 }
 
 /** The function of the custom resource in infra/constructs/edge-secret.ts, which documents its properties. */
 export const handler = createHandler({
   ssm: new SSMClient(),
   keyValues: new CloudFrontKeyValueStoreClient(),
-  answer: sendResponse,
+  respond: sendResponse,
 })
 
-export function createHandler({ ssm, keyValues, answer }: Wiring): (event: ResourceEvent) => Promise<void> {
-  return event => runCustomResource(event, { work, nameOf, answer })
+export function createHandler({ ssm, keyValues, respond }: Wiring): (event: ResourceEvent) => Promise<void> {
+  return event => runCustomResource(event, { work, nameOf, respond })
 
   function work(event: ResourceEvent): Promise<ResourceResult> {
     return event.ResourceType === 'Custom::RelaySwitch' ? switchRelay(event) : keep(event)
@@ -59,7 +59,7 @@ function nameOf({ ResourceType, ResourceProperties }: ResourceEvent): string {
 
 function property({ ResourceProperties }: ResourceEvent, name: string): string {
   const value = ResourceProperties[name]
-  if (value === undefined) throw new Error(`the property ${name} is missing`)
+  if (value === undefined) throw new Error(`the property ${name} of the custom resource is missing`)
   return value
 }
 

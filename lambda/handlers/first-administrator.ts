@@ -3,9 +3,9 @@ import { Accounts } from '../auth/identity/accounts.ts'
 import type { Passwords } from '../auth/identity/passwords.ts'
 import {
   type ResourceEvent,
-  type ResourceResponse,
   type ResourceResult,
   runCustomResource,
+  type SendResponse,
   sendResponse,
 } from '../aws/custom-resource.ts'
 import { createDynamoClient } from '../store/dynamodb/client.ts'
@@ -19,7 +19,7 @@ interface Wiring {
   readonly table: Table
   /** Reads the generated password. */
   readonly password: () => Promise<string>
-  readonly answer: ResourceResponse
+  readonly respond: SendResponse
   /** Absent: hashes at the production cost. */
   readonly passwords?: Passwords
 }
@@ -28,18 +28,18 @@ interface Wiring {
 export const handler = createHandler({
   table: new DynamoTable(createDynamoClient(), process.env.LONGSHORE_TABLE ?? ''),
   password: fromSecretsManager(process.env.LONGSHORE_PASSWORD_SECRET ?? ''),
-  answer: sendResponse,
+  respond: sendResponse,
 })
 
-/** Creates the account when the table has no accounts. A retained table keeps its accounts. */
+/** Returns a handler that creates the account when the table has no accounts. A retained table keeps its accounts. */
 export function createHandler({
   table,
   password,
-  answer,
+  respond,
   passwords,
 }: Wiring): (event: ResourceEvent) => Promise<void> {
   const accounts = new Accounts({ table, clock: Date.now, ...(passwords && { passwords }) })
-  return event => runCustomResource(event, { work, nameOf: () => NAME, answer })
+  return event => runCustomResource(event, { work, nameOf: () => NAME, respond })
 
   async function work({ RequestType }: ResourceEvent): Promise<ResourceResult> {
     if (RequestType === 'Create' && !(await accounts.some())) await add()

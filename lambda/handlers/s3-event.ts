@@ -14,16 +14,16 @@ const { directUploads } = openAwsRegistry({
 })
 
 /**
- * The Lambda function that S3 calls when a direct upload has written an object. S3 may deliver an event twice, late or never, and
- * repeats it when the function fails. The test event that S3 sends for a new notification has no records.
+ * The Lambda function that S3 calls when a direct upload has written an object. S3 may deliver an event twice, late or
+ * never. It repeats the event when the function fails. The test event of a new notification has no records.
  */
 export async function handler({ Records = [] }: Partial<S3Event>): Promise<void> {
   const keys = Records.map(({ s3 }) => decodeURIComponent(s3.object.key.replaceAll('+', ' ')))
-  const claims = keys.map(async key => {
+  const adoptions = keys.map(async key => {
     const session = parseDirectObject(key)
     if (session) await directUploads.adopt(session.name, session.upload)
   })
-  const failed = (await Promise.allSettled(claims)).filter(claim => claim.status === 'rejected')
+  const failed = (await Promise.allSettled(adoptions)).filter(result => result.status === 'rejected')
   for (const { reason } of failed) writeRecord(faultRecord(Date.now(), reason))
   if (failed.length > 0)
     throw new Error(`${failed.length} of ${keys.length} direct uploads could not be adopted`)

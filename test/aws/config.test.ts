@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { readAwsConfig } from '../../lambda/aws/config.ts'
 
-const LEAST = {
+const REQUIRED = {
   AWS_REGION: 'eu-central-1',
   LONGSHORE_TABLE: 'table',
   LONGSHORE_BUCKET: 'bucket',
@@ -10,9 +10,9 @@ const LEAST = {
 
 const ISSUER = { name: 'ci', issuer: 'https://ci.example', claims: { repository: 'acme/*' } }
 
-describe('the environment of a deployed process', () => {
-  it('needs to say where things are, and no more', () => {
-    expect(readAwsConfig(LEAST)).toEqual({
+describe('readAwsConfig', () => {
+  it('has a default for every setting that is not required', () => {
+    expect(readAwsConfig(REQUIRED)).toEqual({
       table: 'table',
       bucket: 'bucket',
       region: 'eu-central-1',
@@ -31,8 +31,8 @@ describe('the environment of a deployed process', () => {
     })
   })
 
-  it('may say more', () => {
-    const more = {
+  it('reads every setting', () => {
+    const optional = {
       LONGSHORE_PULL: 'edge',
       LONGSHORE_GRACE_HOURS: '48',
       LONGSHORE_SPARSE: 'mirror/**,cache/*',
@@ -42,7 +42,7 @@ describe('the environment of a deployed process', () => {
       LONGSHORE_AWS_ACCOUNTS: '123456789012,210987654321',
       LONGSHORE_ISSUERS: JSON.stringify([ISSUER]),
     }
-    expect(readAwsConfig({ ...LEAST, ...more })).toMatchObject({
+    expect(readAwsConfig({ ...REQUIRED, ...optional })).toMatchObject({
       pull: 'edge',
       grace: 48 * 60 * 60 * 1000,
       sparse: ['mirror/**', 'cache/*'],
@@ -54,8 +54,8 @@ describe('the environment of a deployed process', () => {
     })
   })
 
-  it.each(Object.keys(LEAST))('is refused without %s', name => {
-    expect(() => readAwsConfig({ ...LEAST, [name]: undefined })).toThrow(`${name} must be set`)
+  it.each(Object.keys(REQUIRED))('requires %s', name => {
+    expect(() => readAwsConfig({ ...REQUIRED, [name]: undefined })).toThrow(`${name} must be set`)
   })
 
   it.each([
@@ -69,13 +69,13 @@ describe('the environment of a deployed process', () => {
     ['LONGSHORE_ORIGIN', 'registry.example'],
     ['LONGSHORE_ORIGIN', 'https://registry.example/path'],
     ['LONGSHORE_ORIGIN', 'https://user@registry.example'],
-  ])('is refused with %s=%s, in one line that names it', (name, value) => {
-    expect(() => readAwsConfig({ ...LEAST, [name]: value })).toThrow(new RegExp(`^${name} must be .*$`))
+  ])('rejects %s=%s with one line that names the setting', (name, value) => {
+    expect(() => readAwsConfig({ ...REQUIRED, [name]: value })).toThrow(new RegExp(`^${name} must be .*$`))
   })
 
-  it('is refused with a list of issuers that does not read', () => {
-    const of = (issuers: string) => () => readAwsConfig({ ...LEAST, LONGSHORE_ISSUERS: issuers })
-    expect(of('[{"name":"ci"}]')).toThrow('LONGSHORE_ISSUERS is invalid: 0.issuer')
-    expect(of('ci')).toThrow(/^LONGSHORE_ISSUERS is invalid: .*$/)
+  it('rejects an invalid list of issuers', () => {
+    const read = (issuers: string) => () => readAwsConfig({ ...REQUIRED, LONGSHORE_ISSUERS: issuers })
+    expect(read('[{"name":"ci"}]')).toThrow('LONGSHORE_ISSUERS is invalid: 0.issuer')
+    expect(read('ci')).toThrow(/^LONGSHORE_ISSUERS is invalid: .*$/)
   })
 })

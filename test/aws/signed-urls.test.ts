@@ -11,57 +11,60 @@ const ID = '6f2b0c4e-93a1-4d57-8e0f-2b7c5d9a1e34'
 const DIGEST = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 const EXPIRES = 1795224000
 
-const links = new CloudFrontSigner(KEY)
-const upload = (id: string, name: string, expires: number) =>
-  links.uploadQuery(parseUploadId(id), parseRepositoryName(name), expires)
+const signer = new CloudFrontSigner(KEY)
+const uploadQuery = (id: string, name: string, expires: number) =>
+  signer.uploadQuery(parseUploadId(id), parseRepositoryName(name), expires)
 
-describe('links that the edge lets through', () => {
+describe('CloudFrontSigner', () => {
   // Both signatures were made with: printf '…' | openssl dgst -sha256 -hmac "$KEY" -binary | basenc --base64url
-  it('sign an upload by its id, its repository and the time', () => {
-    expect(upload(ID, 'team/app', EXPIRES)).toBe(
+  it('signs an upload with its id, its repository and its expiry', () => {
+    expect(uploadQuery(ID, 'team/app', EXPIRES)).toBe(
       'direct=1795224000.IdDf_WcIlVUaxvtZh7aN9uBWN2Nzv1T7BoQHO4Ji03A',
     )
   })
 
-  it('sign a pull by its digest, its object and the time', () => {
-    expect(links.pullPath(DIGEST as Digest, `blobs/${ID}`, EXPIRES)).toBe(
+  it('signs a pull with its digest, its object key and its expiry', () => {
+    expect(signer.pullPath(DIGEST as Digest, `blobs/${ID}`, EXPIRES)).toBe(
       `/pull/1795224000.zE5sW_6-dotRsOhoyN8xzHE-ceaeJTboe0yB1tZmqHQ/${DIGEST}/blobs/${ID}`,
     )
   })
 
-  it('hold nothing that a client could see fit to escape, but for the colon of the digest', () => {
+  it('uses only characters that clients do not encode, except the colon of the digest', () => {
     const time = fc.integer({ min: 1, max: 10 ** 12 - 1 })
     fc.assert(
       fc.property(uploadId, repositoryName, anyDigest, time, (id, name, digest, expires) => {
-        expect(upload(id, name, expires)).toMatch(/^direct=[\w.-]+$/)
-        expect(links.pullPath(digest, `direct/${id}/${name}`, expires)).toMatch(/^[\w./-]+:[\w./-]+$/)
+        expect(uploadQuery(id, name, expires)).toMatch(/^direct=[\w.-]+$/)
+        expect(signer.pullPath(digest, `direct/${id}/${name}`, expires)).toMatch(/^[\w./-]+:[\w./-]+$/)
       }),
     )
   })
 
-  it('are others for another key', () => {
+  it('creates another signature with another key', () => {
     const other = new CloudFrontSigner(KEY.replace('a', 'b'))
 
     expect(other.pullPath(parseDigest(DIGEST), 'blobs/x', EXPIRES)).not.toBe(
-      links.pullPath(parseDigest(DIGEST), 'blobs/x', EXPIRES),
+      signer.pullPath(parseDigest(DIGEST), 'blobs/x', EXPIRES),
     )
   })
 
-  it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('do not last until %s', expires => {
-    expect(() => upload(ID, 'a', expires)).toThrow(TypeError)
+  it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('rejects the expiry %s', expires => {
+    expect(() => uploadQuery(ID, 'a', expires)).toThrow(TypeError)
   })
 })
 
-describe('the key of the links', () => {
-  it.each(['', 'short', `${KEY}a`, `${KEY.slice(1)}=`, `${KEY.slice(1)},`, `${KEY}\n`])('is not %j', key => {
-    expect(() => new CloudFrontSigner(key)).toThrow(TypeError)
-  })
+describe('the key of a CloudFrontSigner', () => {
+  it.each(['', 'short', `${KEY}a`, `${KEY.slice(1)}=`, `${KEY.slice(1)},`, `${KEY}\n`])(
+    'cannot be %j',
+    key => {
+      expect(() => new CloudFrontSigner(key)).toThrow(TypeError)
+    },
+  )
 
-  it('is not told by the error that refuses it', () => {
+  it('is not in the message of the error that rejects it', () => {
     fc.assert(
       fc.property(anyText, text => {
-        const wrong = `secret${text}=`
-        expect(() => new CloudFrontSigner(wrong)).toThrow(expect.not.stringContaining('secret'))
+        const invalid = `secret${text}=`
+        expect(() => new CloudFrontSigner(invalid)).toThrow(expect.not.stringContaining('secret'))
       }),
     )
   })

@@ -6,9 +6,9 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { readSsmParameter, ssmUrl } from '../../lambda/aws/ssm-parameter.ts'
 
-const KEYS = { accessKeyId: 'id', secretAccessKey: 'key', sessionToken: 'token' }
+const CREDENTIALS = { accessKeyId: 'id', secretAccessKey: 'key', sessionToken: 'token' }
 
-/** Signature Version 4 after its specification, independent of the SDK that the code under test signs with. */
+/** Computes Signature Version 4 from its specification, independently of the SDK that the code under test uses. */
 function signatureOf(headers: IncomingMessage['headers'], body: string): string {
   const [, scope = '', names = ''] =
     /^AWS4-HMAC-SHA256 Credential=id\/([^,]+), SignedHeaders=([^,]+),/.exec(headers.authorization ?? '') ?? []
@@ -20,12 +20,12 @@ function signatureOf(headers: IncomingMessage['headers'], body: string): string 
   return hmac(key, `AWS4-HMAC-SHA256\n${headers['x-amz-date']}\n${scope}\n${hash(request)}`).digest('hex')
 }
 
-describe('a parameter', () => {
-  let answers: [status: number, body: string][] = []
-  const asked: { headers: IncomingMessage['headers']; body: unknown }[] = []
+describe('readSsmParameter', () => {
+  let responses: [status: number, body: string][] = []
+  const requests: { headers: IncomingMessage['headers']; body: unknown }[] = []
   const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
-    asked.push({ headers: request.headers, body: JSON.parse(await text(request)) })
-    const [status, body] = answers.shift() ?? [500, '{}']
+    requests.push({ headers: request.headers, body: JSON.parse(await text(request)) })
+    const [status, body] = responses.shift() ?? [500, '{}']
     response.writeHead(status).end(body)
   })
   const read = () =>
@@ -35,18 +35,18 @@ describe('a parameter', () => {
         region: 'eu-central-1',
         endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       },
-      async () => KEYS,
+      async () => CREDENTIALS,
     )
   const found = (value: string): [number, string] => [200, JSON.stringify({ Parameter: { Value: value } })]
 
   beforeAll(() => once(server.listen(0, '127.0.0.1'), 'listening'))
   afterAll(() => void server.close())
-  beforeEach(() => void asked.splice(0))
+  beforeEach(() => void requests.splice(0))
 
-  it('is asked for deciphered, by its name', async () => {
-    answers = [found('väl')]
+  it('requests a decrypted parameter by its name', async () => {
+    responses = [found('väl')]
     expect(await read()).toBe('väl')
-    expect(asked).toEqual([
+    expect(requests).toEqual([
       {
         headers: expect.objectContaining({
           'content-type': 'application/x-amz-json-1.1',
@@ -63,14 +63,14 @@ describe('a parameter', () => {
     ['cn-north-1', 'https://ssm.cn-north-1.amazonaws.com.cn'],
     ['us-gov-west-1', 'https://ssm.us-gov-west-1.amazonaws.com'],
     ['eusc-de-east-1', 'https://ssm.eusc-de-east-1.amazonaws.eu'],
-  ])('comes from the host of SSM in the partition of the region: %s', (region, url) => {
+  ])('uses the endpoint of SSM in the partition of the region: %s', (region, url) => {
     expect(ssmUrl(region)).toBe(url)
   })
 
-  it('is requested with a signature over host, time, session token, target and body', async () => {
-    answers = [found('value')]
+  it('signs host, time, session token, target and body', async () => {
+    responses = [found('value')]
     await read()
-    const [{ headers, body } = { headers: {}, body: '' }] = asked
+    const [{ headers, body } = { headers: {}, body: '' }] = requests
     expect(headers.authorization).toMatch(
       /^AWS4-HMAC-SHA256 Credential=id\/\d{8}\/eu-central-1\/ssm\/aws4_request, SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;x-amz-security-token;x-amz-target, Signature=/,
     )
@@ -79,16 +79,17 @@ describe('a parameter', () => {
     )
   })
 
-  it('is asked for again when SSM is busy, or says nothing that makes sense', async () => {
-    answers = [[400, '{"__type":"ThrottlingException"}'], [500, '<html>'], found('value')]
+  it('retries when SSM throttles the request or sends an invalid response', async () => {
+    responses = [[400, '{"__type":"ThrottlingException"}'], [500, '<html>'], found('value')]
     expect(await read()).toBe('value')
   })
 
-  it('is not asked for for ever, and the error says what SSM said', async () => {
-    answers = Array.from({ length: 9 }, () => [400, '{"__type":"AccessDeniedException"}'] as [number, string])
-    await expect(read()).rejects.toThrow(
-      'SSM refused to return the parameter /a/b: 400 AccessDeniedException',
+  it('fails after four attempts with the status and error type of SSM', async () => {
+    responses = Array.from(
+      { length: 9 },
+      () => [400, '{"__type":"AccessDeniedException"}'] as [number, string],
     )
-    expect(asked).toHaveLength(4)
+    await expect(read()).rejects.toThrow('SSM did not return the parameter /a/b: 400 AccessDeniedException')
+    expect(requests).toHaveLength(4)
   })
 })

@@ -8,10 +8,11 @@ import { bundle } from '../../infra/bundle.ts'
 
 const HANDLERS = join(import.meta.dirname, '../../lambda/handlers')
 
-/** The largest bundle, in bytes, and the part of it that a cold start reads. More makes cold starts slower and needs a reason. */
+/** Maximum size of a bundle and of the part that a cold start reads. Larger bundles slow down cold starts and need a reason. */
 const MAX_BYTES = 700_000
 const MAX_BYTES_AT_START = 425_000
 
+/** Source files that belong to the local server. */
 const LOCAL = /^server\/|^lambda\/store\/(file-blobs|files\/|sqlite)/
 const TOOLS = /node_modules\/(aws-cdk|constructs|esbuild|@biomejs|vitest)/
 
@@ -19,7 +20,7 @@ const ENVIRONMENT = {
   AWS_REGION: 'eu-central-1',
   AWS_ACCESS_KEY_ID: 'id',
   AWS_SECRET_ACCESS_KEY: 'key',
-  // Where nobody is: loading must do without.
+  // No server listens there: a module must load without SSM.
   AWS_ENDPOINT_URL_SSM: 'http://127.0.0.1:1',
   LONGSHORE_TABLE: 'table',
   LONGSHORE_BUCKET: 'bucket',
@@ -29,19 +30,20 @@ const ENVIRONMENT = {
 const folder = mkdtempSync(join(tmpdir(), 'longshore-bundles-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const ONCE = ['edge-secret', 'first-administrator']
+/** Handlers of custom resources. They do not use S3. */
+const CUSTOM_RESOURCES = ['edge-secret', 'first-administrator']
 
-describe.each(['api', 's3-event', 'collector', ...ONCE])('the bundle of %s', handler => {
+describe.each(['api', 's3-event', 'collector', ...CUSTOM_RESOURCES])('the bundle of %s', handler => {
   const files = bundle(join(HANDLERS, `${handler}.ts`), join(folder, handler))
   const sources = files.flatMap(({ sources }) => sources)
   const sizeOf = (some: typeof files) => some.reduce((sum, { bytes }) => sum + bytes, 0)
 
-  it('is small', () => {
+  it('is not larger than the limits', () => {
     expect(sizeOf(files)).toBeLessThan(MAX_BYTES)
     expect(sizeOf(files.filter(({ atStart }) => atStart))).toBeLessThan(MAX_BYTES_AT_START)
   })
 
-  it('loads where there is nothing but Node, down to its last file', async () => {
+  it('loads all its files without node_modules', async () => {
     const paths = files.map(({ name }) => join(folder, handler, name))
     const program = 'for (const path of process.argv.slice(1)) await import(path)'
     await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program, ...paths], {
@@ -50,20 +52,22 @@ describe.each(['api', 's3-event', 'collector', ...ONCE])('the bundle of %s', han
     })
   })
 
-  it('has no native module', () => {
+  it('contains no native module', () => {
     expect(sources.filter(source => source.endsWith('.node'))).toEqual([])
   })
 
-  it('has nothing of the local registry, nor of what builds it', () => {
+  it('contains no code of the local server and of the build tools', () => {
     expect(sources.filter(source => LOCAL.test(source) || TOOLS.test(source))).toEqual([])
     const text = files.map(({ name }) => readFileSync(join(folder, handler, name), 'utf8')).join('\n')
     expect(text).not.toContain('node:sqlite')
   })
 
-  it('does not read the client of S3 before it is needed', () => {
-    const holding = files.filter(({ sources }) => sources.some(one => one.includes('@aws-sdk/client-s3/')))
-    expect(holding.filter(({ atStart }) => atStart)).toEqual([])
-    // Else the test could not fail.
-    expect(holding.length > 0).toBe(!ONCE.includes(handler))
+  it('does not load the S3 client at a cold start', () => {
+    const withClient = files.filter(({ sources }) =>
+      sources.some(source => source.includes('@aws-sdk/client-s3/')),
+    )
+    expect(withClient.filter(({ atStart }) => atStart)).toEqual([])
+    // Proves that the check above can fail.
+    expect(withClient.length > 0).toBe(!CUSTOM_RESOURCES.includes(handler))
   })
 })

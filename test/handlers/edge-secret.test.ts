@@ -14,7 +14,7 @@ type Type = ResourceEvent['RequestType']
 
 class Deployment {
   readonly services = new EdgeServices()
-  readonly answers: {
+  readonly responses: {
     Status: string
     PhysicalResourceId: string
     NoEcho?: boolean
@@ -23,11 +23,11 @@ class Deployment {
   }[] = []
   readonly #handler = createHandler({
     ...this.services.clients(),
-    answer: async (_, body) => void this.answers.push(JSON.parse(body)),
+    respond: async (_, body) => void this.responses.push(JSON.parse(body)),
   })
 
   async secret(type: Type, properties: Record<string, string> = {}) {
-    return this.#ask(type, 'Custom::EdgeSecret', {
+    return this.#send(type, 'Custom::EdgeSecret', {
       parameter: PARAMETER,
       generation: '1',
       retain: 'true',
@@ -37,24 +37,24 @@ class Deployment {
   }
 
   async relay(type: Type) {
-    return this.#ask(type, 'Custom::RelaySwitch', {})
+    return this.#send(type, 'Custom::RelaySwitch', {})
   }
 
   get stored() {
     return parseSecret(this.services.parameters.get(PARAMETER) ?? '')
   }
 
-  async #ask(RequestType: Type, ResourceType: string, properties: Record<string, string>) {
+  async #send(RequestType: Type, ResourceType: string, properties: Record<string, string>) {
     await this.#handler({
       RequestType,
       ResourceType,
       ResourceProperties: { store: STORE, ...properties },
-      ResponseURL: 'https://answers.example/1',
+      ResponseURL: 'https://responses.example/1',
       StackId: 'stack',
       RequestId: 'request',
       LogicalResourceId: 'Secret',
     })
-    return this.answers.at(-1)
+    return this.responses.at(-1)
   }
 }
 
@@ -67,31 +67,31 @@ beforeEach(() => {
 })
 
 afterEach(() => {
-  const said = log.mock.calls.flat().join('\n')
+  const logged = log.mock.calls.flat().join('\n')
   const secrets = [...deployment.services.parameters.values()].flatMap(text => text.match(/[\w-]{43}/g) ?? [])
-  for (const secret of secrets) expect(said).not.toContain(secret)
+  for (const secret of secrets) expect(logged).not.toContain(secret)
   log.mockReset()
 })
 afterAll(() => log.mockRestore())
 
-describe('The secret', () => {
-  it('is made when the stack is created, and its header goes to the distribution', async () => {
-    const answer = await deployment.secret('Create')
+describe('the edge secret', () => {
+  it('is created with the stack, and its header is returned for the distribution', async () => {
+    const response = await deployment.secret('Create')
     const { edgeKeys, header } = deployment.stored
-    expect(answer).toMatchObject({ Status: 'SUCCESS', NoEcho: true, Data: { Header: header } })
+    expect(response).toMatchObject({ Status: 'SUCCESS', NoEcho: true, Data: { Header: header } })
     expect(edgeKeys).toEqual([expect.stringMatching(/^[\w-]{43}$/)])
     expect(edgeKeys[0]).not.toBe(header)
     expect(deployment.services.items).toEqual(new Map([['keys', edgeKeys[0]]]))
   })
 
-  it('is another one in each deployment', async () => {
+  it('differs between deployments', async () => {
     const other = new Deployment()
     await Promise.all([deployment.secret('Create'), other.secret('Create')])
     expect(other.stored.edgeKeys).not.toEqual(deployment.stored.edgeKeys)
     expect(other.stored.header).not.toBe(deployment.stored.header)
   })
 
-  it('is signed for in the way that each service wants', async () => {
+  it('is written with the signature version that each service requires', async () => {
     await deployment.secret('Create')
     expect([...deployment.services.signatures].sort()).toEqual([
       'ssm AWS4-HMAC-SHA256',
@@ -99,24 +99,24 @@ describe('The secret', () => {
     ])
   })
 
-  it('stays as it is when it is created again, as after a stack that was deleted and left it behind', async () => {
+  it('is kept when the stack is created again after a deletion that retained it', async () => {
     await deployment.secret('Create')
     const before = deployment.stored
     deployment.services.items.clear()
-    const answer = await deployment.secret('Create')
+    const response = await deployment.secret('Create')
     expect(deployment.stored).toEqual(before)
-    expect(answer?.Data).toEqual({ Header: before.header })
+    expect(response?.Data).toEqual({ Header: before.header })
     expect(deployment.services.items.get('keys')).toBe(before.edgeKeys[0])
   })
 
-  it('changes nothing when nothing has changed', async () => {
+  it('is not written by an update without changes', async () => {
     await deployment.secret('Create')
     deployment.services.requests.length = 0
     await deployment.secret('Update')
     expect(deployment.services.requests).toEqual(['GetParameter', 'GET store', 'GET keys'])
   })
 
-  it('gets a new key with a new generation, keeps the one before, and its header', async () => {
+  it('gets a new key with a new generation, and keeps the previous key and the header', async () => {
     await deployment.secret('Create')
     const before = deployment.stored
     await deployment.secret('Update', { generation: '2' })
@@ -127,23 +127,26 @@ describe('The secret', () => {
     expect(deployment.services.items.get('keys')).toBe(edgeKeys.join(','))
   })
 
-  it('is given up where the edge changes whenever it is told', async () => {
+  it('fails after five concurrent changes of the KeyValueStore', async () => {
     let changes = 0
-    deployment.services.meanwhile = operation => {
+    deployment.services.beforeOperation = operation => {
       if (operation === 'POST keys' && changes < 50) deployment.services.setItem('other', String(changes++))
     }
-    const answer = await deployment.secret('Create')
-    expect(answer).toMatchObject({ Status: 'FAILED', Reason: 'cannot tell the edge: ConflictException' })
+    const response = await deployment.secret('Create')
+    expect(response).toMatchObject({
+      Status: 'FAILED',
+      Reason: 'cannot update the keys of the edge: ConflictException',
+    })
     expect(changes).toBe(5)
   })
 
-  it('forgets the key before the last', async () => {
+  it('keeps the keys of two generations', async () => {
     for (const generation of ['1', '2', '3']) await deployment.secret('Update', { generation })
     expect(deployment.stored.generations).toEqual(['3', '2'])
     expect(deployment.stored.edgeKeys).toHaveLength(2)
   })
 
-  it('has its former key in front again when the new generation is rolled back', async () => {
+  it('has its former key first again when the new generation is rolled back', async () => {
     await deployment.secret('Create')
     const [first] = deployment.stored.edgeKeys
     await deployment.secret('Update', { generation: '2' })
@@ -152,106 +155,106 @@ describe('The secret', () => {
     expect(deployment.stored.edgeKeys).toEqual([first, second])
   })
 
-  it('is left behind with the data', async () => {
+  it('is retained with the data', async () => {
     await deployment.secret('Create')
-    const answer = await deployment.secret('Delete')
-    expect(answer?.Status).toBe('SUCCESS')
+    const response = await deployment.secret('Delete')
+    expect(response?.Status).toBe('SUCCESS')
     expect(deployment.services.parameters.has(PARAMETER)).toBe(true)
   })
 
-  it('is deleted when the data is, and when it is gone already', async () => {
+  it('is deleted with the data, and a repeated deletion succeeds', async () => {
     await deployment.secret('Create')
     for (const _ of ['once', 'twice']) {
-      const answer = await deployment.secret('Delete', { retain: 'false' })
-      expect(answer?.Status).toBe('SUCCESS')
+      const response = await deployment.secret('Delete', { retain: 'false' })
+      expect(response?.Status).toBe('SUCCESS')
       expect(deployment.services.parameters.size).toBe(0)
     }
   })
 
-  it('does not overwrite what somebody else keeps under its name', async () => {
+  it('does not overwrite another value in its parameter', async () => {
     deployment.services.parameters.set(PARAMETER, 'something else')
-    const answer = await deployment.secret('Create')
-    expect(answer).toMatchObject({ Status: 'FAILED', PhysicalResourceId: PARAMETER })
-    expect(answer?.Reason).not.toContain('something else')
+    const response = await deployment.secret('Create')
+    expect(response).toMatchObject({ Status: 'FAILED', PhysicalResourceId: PARAMETER })
+    expect(response?.Reason).not.toContain('something else')
     expect(deployment.services.parameters.get(PARAMETER)).toBe('something else')
   })
 
-  it('is that of the other when two make one at once', async () => {
+  it('is the one that a concurrent creation has stored', async () => {
     const { services } = deployment
     const other = new Deployment()
     await other.secret('Create')
-    const theirs = other.services.parameters.get(PARAMETER) ?? ''
-    services.meanwhile = operation => {
-      if (operation === 'PutParameter') services.parameters.set(PARAMETER, theirs)
+    const concurrent = other.services.parameters.get(PARAMETER) ?? ''
+    services.beforeOperation = operation => {
+      if (operation === 'PutParameter') services.parameters.set(PARAMETER, concurrent)
     }
-    const answer = await deployment.secret('Create')
-    expect(answer?.Data?.Header).toBe(other.stored.header)
+    const response = await deployment.secret('Create')
+    expect(response?.Data?.Header).toBe(other.stored.header)
     expect(services.items.get('keys')).toBe(other.stored.edgeKeys[0])
   })
 
-  it('is told to the edge although the store changes at the same time', async () => {
+  it('is written to the KeyValueStore in spite of two concurrent changes', async () => {
     const { services } = deployment
-    let left = 2
-    services.meanwhile = operation => {
-      if (operation === 'POST keys' && left-- > 0) services.setItem('relay', 'on')
+    let remaining = 2
+    services.beforeOperation = operation => {
+      if (operation === 'POST keys' && remaining-- > 0) services.setItem('relay', 'on')
     }
     await deployment.secret('Create')
     expect(services.items.get('keys')).toBe(deployment.stored.edgeKeys[0])
   })
 
-  it('says which step failed, not in the words of the service', async () => {
+  it('reports the failed step without the message of the service', async () => {
     deployment.services.failAt(0, 'before')
-    const answer = await deployment.secret('Create')
-    expect(answer).toMatchObject({ Status: 'FAILED', Reason: `cannot read ${PARAMETER}: Error` })
+    const response = await deployment.secret('Create')
+    expect(response).toMatchObject({ Status: 'FAILED', Reason: `cannot read ${PARAMETER}: Error` })
   })
 })
 
-describe('Whatever request fails on the way,', () => {
+describe('a rotation of the edge secret', () => {
   const steps = [0, 1, 2, 3, 4]
   const faults = steps.flatMap(at => [[at, 'before'] as const, [at, 'after'] as const])
 
-  it.each(faults)('that at %i, lost %s it was done, trying again ends well', async (at, kind) => {
+  it.each(faults)('succeeds when repeated after request %i failed %s it took effect', async (at, kind) => {
     const { services } = deployment
     const missing: string[] = []
-    services.watch = () => {
+    services.onChange = () => {
       const text = services.parameters.get(PARAMETER)
-      const known = services.items.get('keys')?.split(',') ?? []
-      if (text) missing.push(...parseSecret(text).edgeKeys.filter(key => !known.includes(key)))
+      const edgeKeys = services.items.get('keys')?.split(',') ?? []
+      if (text) missing.push(...parseSecret(text).edgeKeys.filter(key => !edgeKeys.includes(key)))
     }
     for (const generation of ['1', '2']) {
       services.failAt(at, kind)
       const failed = await deployment.secret('Update', { generation })
       expect(failed?.Status).toBe('FAILED')
       services.heal()
-      const answer = await deployment.secret('Update', { generation })
-      expect(answer).toMatchObject({ Status: 'SUCCESS', Data: { Header: deployment.stored.header } })
+      const response = await deployment.secret('Update', { generation })
+      expect(response).toMatchObject({ Status: 'SUCCESS', Data: { Header: deployment.stored.header } })
       expect(deployment.stored.generations[0]).toBe(generation)
       expect(services.items.get('keys')).toBe(deployment.stored.edgeKeys.join(','))
     }
-    expect(missing, 'keys that the API could sign with before the edge knew them').toEqual([])
+    expect(missing, 'keys that the API could sign with before the edge had them').toEqual([])
     expect(deployment.stored.generations).toEqual(['2', '1'])
   })
 })
 
-describe('The relay', () => {
-  it('is announced to the edge, and taken back', async () => {
+describe('the relay switch', () => {
+  it('is set at the edge on creation and removed on deletion', async () => {
     await deployment.secret('Create', { relay: 'on' })
     expect(deployment.services.items.has('relay')).toBe(false)
     await deployment.relay('Create')
     expect(deployment.services.items.get('relay')).toBe('on')
-    const answer = await deployment.relay('Delete')
-    expect(answer).toMatchObject({ Status: 'SUCCESS', PhysicalResourceId: 'relay' })
+    const response = await deployment.relay('Delete')
+    expect(response).toMatchObject({ Status: 'SUCCESS', PhysicalResourceId: 'relay' })
     expect([...deployment.services.items.keys()]).toEqual(['keys'])
   })
 
-  it('is taken back by the secret already, before the edge loses its way there', async () => {
+  it('is removed by an update of the secret, before the relay is deleted', async () => {
     await deployment.secret('Create', { relay: 'on' })
     await deployment.relay('Create')
     await deployment.secret('Update', { relay: 'off' })
     expect(deployment.services.items.has('relay')).toBe(false)
   })
 
-  it('stays announced while only the secret changes', async () => {
+  it('stays set when only the secret changes', async () => {
     await deployment.secret('Create', { relay: 'on' })
     await deployment.relay('Create')
     await deployment.secret('Update', { relay: 'on', generation: '2' })
@@ -259,33 +262,37 @@ describe('The relay', () => {
   })
 })
 
-describe('An answer to CloudFormation', () => {
-  const asked: { method: string | undefined; type: string | undefined; body: string }[] = []
+describe('sendResponse', () => {
+  const requests: { method: string | undefined; type: string | undefined; body: string }[] = []
   let failures = 0
   const server = createServer(async (request: IncomingMessage, response) => {
-    asked.push({ method: request.method, type: request.headers['content-type'], body: await text(request) })
+    requests.push({
+      method: request.method,
+      type: request.headers['content-type'],
+      body: await text(request),
+    })
     response.writeHead(failures-- > 0 ? 503 : 200).end()
   })
-  const url = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}/answer`
+  const url = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}/response`
 
   beforeAll(() => new Promise<void>(done => void server.listen(0, '127.0.0.1', done)))
   afterAll(() => void server.close())
-  beforeEach(() => void asked.splice(0))
+  beforeEach(() => void requests.splice(0))
 
-  it('has no content type, for which its address is not signed', async () => {
+  it('sends no content type, because the presigned URL does not include one', async () => {
     await sendResponse(url(), '{}')
-    expect(asked).toEqual([{ method: 'PUT', type: undefined, body: '{}' }])
+    expect(requests).toEqual([{ method: 'PUT', type: undefined, body: '{}' }])
   })
 
-  it('is given again when it is not taken', async () => {
+  it('retries when CloudFormation does not accept the response', async () => {
     failures = 2
     await sendResponse(url(), '{}', 1)
-    expect(asked).toHaveLength(3)
+    expect(requests).toHaveLength(3)
   })
 
-  it('fails aloud when it is never taken, so that Lambda begins again', async () => {
+  it('throws after three attempts, so that Lambda calls the function again', async () => {
     failures = 9
     await expect(sendResponse(url(), '{}', 1)).rejects.toThrow('503')
-    expect(asked).toHaveLength(3)
+    expect(requests).toHaveLength(3)
   })
 })

@@ -6,18 +6,18 @@ import { basic, openGuarded } from '../support/auth.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { cheapPasswords } from '../support/passwords.ts'
 
-const PASSWORD = 'oneThatSecretsManagerHasGenerated'
+const PASSWORD = 'generatedBySecretsManager'
 
 let table: MemoryTable
 let accounts: Accounts
-let answers: { Status: string; Reason?: string; PhysicalResourceId: string }[]
+let responses: { Status: string; Reason?: string; PhysicalResourceId: string }[]
 beforeEach(() => {
   table = new MemoryTable()
   accounts = new Accounts({ table, clock: Date.now, passwords: cheapPasswords })
-  answers = []
+  responses = []
 })
 
-async function tell(
+async function send(
   RequestType: ResourceEvent['RequestType'],
   password: () => Promise<string> = async () => PASSWORD,
 ): Promise<void> {
@@ -25,63 +25,60 @@ async function tell(
     table,
     password,
     passwords: cheapPasswords,
-    answer: async (_, body) => void answers.push(JSON.parse(body)),
+    respond: async (_, body) => void responses.push(JSON.parse(body)),
   })
   await handle({
     RequestType,
     ResourceType: 'Custom::FirstAdministrator',
     ResourceProperties: {},
-    ...{ ResponseURL: 'https://answers', StackId: 's', RequestId: 'r', LogicalResourceId: 'Account' },
+    ...{ ResponseURL: 'https://responses', StackId: 's', RequestId: 'r', LogicalResourceId: 'Account' },
   })
 }
 
 describe('the first administrator', () => {
-  it('is made with the password that was generated', async () => {
-    await tell('Create')
-    expect(answers).toMatchObject([{ Status: 'SUCCESS', PhysicalResourceId: 'admin' }])
+  it('is created with the generated password', async () => {
+    await send('Create')
+    expect(responses).toMatchObject([{ Status: 'SUCCESS', PhysicalResourceId: 'admin' }])
     const guarded = await openGuarded({ table })
     const me = await guarded.as(basic('admin', PASSWORD), 'GET', '/api/me')
     expect(me.json).toMatchObject({ id: 'user:admin', admin: true })
   })
 
-  it.each(['Update', 'Delete'] as const)(
-    'is not made by %s, when there is nobody any more',
-    async request => {
-      await tell(request)
-      expect(answers).toMatchObject([{ Status: 'SUCCESS', PhysicalResourceId: 'admin' }])
-      expect(await accounts.some()).toBe(false)
-    },
-  )
+  it.each(['Update', 'Delete'] as const)('is not created by %s when no accounts exist', async request => {
+    await send(request)
+    expect(responses).toMatchObject([{ Status: 'SUCCESS', PhysicalResourceId: 'admin' }])
+    expect(await accounts.some()).toBe(false)
+  })
 
-  it('is made once, however often it is asked for', async () => {
-    await tell('Create')
-    await tell('Create', () => Promise.reject(new Error('nobody may ask')))
-    expect(answers.map(({ Status }) => Status)).toEqual(['SUCCESS', 'SUCCESS'])
+  it('is created once by repeated events', async () => {
+    await send('Create')
+    await send('Create', () => Promise.reject(new Error('the password must not be read again')))
+    expect(responses.map(({ Status }) => Status)).toEqual(['SUCCESS', 'SUCCESS'])
     expect(await accounts.list('user')).toHaveLength(1)
   })
 
-  it('is made once when it is asked for twice at the same time', async () => {
-    await Promise.all([tell('Create'), tell('Create')])
-    expect(answers.map(({ Status }) => Status)).toEqual(['SUCCESS', 'SUCCESS'])
+  it('is created once by concurrent events', async () => {
+    await Promise.all([send('Create'), send('Create')])
+    expect(responses.map(({ Status }) => Status)).toEqual(['SUCCESS', 'SUCCESS'])
     expect(await accounts.list('user')).toHaveLength(1)
   })
 
-  it('is not made where there are accounts', async () => {
+  it('is not created when accounts exist', async () => {
     await accounts.addUser('ann', { password: 'correct horse' })
-    await tell('Create')
+    await send('Create')
     expect((await accounts.list('user')).map(({ name }) => name)).toEqual(['ann'])
   })
 
-  it.each(['Update', 'Delete'] as const)('is left alone by %s', async request => {
-    await tell('Create')
+  it.each(['Update', 'Delete'] as const)('is not changed by %s', async request => {
+    await send('Create')
     await accounts.changeUser('admin', { admin: false })
-    await tell(request)
+    await send(request)
     expect(await accounts.list('user')).toMatchObject([{ name: 'admin', admin: false }])
   })
 
-  it('is told to be missing when there is no password to be had, without a word of it', async () => {
-    await tell('Create', () => Promise.reject(new Error('not allowed')))
-    expect(answers).toMatchObject([{ Status: 'FAILED', Reason: 'not allowed' }])
-    expect(JSON.stringify(answers)).not.toContain(PASSWORD)
+  it('is reported as failed when the password cannot be read, without the password', async () => {
+    await send('Create', () => Promise.reject(new Error('not allowed')))
+    expect(responses).toMatchObject([{ Status: 'FAILED', Reason: 'not allowed' }])
+    expect(JSON.stringify(responses)).not.toContain(PASSWORD)
   })
 })

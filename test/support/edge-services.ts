@@ -10,7 +10,7 @@ interface Request {
   readonly body?: string | Uint8Array
 }
 
-interface Reply {
+interface Response {
   readonly status?: number
   readonly headers?: Record<string, string>
   readonly body?: unknown
@@ -19,23 +19,24 @@ interface Reply {
 type Fault = 'before' | 'after'
 
 /**
- * SSM's parameters and CloudFront's KeyValueStore, as far as the secret of the edge needs them, behind the real clients. A fault at
- * a request loses either the request or the answer to it.
+ * Emulates the operations of SSM Parameter Store and CloudFront KeyValueStore that the edge secret needs, behind the real
+ * SDK clients. A fault loses either a request or its response.
  */
 export class EdgeServices {
   readonly parameters = new Map<string, string>()
   readonly items = new Map<string, string>()
-  /** Every request, in order, by the name of the operation. */
+  /** The operations of all requests, in order. */
   readonly requests: string[] = []
+  /** Service and signature algorithm of the requests, such as `ssm AWS4-HMAC-SHA256`. */
   readonly signatures = new Set<string>()
-  /** Called after each change of either. */
-  watch: () => void = () => {}
-  /** Called before each operation is done. */
-  meanwhile: (operation: string) => void = () => {}
+  /** Called after each change of a parameter or an item. */
+  onChange: () => void = () => {}
+  /** Called before each operation, such as for a concurrent change. */
+  beforeOperation: (operation: string) => void = () => {}
   #version = 1
   #fault: { at: number; kind: Fault } | undefined
 
-  /** Of the requests to come, the one at this place fails; 0 is the next. */
+  /** Makes a later request fail, or its response get lost. @param at 0 for the next request */
   failAt(at: number, kind: Fault): void {
     this.#fault = { at: this.requests.length + at, kind }
   }
@@ -44,7 +45,7 @@ export class EdgeServices {
     this.#fault = undefined
   }
 
-  /** As another writer would, whom the ETag is there to notice. */
+  /** Changes an item as a concurrent writer does. The ETag of the store changes. */
   setItem(key: string, value: string): void {
     this.items.set(key, value)
     this.#version++
@@ -67,7 +68,7 @@ export class EdgeServices {
     const fault = this.#fault?.at === this.requests.length ? this.#fault.kind : undefined
     this.requests.push(operation)
     if (fault === 'before') throw new Error('the connection was lost')
-    this.meanwhile(operation)
+    this.beforeOperation(operation)
     const input = request.body ? JSON.parse(new TextDecoder().decode(bytesOf(request.body))) : {}
     const {
       status = 200,
@@ -84,13 +85,13 @@ export class EdgeServices {
     return { response }
   }
 
-  #parameter(operation: string, input: { Name: string; Value: string; Overwrite?: boolean }): Reply {
+  #parameter(operation: string, input: { Name: string; Value: string; Overwrite?: boolean }): Response {
     const refuse = (name: string) => ({ status: 400, body: { __type: name } })
     const stored = this.parameters.get(input.Name)
     if (operation === 'PutParameter') {
       if (stored !== undefined && !input.Overwrite) return refuse('ParameterAlreadyExists')
       this.parameters.set(input.Name, input.Value)
-      this.watch()
+      this.onChange()
       return { body: { Version: 1 } }
     }
     if (stored === undefined) return refuse('ParameterNotFound')
@@ -102,7 +103,7 @@ export class EdgeServices {
     operation: string,
     { headers }: Request,
     input: { Puts?: { Key: string; Value: string }[]; Deletes?: { Key: string }[] },
-  ): Reply {
+  ): Response {
     const etag = { etag: `E${this.#version}` }
     if (operation === 'GET keys')
       return { body: { Items: [...this.items].map(([Key, Value]) => ({ Key, Value })) } }
@@ -112,7 +113,7 @@ export class EdgeServices {
     for (const { Key, Value } of input.Puts ?? []) this.items.set(Key, Value)
     for (const { Key } of input.Deletes ?? []) this.items.delete(Key)
     this.#version++
-    this.watch()
+    this.onChange()
     return { headers: { etag: `E${this.#version}` } }
   }
 }

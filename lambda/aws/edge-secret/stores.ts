@@ -18,7 +18,7 @@ import { parseSecret, type Secret } from './secret.ts'
 
 const ATTEMPTS = 5
 
-/** Reports what failed without the service's message, which may contain the request and so the secret. */
+/** Names the step that failed, without the message of the service, which may contain the request and thus the secret. */
 class StepFailed extends Error {
   override readonly name = 'StepFailed'
 }
@@ -44,7 +44,8 @@ export class SsmSecretStore implements SecretStore {
   async write(secret: Secret, { replace }: { replace: boolean }): Promise<boolean> {
     const command = new PutParameterCommand({
       Name: this.#name,
-      Description: 'Longshore: what its edge and its API share. Made on deployment.',
+      Description:
+        'Secrets that the edge and the API of a Longshore registry share. Created by the deployment.',
       Type: 'SecureString',
       Value: JSON.stringify(secret),
       Overwrite: replace,
@@ -72,7 +73,7 @@ export class CloudFrontKeyStore implements EdgeKeyStore {
   }
 
   async update({ put = {}, remove = [] }: Parameters<EdgeKeyStore['update']>[0]): Promise<void> {
-    await step('tell the edge', async () => {
+    await step('update the keys of the edge', async () => {
       for (let attempt = 1; ; attempt++)
         try {
           return await this.#updateOnce(put, remove)
@@ -105,11 +106,11 @@ function unless(expected: new (...args: never[]) => Error): (error: unknown) => 
   }
 }
 
-async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
+async function step<T>(description: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
     const name = error instanceof Error ? error.name : 'unknown error'
-    throw new StepFailed(`cannot ${what}: ${name}`)
+    throw new StepFailed(`cannot ${description}: ${name}`)
   }
 }

@@ -10,7 +10,7 @@ export async function makeAdministrator(cloud: Cloud): Promise<string> {
   const handle = createHandler({
     table: new DynamoTable(cloud.dynamo.client, cloud.table),
     password: async () => password,
-    answer: async (_, body) => void told.push(body),
+    respond: async (_, body) => void told.push(body),
   })
   await handle({
     ...{ RequestType: 'Create', ResourceType: 'Custom::FirstAdministrator', ResourceProperties: {} },
