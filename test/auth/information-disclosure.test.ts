@@ -4,7 +4,7 @@ import { OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
 import { routes } from '../../lambda/routes/index.ts'
 import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
 import { descriptorOf, digest, imageOf, indexOf } from '../support/content.ts'
-import type { Answer } from '../support/registry.ts'
+import type { TestResponse } from '../support/registry.ts'
 
 /*
  * What somebody with rights on one repository can learn of another: nothing. Each question is asked of what is there and of what is not,
@@ -69,7 +69,7 @@ beforeAll(async () => {
 })
 
 /** What is said, without the names that were in the question, and without what is new each time. */
-function plain({ status, headers, text }: Answer): string {
+function plain({ status, headers, text }: TestResponse): string {
   // What is random first, because a name may be in it by chance.
   let said = JSON.stringify({ status, headers, text }).replace(/_state=[\w.-]+/g, '<upload token>')
   for (const parts of [THERE, NOWHERE])

@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, rmSync, statfsSync, writeSync } from '
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { run } from '../support/command.ts'
-import { type Answer, send } from '../support/http-client.ts'
+import { type ReceivedResponse, send } from '../support/http-client.ts'
 import { image } from '../support/images.ts'
 import { LocalServer } from '../support/local-server.ts'
 import { randomBytesOf } from '../support/random-bytes.ts'
@@ -37,7 +37,7 @@ describeWith({ tools: ['mount', 'umount'], root: true, linux: true }, 'a server 
   })
 
   /** Appends to an upload until the registry refuses. Gives the refusal. */
-  async function fill(): Promise<{ upload: string; refusal: Answer }> {
+  async function fill(): Promise<{ upload: string; refusal: ReceivedResponse }> {
     const batch = randomBytesOf('full-disk', 4 * MIB)
     let upload = await client.openUpload()
     for (let sent = 0; sent < 16; sent++) {

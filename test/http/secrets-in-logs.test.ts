@@ -8,20 +8,20 @@ import { MemoryTable } from '../support/memory-table.ts'
 import { openRegistry } from '../support/registry.ts'
 import { expectNoSecrets, secretsIn, secretsOf } from '../support/secrets-in-logs.ts'
 
-/** A log with everything that may stand there, and one thing that may not. */
-const logOf = (leak: string) =>
+/** A log record with realistic fields, and a secret in its message and its stack. */
+const logWith = (secret: string) =>
   `${JSON.stringify({
     time: '2026-01-01T00:00:00.000Z',
     level: 'error',
     requestId: 'b7c9e6a0-5c7e-4f8e-9a53-0d3f1b6f6a11',
-    message: leak,
+    message: secret,
     repository: 'basic/bearer',
     agent: 'docker/29.1 go/go1.26 UpstreamClient(Docker-Client/29.1)',
-    stack: `Error: ${leak}\n    at authorize (file:///lambda/auth/authorizer.ts:1:1)`,
+    stack: `Error: ${secret}\n    at authorize (file:///lambda/auth/authorizer.ts:1:1)`,
   })}\n`
 
-describe('what no log may hold is found when it is planted there:', () => {
-  it.each<[what: string, plant: () => string | Promise<string>]>([
+describe('secretsIn finds', () => {
+  it.each<[kind: string, create: () => string | Promise<string>]>([
     ['a token', async () => (await openGuarded()).tokenFor(basic('root', PASSWORD))],
     ['a key or a refresh token', () => generateKey().key],
     [
@@ -34,7 +34,7 @@ describe('what no log may hold is found when it is planted there:', () => {
       },
     ],
     [
-      'the pass of the direct road',
+      'the signature of a direct upload',
       () => new CloudFrontSigner(newKey()).uploadQuery('u' as never, 'a' as never, 1e9),
     ],
     [
@@ -43,35 +43,33 @@ describe('what no log may hold is found when it is planted there:', () => {
     ],
     ['an Authorization header', () => basic('ci', 'some other password').authorization],
     ['an Authorization header', () => bearer('opaque-token').authorization],
-    ['a signature of AWS', () => 'https://bucket.s3.amazonaws.com/o?X-Amz-Signature=0123'],
+    ['an AWS signature', () => 'https://bucket.s3.amazonaws.com/o?X-Amz-Signature=0123'],
     ['a password of the tests', () => PASSWORD],
     ['a password of the tests', () => Buffer.from(`ann:${PASSWORD}`).toString('base64')],
     ['a password of the tests', () => Buffer.from(`root:${PASSWORD}`).toString('base64')],
     ['a password of the tests', () => Buffer.from(`anna:${PASSWORD}`).toString('base64')],
-  ])('%s', async (what, plant) => {
-    const log = logOf(await plant())
-    expect(secretsIn(log)).toContain(what)
-    expect(() => expectNoSecrets(log)).toThrow(what)
+  ])('%s', async (kind, create) => {
+    const log = logWith(await create())
+    expect(secretsIn(log)).toContain(kind)
+    expect(() => expectNoSecrets(log)).toThrow(kind)
   })
 
-  it('a secret that only the caller knows', () => {
-    expect(secretsIn(logOf('abcdefgh'), { 'the key of the edge': 'abcdefgh' })).toEqual([
-      'the key of the edge',
-    ])
+  it('a secret that the caller passes', () => {
+    expect(secretsIn(logWith('abcdefgh'), { 'the edge key': 'abcdefgh' })).toEqual(['the edge key'])
   })
 })
 
-it('a log without a secret is let through', () => {
+it('secretsIn accepts a log without secrets', () => {
   expect(
-    secretsIn(logOf('Bearer realm="https://registry.example/token",service="registry.example"')),
+    secretsIn(logWith('Bearer realm="https://registry.example/token",service="registry.example"')),
   ).toEqual([])
 })
 
-it('the message of a failure shows nothing of the secret', () => {
-  expect(() => expectNoSecrets(logOf(PASSWORD))).toThrow(/^a log holds a password of the tests$/)
+it('expectNoSecrets does not print the secret', () => {
+  expect(() => expectNoSecrets(logWith(PASSWORD))).toThrow(/^the log contains a password of the tests$/)
 })
 
-it('of a request it is known what is secret', () => {
+it('secretsOf finds the secrets of a request', () => {
   const form = 'grant_type=password&username=ann&password=hunter22&refresh_token=refreshed'
   const headers = { ...basic('ann', 'hunter2-1'), 'content-type': 'application/x-www-form-urlencoded' }
   expect(Object.values(secretsOf({ target: '/v2/app?_state=9.holder.x', headers, body: form }))).toEqual([
@@ -83,11 +81,9 @@ it('of a request it is known what is secret', () => {
   ])
 })
 
-it('an error that repeats what a client showed fails the test that met it', async () => {
+it('openRegistry fails a test when an error repeats the credentials of a request', async () => {
   const error = new Error(`cannot look up ${basic('ci', 'swordfish').authorization.slice('Basic '.length)}`)
-  const registry = openRegistry({
-    table: withFault(new MemoryTable(), ['get', 'query'], { error, calls: 0 }),
-  })
-  const asked = registry.get('/v2/app/tags/list', basic('ci', 'swordfish'))
-  await expect(asked).rejects.toThrow('a log holds what Authorization says')
+  const registry = openRegistry({ table: withFault(new MemoryTable(), ['get', 'query'], { error, calls: 0 }) })
+  const response = registry.get('/v2/app/tags/list', basic('ci', 'swordfish'))
+  await expect(response).rejects.toThrow('the log contains the credentials of Authorization')
 })

@@ -4,7 +4,7 @@ import { IDLE_LIMIT } from '../../lambda/registry/session-work.ts'
 import { FileBlobs } from '../../lambda/store/files/blobs.ts'
 import { digest } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
-import { type Answer, openRegistry } from '../support/registry.ts'
+import { openRegistry, type TestResponse } from '../support/registry.ts'
 import { TempDir } from '../support/temp-dir.ts'
 
 const CONTENT = 'the content of a layer'
@@ -176,8 +176,8 @@ it('whatever dies and whatever comes late, each acknowledged byte is there once'
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async steps => {
       const { registry, location, begin } = await open()
       let acknowledged = 0
-      const late: { connection: Connection; answer: Promise<Answer>; rest: string }[] = []
-      const hear = ({ status, headers }: Answer) => {
+      const late: { connection: Connection; answer: Promise<TestResponse>; rest: string }[] = []
+      const hear = ({ status, headers }: TestResponse) => {
         if (status === 202) acknowledged = Math.max(acknowledged, Number(headers.range?.split('-')[1]) + 1)
       }
       for (const { size, sent, fate, silence } of steps) {

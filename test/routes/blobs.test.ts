@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Digest } from '../../lambda/protocol/digest.ts'
 import { digest } from '../support/content.ts'
-import { type Answer, openRegistry, type TestRegistry } from '../support/registry.ts'
+import { openRegistry, type TestRegistry, type TestResponse } from '../support/registry.ts'
 
 const CONTENT = Buffer.from(Array.from({ length: 2048 }, (_, i) => i % 251))
 const ABSENT = digest('absent')
@@ -199,7 +199,7 @@ describe('several ranges', () => {
 })
 
 /** The ranges of a 206, whichever way they came. */
-function partsOf({ headers, bytes }: Answer): { range: string; bytes: Buffer }[] {
+function partsOf({ headers, bytes }: TestResponse): { range: string; bytes: Buffer }[] {
   const [, boundary] = /boundary=(\S+)$/.exec(headers['content-type'] ?? '') ?? []
   if (!boundary) return [{ range: headers['content-range'] ?? '', bytes }]
   const text = `\r\n${bytes.toString('latin1')}`

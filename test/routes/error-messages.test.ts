@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { OCI_INDEX } from '../../lambda/protocol/media-types.ts'
 import { digest, imageOf, indexOf } from '../support/content.ts'
-import { openRegistry, type Sent, type TestRegistry } from '../support/registry.ts'
+import { openRegistry, type RequestOptions, type TestRegistry } from '../support/registry.ts'
 
 let registry: TestRegistry
 beforeEach(async () => {
@@ -9,7 +9,7 @@ beforeEach(async () => {
   await registry.pushImage('app', 'v1')
 })
 
-const put = (body: string, type?: string): Sent => ({
+const put = (body: string, type?: string): RequestOptions => ({
   body,
   ...(type && { headers: { 'content-type': type } }),
 })
@@ -17,7 +17,7 @@ const ABSENT = digest('absent')
 
 /** Docker, podman and skopeo print the message of an error and nothing else. */
 describe('the message of an error names', () => {
-  it.each<[string, string, string, Sent | undefined, RegExp]>([
+  it.each<[string, string, string, RequestOptions | undefined, RegExp]>([
     ['the blob that is missing', 'GET', `blobs/${ABSENT}`, undefined, RegExp(ABSENT)],
     ['the layer that is missing', 'PUT', 'manifests/v2', put(imageOf(['absent'])), RegExp(ABSENT)],
     [

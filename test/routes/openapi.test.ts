@@ -5,7 +5,7 @@ import type { FederatedLogin } from '../../lambda/auth/identity/federated/login.
 import type { Subject } from '../../lambda/auth/identity/subject.ts'
 import { routes } from '../../lambda/routes/index.ts'
 import { basic, openGuarded, PASSWORD } from '../support/auth.ts'
-import { type Answer, openRegistry, type Sent } from '../support/registry.ts'
+import { openRegistry, type RequestOptions, type TestResponse } from '../support/registry.ts'
 
 interface Operation {
   readonly operationId: string
@@ -127,11 +127,11 @@ async function tryEveryOperation(document: Document): Promise<Map<string, Set<nu
 
   /** @param path the template, then the target where it has parameters */
   async function call(
-    registry: { request(method: string, target: string, sent?: Sent): Promise<Answer> },
+    registry: { request(method: string, target: string, sent?: RequestOptions): Promise<TestResponse> },
     [method, path, target = path]: [method: string, path: string, target?: string],
     headers: Record<string, string> = {},
     body?: unknown,
-  ): Promise<Answer> {
+  ): Promise<TestResponse> {
     const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body)
     const answer = await registry.request(method, target, {
       headers,

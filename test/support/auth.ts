@@ -5,7 +5,7 @@ import type { Passwords } from '../../lambda/auth/identity/passwords.ts'
 import { Keyring } from '../../lambda/auth/tokens/keyring.ts'
 import { MemoryTable } from './memory-table.ts'
 import { cheapPasswords } from './passwords.ts'
-import { openRegistry, type Sent } from './registry.ts'
+import { openRegistry, type RequestOptions } from './registry.ts'
 
 export const PASSWORD = 'correct horse'
 export const ORIGIN = 'https://registry.example'
@@ -60,7 +60,7 @@ export async function openGuarded({
     return (json as { token?: string }).token ?? ''
   }
 
-  const as = (headers: Record<string, string>, method: string, target: string, sent: Sent = {}) =>
+  const as = (headers: Record<string, string>, method: string, target: string, sent: RequestOptions = {}) =>
     registry.request(method, target, { ...sent, headers: { ...sent.headers, ...headers } })
 
   return {

@@ -1,20 +1,20 @@
 import { expect } from 'vitest'
-import { bearer, type Guarded, openGuarded } from './auth.ts'
+import { bearer, openGuarded } from './auth.ts'
+import type { TestResponse } from './registry.ts'
 
 export const SERVICE = 'registry.example'
 
-/** What a token endpoint answers, as far as some client reads it. */
-interface Told {
+/** The fields of a token response that clients read. */
+interface TokenResponse {
   readonly token: string
   readonly access_token: string
   readonly expires_in: number
   readonly issued_at: string
   readonly refresh_token?: string
 }
-type Answer = Awaited<ReturnType<Guarded['request']>>
 
-/** The challenge of an answer, by its parameters. */
-export function challengeOf({ status, headers }: Answer): Record<string, string> {
+/** The parameters of the challenge in a 401 response. */
+export function challengeOf({ status, headers }: TestResponse): Record<string, string> {
   const text = headers['www-authenticate'] ?? ''
   expect([status, text.slice(0, 7)]).toEqual([401, 'Bearer '])
   return Object.fromEntries(
@@ -25,8 +25,8 @@ export function challengeOf({ status, headers }: Answer): Record<string, string>
 export type ClientFlow = Awaited<ReturnType<typeof openClientFlow>>
 
 /**
- * What clients say to the registry and its token service to push to `team/app` and to pull from there and from `base`, as the
- * user `ann` may. Anybody may pull from `public/**`.
+ * A registry with logins, and the requests by which clients get tokens and use them. The user `ann` may push to `team/**`
+ * and pull from `team/**` and `base`. Anonymous callers may pull from `public/**`.
  */
 export async function openClientFlow() {
   const guarded = await openGuarded()
@@ -41,23 +41,24 @@ export async function openClientFlow() {
   return {
     guarded,
 
-    /** A token as every client wants it, whichever of its members it reads. */
-    expectToken(answer: Answer): Told {
-      expect(answer.status, answer.text).toBe(200)
-      const told = answer.json as unknown as Told
-      expect(told.token).toBe(told.access_token)
-      // Docker, containers/image and regclient take less for 60.
-      expect(told.expires_in).toBeGreaterThanOrEqual(60)
-      // To regclient a token has expired that was given out in the future.
-      expect(Math.abs(Date.parse(told.issued_at) - guarded.now())).toBeLessThan(1000)
-      return told
+    /** Expects a response with a token that is valid for every client. */
+    expectToken({ status, text, json }: TestResponse): TokenResponse {
+      expect(status, text).toBe(200)
+      const token = json as unknown as TokenResponse
+      expect(token.token).toBe(token.access_token)
+      // Docker, containers/image and regclient replace a value below 60 by 60.
+      expect(token.expires_in).toBeGreaterThanOrEqual(60)
+      // regclient treats a token that was issued in the future as expired.
+      expect(Math.abs(Date.parse(token.issued_at) - guarded.now())).toBeLessThan(1000)
+      return token
     },
 
-    /** The parameters in the order in which they are sent, some of them perhaps several times. */
-    get: (headers: Record<string, string>, ...query: [string, string][]): Promise<Answer> =>
+    /** Requests a token with GET. The parameters are sent in the given order, and may be repeated. */
+    get: (headers: Record<string, string>, ...query: [string, string][]): Promise<TestResponse> =>
       guarded.as(headers, 'GET', `/token?${new URLSearchParams([...query, ['service', SERVICE]])}`),
 
-    post(fields: Record<string, string>): Promise<Answer> {
+    /** Requests a token with POST (OAuth 2). */
+    post(fields: Record<string, string>): Promise<TestResponse> {
       const headers = { 'content-type': 'application/x-www-form-urlencoded' }
       const body = new URLSearchParams({ service: SERVICE, ...fields }).toString()
       return guarded.request('POST', '/token', { headers, body })

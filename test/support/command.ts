@@ -6,7 +6,7 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Written to standard input. */
   readonly input?: string
-  /** The command is killed after this. Five minutes when absent. */
+  /** The command is killed after this time. Absent: after five minutes. */
   readonly timeoutMs?: number
 }
 
@@ -16,7 +16,7 @@ export interface CommandResult {
   readonly stderr: string
 }
 
-/** Runs a command to its end, whatever its exit code. */
+/** Runs a command until it exits, with any exit code. The exit code of a killed command is -1. */
 export async function attempt(
   command: string,
   args: readonly string[],
@@ -31,7 +31,7 @@ export async function attempt(
   })
   const stdout = collect(child.stdout)
   const stderr = collect(child.stderr)
-  // A command that reads no input may close it before we have written it.
+  // A command that does not read its input may close it before it is written completely.
   child.stdin.on('error', () => {})
   child.stdin.end(options.input ?? '')
   const [code] = (await once(child, 'close')) as [number | null]
@@ -39,8 +39,8 @@ export async function attempt(
 }
 
 /**
- * Runs a command and gives what it printed on standard output.
- * @throws {Error} with everything it printed, if its exit code is not 0
+ * Runs a command and returns its standard output.
+ * @throws {Error} with its complete output when the exit code is not 0
  */
 export async function run(
   command: string,
@@ -50,10 +50,10 @@ export async function run(
   const result = await attempt(command, args, options)
   if (result.code === 0) return result.stdout
   const line = [command, ...args].join(' ')
-  throw new Error(`${line}\nended with ${result.code}\n${result.stdout}${result.stderr}`)
+  throw new Error(`${line}\nexited with ${result.code}\n${result.stdout}${result.stderr}`)
 }
 
-/** A program that keeps running beside the tests. What it prints is kept for the message of a failing test. */
+/** A program that runs in the background of tests. Its output is kept for the messages of failing tests. */
 export class BackgroundProcess {
   readonly #child: ChildProcess
   readonly #exited: Promise<unknown>
@@ -89,7 +89,7 @@ export class BackgroundProcess {
     return this.#printed.map(({ text }) => text).join('')
   }
 
-  /** Sends the signal and waits for the end. The whole wait is bounded: what does not go is killed. */
+  /** Sends the signal and waits for the process to exit. After 30 seconds the process is killed. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     if (!this.running) return
     this.#child.kill(signal)
@@ -108,19 +108,19 @@ function collect(stream: NodeJS.ReadableStream | null): { text: string } {
 }
 
 /**
- * Asks again and again until the answer is neither `undefined` nor `false`.
- * @throws {Error} with what `describe` tells, after the time is up
+ * Calls `poll` every 20 ms until its result is not `undefined`, `null` or `false`, and returns that result.
+ * @throws {Error} with the message of `describe` after the timeout
  */
 export async function eventually<T>(
-  ask: () => T | Promise<T>,
+  poll: () => T | Promise<T>,
   describe: () => string,
   timeoutMs = 30_000,
 ): Promise<NonNullable<Exclude<T, false>>> {
   const deadline = Date.now() + timeoutMs
   for (;;) {
-    const answer = await ask()
-    if (answer !== undefined && answer !== null && answer !== false)
-      return answer as NonNullable<Exclude<T, false>>
+    const result = await poll()
+    if (result !== undefined && result !== null && result !== false)
+      return result as NonNullable<Exclude<T, false>>
     if (Date.now() > deadline) throw new Error(describe())
     await new Promise(resolve => setTimeout(resolve, 20))
   }

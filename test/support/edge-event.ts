@@ -1,4 +1,4 @@
-/** A request or an answer as HTTP has it and as CloudFront Functions see it, and the way between the two. */
+/** Converts HTTP requests and responses to the event structure of CloudFront Functions, and back. */
 
 interface EdgeValue {
   value: string
@@ -6,10 +6,10 @@ interface EdgeValue {
 }
 export type EdgeValues = Record<string, EdgeValue>
 
-/** What CloudFront hands to a function as `event.request`, and takes back from it. */
+/** `event.request` of CloudFront Functions, which a function receives and returns. */
 export interface EdgeRequest {
   method: string
-  /** The path alone, percent-encoded as it came. */
+  /** The path without the query, percent-encoded as the client sent it. */
   uri: string
   querystring: EdgeValues
   headers: EdgeValues
@@ -21,14 +21,14 @@ export interface EdgeResponse {
   statusDescription?: string
   headers: EdgeValues
   cookies?: EdgeValues
-  /** Absent: the origin's body, or none. */
+  /** Absent: the body of the origin, or no body. */
   body?: string | { encoding: 'text' | 'base64'; data: string }
 }
 
-/** Names and values in the order of the wire, as `rawHeaders` of node:http but in pairs. */
+/** Header names and values in the order in which they were sent, like `rawHeaders` of node:http but in pairs. */
 export type HeaderList = readonly (readonly [name: string, value: string])[]
 
-/** Never shown to a function, which must not add them either ("Restrictions on all edge functions"). */
+/** Headers that functions do not see and must not add ("Restrictions on all edge functions"). */
 export const DISALLOWED = new RegExp(
   `^(?:${[
     'connection',
@@ -60,21 +60,21 @@ export function toEdgeRequest(method: string, target: string, headers: HeaderLis
   }
 }
 
-/** What becomes of an origin's answer before a function sees it. */
+/** The headers of a message as a function sees them. */
 export function toEdgeHeaders(headers: HeaderList): EdgeValues {
-  const shown = headers
+  const visible = headers
     .map(([name, value]) => [name.toLowerCase(), value] as const)
     .filter(([name]) => !DISALLOWED.test(name))
-  return collapse(shown)
+  return collapse(visible)
 }
 
-/** The path and the query that go to the origin. */
+/** The path and the query that CloudFront sends to the origin. */
 export function targetOf({ uri, querystring }: EdgeRequest): string {
   const query = expand(querystring).map(([name, value]) => (value === '' ? name : `${name}=${value}`))
   return query.length > 0 ? `${uri}?${query.join('&')}` : uri
 }
 
-/** The headers as they go on: each value of its own line, cookies in one. */
+/** The headers that CloudFront forwards: one line for each value, and one line for all cookies. */
 export function headersOf({
   headers,
   cookies = {},
@@ -82,8 +82,8 @@ export function headersOf({
   headers: EdgeValues
   cookies?: EdgeValues
 }): HeaderList {
-  const jar = expand(cookies).map(([name, value]) => `${name}=${value}`)
-  return jar.length > 0 ? [...expand(headers), ['cookie', jar.join('; ')]] : expand(headers)
+  const all = expand(cookies).map(([name, value]) => `${name}=${value}`)
+  return all.length > 0 ? [...expand(headers), ['cookie', all.join('; ')]] : expand(headers)
 }
 
 export function bodyOf({ body }: EdgeResponse): Buffer | undefined {
@@ -93,7 +93,7 @@ export function bodyOf({ body }: EdgeResponse): Buffer | undefined {
     : Buffer.from(body.data, body.encoding === 'text' ? 'utf8' : 'base64')
 }
 
-/** Of what is there more than once, all values are in `multiValue` and the first in `value` too. */
+/** All values of a repeated name are in `multiValue`. The first one is also in `value`. */
 function collapse(pairs: HeaderList): EdgeValues {
   const values: EdgeValues = Object.create(null)
   for (const [name, value] of pairs) {

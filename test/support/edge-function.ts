@@ -3,12 +3,12 @@ import { isDeepStrictEqual } from 'node:util'
 import { DISALLOWED, type EdgeRequest, type EdgeResponse, type EdgeValues, targetOf } from './edge-event.ts'
 import { callHandler } from './edge-runtime.ts'
 
-/** The function did what CloudFront answers with 502, or what it was not made for. */
+/** A function returned a result for which CloudFront responds 502, or used a feature that CloudFront does not have. */
 export class EdgeViolation extends Error {
   override readonly name = 'EdgeViolation'
 }
 
-export interface EdgeSurroundings {
+export interface EdgeEnvironment {
   /** The items of the KeyValueStore. Absent: the function has no KeyValueStore. */
   readonly items?: Readonly<Record<string, string>> | undefined
   /** The ids of the distribution's origins. */
@@ -17,34 +17,34 @@ export interface EdgeSurroundings {
   readonly now?: number
 }
 
-/** What a viewer-request function decided: to answer by itself, or to send a request on. */
+/** The result of a viewer-request function: a response to the client, or a request to forward. */
 export type Decision =
   | { readonly response: EdgeResponse }
   | {
       readonly request: EdgeRequest
-      /** Absent: that of the behavior. */
+      /** The id of the selected origin. Absent: the origin of the cache behavior. */
       readonly origin?: string
     }
 
-/** "10 KB", read strictly. */
-const LARGEST_FILE = 10_000
-const LONGEST_TARGET = 8_191
+/** AWS documents "10 KB". This reads it as the smaller of its meanings, in bytes. */
+const MAX_FILE_SIZE = 10_000
+const MAX_TARGET_LENGTH = 8_191
 const READ_ONLY_IN_REQUEST = ['cdn-loop', 'content-length', 'host', 'transfer-encoding', 'via']
 const READ_ONLY_IN_RESPONSE = ['via', 'warning']
 
-/** A file of `infra/edge/`, run as CloudFront would run it, in a fresh context at each call. */
+/** Runs a file of `infra/edge/` as CloudFront does, in a new context for each call. */
 export class EdgeFunction {
   readonly #source: string
 
-  /** @throws {EdgeViolation} when the file is larger than CloudFront takes */
+  /** @throws {EdgeViolation} when the file is larger than CloudFront allows */
   constructor(path: string) {
     this.#source = readFileSync(path, 'utf8')
-    check(Buffer.byteLength(this.#source) <= LARGEST_FILE, `${path} is too large`)
+    check(Buffer.byteLength(this.#source) <= MAX_FILE_SIZE, `${path} is too large`)
   }
 
-  /** @throws {EdgeViolation} for a decision that CloudFront would not carry out */
-  async viewerRequest(request: EdgeRequest, surroundings: EdgeSurroundings = {}): Promise<Decision> {
-    const { items, origins = ['api', 'bucket', 'relay'], now = Date.now() } = surroundings
+  /** @throws {EdgeViolation} when the result is invalid for CloudFront */
+  async viewerRequest(request: EdgeRequest, environment: EdgeEnvironment = {}): Promise<Decision> {
+    const { items, origins = ['api', 'bucket', 'relay'], now = Date.now() } = environment
     let origin: string | undefined
     const cloudfront = {
       kvs: () => keyValueStore(items),
@@ -64,19 +64,20 @@ export class EdgeFunction {
   }
 
   /**
-   * @param request of the viewer, or as the viewer-request function left it: which of them CloudFront shows is not established
-   * @throws {EdgeViolation} for an answer that CloudFront would not give
+   * @param request the viewer's request, or the result of the viewer-request function: it is not established which of the
+   * two CloudFront passes
+   * @throws {EdgeViolation} when the result is invalid for CloudFront
    */
   async viewerResponse(
     request: EdgeRequest,
     response: EdgeResponse,
-    { items, now = Date.now() }: EdgeSurroundings = {},
+    { items, now = Date.now() }: EdgeEnvironment = {},
   ): Promise<EdgeResponse> {
-    check(response.statusCode < 400, 'CloudFront runs no function for an answer of 400 or above')
+    check(response.statusCode < 400, 'CloudFront runs no function for a response with status 400 or above')
     const event = { ...envelope('viewer-response'), request, response }
     const cloudfront = { kvs: () => keyValueStore(items) }
     const result = await callHandler(this.#source, event, { cloudfront, now })
-    check(isResponse(result), 'no response came back')
+    check(isResponse(result), 'the function did not return a response')
     checkResponse(result, response.headers)
     return result
   }
@@ -92,7 +93,7 @@ function envelope(eventType: string) {
   return { version: '1.0', context, viewer: { ip: '198.51.100.11' } }
 }
 
-function keyValueStore(items: EdgeSurroundings['items']) {
+function keyValueStore(items: EdgeEnvironment['items']) {
   if (!items) throw new Error('no KeyValueStore is associated with the function')
   return {
     async get(key: string, { format = 'string' } = {}) {
@@ -107,25 +108,28 @@ function keyValueStore(items: EdgeSurroundings['items']) {
 function checkRequest(result: EdgeRequest, { method, headers }: EdgeRequest) {
   check(result.method === method, 'the method cannot be changed')
   check(result.uri.startsWith('/'), `the uri ${result.uri} does not begin with a slash`)
-  check(targetOf(result).length <= LONGEST_TARGET, 'the uri and the query are too long')
+  check(targetOf(result).length <= MAX_TARGET_LENGTH, 'the uri and the query are too long')
   checkHeaders(result.headers, headers, READ_ONLY_IN_REQUEST)
 }
 
 function checkResponse({ statusCode, headers, body }: EdgeResponse, before: EdgeValues) {
-  check(Number.isInteger(statusCode) && statusCode >= 200 && statusCode < 600, `no status: ${statusCode}`)
+  check(
+    Number.isInteger(statusCode) && statusCode >= 200 && statusCode < 600,
+    `invalid status: ${statusCode}`,
+  )
   checkHeaders(headers, before, READ_ONLY_IN_RESPONSE)
   if (typeof body === 'object')
-    check(typeof body.data === 'string' && ['text', 'base64'].includes(body.encoding), 'no body')
+    check(typeof body.data === 'string' && ['text', 'base64'].includes(body.encoding), 'invalid body')
 }
 
 function checkHeaders(after: EdgeValues, before: EdgeValues, readOnly: readonly string[]) {
   for (const name of readOnly)
     check(isDeepStrictEqual(plain(after[name]), plain(before[name])), `${name} is read-only`)
   for (const [name, { value, multiValue = [] }] of Object.entries(after)) {
-    check(/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name), `${name} is not the name of a header in lower case`)
+    check(/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name), `${name} is not a header name in lower case`)
     check(!DISALLOWED.test(name), `${name} is disallowed`)
     for (const text of [value, ...multiValue.map(one => one.value)])
-      check(typeof text === 'string' && !/[\r\n\0]/.test(text), `${name} has a value that is none`)
+      check(typeof text === 'string' && !/[\r\n\0]/.test(text), `${name} has an invalid value`)
   }
 }
 
@@ -135,6 +139,6 @@ function isResponse(result: unknown): result is EdgeResponse {
   return typeof result === 'object' && result !== null && 'statusCode' in result
 }
 
-function check(holds: boolean, otherwise: string): asserts holds {
-  if (!holds) throw new EdgeViolation(otherwise)
+function check(condition: boolean, violation: string): asserts condition {
+  if (!condition) throw new EdgeViolation(violation)
 }

@@ -4,8 +4,8 @@ import { createContext, runInContext, Script } from 'node:vm'
 const words = (text: string) => text.trim().split(/\s+/)
 
 /**
- * What CloudFront Functions offer in runtime 2.0 ("JavaScript runtime 2.0 features for CloudFront Functions"), no more:
- * a function that leans on what only Node has fails here as it would there.
+ * The features of CloudFront Functions runtime 2.0 ("JavaScript runtime 2.0 features for CloudFront Functions"). Other
+ * features of Node are removed, so a function that uses them fails here as it would in CloudFront.
  */
 const METHODS: Record<string, readonly string[]> = {
   Object: words(`
@@ -28,7 +28,7 @@ const METHODS: Record<string, readonly string[]> = {
   'Function.prototype': ['apply', 'bind', 'call'],
   'RegExp.prototype': words('global ignoreCase multiline source sticky flags exec test'),
 }
-/** Of every object, whatever its list says. */
+/** Properties that no object loses. */
 const ALWAYS = ['constructor', 'length', 'name', 'prototype', 'toString', 'valueOf']
 const GLOBALS = words(`
     Object String Number Boolean Array Function RegExp Math Date JSON Promise Symbol DataView
@@ -38,11 +38,11 @@ const GLOBALS = words(`
     isNaN parseFloat parseInt NaN Infinity undefined Buffer TextDecoder TextEncoder atob btoa
     console`)
 
-/** Runs inside the context, before the function. All its names are gone afterwards. */
+/** Removes the other features. It runs inside the context before the function, and leaves no names of its own there. */
 const STRIP = `(({ METHODS, ALWAYS, GLOBALS, now }) => {
   const RealDate = Date
   globalThis.Date = class extends RealDate {
-    constructor(...given) { given.length > 0 ? super(...given) : super(now) }
+    constructor(...args) { args.length > 0 ? super(...args) : super(now) }
     static now() { return now }
   }
   for (const [path, kept] of Object.entries(METHODS)) {
@@ -87,14 +87,14 @@ const crypto = {
   createHmac: (name: string, key: string | Uint8Array) => hasher(createHmac(algorithm(name), key)),
 }
 
-/** The only statements of a function file that the VM cannot read as a script. */
+/** Import statements, which are valid in a function file and not in a script of `node:vm`. */
 const IMPORT = /^import (\w+) from '(\w+)'$/gm
 
 /**
- * Runs a function file in a context of its own and calls its `handler`. Events and results cross as JSON, so nothing of
- * this process hangs on to what the function sees.
- * @param cloudfront what the file gets as the module `cloudfront`
- * @param now what the function's clock says while it runs, in milliseconds since 1970
+ * Runs a function file in a new context and calls its `handler`. Events and results pass as JSON, so that the function
+ * shares no objects with this process.
+ * @param cloudfront the module `cloudfront` of the function
+ * @param now the time of the function's clock, in milliseconds since 1970
  */
 export async function callHandler(
   source: string,

@@ -1,6 +1,6 @@
 import { type ErrorCode, RegistryError } from '../../lambda/protocol/errors.ts'
 
-/** The registry error that `action` throws. Any other error is passed on, so it fails the test. */
+/** The registry error that `action` throws. Any other error is rethrown, so it fails the test. */
 export function errorOf(action: () => unknown): RegistryError | undefined {
   try {
     action()

@@ -18,15 +18,15 @@ import { GRACE, UPLOAD_LIFE } from './registry.ts'
 import { expectNoSecrets } from './secrets-in-logs.ts'
 
 interface FolderServerOptions {
-  /** Whether everyone may do everything. */
+  /** Whether every client has full access. */
   readonly open?: boolean
   readonly awsAccounts?: readonly string[]
   readonly stsEndpoint?: string
-  /** As in the file of `--issuers`. */
+  /** In the format of the `--issuers` file. */
   readonly issuers?: unknown
 }
 
-/** The server on a data folder in this process, so that it verifies passwords of a low cost. */
+/** The registry on a data folder, served by this process with password hashes of a low cost. */
 export class FolderServer implements AsyncDisposable {
   readonly host: string
   readonly #stop: () => Promise<void>
@@ -52,20 +52,20 @@ export class FolderServer implements AsyncDisposable {
       origin: `http://${host}`,
       auth: open ? undefined : createAuth(parts),
     })
-    let lines = ''
+    let logged = ''
     const write = (piece: Buffer, _: unknown, done: () => void) => {
-      lines += piece
+      logged += piece
       done()
     }
-    const door = createHttpServer({ app, log: new Log(new Writable({ write }), 'json') })
-    door.server.listen(Number(host.split(':')[1]), '127.0.0.1')
-    await once(door.server, 'listening')
+    const http = createHttpServer({ app, log: new Log(new Writable({ write }), 'json') })
+    http.server.listen(Number(host.split(':')[1]), '127.0.0.1')
+    await once(http.server, 'listening')
     const stop = async () => {
-      door.closeAll()
-      door.server.close()
-      await door.settled()
+      http.closeAll()
+      http.server.close()
+      await http.settled()
       await table.close()
-      expectNoSecrets(lines)
+      expectNoSecrets(logged)
     }
     return new FolderServer(host, stop)
   }
@@ -79,7 +79,7 @@ export class FolderServer implements AsyncDisposable {
     return `http://${this.host}`
   }
 
-  /** @throws {Error} when its log holds a secret */
+  /** @throws {Error} when the log contains a secret */
   stop(): Promise<void> {
     return this.#stop()
   }

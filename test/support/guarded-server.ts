@@ -16,25 +16,26 @@ import { cheapPasswords } from './passwords.ts'
 import { GRACE, UPLOAD_LIFE } from './registry.ts'
 import { expectNoSecrets } from './secrets-in-logs.ts'
 
-/** A request that was answered, as the route table and the status tell it: `PUT /v2/<name>/manifests/<reference> 201`. */
-type Served = string
-
-/** The registry with logins behind a real socket, in this process, so that a test can let time pass under a real client. */
+/** A registry with logins on a socket in this process, so that a test can advance its clock while a real client uses it. */
 export class GuardedServer implements AsyncDisposable {
-  /** Called when the app has an answer, before the client gets it. It is given how many requests came before in {@link served}. */
+  /**
+   * Called when the app has a response, before the client gets it.
+   * @param before number of requests before this one in {@link served}
+   */
   between: (before: number) => void | Promise<void> = () => {}
-  readonly served: Served[] = []
+  /** Each request with its route and status, such as `PUT /v2/<name>/manifests/<reference> 201`. */
+  readonly served: string[] = []
   readonly auth: Auth
-  /** Milliseconds by which its clock is ahead of the client's. */
+  /** Milliseconds by which the server's clock is ahead of the client's. */
   #ahead = 0
   #log = ''
-  readonly #door: HttpServer
+  readonly #http: HttpServer
 
-  /** @param tokensLeft for how many milliseconds a token works that it gives out, and says that it does; absent: an hour */
+  /** @param tokensLeft remaining lifetime of each token when it is issued, in milliseconds; an hour when absent */
   static async start({ tokensLeft = TOKEN_LIFETIME * 1000 } = {}): Promise<GuardedServer> {
     const server = new GuardedServer(tokensLeft)
-    server.#door.server.listen(0, '127.0.0.1')
-    await once(server.#door.server, 'listening')
+    server.#http.server.listen(0, '127.0.0.1')
+    await once(server.#http.server, 'listening')
     return server
   }
 
@@ -43,7 +44,7 @@ export class GuardedServer implements AsyncDisposable {
     const clock = () => Date.now() + this.#ahead
     const keyring = new Keyring([newKey()])
     const parts = { table, keyring: () => keyring, passwords: cheapPasswords }
-    // A token that was given out so long ago has no more than that left, for us and for every client that reads `issued_at`.
+    // Backdated tokens expire early, both for the registry and for clients that read `issued_at`.
     const issuing = createAuth({ ...parts, clock: () => clock() - (TOKEN_LIFETIME * 1000 - tokensLeft) })
     this.auth = { ...createAuth({ ...parts, clock }), tokens: issuing.tokens }
     const deps = { table, store: new MemoryBlobs(), clock, newId: randomUUID }
@@ -55,24 +56,27 @@ export class GuardedServer implements AsyncDisposable {
       this.#log += piece
       done()
     }
-    this.#door = createHttpServer({ app: this.#watched(app), log: new Log(new Writable({ write }), 'json') })
+    this.#http = createHttpServer({
+      app: this.#recording(app),
+      log: new Log(new Writable({ write }), 'json'),
+    })
   }
 
-  /** Docker and others speak http to 127.0.0.1 unasked. */
+  /** Host and port. Docker and other clients use HTTP for 127.0.0.1 by default. */
   get host(): string {
-    return `127.0.0.1:${(this.#door.server.address() as AddressInfo).port}`
+    return `127.0.0.1:${(this.#http.server.address() as AddressInfo).port}`
   }
 
-  /** Lets time pass here, and not for clients. */
+  /** Advances the clock of the server, not that of its clients. */
   async wait(milliseconds: number): Promise<void> {
     this.#ahead += milliseconds
   }
 
-  /** @throws {Error} when its log holds a secret */
+  /** @throws {Error} when the log contains a secret */
   async stop(): Promise<void> {
-    this.#door.closeAll()
-    this.#door.server.close()
-    await this.#door.settled()
+    this.#http.closeAll()
+    this.#http.server.close()
+    await this.#http.settled()
     expectNoSecrets(this.#log)
   }
 
@@ -80,11 +84,11 @@ export class GuardedServer implements AsyncDisposable {
     return this.stop()
   }
 
-  #watched(app: App): App {
+  #recording(app: App): App {
     return async request => {
       const exchange = await app(request)
       const { route = request.path, response } = exchange
-      const before = this.served.push(`${request.method} ${route} ${response?.status ?? 'gone'}`) - 1
+      const before = this.served.push(`${request.method} ${route} ${response?.status ?? 'no response'}`) - 1
       await this.between(before)
       return exchange
     }

@@ -8,7 +8,7 @@ export const CONFIG = 'application/vnd.oci.image.config.v1+json'
 export const LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip'
 export const EMPTY = 'application/vnd.oci.empty.v1+json'
 
-/** Bytes with the descriptor that names them. */
+/** The bytes of a blob or manifest, with the fields of its descriptor. */
 export interface Content {
   readonly mediaType: string
   readonly digest: string
@@ -16,13 +16,14 @@ export interface Content {
   readonly bytes: Buffer<ArrayBuffer>
 }
 
-/** A manifest with everything under it: what to push first, in order, and then the manifest itself. */
+/** A manifest with its blobs and child images, which must be pushed before it. */
 export interface Image {
   readonly manifest: Content
   readonly blobs: readonly Content[]
   readonly children: readonly Image[]
 }
 
+/** Content from bytes, or from a value that is serialized as JSON. */
 export function content(mediaType: string, value: unknown): Content {
   const bytes = Buffer.isBuffer(value) ? (value as Buffer<ArrayBuffer>) : Buffer.from(JSON.stringify(value))
   return { mediaType, digest: digestOf(bytes), size: bytes.length, bytes }
@@ -35,7 +36,7 @@ export function descriptor({ mediaType, digest, size }: Content) {
 interface ImageOptions {
   readonly architecture?: string
   readonly layers?: number
-  /** Random bytes in the one file of each layer. */
+  /** Size of the file in each layer, in random bytes. */
   readonly layerSize?: number
 }
 
@@ -64,7 +65,7 @@ export function image(
   return { manifest, blobs: [config, ...blobs], children: [] }
 }
 
-/** One image per architecture under an index. */
+/** An index with one image per architecture. */
 export function multiArchitecture(seed: string, architectures = ['amd64', 'arm64']): Image {
   const children = architectures.map(architecture => image(`${seed}-${architecture}`, { architecture }))
   const manifest = content(INDEX, {
@@ -78,7 +79,7 @@ export function multiArchitecture(seed: string, architectures = ['amd64', 'arm64
   return { manifest, blobs: [], children }
 }
 
-/** An artifact: any bytes, with an empty config, perhaps said of another manifest. */
+/** An artifact with one layer and an empty config. @param subject the manifest that the artifact refers to */
 export function artifact(artifactType: string, bytes: string, subject?: Content): Image {
   const config = content(EMPTY, {})
   const layer = content(artifactType, Buffer.from(bytes))
@@ -93,7 +94,7 @@ export function artifact(artifactType: string, bytes: string, subject?: Content)
   return { manifest, blobs: [config, layer], children: [] }
 }
 
-/** Every blob and manifest of an image, in the order in which a registry takes them. The image's own manifest is last. */
+/** All blobs and manifests of an image, in the order in which they must be pushed. The image's own manifest is last. */
 export function* contents({ manifest, blobs, children }: Image): Generator<Content> {
   for (const child of children) yield* contents(child)
   yield* blobs

@@ -1,7 +1,7 @@
-import { type Answer, digestAt, type Sent, send } from './http-client.ts'
+import { digestAt, type ReceivedResponse, type SendOptions, send } from './http-client.ts'
 import { type Content, contents, type Image } from './images.ts'
 
-/** A small client of the distribution-spec for tests that steer every request themselves. */
+/** A small client of the distribution spec, for tests that control each request. */
 export class RegistryClient {
   readonly #origin: string
   readonly repository: string
@@ -11,23 +11,22 @@ export class RegistryClient {
     this.repository = repository
   }
 
-  /** The address of an end-point of the repository, such as `blobs/sha256:…`. */
+  /** The URL of an endpoint of the repository. @param path such as `blobs/sha256:…` */
   url(path: string): string {
     return `${this.#origin}/v2/${this.repository}/${path}`
   }
 
-  /** Opens an upload session. Gives its address. */
+  /** Begins an upload session. Returns its URL. */
   async openUpload(): Promise<string> {
-    const answer = await this.#expect(202, this.url('blobs/uploads/'), { method: 'POST' })
-    return this.#location(answer)
+    return this.#location(await this.#expect(202, this.url('blobs/uploads/'), { method: 'POST' }))
   }
 
-  /** Appends to an upload. Gives the address for what comes next. */
-  async append(upload: string, body: NonNullable<Sent['body']>): Promise<string> {
+  /** Appends to an upload session. Returns the URL for the next request. */
+  async append(upload: string, body: NonNullable<SendOptions['body']>): Promise<string> {
     return this.#location(await this.#expect(202, upload, { method: 'PATCH', body }))
   }
 
-  /** How many bytes of an upload the registry holds. */
+  /** The number of bytes that an upload session has received. */
   async offset(upload: string): Promise<number> {
     const { headers } = await this.#expect(204, upload)
     const last = Number(/^0-(\d+)$/.exec(headers.range ?? '')?.[1])
@@ -40,7 +39,7 @@ export class RegistryClient {
     await this.#expect(201, url.href, { method: 'PUT', body: body ?? Buffer.alloc(0) })
   }
 
-  /** POST, then one PUT with everything. */
+  /** Pushes a blob by a POST and one PUT. */
   async pushBlob({ digest, bytes }: Content): Promise<void> {
     await this.closeUpload(await this.openUpload(), digest, bytes)
   }
@@ -61,33 +60,33 @@ export class RegistryClient {
     return (await this.#expect(200, url, { headers: { accept: mediaType } })).bytes
   }
 
-  /** The digest of the bytes that the registry gives for a blob. */
+  /** Pulls a blob and computes the digest of its bytes. */
   digestOfBlob(digest: string): Promise<string> {
     return digestAt(this.url(`blobs/${digest}`), digest.startsWith('sha512:') ? 'sha512' : 'sha256')
   }
 
-  /** Digests of an image's contents that the registry does not give back byte for byte. */
+  /** The digests of those blobs and manifests of an image whose bytes the registry does not return unchanged. */
   async missing(image: Image): Promise<string[]> {
-    const lost: string[] = []
+    const missing: string[] = []
     const manifests = new Set([image, ...image.children].map(({ manifest }) => manifest))
     for (const part of contents(image)) {
-      const found = manifests.has(part)
+      const intact = manifests.has(part)
         ? part.bytes.equals(await this.pullManifest(part.digest, part.mediaType))
         : (await this.digestOfBlob(part.digest)) === part.digest
-      if (!found) lost.push(part.digest)
+      if (!intact) missing.push(part.digest)
     }
-    return lost
+    return missing
   }
 
-  async #expect(status: number, url: string, sent: Sent = {}): Promise<Answer> {
-    const answer = await send(url, sent)
-    if (answer.status === status) return answer
+  async #expect(status: number, url: string, options: SendOptions = {}): Promise<ReceivedResponse> {
+    const response = await send(url, options)
+    if (response.status === status) return response
     throw new Error(
-      `${sent.method ?? 'GET'} ${url} answered ${answer.status}, not ${status}:\n${answer.bytes}`,
+      `${options.method ?? 'GET'} ${url} returned ${response.status}, not ${status}:\n${response.bytes}`,
     )
   }
 
-  #location({ headers }: Answer): string {
+  #location({ headers }: ReceivedResponse): string {
     return new URL(headers.location ?? '', this.#origin).href
   }
 }

@@ -13,9 +13,9 @@ import type { Table } from '../../lambda/store/table.ts'
 import { type Descriptor, digest, imageOf, typeOf } from './content.ts'
 import { MemoryBlobs } from './memory-blobs.ts'
 import { MemoryTable } from './memory-table.ts'
-import { expectKept } from './secrets-in-logs.ts'
+import { expectNoSecretsLogged } from './secrets-in-logs.ts'
 
-/** Whatever JSON the registry answers with. */
+/** The fields of all JSON documents that the registry sends. */
 interface Document {
   readonly errors?: readonly { code: string; message: string; detail?: Readonly<Record<string, unknown>> }[]
   readonly repositories?: readonly string[]
@@ -26,22 +26,22 @@ interface Document {
   readonly manifests?: readonly Descriptor[]
 }
 
-export interface Answer {
+export interface TestResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly bytes: Buffer
   readonly text: string
-  /** The body, parsed; an empty document where it is none. */
+  /** The parsed body. `{}` when the body is not JSON. */
   readonly json: Document
-  /** The code of the error document, and its detail. */
+  /** Code and detail of the error document. `undefined` when the response is not an error. */
   readonly code: string | undefined
   readonly detail: Readonly<Record<string, unknown>> | undefined
   readonly exchange: HandledRequest
 }
 
-export interface Sent {
+export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>
-  /** Bytes go out with their length, pieces without. */
+  /** A string or bytes are sent with a Content-Length, an iterable without. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>
 }
 
@@ -58,18 +58,23 @@ interface Parts {
   readonly sparse?: readonly string[]
   /** Replaces the timer of the registry. */
   readonly pause?: (milliseconds: number) => Promise<void>
-  /** By which the door says that clients know it. */
+  /** The origin that an adapter derives from the request. */
   readonly clientOrigin?: string
-  /** Wraps the app, as a server does. */
+  /** Wraps the app, as an adapter may do. */
   readonly around?: (app: App) => App
 }
 
+/** The grace period, in milliseconds. */
 export const GRACE = 24 * 60 * 60 * 1000
+/** The lifetime of an upload session, in milliseconds. */
 export const UPLOAD_LIFE = 24 * 60 * 60 * 1000
 
 export type TestRegistry = ReturnType<typeof openRegistry>
 
-/** A registry in memory, and a client in front of its door that holds every answer against the laws of all answers. */
+/**
+ * Opens a registry in memory, with a client that calls its app without a socket. The client checks the rules that every
+ * response must follow, and that no log record contains a secret.
+ */
 export function openRegistry({
   table = new MemoryTable(),
   store = new MemoryBlobs(),
@@ -109,57 +114,63 @@ export function openRegistry({
   })
   const app = around(inner)
 
-  /** What the door would hand to the app for this request. Of the answer every door writes a line, which holds no secret. */
+  /** Calls the app as an adapter does, and checks that the log records of the request contain no secrets. */
   async function exchange(
     method: string,
     target: string,
-    { headers = {}, body = '' }: Sent = {},
+    { headers = {}, body = '' }: RequestOptions = {},
   ): Promise<HandledRequest> {
     const [path = '', ...query] = target.split('?')
-    const whole = typeof body === 'string' || body instanceof Uint8Array
-    const length: Record<string, string> = whole
+    const hasLength = typeof body === 'string' || body instanceof Uint8Array
+    const length: Record<string, string> = hasLength
       ? { 'content-length': String(Buffer.byteLength(body)) }
       : { 'transfer-encoding': 'chunked' }
-    const done = await app({
+    const handled = await app({
       method,
       path: decodeURIComponent(path),
       query: new URLSearchParams(query.join('?')),
       headers: { ...length, ...headers },
       ...(clientOrigin && { origin: { url: clientOrigin, isConfigured: false } }),
       remote: '192.0.2.1',
-      body: whole ? pieces(body) : body,
+      body: hasLength ? pieces(body) : body,
     })
-    expectKept({ method, target, headers, body }, done)
-    return done
+    expectNoSecretsLogged({ method, target, headers, body }, handled)
+    return handled
   }
 
-  async function request(method: string, target: string, sent?: Sent): Promise<Answer> {
-    const done = await exchange(method, target, sent)
-    if (!done.response) throw new Error(`${method} ${target} was not answered`)
-    const bytes = await bodyOf(done.response)
-    expectLawful(method, done.response, bytes)
+  async function request(method: string, target: string, options?: RequestOptions): Promise<TestResponse> {
+    const handled = await exchange(method, target, options)
+    if (!handled.response) throw new Error(`${method} ${target} got no response`)
+    const bytes = await bodyOf(handled.response)
+    expectValidResponse(method, handled.response, bytes)
     const text = bytes.toString()
-    const isJson = /json$/.test(done.response.headers['content-type'] ?? '') && bytes.length > 0
+    const isJson = /json$/.test(handled.response.headers['content-type'] ?? '') && bytes.length > 0
     const json: Document = isJson ? JSON.parse(text) : {}
     const { code, detail } = json.errors?.[0] ?? {}
-    return { ...done.response, bytes, text, json, code, detail, exchange: done }
+    return { ...handled.response, bytes, text, json, code, detail, exchange: handled }
   }
 
-  async function expectStatus(status: number, method: string, target: string, sent?: Sent): Promise<Answer> {
-    const answer = await request(method, target, sent)
-    expect(answer.status, `${method} ${target}: ${answer.text.slice(0, 300)}`).toBe(status)
-    return answer
+  async function expectStatus(
+    status: number,
+    method: string,
+    target: string,
+    options?: RequestOptions,
+  ): Promise<TestResponse> {
+    const response = await request(method, target, options)
+    expect(response.status, `${method} ${target}: ${response.text.slice(0, 300)}`).toBe(status)
+    return response
   }
 
   const get = (target: string, headers: Record<string, string> = {}) => request('GET', target, { headers })
   const head = (target: string, headers: Record<string, string> = {}) => request('HEAD', target, { headers })
 
-  /** Where the upload goes on. */
+  /** Begins an upload session. Returns its URL. */
   async function beginUpload(name: string, query = ''): Promise<string> {
-    const answer = await expectStatus(202, 'POST', `/v2/${name}/blobs/uploads/${query}`)
-    return answer.headers.location ?? ''
+    const { headers } = await expectStatus(202, 'POST', `/v2/${name}/blobs/uploads/${query}`)
+    return headers.location ?? ''
   }
 
+  /** Returns the digest of the blob. */
   async function pushBlob(name: string, content: string | Uint8Array, algorithm: Algorithm = 'sha256') {
     const named = digest(content, algorithm)
     await expectStatus(201, 'POST', `/v2/${name}/blobs/uploads/?digest=${named}`, { body: content })
@@ -171,31 +182,31 @@ export function openRegistry({
     return request('PUT', `/v2/${name}/manifests/${reference}`, { body, headers })
   }
 
-  /** {@link putManifest}, and it must succeed. */
+  /** Expects {@link putManifest} to succeed. Returns the digest of the manifest. */
   async function pushManifest(name: string, reference: string, body: string | Uint8Array, type?: string) {
-    const answer = await putManifest(name, reference, body, type)
-    expect(answer.status, answer.text).toBe(201)
+    const response = await putManifest(name, reference, body, type)
+    expect(response.status, response.text).toBe(201)
     return digest(body)
   }
 
-  /** A whole image: config, layers, manifest. */
+  /** Pushes a complete image: config, layers and manifest. */
   async function pushImage(name: string, reference: string, layers: readonly string[] = ['layer']) {
     for (const blob of new Set(['{}', ...layers])) await pushBlob(name, blob)
     const document = imageOf(layers)
     return { document, digest: await pushManifest(name, reference, document) }
   }
 
-  /** Goes from page to page until there is no next. */
-  async function* pages(target: string): AsyncGenerator<Answer> {
-    const seen = new Set<string>()
+  /** Follows the `Link` headers of a list from its first page to its last. */
+  async function* pages(target: string): AsyncGenerator<TestResponse> {
+    const visited = new Set<string>()
     for (let next: string | undefined = target; next; ) {
-      if (seen.has(next)) throw new Error(`the pages go in a circle: ${next}`)
-      seen.add(next)
-      const page: Answer = await expectStatus(200, 'GET', next)
+      if (visited.has(next)) throw new Error(`the Link headers form a cycle: ${next}`)
+      visited.add(next)
+      const page: TestResponse = await expectStatus(200, 'GET', next)
       yield page
       const { link } = page.headers
       next = link && /^<([^<>]+)>; rel="next"$/.exec(link)?.[1]?.replace(origin, '')
-      if (link && !next) throw new Error(`a Link that nobody can follow: ${link}`)
+      if (link && !next) throw new Error(`malformed Link header: ${link}`)
     }
   }
 
@@ -216,15 +227,15 @@ export function openRegistry({
     pushImage,
     pages,
     now: () => now,
-    /** Lets time pass. */
+    /** Advances the clock of the registry. */
     wait(milliseconds: number) {
       now += milliseconds
     },
   }
 }
 
-/** What must hold of every answer, whatever was asked. */
-function expectLawful(method: string, { status, headers, body }: HttpResponse, bytes: Buffer): void {
+/** Checks the rules that every response must follow. */
+function expectValidResponse(method: string, { status, headers, body }: HttpResponse, bytes: Buffer): void {
   expect(status).toBeGreaterThanOrEqual(200)
   expect(headers['docker-distribution-api-version']).toBe('registry/2.0')
   for (const [name, value] of Object.entries(headers)) {
@@ -251,7 +262,7 @@ async function bodyOf({ body = new Uint8Array() }: HttpResponse): Promise<Buffer
   return Buffer.concat(all)
 }
 
-/** Content in two pieces, as a socket might bring it. */
+/** Splits content into two pieces, as it may arrive on a socket. */
 async function* pieces(content: string | Uint8Array): AsyncGenerator<Uint8Array> {
   const bytes = Buffer.from(content)
   const middle = bytes.length >> 1
@@ -259,7 +270,7 @@ async function* pieces(content: string | Uint8Array): AsyncGenerator<Uint8Array>
   if (bytes.length > middle) yield bytes.subarray(middle)
 }
 
-/** Content of which nobody knows the length beforehand. */
+/** A body that is sent without a Content-Length. */
 export async function* streamed(...parts: readonly (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
   for (const part of parts) yield Buffer.from(part)
 }

@@ -3,17 +3,17 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe } from 'vitest'
 
-/** Where `.ci/run` builds the clients that come as Go modules. */
-const BUILT = fileURLToPath(new URL('../../.ci/tools/bin', import.meta.url))
-/** Debian keeps daemons in folders that a user's PATH does not name. */
-const PLACES = [BUILT, ...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
+/** `.ci/run` builds clients that are Go modules in this folder. */
+const TOOLS = fileURLToPath(new URL('../../.ci/tools/bin', import.meta.url))
+/** Debian installs daemons in the last two folders, which are not in the PATH of a user. */
+const FOLDERS = [TOOLS, ...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
 
-/** The path of a program, or undefined where it is not installed. */
+/** The path of a program. `undefined` when the program is not installed. */
 export function findTool(name: string): string | undefined {
-  return PLACES.map(place => join(place, name)).find(executable)
+  return FOLDERS.map(folder => join(folder, name)).find(isExecutable)
 }
 
-function executable(path: string): boolean {
+function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
     return statSync(path).isFile()
@@ -22,14 +22,14 @@ function executable(path: string): boolean {
   }
 }
 
-/** What a group of tests needs that this machine may lack. */
+/** Requirements of a group of tests that a machine may not meet. */
 export interface Requirements {
   readonly tools?: readonly string[]
   readonly root?: boolean
   readonly linux?: boolean
 }
 
-/** A `describe` that skips where something is missing, and says in its name what it is. */
+/** A `describe` that is skipped when a requirement is not met. The name of the skipped group lists what is missing. */
 export function describeWith(needs: Requirements, name: string, body: () => void): void {
   const missing = (needs.tools ?? []).filter(tool => findTool(tool) === undefined)
   if (needs.root && process.getuid?.() !== 0) missing.push('root')

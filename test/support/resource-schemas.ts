@@ -1,6 +1,6 @@
 import { loadAwsServiceSpecSync } from '@aws-cdk/aws-service-spec'
 
-/** Of CloudFormation. */
+/** A CloudFormation template. */
 export interface Template {
   readonly Resources: Record<string, TemplateResource>
   readonly Outputs?: Record<string, { Value: unknown; Description?: string }>
@@ -21,9 +21,10 @@ type Type = Properties[string]['type']
 let database: Database | undefined
 
 /**
- * What is wrong with a template by AWS's own resource schemas, one line for each mistake: unknown types and properties, missing
- * ones, values of another kind, and words that are not among those allowed. What is only known on deployment (`Ref` and
- * `Fn::…`) fits everywhere. Custom resources have no schema.
+ * Checks a template against the resource schemas of AWS. Returns one line for each unknown resource type, unknown or
+ * missing property, value of the wrong type, and value that is not allowed. Intrinsic functions (`Ref` and `Fn::…`) are
+ * valid everywhere, because their values are known only on deployment. Custom resources are not checked: they have no
+ * schema.
  */
 export function schemaMistakes({ Resources }: Template): string[] {
   database ??= loadAwsServiceSpecSync()
@@ -50,7 +51,7 @@ function objectMistakes(db: Database, value: object, properties: Properties, pat
   return [...missing, ...wrong]
 }
 
-/** None if one of the types fits; else what the first one has to say, which is the newest. */
+/** Returns no mistakes when the value has one of the types. Otherwise returns those for the first type, the newest. */
 function oneOfMistakes(db: Database, value: unknown, types: readonly Type[], path: string): string[] {
   const all = types.map(type => valueMistakes(db, value, type, path))
   return all.some(mistakes => mistakes.length === 0) ? [] : (all[0] ?? [])

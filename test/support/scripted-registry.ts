@@ -8,8 +8,9 @@ interface ScriptedResponse {
   readonly json?: unknown
 }
 
-/** A registry over HTTP that sends the given responses in turn and notes the requests. */
+/** An HTTP server that sends the given responses in order and records the requests. It sends 500 afterwards. */
 export class ScriptedRegistry implements AsyncDisposable {
+  /** Method and target of each request, such as `GET /v2/`. */
   readonly requests: string[] = []
   readonly #server = createServer()
 

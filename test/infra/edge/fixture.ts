@@ -5,7 +5,7 @@ import { type ErrorCode, RegistryError } from '../../../lambda/protocol/errors.t
 import type { RepositoryName } from '../../../lambda/protocol/name.ts'
 import type { UploadId } from '../../../lambda/protocol/reference.ts'
 import { bodyOf, type HeaderList, toEdgeRequest } from '../../support/edge-event.ts'
-import { type Decision, EdgeFunction, type EdgeSurroundings } from '../../support/edge-function.ts'
+import { type Decision, type EdgeEnvironment, EdgeFunction } from '../../support/edge-function.ts'
 
 export const MiB = 2 ** 20
 /** Seconds since 1970, at which the edge's clock stands. */
@@ -63,11 +63,11 @@ export function decide(
   method: string,
   target: string,
   headers: HeaderList = [],
-  surroundings: EdgeSurroundings = { items: KEYS },
+  environment: EdgeEnvironment = { items: KEYS },
 ): Promise<Decision> {
   return viewerRequest.viewerRequest(toEdgeRequest(method, target, headers), {
     now: NOW * 1000,
-    ...surroundings,
+    ...environment,
   })
 }
 
