@@ -5,7 +5,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import type { Context } from './context.ts'
 import { jsonResponse } from './responses.ts'
 
-/** A response that holds a key or a token must not be stored by caches. */
+/** Header of responses that contain a key or a token: caches must not store them. */
 export const NO_STORE = { 'cache-control': 'no-store' }
 
 const timestamp = v.pipe(v.number(), v.integer())
@@ -19,17 +19,17 @@ export const ACCOUNT_FIELDS = {
   lastUsed: v.optional(v.pipe(timestamp, v.description('Milliseconds since 1970, to the hour.'))),
 }
 
-/** A new account: 201, and never stored by caches, because it may hold a key. */
+/** The response for a new account: 201. Caches must not store it, because it may contain a key. */
 export function created(value: object): HttpResponse {
   return { ...jsonResponse(value, NO_STORE), status: 201 }
 }
 
-/** @throws {RegistryError} NOT_FOUND where logins are off */
+/** The accounts of the registry. @throws {RegistryError} NOT_FOUND when authentication is disabled */
 export function accountsOf({ accounts }: Context): Accounts {
-  return accounts ?? loginsAreOff()
+  return accounts ?? throwAuthDisabled()
 }
 
 /** @throws {RegistryError} NOT_FOUND, always */
-export function loginsAreOff(): never {
-  throw new RegistryError('NOT_FOUND', { detail: { reason: 'logins are turned off in this registry' } })
+export function throwAuthDisabled(): never {
+  throw new RegistryError('NOT_FOUND', { detail: { reason: 'authentication is disabled in this registry' } })
 }

@@ -1,7 +1,7 @@
 import { route } from '../http/router.ts'
 import { jsonResponse } from './responses.ts'
 
-/** end-1. Clients send it first, to find out whether this is a registry and how to log in. */
+/** end-1. Clients send this request first, to detect a registry and its login method. */
 async function base() {
   return jsonResponse({})
 }

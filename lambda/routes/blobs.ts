@@ -13,10 +13,10 @@ type BlobParams = Params<typeof BLOB>
 
 const mediaType = 'application/octet-stream'
 
-/** How long a client may take from our redirect to its request to the store, in seconds. */
-const LINK_SECONDS = 15 * 60
+/** Validity of the URL to which a download is redirected, in seconds. */
+const REDIRECT_SECONDS = 15 * 60
 
-/** end-2. Sends the client to the store where it can reach it, and streams where it cannot. */
+/** end-2. Redirects to the blob store when clients can reach it. Otherwise the response contains the bytes. */
 async function getBlob(
   { headers }: HttpRequest,
   { name, digest }: BlobParams,
@@ -24,17 +24,17 @@ async function getBlob(
 ): Promise<HttpResponse> {
   const blob = await registry.blobs.find(name, digest)
   if (isNotModified(headers['if-none-match'], digest)) return notModified(digest)
-  // Also before a redirect: S3 sends the whole blob for an invalid range.
-  const ranges = mayBeRange(headers['if-range'], digest) ? parseRanges(headers.range, blob.size) : undefined
-  const elsewhere = await redirect('GET', digest, blob, registry)
-  if (elsewhere) return elsewhere
+  // Ranges are checked before a redirect too, because S3 sends the whole blob for an invalid range.
+  const ranges = rangeApplies(headers['if-range'], digest) ? parseRanges(headers.range, blob.size) : undefined
+  const redirected = await redirect('GET', digest, blob, registry)
+  if (redirected) return redirected
 
-  if (ranges) return partial(digest, blob, ranges, registry)
+  if (ranges) return partialContent(digest, blob, ranges, registry)
   return { status: 200, headers: describe(digest, blob), body: await registry.blobs.read(blob) }
 }
 
-/** 206: one range as it is, several as `multipart/byteranges`. */
-async function partial(
+/** The 206 response. Several ranges are sent as `multipart/byteranges`. */
+async function partialContent(
   digest: Digest,
   blob: Blob,
   ranges: readonly ByteRange[],
@@ -51,17 +51,17 @@ async function partial(
     }
     return { status: 206, headers: { ...about, ...part }, body: await read(range) }
   }
-  // Content cannot contain 64 digits of its own digest.
+  // The content cannot contain 64 hex digits of its own digest.
   const boundary = hexOf(digest).slice(0, 64)
   const { body, length } = await openMultipart({ ranges, size, mediaType, boundary, read })
-  const whole = {
+  const multipart = {
     'content-type': `multipart/byteranges; boundary=${boundary}`,
     'content-length': String(length),
   }
-  return { status: 206, headers: { ...about, ...whole }, body }
+  return { status: 206, headers: { ...about, ...multipart }, body }
 }
 
-/** end-2. Docker takes a layer's size from the Content-Length, so it is always the true one. */
+/** end-2. The Content-Length is always the size of the blob: Docker takes the size of a layer from it. */
 async function headBlob(
   { headers }: HttpRequest,
   { name, digest }: BlobParams,
@@ -69,8 +69,8 @@ async function headBlob(
 ): Promise<HttpResponse> {
   const blob = await registry.blobs.refresh(name, digest)
   if (isNotModified(headers['if-none-match'], digest)) return notModified(digest)
-  const elsewhere = await redirect('HEAD', digest, blob, registry)
-  if (elsewhere) return elsewhere
+  const redirected = await redirect('HEAD', digest, blob, registry)
+  if (redirected) return redirected
   await registry.blobs.expectStored(blob)
   return { status: 200, headers: describe(digest, blob) }
 }
@@ -89,14 +89,17 @@ function notModified(digest: Digest): HttpResponse {
   return emptyResponse(304, { etag: etag(digest) })
 }
 
-/** A presigned URL for the blob. It is valid for one method, because S3 signs the method. */
+/**
+ * The redirect to a presigned URL for the blob, which is valid for one method only. `undefined` when the blob store has
+ * no URLs for clients.
+ */
 async function redirect(
   method: 'GET' | 'HEAD',
   digest: Digest,
   blob: Blob,
   { blobs }: Registry,
 ): Promise<HttpResponse | undefined> {
-  const url = await blobs.redirectUrl(blob, { method, digest, mediaType, seconds: LINK_SECONDS })
+  const url = await blobs.redirectUrl(blob, { method, digest, mediaType, seconds: REDIRECT_SECONDS })
   return url === undefined
     ? undefined
     : emptyResponse(307, { location: url, 'docker-content-digest': digest })
@@ -106,8 +109,8 @@ function describe(digest: Digest, { size }: Blob): Record<string, string> {
   return { ...contentHeaders({ digest, mediaType, size }), 'accept-ranges': 'bytes' }
 }
 
-/** A client that goes on with a download says of which content; of another it wants the whole (RFC 9110 section 13.1.5). */
-function mayBeRange(ifRange: string | undefined, digest: Digest): boolean {
+/** Whether If-Range permits a range: it is absent, or names this content (RFC 9110 section 13.1.5). */
+function rangeApplies(ifRange: string | undefined, digest: Digest): boolean {
   return ifRange === undefined || ifRange.trim() === etag(digest)
 }
 

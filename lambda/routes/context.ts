@@ -6,19 +6,19 @@ import type { RepositoryName } from '../protocol/name.ts'
 import type { UploadId } from '../protocol/reference.ts'
 import type { Registry } from '../registry/registry.ts'
 
-/** What every handler receives besides the request. */
+/** The parameters of every handler besides the request. */
 export interface Context {
   readonly access: Access
   readonly registry: Registry
-  /** Absent when logins are turned off, as are `accounts` and `policies`. */
+  /** Absent when authentication is disabled, as are `accounts` and `policies`. */
   readonly tokens?: TokenService
   readonly accounts?: Accounts
   readonly policies?: Policies
   /**
-   * The query parameter, as `name=value`, by which CloudFront passes a direct upload on to S3.
-   * @param until milliseconds since 1970
+   * Returns the query parameter, as `name=value`, with which CloudFront passes a direct upload to S3.
+   * @param until expiry, in milliseconds since 1970
    */
   readonly signUpload?: (name: RepositoryName, upload: UploadId, until: number) => string
-  /** Bytes that a chunk should have, sent in the response that begins an upload. Shorter chunks are accepted too. */
+  /** Minimum chunk size that the response to a new upload announces, in bytes. Smaller chunks are accepted too. */
   readonly minChunkSize?: number
 }

@@ -20,7 +20,7 @@ import { userRoutes } from './users.ts'
 const registryRoutes: readonly (Route<Context, RouteAction> | ApiRoute)[] = [
   ...baseRoutes,
   ...healthRoutes,
-  // Before the blobs, of which `uploads` is no digest.
+  // Uploads come before blobs: `/blobs/uploads` also matches the path of a blob, with an invalid digest.
   ...uploadRoutes,
   ...blobRoutes,
   ...manifestRoutes,
@@ -34,7 +34,10 @@ const registryRoutes: readonly (Route<Context, RouteAction> | ApiRoute)[] = [
   ...policyRoutes,
 ]
 
-/** The whole API. Each row says method, path, what the caller must be allowed to do, and who answers. */
+/**
+ * The complete API. Each row has a method, a path, the action that the caller must be allowed to perform, and a
+ * handler.
+ */
 export const routes: readonly Route<Context, RouteAction>[] = [
   ...registryRoutes,
   openApiRoute(registryRoutes.filter(route => 'doc' in route)),

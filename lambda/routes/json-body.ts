@@ -5,12 +5,12 @@ import type { HttpRequest } from '../http/message.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import { formatIssue } from '../util/format-issue.ts'
 
-/** Bytes of a JSON request body. The largest legitimate one is a policy. */
+/** Maximum size of a JSON request body, in bytes. The largest documents are policies. */
 const MAX_JSON_SIZE = 512 * 1024
 
 /**
  * Reads a JSON request body. An empty body counts as `{}`.
- * @throws {RegistryError} BAD_REQUEST that names the field and the problem; CONTENT_TOO_LARGE
+ * @throws {RegistryError} BAD_REQUEST with the name of the field and the problem; CONTENT_TOO_LARGE above 512 KiB
  */
 export async function readJson<T>(request: HttpRequest, schema: v.GenericSchema<unknown, T>): Promise<T> {
   const text = Buffer.from(await readBody(request, MAX_JSON_SIZE)).toString() || '{}'
@@ -19,7 +19,7 @@ export async function readJson<T>(request: HttpRequest, schema: v.GenericSchema<
   throw badRequest(formatIssue(parsed.issues, 'the body'))
 }
 
-/** Runs `work` and reports an invalid policy or grant as the client's error. @throws {RegistryError} BAD_REQUEST */
+/** Runs `work`. @throws {RegistryError} BAD_REQUEST for an invalid policy or grant */
 export async function policyErrorsAsBadRequest<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()

@@ -18,8 +18,8 @@ const EXISTING = '/v2/<name>/manifests/<existing>'
 const REFERENCE = '/v2/<name>/manifests/<reference>'
 type Existing = Params<typeof EXISTING>
 
-/** The most `tag` parameters of one push. The spec asks for ten at least. */
-const TAG_LIMIT = 40
+/** Maximum number of `tag` parameters of one push. The spec requires at least ten. */
+const MAX_TAGS = 40
 
 /** end-3. */
 async function getManifest(
@@ -28,8 +28,8 @@ async function getManifest(
   { registry }: Context,
 ): Promise<HttpResponse> {
   const manifest = await registry.manifests.open(name, existing)
-  const instead = describe(request, existing, manifest)
-  return instead ?? { status: 200, headers: contentHeaders(manifest), body: await manifest.load() }
+  const notModified = checkConditions(request, existing, manifest)
+  return notModified ?? { status: 200, headers: contentHeaders(manifest), body: await manifest.load() }
 }
 
 /** end-3. */
@@ -39,7 +39,8 @@ async function headManifest(
   { registry }: Context,
 ): Promise<HttpResponse> {
   const manifest = await registry.manifests.stat(name, existing)
-  return describe(request, existing, manifest) ?? { status: 200, headers: contentHeaders(manifest) }
+  const notModified = checkConditions(request, existing, manifest)
+  return notModified ?? { status: 200, headers: contentHeaders(manifest) }
 }
 
 /** end-7a and 7b. */
@@ -52,7 +53,7 @@ async function putManifest(
   const contentType = essence(request.headers['content-type'] ?? '')
   const guard = tagGuard(name, context.access)
   const allTags = reference.kind === 'tag' ? [reference.tag, ...tags] : tags
-  for (const tag of allTags) await refuseEarly(name, tag, context)
+  for (const tag of allTags) await checkNewTag(name, tag, context)
   const bytes = await readBody(request, MANIFEST_LIMIT)
   const about = { tags, guard, ...(contentType && { contentType }) }
   const { digest, subject } = await context.registry.manifests.put(name, reference, bytes, about)
@@ -65,16 +66,17 @@ async function putManifest(
 }
 
 /**
- * Refuses before the body is read what the push would be refused for at its end: a new tag that the caller may not create.
- * An existing tag may still turn out to name this very manifest, which needs no right of its own.
+ * Rejects a new tag that the caller may not create before the body is read. Existing tags are checked when the push is
+ * committed: a tag that already points to this manifest needs no further permission.
+ * @throws {RegistryError} DENIED or UNAUTHORIZED
  */
-async function refuseEarly(name: RepositoryName, tag: Tag, { registry, access }: Context): Promise<void> {
+async function checkNewTag(name: RepositoryName, tag: Tag, { registry, access }: Context): Promise<void> {
   if (access.can('create-tag', name, tag)) return
   if (await registry.tags.find(name, tag)) return
   access.require('create-tag', name, tag)
 }
 
-/** end-9. A tag goes alone; a digest takes the manifest and all its tags. */
+/** end-9. A DELETE by tag deletes the tag. A DELETE by digest deletes the manifest and all its tags. */
 async function deleteManifest(
   _: HttpRequest,
   { name, existing }: Existing,
@@ -87,17 +89,19 @@ async function deleteManifest(
 }
 
 /**
- * What to answer instead of the manifest. A digest names exact bytes, so it is served whatever its type; a tag may name
- * a type that the client cannot read, and an error is clearer than a parse failure.
+ * Evaluates Accept and If-None-Match. Accept applies to tags only: a digest names exact bytes, whereas a tag can point
+ * to a type that the client does not support, for which an error is clearer than a parse failure.
+ * @returns the 304 response, or `undefined` when the manifest must be sent
+ * @throws {RegistryError} MANIFEST_UNKNOWN when Accept excludes the type
  */
-function describe(
+function checkConditions(
   { headers }: HttpRequest,
   existing: Reference,
   { digest, mediaType }: ManifestInfo,
 ): HttpResponse | undefined {
   if (existing.kind === 'tag' && !accepts(headers.accept, mediaType))
     throw new RegistryError('MANIFEST_UNKNOWN', {
-      message: `the manifest is of type ${mediaType}, which is not among the types in Accept`,
+      message: `the manifest has the type ${mediaType}, which is not among the types in Accept`,
       detail: { mediaType, reason: 'not among the types in Accept' },
     })
   return isNotModified(headers['if-none-match'], digest)
@@ -107,10 +111,10 @@ function describe(
 
 function tagsIn(query: URLSearchParams): Tag[] {
   const tags = [...new Set(query.getAll('tag'))]
-  if (tags.length > TAG_LIMIT)
+  if (tags.length > MAX_TAGS)
     throw new RegistryError('URI_TOO_LONG', {
-      message: `a push may have at most ${TAG_LIMIT} tags, not ${tags.length}`,
-      detail: { tags: tags.length, limit: TAG_LIMIT },
+      message: `a push may have at most ${MAX_TAGS} tags, not ${tags.length}`,
+      detail: { tags: tags.length, limit: MAX_TAGS },
     })
   return tags.map(parseTag)
 }

@@ -10,9 +10,9 @@ import type { Context } from './context.ts'
 import { readJson } from './json-body.ts'
 import { emptyResponse, jsonResponse } from './responses.ts'
 
-const id = v.pipe(v.string(), v.description('As `who` in the policy, such as `user:ann`.'))
+const id = v.pipe(v.string(), v.description('The id in `who` of a policy, such as `user:ann`.'))
 
-/** The caller as the registry identifies them, by kind of login. */
+/** The identity of the caller, by kind of login. */
 export const Me = v.variant('kind', [
   v.strictObject({ id, kind: v.literal('anonymous') }),
   v.strictObject({ id, kind: v.literal('user'), groups: v.array(v.string()), admin: v.boolean() }),
@@ -54,7 +54,7 @@ export const meRoutes = [
     'self',
     {
       operationId: 'getMe',
-      summary: 'Show the caller as the registry identifies them',
+      summary: 'Show the identity of the caller',
       response: { status: 200, description: 'The caller.', schema: Me },
     },
     getMe,
@@ -66,7 +66,7 @@ export const meRoutes = [
     {
       operationId: 'changeOwnPassword',
       summary: "Change the caller's own password",
-      description: 'Only for users. Ends all tokens of the account.',
+      description: 'For users only. Invalidates all tokens of the account.',
       request: { schema: NewPassword },
       response: { status: 204, description: 'Changed.' },
       errors: [404],

@@ -21,14 +21,14 @@ const ErrorDocument = v.strictObject({
   ),
 })
 
-/** Schemas with a name of their own in the document. */
+/** Schemas that the document contains once, by name, and refers to. */
 const COMPONENTS: Readonly<Record<string, Schema>> = { ErrorDocument, Grant, Policy, Robot, Rule, User }
 
 const CONFIG: ConversionConfig = {
   target: 'draft-2020-12',
   typeMode: 'input',
   errorMode: 'throw',
-  // A check is code. Its rule is in the description of its field.
+  // A check is a function, which JSON Schema cannot express. The description of the field contains its rule.
   ignoreActions: ['check'],
   definitions: COMPONENTS,
   overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}`,
@@ -36,16 +36,16 @@ const CONFIG: ConversionConfig = {
 
 const STATUS_TEXTS = {
   400: 'The request is malformed. The message names the field and the rule.',
-  401: 'A login is missing, wrong, or not enough.',
-  403: 'The caller may not do this.',
-  404: 'There is no such thing, or logins are turned off.',
+  401: 'The credentials are missing, invalid or not sufficient.',
+  403: 'The caller is not allowed to perform this action.',
+  404: 'The resource does not exist, or authentication is disabled.',
   413: 'The request body is too large.',
   429: 'Too many failed logins. Try again after `Retry-After` seconds.',
 } as const
 
 type ErrorStatus = keyof typeof STATUS_TEXTS
 
-/** Error statuses that the authorizer and the app give, by the action of a route. */
+/** Error statuses of the authorizer and the app, by the action of a route. */
 const ACTION_ERRORS: Readonly<Record<RouteAction, readonly ErrorStatus[]>> = {
   none: [],
   ping: [401, 429],
@@ -63,12 +63,12 @@ const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   name: 'Name of a repository. Its slashes are part of the path and are not encoded.',
 }
 
-const API_DESCRIPTION = `Accounts, policy and tokens of a Longshore registry. Images are pushed and pulled by the OCI distribution
+const API_DESCRIPTION = `Accounts, policy and tokens of a Longshore registry. Images are pushed and pulled with the OCI distribution
 specification, which this document does not repeat. Every error is an OCI error document.`
 
 /**
- * The OpenAPI 3.1 document of `routes`, from their valibot schemas.
- * @throws {Error} for a schema that JSON Schema cannot express
+ * Creates the OpenAPI 3.1 document of `routes` from their documentation and valibot schemas.
+ * @throws {Error} when JSON Schema cannot express a schema
  */
 export function openApiDocument(routes: readonly ApiRoute[]): object {
   const paths: Record<string, Record<string, object>> = {}
@@ -84,8 +84,12 @@ export function openApiDocument(routes: readonly ApiRoute[]): object {
     components: {
       schemas: toJsonSchemaDefs(COMPONENTS, CONFIG),
       securitySchemes: {
-        basic: { type: 'http', scheme: 'basic', description: 'Name and password, or a robot and its key.' },
-        bearer: { type: 'http', scheme: 'bearer', description: 'A token of `/token`.' },
+        basic: {
+          type: 'http',
+          scheme: 'basic',
+          description: 'Name and password of a user, or name and key of a robot.',
+        },
+        bearer: { type: 'http', scheme: 'bearer', description: 'A token from `/token`.' },
       },
     },
   }
@@ -124,7 +128,10 @@ function queryParameters({ query = {} }: RouteDoc): object[] {
   }))
 }
 
-/** A token reaches repositories alone. `GET /token` takes a login or none; `POST /token` has the login in its form. */
+/**
+ * The authentication methods of a route. Tokens are valid for repositories only. `GET /token` accepts Basic or no
+ * authentication. The form of `POST /token` contains the credentials.
+ */
 function securityOf(route: string, action: RouteAction): object[] {
   if (action === 'none') return route === 'GET /token' ? [{ basic: [] }, {}] : []
   return action === 'self' || action === 'admin' ? [{ basic: [] }] : [{ basic: [] }, { bearer: [] }]

@@ -2,11 +2,12 @@ import { type ApiRoute, apiRoute } from './api-route.ts'
 import { jsonResponse } from './responses.ts'
 
 /**
- * The route that serves the OpenAPI document of `routes` and of itself. Anybody may read it: it is the same in every registry.
- * The document is made at the first request, because the code that makes it is not worth loading at every cold start.
+ * The route that serves the OpenAPI document of `routes` and of itself. It requires no login, because the document is
+ * the same in every registry. The document is created at the first request, so that a cold start does not load that
+ * code.
  */
 export function openApiRoute(routes: readonly ApiRoute[]): ApiRoute {
-  let made: Promise<object> | undefined
+  let document: Promise<object> | undefined
   const row: ApiRoute = apiRoute(
     'GET',
     '/api/openapi.json',
@@ -17,10 +18,10 @@ export function openApiRoute(routes: readonly ApiRoute[]): ApiRoute {
       response: { status: 200, description: 'An OpenAPI 3.1 document.' },
     },
     async () => {
-      made ??= import('./openapi-document.ts').then(({ openApiDocument }) =>
+      document ??= import('./openapi-document.ts').then(({ openApiDocument }) =>
         openApiDocument([...routes, row]),
       )
-      return jsonResponse(await made)
+      return jsonResponse(await document)
     },
   )
   return row

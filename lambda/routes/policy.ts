@@ -3,7 +3,7 @@ import { explainDecision, type TagExists } from '../auth/policy/explain.ts'
 import { NO_POLICY, Policy } from '../auth/policy/policy.ts'
 import { ACTIONS } from '../auth/policy/schema.ts'
 import type { HttpRequest, HttpResponse } from '../http/message.ts'
-import { accountsOf, loginsAreOff } from './account-responses.ts'
+import { accountsOf, throwAuthDisabled } from './account-responses.ts'
 import { apiRoute } from './api-route.ts'
 import type { Context } from './context.ts'
 import { policyErrorsAsBadRequest, readJson } from './json-body.ts'
@@ -12,9 +12,9 @@ import { jsonResponse } from './responses.ts'
 const POLICY = '/api/policy'
 
 const version = v.pipe(v.number(), v.integer(), v.minValue(0))
-/** The policy is checked where it is stored, by the same schema as in a file. */
+/** `Policies` validates the policy, with the same schema as a policy file. */
 const NewPolicy = v.strictObject({ policy: v.unknown(), version })
-/** A policy and the number of its version, which is 0 before the first one. */
+/** A policy and its version number, which is 0 before the first policy is stored. */
 export const PolicyVersion = v.strictObject({ policy: Policy, version })
 
 const Question = v.strictObject({
@@ -27,11 +27,11 @@ const Question = v.strictObject({
   tag: v.optional(v.string()),
   claims: v.optional(v.record(v.string(), v.string())),
 })
-/** Loose: what is said about a decision grows with the policy. */
+/** A loose object, because the policy language can add fields. */
 export const Decision = v.looseObject({
   allowed: v.boolean(),
-  because: v.pipe(v.string(), v.description('The rule that decides, for people.')),
-  sentence: v.pipe(v.string(), v.description('The whole decision, for people.')),
+  because: v.pipe(v.string(), v.description('The rule that decides, as text for people.')),
+  sentence: v.pipe(v.string(), v.description('The complete decision, as text for people.')),
 })
 
 const getPolicy = async (_: HttpRequest, __: object, { policies }: Context) =>
@@ -39,13 +39,13 @@ const getPolicy = async (_: HttpRequest, __: object, { policies }: Context) =>
 
 async function replacePolicy(request: HttpRequest, _: object, context: Context): Promise<HttpResponse> {
   const { policy, version } = await readJson(request, NewPolicy)
-  const policies = context.policies ?? loginsAreOff()
+  const policies = context.policies ?? throwAuthDisabled()
   return jsonResponse(await policyErrorsAsBadRequest(() => policies.replace(policy, version)))
 }
 
 async function explainPolicy(request: HttpRequest, _: object, context: Context): Promise<HttpResponse> {
   const question = await readJson(request, Question)
-  const { policies = loginsAreOff(), registry } = context
+  const { policies = throwAuthDisabled(), registry } = context
   const { policy } = await policies.current()
   const tagExists: TagExists = async (name, tag) => (await registry.tags.find(name, tag)) !== undefined
   const explain = () => explainDecision(policy, accountsOf(context), question, tagExists)
@@ -71,7 +71,7 @@ export const policyRoutes = [
     {
       operationId: 'replacePolicy',
       summary: 'Replace the policy',
-      description: '`version` is the version that this policy replaces. Another version is refused.',
+      description: '`version` must be the current version, which this policy replaces.',
       request: { schema: PolicyVersion },
       response: { status: 200, description: 'The policy and its new version.', schema: PolicyVersion },
       errors: [404],
@@ -84,7 +84,7 @@ export const policyRoutes = [
     'admin',
     {
       operationId: 'explainPolicy',
-      summary: 'Explain what the policy decides, and why',
+      summary: 'Explain a decision of the policy',
       request: { schema: Question },
       response: { status: 200, description: 'The decision.', schema: Decision },
       errors: [404],

@@ -7,16 +7,17 @@ import type { Context } from './context.ts'
 import { jsonResponse } from './responses.ts'
 
 const REFERRERS = '/v2/<name>/referrers/<digest>'
+/** Maximum number of referrers in one page. */
 const MAX_REFERRERS = 1000
 
-/** end-12a and 12b. A digest without referrers, and one that does not exist, give an empty index. */
+/** end-12a and 12b. The list is an empty index when the digest has no referrers or does not exist. */
 async function listReferrers(
   request: HttpRequest,
   { name, digest }: Params<typeof REFERRERS>,
   { registry }: Context,
 ): Promise<HttpResponse> {
   const { query } = request
-  // `+` in a query means a space, which no media type contains: the client did not encode the `+` of `spdx+json`.
+  // `+` in a query means a space. No media type contains a space, so the client did not encode the `+` of `spdx+json`.
   const artifactType = query.get('artifactType')?.replaceAll(' ', '+') || undefined
   const page = parsePage(query, MAX_REFERRERS)
   const { referrers, next } = await registry.referrers.list(name, digest, page, artifactType)

@@ -10,9 +10,13 @@ import { tagGuard } from './tag-guard.ts'
 
 const CATALOG = '/v2/_catalog'
 const REPOSITORY = '/api/repositories/<name>'
+/** Maximum number of repositories in one page. */
 const MAX_REPOSITORIES = 1000
 
-/** The Docker registry's listing of repositories, of those that the caller may pull. Not in the distribution spec, which reserves the path for it. */
+/**
+ * Lists the repositories that the caller may pull from, like the catalog of the Docker registry. The distribution spec
+ * does not define it but reserves its path.
+ */
 async function listRepositories(
   request: HttpRequest,
   _: object,
@@ -28,8 +32,8 @@ async function listRepositories(
 }
 
 /**
- * Removes a repository, which the distribution spec has no way for: `{"removed": 50, "more": true}` until there is no more. The
- * caller must be allowed to delete all its tags.
+ * Removes a batch of manifests of a repository, and the repository with the last batch. The distribution spec has no
+ * request for it. The caller must be allowed to delete all tags of the repository.
  */
 async function removeRepository(
   _: HttpRequest,

@@ -3,7 +3,10 @@ import type { Digest } from '../protocol/digest.ts'
 
 type Headers = Readonly<Record<string, string>>
 
-/** A response without a body. It has a Content-Length, so that no proxy or gateway guesses one. */
+/**
+ * A response without a body. It has `Content-Length: 0` unless the status excludes a body, so that no proxy adds a
+ * length.
+ */
 export function emptyResponse(status: number, headers: Headers = {}): HttpResponse {
   return {
     status,
@@ -11,6 +14,7 @@ export function emptyResponse(status: number, headers: Headers = {}): HttpRespon
   }
 }
 
+/** A response with status 200 and a JSON body. */
 export function jsonResponse(value: unknown, headers: Headers = {}): HttpResponse {
   const body = Buffer.from(JSON.stringify(value))
   return {
@@ -20,7 +24,7 @@ export function jsonResponse(value: unknown, headers: Headers = {}): HttpRespons
   }
 }
 
-/** Headers of content with a digest: blobs and manifests. */
+/** The headers of a response that contains a blob or a manifest. */
 export function contentHeaders(content: {
   digest: Digest
   mediaType: string
@@ -38,9 +42,12 @@ export function etag(digest: Digest): string {
   return `"${digest}"`
 }
 
-/** Whether the client already has this content (RFC 9110 section 13.1.2). Some clients omit the quotes or mark the ETag as weak. */
+/**
+ * Whether If-None-Match contains this content (RFC 9110 section 13.1.2). Some clients omit the quotes or mark the ETag
+ * as weak.
+ */
 export function isNotModified(ifNoneMatch: string | undefined, digest: Digest): boolean {
   if (ifNoneMatch === undefined) return false
-  const known = ifNoneMatch.split(',').map(entry => entry.trim().replace(/^W\//, '').replaceAll('"', ''))
-  return known.includes(digest) || known.includes('*')
+  const etags = ifNoneMatch.split(',').map(entry => entry.trim().replace(/^W\//, '').replaceAll('"', ''))
+  return etags.includes(digest) || etags.includes('*')
 }

@@ -18,10 +18,10 @@ const expires = v.optional(
     v.isoTimestamp('must be a time such as 2030-01-31T12:00:00Z'),
     v.description('When the key expires, such as 2030-01-31T12:00:00Z. Absent: never.'),
     v.transform(Date.parse),
-    v.number('must be a time such as 2030-01-31T12:00:00Z'), // some texts of the right form are no date
+    v.number('must be a time such as 2030-01-31T12:00:00Z'), // the pattern accepts dates that do not exist
   ),
 )
-/** The grants are checked by the account service, whose messages name the field inside a grant. */
+/** `Accounts` validates the grants, so that its messages name the field inside a grant. */
 const NewRobot = v.strictObject({ name: v.string(), grants: v.unknown(), expires })
 const NewRobotDoc = v.strictObject({ ...NewRobot.entries, grants: v.pipe(v.array(Grant), v.minLength(1)) })
 const NewKey = v.strictObject({ expires })
@@ -30,7 +30,7 @@ const ROBOT_FIELDS = { ...ACCOUNT_FIELDS, kind: v.literal('robot'), grants: v.ar
 export const Robot = v.strictObject(ROBOT_FIELDS)
 export const RobotWithKey = v.strictObject({
   ...ROBOT_FIELDS,
-  key: v.pipe(v.string(), v.description('The password of the robot. It is shown this once.')),
+  key: v.pipe(v.string(), v.description('The password of the robot. It is shown only in this response.')),
 })
 const Robots = v.strictObject({ robots: v.array(Robot) })
 
@@ -96,7 +96,7 @@ export const robotRoutes = [
       operationId: 'renewRobotKey',
       summary: "Replace a robot's key",
       description:
-        'The old key stops working. Without `expires` the new key expires when the old one would have.',
+        'The old key becomes invalid. Without `expires`, the new key expires at the same time as the old key.',
       request: { schema: NewKey },
       response: { status: 200, description: 'The robot, with its new key.', schema: RobotWithKey },
       errors: [404],

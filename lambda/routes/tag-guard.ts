@@ -3,7 +3,7 @@ import { forbidden } from '../auth/tokens/challenge.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { TagGuard } from '../registry/tags.ts'
 
-/** Lets the caller do with the tags of a repository what the policy allows them. */
+/** The guard that checks each change of a tag against the policy, for one caller and one repository. */
 export function tagGuard(name: RepositoryName, access: Access): TagGuard {
   const isImmutable = access.immutableTags(name)
   return {
@@ -14,7 +14,7 @@ export function tagGuard(name: RepositoryName, access: Access): TagGuard {
           throw forbidden('delete', {
             repository: name,
             tag,
-            because: `the tag ${tag} is immutable and needs this manifest`,
+            because: `the tag ${tag} is immutable and requires this manifest`,
           })
       },
     }),

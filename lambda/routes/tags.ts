@@ -6,9 +6,10 @@ import type { Context } from './context.ts'
 import { jsonResponse } from './responses.ts'
 
 const TAGS = '/v2/<name>/tags/list'
+/** Maximum number of tags in one page. */
 const MAX_TAGS = 1000
 
-/** end-8a and 8b: the tags that the caller may pull. */
+/** end-8a and 8b. Lists the tags that the caller may pull. */
 async function listTags(
   request: HttpRequest,
   { name }: Params<typeof TAGS>,

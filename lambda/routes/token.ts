@@ -4,14 +4,15 @@ import { readBody } from '../http/body.ts'
 import type { HttpRequest, HttpResponse } from '../http/message.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import { parseScopes } from '../protocol/scope.ts'
-import { loginsAreOff, NO_STORE } from './account-responses.ts'
+import { NO_STORE, throwAuthDisabled } from './account-responses.ts'
 import { apiRoute } from './api-route.ts'
 import type { Context } from './context.ts'
 import { jsonResponse } from './responses.ts'
 
+/** Maximum size of the form, in bytes. */
 const MAX_FORM_SIZE = 64 * 1024
 
-/** Docker's token specification: with name and password in Basic, or anonymously. */
+/** The token request of Docker's token specification, with Basic authentication or without a login. */
 async function getToken(request: HttpRequest, _: object, { tokens }: Context): Promise<HttpResponse> {
   const { query } = request
   const scopes = parseScopes(query.getAll('scope'))
@@ -19,7 +20,7 @@ async function getToken(request: HttpRequest, _: object, { tokens }: Context): P
   return tokenResponse(await service(tokens).byBasic(request, scopes, wantsRefresh))
 }
 
-/** OAuth 2 as containerd and others use it: a form, with a password or with a refresh token. */
+/** The OAuth 2 token request that containerd and other clients send: a form with a password or a refresh token. */
 async function postToken(request: HttpRequest, _: object, { tokens }: Context): Promise<HttpResponse> {
   const form = new URLSearchParams(Buffer.from(await readBody(request, MAX_FORM_SIZE)).toString())
   const scopes = parseScopes(form.getAll('scope'))
@@ -39,10 +40,10 @@ async function postToken(request: HttpRequest, _: object, { tokens }: Context): 
 }
 
 function service(tokens: Context['tokens']): TokenService {
-  return tokens ?? loginsAreOff()
+  return tokens ?? throwAuthDisabled()
 }
 
-/** Some clients read `token`, some `access_token`. Caches must not store either. */
+/** Some clients read `token`, others `access_token`. */
 function tokenResponse({ token, refresh, issued, expiresIn }: IssuedToken): HttpResponse {
   return jsonResponse(
     {
@@ -64,19 +65,19 @@ const Token = v.strictObject({
   refresh_token: v.optional(v.string()),
 })
 
-/** Fields of the form. They are read one by one, because a scope may occur more than once. */
+/** The form, for documentation only: a schema cannot read it, because `scope` may occur more than once. */
 const TokenForm = v.looseObject({
   grant_type: v.picklist(['password', 'refresh_token']),
   username: v.optional(v.string()),
   password: v.optional(v.string()),
   refresh_token: v.optional(v.string()),
-  access_type: v.optional(v.pipe(v.string(), v.description('`offline` asks for a refresh token too.'))),
+  access_type: v.optional(v.pipe(v.string(), v.description('`offline` requests a refresh token too.'))),
   scope: v.optional(v.pipe(v.string(), v.description('Such as `repository:team/app:pull,push`.'))),
 })
 
 const TOKEN_RESPONSE = {
   status: 200,
-  description: 'A token for what the policy allows.',
+  description: 'A token for those of the requested scopes that the policy allows.',
   schema: Token,
 } as const
 
@@ -87,14 +88,14 @@ export const tokenRoutes = [
     'none',
     {
       operationId: 'getToken',
-      summary: "Get a token, by Docker's token specification",
-      description: 'Without a login the token is for what anonymous callers may do.',
+      summary: "Get a token with Docker's token specification",
+      description: 'Without credentials, the token has the permissions of anonymous callers.',
       query: {
         service: { description: 'Host of the registry.' },
         scope: { description: 'Such as `repository:team/app:pull,push`.', repeated: true },
-        offline_token: { description: '`true` asks for a refresh token too.' },
-        client_id: { description: 'Name of the client. It is not used.' },
-        account: { description: 'Name of the user. It is not used: the login says it.' },
+        offline_token: { description: '`true` requests a refresh token too.' },
+        client_id: { description: 'Name of the client. Ignored.' },
+        account: { description: 'Name of the user. Ignored: the credentials contain it.' },
       },
       response: TOKEN_RESPONSE,
       errors: [401, 404, 429],
@@ -107,7 +108,7 @@ export const tokenRoutes = [
     'none',
     {
       operationId: 'postToken',
-      summary: 'Get a token, by OAuth 2',
+      summary: 'Get a token with OAuth 2',
       request: { schema: TokenForm, mediaType: 'application/x-www-form-urlencoded' },
       response: TOKEN_RESPONSE,
       errors: [401, 404, 429],

@@ -16,7 +16,7 @@ const UPLOADS = '/v2/<name>/blobs/uploads/'
 const UPLOAD = '/v2/<name>/blobs/uploads/<upload>'
 type UploadParams = Params<typeof UPLOAD>
 
-/** end-4a, 4b, 4c and 11: begins a session, unless the request contains the blob or another repository can provide it. */
+/** end-4a, 4b, 4c and 11. Begins a session, unless the request contains the blob or mounts it. */
 async function postUpload(
   request: HttpRequest,
   { name }: Params<typeof UPLOADS>,
@@ -29,7 +29,7 @@ async function postUpload(
   const from = wellFormed(source, parseRepositoryName)
   // When the policy allows the source and the token does not, the challenge names both repositories.
   if (mount && from && access.canSee(from)) access.require('pull', from)
-  // A mount is a hint: a malformed one, or one that the caller may not do, begins an upload (spec, "Mounting a blob").
+  // A malformed mount, or one that the caller is not allowed, begins an upload instead (spec, "Mounting a blob").
   const mayMount = from ? access.can('pull', from) : source === undefined && access.canPullAll
   const mayPull = access.can('pull', name)
   if (mount && mayMount && (await registry.blobs.mount(name, mount, from, mayPull)))
@@ -115,7 +115,7 @@ function chunkOf(request: HttpRequest): Chunk {
   return { bytes: request.body, range }
 }
 
-/** What the response to a request of an upload session depends on, besides the session. */
+/** The parts of an upload response that do not come from the session. */
 interface Exchange {
   readonly request: HttpRequest
   readonly name: RepositoryName
@@ -128,7 +128,7 @@ function progress(status: number, session: UploadSession, exchange: Exchange): H
   return emptyResponse(status, { location, range: uploadRange(size), 'docker-upload-uuid': id })
 }
 
-/** Always has a query: many clients append `&digest=` whether the URL has one or not. */
+/** The URL of a session. It always has a query, because many clients append `&digest=` without looking for one. */
 function sessionUrl(
   { id, directUntil, expires }: UploadSession,
   { request, name, context: { signUpload, access } }: Exchange,
@@ -140,7 +140,7 @@ function sessionUrl(
   return locationUrl(request, `${uploadPath(name, id)}?${query || 'v=1'}`)
 }
 
-/** Adds the URL of the session to the error about a chunk out of order, so that the client can continue. */
+/** Adds the URL of the session to the error for a chunk out of order, so that the client can continue. */
 async function withLocation(exchange: Exchange, work: () => Promise<HttpResponse>): Promise<HttpResponse> {
   try {
     return await work()
@@ -160,7 +160,7 @@ function digestIn(query: URLSearchParams, parameter: string): Digest | undefined
   return text === null ? undefined : parseDigest(text)
 }
 
-/** A parsed hint. `undefined` when it is absent or malformed. */
+/** The parsed text. `undefined` when it is absent or malformed. */
 function wellFormed<T>(text: string | null | undefined, parse: (text: string) => T): T | undefined {
   try {
     return text == null ? undefined : parse(text)

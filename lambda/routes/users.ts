@@ -10,7 +10,10 @@ import { emptyResponse, jsonResponse } from './responses.ts'
 const USERS = '/api/users'
 const USER = '/api/users/<account>'
 
-/** Each step of the cost doubles the time of a login, which anybody who knows the name can cause: cost 14 takes seconds. */
+/**
+ * bcrypt hashes of cost 4 to 14. Each step of the cost doubles the time of a login, and cost 14 takes seconds. Anybody
+ * who knows a user name can cause that work.
+ */
 const BCRYPT = /^\$2[aby]\$(?:0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/
 
 const USER_FIELDS = {
@@ -26,7 +29,7 @@ const NewUser = v.strictObject({
     v.pipe(
       v.string(),
       v.regex(BCRYPT, 'must be a bcrypt hash of cost 4 to 14'),
-      v.description('A bcrypt hash of cost 4 to 14, in place of the password.'),
+      v.description('A bcrypt hash of cost 4 to 14, instead of the password.'),
     ),
   ),
 })
@@ -105,7 +108,8 @@ export const userRoutes = [
     {
       operationId: 'changeUser',
       summary: 'Change a user',
-      description: 'Absent fields stay. A new password and disabling end all tokens of the user.',
+      description:
+        'Absent fields keep their values. A new password, or disabling the user, invalidates all tokens of the user.',
       request: { schema: UserChange },
       response: { status: 200, description: 'The user after the change.', schema: User },
       errors: [404],

@@ -74,7 +74,7 @@ describe('an immutable tag of an index', () => {
       expect([refused.status, refused.json.errors?.[0]?.code, refused.detail?.because]).toEqual([
         403,
         'DENIED',
-        'the tag v1 is immutable and needs this manifest',
+        'the tag v1 is immutable and requires this manifest',
       ])
     }
   })
