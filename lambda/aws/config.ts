@@ -20,7 +20,10 @@ export interface AwsConfig {
   readonly sparse: readonly string[]
   /** Grace period of unreferenced content, in milliseconds. */
   readonly grace: number
-  /** Prefix of the URLs in responses. Empty: responses contain paths, which clients resolve against the address they used. */
+  /**
+   * Prefix of the URLs in responses. Empty: responses contain paths, which clients resolve against the address they
+   * used.
+   */
   readonly origin: string
   /** Origins of other sites whose web pages may use the registry (CORS). */
   readonly corsOrigins: readonly string[]

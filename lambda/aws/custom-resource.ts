@@ -22,8 +22,8 @@ export type SendResponse = (url: string, body: string) => Promise<void>
 const ATTEMPTS = 3
 
 /**
- * Runs the work of a custom resource and sends the result to CloudFormation, which otherwise waits for an hour. When the
- * response cannot be sent, this throws and Lambda calls the function again, so the work must be idempotent.
+ * Runs the work of a custom resource and sends the result to CloudFormation, which otherwise waits for an hour. When
+ * the response cannot be sent, this throws and Lambda calls the function again, so the work must be idempotent.
  * @param nameOf returns the physical id of a resource whose work failed; CloudFormation requires one
  */
 export async function runCustomResource(

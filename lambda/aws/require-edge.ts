@@ -5,12 +5,15 @@ import { RegistryError } from '../protocol/errors.ts'
 
 /** The edge header. CloudFront adds it to every request that it forwards, and replaces one that a client sent. */
 export const EDGE_HEADER = 'x-longshore-edge'
-/** The host that the client used. The edge function sets it, because CloudFront calls the API and the relay by other host names. */
+/**
+ * The host that the client used. The edge function sets it, because CloudFront calls the API and the relay by other
+ * host names.
+ */
 const HOST_HEADER = 'x-longshore-host'
 
 /**
- * Rejects requests that did not come through CloudFront. Otherwise a client could bypass CloudFront's checks and limits by
- * calling the API directly.
+ * Rejects requests that did not come through CloudFront. Otherwise a client could bypass CloudFront's checks and limits
+ * by calling the API directly.
  * @param isEdge verifies the edge header. When it fails because the secrets cannot be read, the response is 503.
  */
 export function requireEdge(app: App, isEdge: (header: string | undefined) => Promise<boolean>): App {

@@ -33,7 +33,10 @@ export class SecretCache {
     this.#clock = clock
   }
 
-  /** The current secrets, or older ones while SSM cannot be reached. @throws {Error} when no secrets have been read yet */
+  /**
+   * The current secrets, or older ones while SSM cannot be reached.
+   * @throws {Error} when no secrets have been read yet
+   */
   async current(): Promise<Secrets> {
     if (!this.#cached || this.#clock() >= this.#refreshAt) await this.#refresh()
     return this.cached
@@ -65,7 +68,9 @@ export class SecretCache {
   }
 }
 
-/** Returns a function that reads the secrets from SSM. It throws an error without the value when the value is invalid. */
+/**
+ * Returns a function that reads the secrets from SSM. It throws an error without the value when the value is invalid.
+ */
 export function ssmSecrets(
   { secret: name, region, ssmEndpoint: endpoint }: AwsConfig,
   credentials: () => Promise<Credentials>,

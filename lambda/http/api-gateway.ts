@@ -141,7 +141,8 @@ async function writeResponse(method: string, { status, headers, body }: HttpResp
 
 /**
  * A placeholder of zero bytes for the body that a response to HEAD must not have. API Gateway removes it. It is not
- * established whether API Gateway then sends our Content-Length or the length of the removed body, so the two are equal.
+ * established whether API Gateway then sends our Content-Length or the length of the removed body, so the two are
+ * equal.
  */
 function filler(status: number, headers: HttpResponse['headers'], body: HttpResponse['body']): Buffer {
   if (status === 204 || status === 304) return Buffer.alloc(0)

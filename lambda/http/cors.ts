@@ -37,9 +37,9 @@ const EXPOSED = {
 }
 
 /**
- * Allows pages of the given origins to use the registry from a browser (CORS, in the Fetch standard). Responses name the
- * origin exactly, never `*` or `null`, so the browser may send the credentials that it remembers. Pages of other origins
- * get no CORS headers.
+ * Allows pages of the given origins to use the registry from a browser (CORS, in the Fetch standard). Responses name
+ * the origin exactly, never `*` or `null`, so the browser may send the credentials that it remembers. Pages of other
+ * origins get no CORS headers.
  * @param origins such as `https://ui.example`, in the form in which a browser sends them
  */
 export function withCors(app: App, origins: readonly string[]): App {
@@ -62,7 +62,9 @@ function isPreflight({ method, headers }: HttpRequest): boolean {
   return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
 }
 
-/** The response to a preflight request. It requires no login: a browser sends no credentials with a preflight request. */
+/**
+ * The response to a preflight request. It requires no login: a browser sends no credentials with a preflight request.
+ */
 function preflight(granted: Readonly<Record<string, string>>): HandledRequest {
   const headers = {
     ...granted,

@@ -6,10 +6,10 @@ import { hostOfOrigin } from './origin.ts'
 const SAFE = ['GET', 'HEAD']
 
 /**
- * Whether a browser sends the request on behalf of a page of another site (CSRF). Such a request is dangerous because the
- * browser adds the credentials that it remembers, and because it can reach a registry without logins that accepts
- * connections from this machine only. Registry clients send neither `Sec-Fetch-Site` nor `Origin`. Browsers send at least
- * one of them, and a page cannot change them (Fetch Metadata, and RFC 6454 for `Origin`).
+ * Whether a browser sends the request on behalf of a page of another site (CSRF). Such a request is dangerous because
+ * the browser adds the credentials that it remembers, and because it can reach a registry without logins that accepts
+ * connections from this machine only. Registry clients send neither `Sec-Fetch-Site` nor `Origin`. Browsers send at
+ * least one of them, and a page cannot change them (Fetch Metadata, and RFC 6454 for `Origin`).
  * @param trusted origins whose pages have the same access as the registry's own pages
  */
 export function isCrossSite(request: HttpRequest, trusted: readonly string[] = []): boolean {

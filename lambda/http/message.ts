@@ -1,8 +1,9 @@
 import type { Origin } from './origin.ts'
 
 /**
- * An HTTP request, as adapters pass it to the app. It is not the web's `Request`, whose URL removes `..` and `%2e` before
- * the router can refuse them, and which costs more to create than a manifest costs to read (docs/decisions/0002).
+ * An HTTP request, as adapters pass it to the app. It is not the web's `Request`, whose URL removes `..` and `%2e`
+ * before the router can refuse them, and which costs more to create than a manifest costs to read
+ * (docs/decisions/0002).
  */
 export interface HttpRequest {
   readonly method: string

@@ -18,8 +18,8 @@ interface Part {
 }
 
 /**
- * Opens the first range, so that missing content is an error before the response begins. Each other range is opened when
- * the range before it has been read.
+ * Opens the first range, so that missing content is an error before the response begins. Each other range is opened
+ * when the range before it has been read.
  * @returns the body and its exact length in bytes
  */
 export async function openMultipart(

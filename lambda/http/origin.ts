@@ -1,10 +1,12 @@
-/** The scheme, host and port by which a client reaches this registry. Every absolute URL in a response begins with it. */
+/**
+ * The scheme, host and port by which a client reaches this registry. Every absolute URL in a response begins with it.
+ */
 export interface Origin {
   /** Such as `https://registry.example`, without a slash at the end. */
   readonly url: string
   /**
-   * Whether it comes from a setting. Otherwise an adapter derived it from the request: from `Host`, or from a header that
-   * a trusted proxy or CloudFront sets.
+   * Whether it comes from a setting. Otherwise an adapter derived it from the request: from `Host`, or from a header
+   * that a trusted proxy or CloudFront sets.
    */
   readonly isConfigured: boolean
 }
@@ -21,7 +23,9 @@ export function locationUrl({ origin }: WithOrigin, path: string): string {
   return origin?.isConfigured ? origin.url + path : path
 }
 
-/** The URL for headers that require an absolute URL, such as the realm of a challenge. A path when no origin is known. */
+/**
+ * The URL for headers that require an absolute URL, such as the realm of a challenge. A path when no origin is known.
+ */
 export function absoluteUrl({ origin }: WithOrigin, path: string): string {
   return `${origin?.url ?? ''}${path}`
 }

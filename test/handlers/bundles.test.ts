@@ -8,7 +8,10 @@ import { bundle } from '../../infra/bundle.ts'
 
 const HANDLERS = join(import.meta.dirname, '../../lambda/handlers')
 
-/** Maximum size of a bundle and of the part that a cold start reads. Larger bundles slow down cold starts and need a reason. */
+/**
+ * Maximum size of a bundle and of the part that a cold start reads. Larger bundles slow down cold starts and need a
+ * reason.
+ */
 const MAX_BYTES = 700_000
 const MAX_BYTES_AT_START = 425_000
 

@@ -50,9 +50,10 @@ async function send(
 }
 
 /**
- * Starts an emulated API Gateway in front of an app. The Lambda function runs in this process, and its events and results
- * pass through JSON.
- * @param headLength the Content-Length of a response to HEAD: `said` is the app's, `counted` is that of the removed body
+ * Starts an emulated API Gateway in front of an app. The Lambda function runs in this process, and its events and
+ * results pass through JSON.
+ * @param headLength the Content-Length of a response to HEAD: `said` is the app's, `counted` is that of the removed
+ * body
  */
 function behindGateway(app: App, headLength: 'counted' | 'said'): Promise<ApiGateway> {
   const gateway = createGateway({ app, log: () => {}, clock: Date.now })

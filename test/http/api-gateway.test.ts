@@ -25,8 +25,8 @@ interface SentRequest {
 }
 
 /**
- * The event that an HTTP API sends for a request. A body that is not text is in base64. A request without a body has the
- * content type text/plain.
+ * The event that an HTTP API sends for a request. A body that is not text is in base64. A request without a body has
+ * the content type text/plain.
  */
 function eventOf({
   method = 'GET',

@@ -1,7 +1,7 @@
 /**
- * A program that appends to a draft until it is killed. It prints each acknowledged draft as a line of JSON. Its arguments
- * are the folder of the store, the first draft, and the number of appends. After the last append it commits the draft,
- * prints `committed` and waits to be killed.
+ * A program that appends to a draft until it is killed. It prints each acknowledged draft as a line of JSON. Its
+ * arguments are the folder of the store, the first draft, and the number of appends. After the last append it commits
+ * the draft, prints `committed` and waits to be killed.
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Draft } from '../../lambda/store/blobs.ts'

@@ -25,8 +25,8 @@ export function challengeOf({ status, headers }: TestResponse): Record<string, s
 export type ClientFlow = Awaited<ReturnType<typeof openClientFlow>>
 
 /**
- * A registry with logins, and the requests by which clients get tokens and use them. The user `ann` may push to `team/**`
- * and pull from `team/**` and `base`. Anonymous callers may pull from `public/**`.
+ * A registry with logins, and the requests by which clients get tokens and use them. The user `ann` may push to
+ * `team/**` and pull from `team/**` and `base`. Anonymous callers may pull from `public/**`.
  */
 export async function openClientFlow() {
   const guarded = await openGuarded()

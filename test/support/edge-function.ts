@@ -64,8 +64,8 @@ export class EdgeFunction {
   }
 
   /**
-   * @param request the viewer's request, or the result of the viewer-request function: it is not established which of the
-   * two CloudFront passes
+   * @param request the viewer's request, or the result of the viewer-request function: it is not established which of
+   * the two CloudFront passes
    * @throws {EdgeViolation} when the result is invalid for CloudFront
    */
   async viewerResponse(

@@ -19,8 +19,8 @@ interface Response {
 type Fault = 'before' | 'after'
 
 /**
- * Emulates the operations of SSM Parameter Store and CloudFront KeyValueStore that the edge secret needs, behind the real
- * SDK clients. A fault loses either a request or its response.
+ * Emulates the operations of SSM Parameter Store and CloudFront KeyValueStore that the edge secret needs, behind the
+ * real SDK clients. A fault loses either a request or its response.
  */
 export class EdgeServices {
   readonly parameters = new Map<string, string>()

@@ -16,7 +16,9 @@ import { cheapPasswords } from './passwords.ts'
 import { GRACE, UPLOAD_LIFE } from './registry.ts'
 import { expectNoSecrets } from './secrets-in-logs.ts'
 
-/** A registry with logins on a socket in this process, so that a test can advance its clock while a real client uses it. */
+/**
+ * A registry with logins on a socket in this process, so that a test can advance its clock while a real client uses it.
+ */
 export class GuardedServer implements AsyncDisposable {
   /**
    * Called when the app has a response, before the client gets it.

@@ -18,8 +18,9 @@ export interface EdgeKeyStore {
 const ATTEMPTS = 3
 
 /**
- * Ensures that the secret has a key of `generation` and that the edge has its keys. It can be repeated after a failure at
- * any point. The edge gets a new key before the secret is stored, because from then on the registry may sign with the key.
+ * Ensures that the secret has a key of `generation` and that the edge has its keys. It can be repeated after a failure
+ * at any point. The edge gets a new key before the secret is stored, because from then on the registry may sign with
+ * the key.
  */
 export async function rotateSecret(
   { secrets, edge, random }: { secrets: SecretStore; edge: EdgeKeyStore; random: () => string },

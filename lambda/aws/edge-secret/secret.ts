@@ -28,8 +28,8 @@ export function parseSecret(text: string): Secret {
 }
 
 /**
- * The secret with the key of `generation` first. A generation whose key still exists keeps that key, so that a deployment
- * which is rolled back or repeated ends with the same keys.
+ * The secret with the key of `generation` first. A generation whose key still exists keeps that key, so that a
+ * deployment which is rolled back or repeated ends with the same keys.
  */
 export function withGeneration(secret: Secret | undefined, generation: string, random: () => string): Secret {
   if (!secret)

@@ -18,7 +18,9 @@ import { parseSecret, type Secret } from './secret.ts'
 
 const ATTEMPTS = 5
 
-/** Names the step that failed, without the message of the service, which may contain the request and thus the secret. */
+/**
+ * Names the step that failed, without the message of the service, which may contain the request and thus the secret.
+ */
 class StepFailed extends Error {
   override readonly name = 'StepFailed'
 }
