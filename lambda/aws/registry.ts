@@ -16,7 +16,7 @@ import type { Secrets } from './secrets.ts'
 import { CloudFrontSigner } from './signed-urls.ts'
 
 /**
- * Minimum chunk size that clients are told to use (`OCI-Chunk-Min-Length`), in bytes. Some clients use this size for
+ * Minimum chunk size that upload responses announce (`OCI-Chunk-Min-Length`), in bytes. Some clients use this size for
  * all their chunks; their own default can exceed the limit of Lambda (koci: 5 MiB). Three chunks must fit into one
  * request, because the conformance suite sends three in one stream.
  */

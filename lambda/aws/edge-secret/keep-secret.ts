@@ -28,9 +28,9 @@ export async function rotateSecret(
 ): Promise<Secret> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const stored = await secrets.read()
-    const wanted = withGeneration(stored, generation, random)
-    await edge.update({ put: { keys: wanted.edgeKeys.join(',') }, remove: relay ? [] : ['relay'] })
-    if (wanted === stored || (await secrets.write(wanted, { replace: stored !== undefined }))) return wanted
+    const secret = withGeneration(stored, generation, random)
+    await edge.update({ put: { keys: secret.edgeKeys.join(',') }, remove: relay ? [] : ['relay'] })
+    if (secret === stored || (await secrets.write(secret, { replace: stored !== undefined }))) return secret
     // A concurrent run created a secret. The edge needs that one.
   }
   throw new Error('the secret was created and removed repeatedly by concurrent runs')
