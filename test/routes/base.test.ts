@@ -3,26 +3,26 @@ import { openRegistry } from '../support/registry.ts'
 
 const registry = openRegistry()
 
-it.each(['/v2/', '/v2'])('GET %s says that this is a registry', async path => {
-  const answer = await registry.expectStatus(200, 'GET', path)
-  expect(answer.text).toBe('{}')
-  expect(answer.headers).toMatchObject({
+it.each(['/v2/', '/v2'])('GET %s responds as a registry', async path => {
+  const response = await registry.expectStatus(200, 'GET', path)
+  expect(response.text).toBe('{}')
+  expect(response.headers).toMatchObject({
     'content-type': 'application/json',
     'docker-distribution-api-version': 'registry/2.0',
   })
 })
 
-it.each(['/v2/', '/v2'])('HEAD %s says the same without a body', async path => {
+it.each(['/v2/', '/v2'])('HEAD %s has the headers of GET and no body', async path => {
   const { headers } = await registry.expectStatus(200, 'GET', path)
   expect((await registry.expectStatus(200, 'HEAD', path)).headers).toEqual(headers)
 })
 
-it('takes no other method', async () => {
+it('POST /v2/ is rejected with the allowed methods', async () => {
   const { headers } = await registry.expectStatus(405, 'POST', '/v2/')
   expect(headers.allow).toBe('GET, HEAD')
 })
 
-it.each(['/v1/', '/v1/search', '/v2/unknown', '/favicon.ico'])('knows no %s', async path => {
+it.each(['/v1/', '/v1/search', '/v2/unknown', '/favicon.ico'])('GET %s is NOT_FOUND', async path => {
   expect((await registry.expectStatus(404, 'GET', path)).code).toBe('NOT_FOUND')
 })
 
@@ -40,9 +40,9 @@ it.each([
   '/v2/a/blobs/..%2f..%2fetc%2fpasswd',
   '/v2/a/manifests/..%2f..%2fb%2fmanifests%2flatest',
   '/v2/a/blobs/uploads/..%2f..%2f..%2fb',
-])('reaches nothing by %s', async target => {
+])('GET %s reaches no repository', async target => {
   await registry.pushImage('a', 'latest')
   await registry.pushImage('b', 'latest')
-  const answer = await registry.get(target)
-  expect([400, 404]).toContain(answer.status)
+  const response = await registry.get(target)
+  expect([400, 404]).toContain(response.status)
 })

@@ -14,7 +14,7 @@ beforeEach(async () => {
   location = await registry.beginUpload('a/b')
 })
 
-/** Sends a part of the content, and says of it what `contentRange` says. */
+/** Sends a part of the content, with a Content-Range that tests may change. */
 const patch = (first: number, last: number, contentRange = `${first}-${last}`) =>
   registry.request('PATCH', location, {
     headers: { 'content-range': contentRange },
@@ -25,7 +25,7 @@ const close = (body = '', headers: Record<string, string> = {}) =>
 const contentOf = async (named: string) => (await registry.get(`/v2/a/b/blobs/${named}`)).text
 
 describe('chunks in order', () => {
-  it('become the blob', async () => {
+  it('make up the blob', async () => {
     for (const [first, last] of [
       [0, 4],
       [5, 5],
@@ -39,31 +39,31 @@ describe('chunks in order', () => {
     expect(await contentOf(DIGEST)).toBe(CONTENT)
   })
 
-  it('may end with the closing PUT', async () => {
+  it('may include the body of the closing PUT', async () => {
     await patch(0, 4)
     expect((await close(CONTENT.slice(5), { 'content-range': `5-${LAST}` })).status).toBe(201)
     expect(await contentOf(DIGEST)).toBe(CONTENT)
   })
 
-  it('may end with a closing PUT that does not say where they belong', async () => {
+  it('may include the body of a closing PUT without Content-Range', async () => {
     await patch(0, 4)
     expect((await close(CONTENT.slice(5))).status).toBe(201)
     expect(await contentOf(DIGEST)).toBe(CONTENT)
   })
 
-  it('may be described as HTTP does it', async () => {
+  it('may have a Content-Range in the syntax of HTTP', async () => {
     expect((await patch(0, 4, 'bytes 0-4/22')).status).toBe(202)
     expect((await patch(5, LAST, `bytes 5-${LAST}/*`)).status).toBe(202)
     expect((await close()).status).toBe(201)
   })
 
-  it('may come without a length', async () => {
+  it('may have no Content-Length', async () => {
     const headers = { 'content-range': '0-4' }
     await registry.expectStatus(202, 'PATCH', location, { headers, body: streamed(CONTENT.slice(0, 5)) })
     expect((await close(CONTENT.slice(5))).status).toBe(201)
   })
 
-  it('may be one chunk, as a blob below the smallest chunk is', async () => {
+  it('may be a single chunk, for a blob below the minimum chunk size', async () => {
     await patch(0, LAST)
     expect((await close()).status).toBe(201)
   })
@@ -73,12 +73,12 @@ describe('chunks in order', () => {
     expect((await close('', { 'content-type': 'application/octet-stream' })).status).toBe(201)
   })
 
-  it('may be closed with a Content-Range and no body, which names no bytes', async () => {
+  it('may be closed with a Content-Range and no body', async () => {
     await patch(0, LAST)
     expect((await close('', { 'content-range': `0-${LAST}` })).status).toBe(201)
   })
 
-  it('become the blob wherever they are cut, and however it ends', async () => {
+  it('make up the blob for any chunk boundaries and any closing request', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.uint8Array({ maxLength: 40 }),
@@ -110,8 +110,8 @@ describe('chunks in order', () => {
   })
 })
 
-describe('the least size of a chunk', () => {
-  it('is told to who begins an upload, where there is one, and shorter chunks are taken', async () => {
+describe('the minimum chunk size', () => {
+  it('is announced when an upload begins, and smaller chunks are accepted', async () => {
     registry = openRegistry({ minChunkSize: 1_000 })
     const begun = await registry.expectStatus(202, 'POST', '/v2/a/b/blobs/uploads/')
     expect(begun.headers['oci-chunk-min-length']).toBe('1000')
@@ -122,40 +122,40 @@ describe('the least size of a chunk', () => {
     expect(headers).not.toHaveProperty('oci-chunk-min-length')
   })
 
-  it('is not told where any will do', async () => {
+  it('is not announced when it is not configured', async () => {
     const { headers } = await registry.expectStatus(202, 'POST', '/v2/a/b/blobs/uploads/')
     expect(headers).not.toHaveProperty('oci-chunk-min-length')
   })
 })
 
-describe('a chunk that does not follow what is there', () => {
-  const expectOutOfOrder = async (answering: ReturnType<typeof patch>, range: string | undefined) => {
-    const { status, code, headers } = await answering
+describe('a chunk out of order', () => {
+  const expectOutOfOrder = async (response: ReturnType<typeof patch>, range: string | undefined) => {
+    const { status, code, headers } = await response
     expect([status, code]).toEqual([416, 'RANGE_INVALID'])
     expect([headers.location, headers.range]).toEqual([location, range])
   }
 
-  it('is refused with where to go on: a gap', async () => {
+  it('is rejected with the current Range when it leaves a gap', async () => {
     await patch(0, 4)
     await expectOutOfOrder(patch(6, LAST), '0-4')
   })
 
-  it('is refused with where to go on: an overlap', async () => {
+  it('is rejected with the current Range when it overlaps', async () => {
     await patch(0, 4)
     await expectOutOfOrder(patch(4, LAST), '0-4')
   })
 
-  it('is refused with where to go on: the same again', async () => {
+  it('is rejected with the current Range when it is repeated', async () => {
     await patch(0, 4)
     await expectOutOfOrder(patch(0, 4), '0-4')
   })
 
-  it('is refused before the first byte', async () => {
+  it('is rejected without a Range before the first byte', async () => {
     await expectOutOfOrder(patch(5, LAST), undefined)
     expect((await registry.expectStatus(204, 'GET', location)).headers.range).toBe('0-0')
   })
 
-  it('is refused in the closing PUT, and the session goes on', async () => {
+  it('is rejected in the closing PUT, and the session continues', async () => {
     await patch(0, 4)
     await expectOutOfOrder(close(CONTENT.slice(6), { 'content-range': `6-${LAST}` }), '0-4')
     await patch(5, LAST)
@@ -163,7 +163,7 @@ describe('a chunk that does not follow what is there', () => {
     expect(await contentOf(DIGEST)).toBe(CONTENT)
   })
 
-  it('leaves nothing behind: a client that goes on from the Range has its blob', async () => {
+  it('is not stored: a client that continues from the Range completes the blob', async () => {
     await patch(0, 4)
     const { headers } = await patch(9, LAST)
     const next = Number(headers.range?.split('-')[1]) + 1
@@ -173,28 +173,33 @@ describe('a chunk that does not follow what is there', () => {
   })
 })
 
-describe('a chunk that is not what it says', () => {
+describe('a chunk that differs from its Content-Range', () => {
   it.each([
     ['shorter', '0-9'],
     ['longer', '0-2'],
-  ])('is refused when it is %s, and forgotten', async (_, contentRange) => {
-    const answer = await patch(0, 4, contentRange)
-    expect([answer.status, answer.code]).toEqual([400, 'SIZE_INVALID'])
+  ])('is rejected and discarded when it is %s', async (_, contentRange) => {
+    const response = await patch(0, 4, contentRange)
+    expect([response.status, response.code]).toEqual([400, 'SIZE_INVALID'])
     expect((await registry.expectStatus(204, 'GET', location)).headers.range).toBe('0-0')
   })
 
-  it.each(['0-9', '0-2'])('is refused as well when it has no length and says %s', async contentRange => {
-    const headers = { 'content-range': contentRange }
-    const body = streamed(CONTENT.slice(0, 5))
-    expect((await registry.expectStatus(400, 'PATCH', location, { headers, body })).code).toBe('SIZE_INVALID')
-    expect((await registry.expectStatus(204, 'GET', location)).headers.range).toBe('0-0')
-  })
+  it.each(['0-9', '0-2'])(
+    'is rejected and discarded when it has no Content-Length: %s',
+    async contentRange => {
+      const headers = { 'content-range': contentRange }
+      const body = streamed(CONTENT.slice(0, 5))
+      expect((await registry.expectStatus(400, 'PATCH', location, { headers, body })).code).toBe(
+        'SIZE_INVALID',
+      )
+      expect((await registry.expectStatus(204, 'GET', location)).headers.range).toBe('0-0')
+    },
+  )
 
   it.each(['4-0', 'bytes */22', 'x', '0-', '-5', '0-99999999999999999999'])(
-    'is refused when it says %j',
+    'is rejected when the Content-Range is malformed: %j',
     async contentRange => {
-      const answer = await patch(0, 4, contentRange)
-      expect([answer.status, answer.code]).toEqual([400, 'BLOB_UPLOAD_INVALID'])
+      const response = await patch(0, 4, contentRange)
+      expect([response.status, response.code]).toEqual([400, 'BLOB_UPLOAD_INVALID'])
     },
   )
 })

@@ -3,7 +3,9 @@ import { OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
 import { DOCKER_IMAGE, DOCKER_LIST, digest, imageOf } from '../support/content.ts'
 import { openRegistry, streamed, type TestRegistry } from '../support/registry.ts'
 
-/** What the clients do, call by call, as their sources have it, and what each of them cannot do without. */
+/**
+ * The request sequences of real clients, taken from their sources, and the response features that each client requires.
+ */
 
 const LAYER_BYTES = 'the content of a layer'
 const LAYER_DIGEST = digest(LAYER_BYTES)
@@ -16,13 +18,13 @@ beforeEach(async () => {
   await registry.expectStatus(200, 'GET', '/v2/')
 })
 
-/** The reading of Docker's distribution client: `fmt.Sscanf(header, "%d-%d")`, and the size of the layer from it. */
+/** The layer size that Docker's distribution client derives from a Range header: `fmt.Sscanf(header, "%d-%d")`. */
 function sizeByRange(range: string | undefined): number {
   const [, first, last] = /^(\d+)-(\d+)$/.exec(range ?? '') ?? []
   return Number(last) - Number(first) + 1
 }
 
-it('Docker with a graph driver: PATCH without a length, sizes from Range and from HEAD', async () => {
+it('Docker with a graph driver: PATCH without Content-Length, sizes from Range and HEAD', async () => {
   for (const content of [LAYER_BYTES, '{}']) {
     const named = digest(content)
     await registry.expectStatus(404, 'HEAD', `/v2/a/b/blobs/${named}`)
@@ -52,10 +54,10 @@ it('Docker with a graph driver: PATCH without a length, sizes from Range and fro
   expect([resumed.status, resumed.text]).toEqual([206, LAYER_BYTES.slice(5)])
 })
 
-it('containerd, and Docker 29: a Location that is a path, 201 with the digest', async () => {
+it('containerd and Docker 29: Location is a path, 201 contains the digest', async () => {
   for (const content of [LAYER_BYTES, '{}']) {
     const { headers } = await registry.expectStatus(202, 'POST', UPLOADS)
-    expect(headers.location).toMatch(/^\/v2\//) // anything else is taken for a host
+    expect(headers.location).toMatch(/^\/v2\//) // it interprets anything else as a host
     expect(decodeURIComponent(headers.location ?? '')).toBe(headers.location) // it re-encodes the path
     const put = await registry.expectStatus(
       201,
@@ -80,7 +82,7 @@ it('containerd, and Docker 29: a Location that is a path, 201 with the digest', 
   expect([first.status, first.text]).toEqual([206, LAYER_BYTES])
 })
 
-it('skopeo, podman and buildah: a mount that fails is cancelled, then uploaded anew', async () => {
+it('skopeo, podman and buildah: a failed mount is cancelled before a new upload', async () => {
   const mount = await registry.expectStatus(202, 'POST', `${UPLOADS}?mount=${LAYER_DIGEST}&from=other`)
   await registry.expectStatus(204, 'DELETE', mount.headers.location ?? '')
   const begun = await registry.expectStatus(202, 'POST', UPLOADS)
@@ -89,20 +91,20 @@ it('skopeo, podman and buildah: a mount that fails is cancelled, then uploaded a
   })
   await registry.expectStatus(201, 'PUT', `${patched.headers.location}?digest=${LAYER_DIGEST}`)
   const { headers } = await registry.expectStatus(200, 'HEAD', `/v2/a/b/blobs/${LAYER_DIGEST}`)
-  expect(headers['content-length']).toBe(String(LAYER_BYTES.length)) // goes into the manifest
+  expect(headers['content-length']).toBe(String(LAYER_BYTES.length)) // becomes the size in the manifest
 })
 
-it('podman, pulling zstd:chunked: several ranges at once are parts in the order of the request', async () => {
+it('podman with zstd:chunked: several ranges are sent in the order of the request', async () => {
   await registry.pushBlob('a/b', LAYER_BYTES)
-  const answer = await registry.get(`/v2/a/b/blobs/${LAYER_DIGEST}`, { range: 'bytes=0-3,8-11' })
-  expect(answer.status).toBe(206)
-  expect(answer.headers['content-type']).toMatch(/^multipart\/byteranges; boundary=/)
-  expect(answer.text.indexOf(LAYER_BYTES.slice(0, 4))).toBeLessThan(
-    answer.text.indexOf(LAYER_BYTES.slice(8, 12)),
+  const response = await registry.get(`/v2/a/b/blobs/${LAYER_DIGEST}`, { range: 'bytes=0-3,8-11' })
+  expect(response.status).toBe(206)
+  expect(response.headers['content-type']).toMatch(/^multipart\/byteranges; boundary=/)
+  expect(response.text.indexOf(LAYER_BYTES.slice(0, 4))).toBeLessThan(
+    response.text.indexOf(LAYER_BYTES.slice(8, 12)),
   )
 })
 
-it('crane, ko and cosign: PATCH 202 with a Location, PUT 201, HEAD with all of type, length and digest', async () => {
+it('crane, ko and cosign: PATCH 202 with Location, PUT 201, HEAD with type, length and digest', async () => {
   const { headers } = await registry.expectStatus(202, 'POST', UPLOADS)
   const patched = await registry.expectStatus(202, 'PATCH', headers.location ?? '', { body: LAYER_BYTES })
   await registry.expectStatus(201, 'PUT', `${patched.headers.location}?digest=${LAYER_DIGEST}`)
@@ -113,7 +115,7 @@ it('crane, ko and cosign: PATCH 202 with a Location, PUT 201, HEAD with all of t
     expect(signature.headers[name]).toBeTruthy()
 })
 
-it('oras and helm: the Location is on the same host, ranges are announced', async () => {
+it('oras and helm: Location has the same host, Accept-Ranges announces ranges', async () => {
   registry = openRegistry({ origin: 'https://registry.example:8443' })
   const { headers } = await registry.expectStatus(202, 'POST', UPLOADS)
   expect(new URL(headers.location ?? '').host).toBe('registry.example:8443')
@@ -122,48 +124,48 @@ it('oras and helm: the Location is on the same host, ranges are announced', asyn
 })
 
 describe('regctl', () => {
-  it('tries a mount from nowhere, and uses the session that it gets', async () => {
+  it('mounts without a source repository, and uses the session that begins instead', async () => {
     const { headers } = await registry.expectStatus(202, 'POST', `${UPLOADS}?mount=${LAYER_DIGEST}`)
     await registry.expectStatus(201, 'PUT', `${headers.location}?digest=${LAYER_DIGEST}`, {
       body: LAYER_BYTES,
     })
   })
 
-  it('falls back to chunks when its PUT fails, with the digest still in the address', async () => {
+  it('falls back to chunks when its PUT fails, with the digest still in the URL', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(400, 'PUT', `${location}?digest=${LAYER_DIGEST}`, { body: 'cut short' })
     for (let at = 0; at < LAYER_BYTES.length; at += 10) {
       const body = LAYER_BYTES.slice(at, at + 10)
       const contentRange = `${at}-${at + body.length - 1}`
       const headers = { 'content-range': contentRange }
-      const answer = await registry.expectStatus(202, 'PATCH', `${location}?digest=${LAYER_DIGEST}`, {
+      const response = await registry.expectStatus(202, 'PATCH', `${location}?digest=${LAYER_DIGEST}`, {
         headers,
         body,
       })
-      expect(sizeByRange(answer.headers.range)).toBe(at + body.length)
+      expect(sizeByRange(response.headers.range)).toBe(at + body.length)
     }
     await registry.expectStatus(201, 'PUT', `${location}?digest=${LAYER_DIGEST}`)
   })
 
-  it('goes on from a 416 that carries Location and Range', async () => {
+  it('continues after a 416 with Location and Range', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(202, 'PATCH', location, { body: LAYER_BYTES.slice(0, 7) })
-    const lost = { headers: { 'content-range': '0-6' }, body: LAYER_BYTES.slice(0, 7) }
-    const { headers } = await registry.expectStatus(416, 'PATCH', location, lost)
+    const repeated = { headers: { 'content-range': '0-6' }, body: LAYER_BYTES.slice(0, 7) }
+    const { headers } = await registry.expectStatus(416, 'PATCH', location, repeated)
     const at = sizeByRange(headers.range)
-    const rest = {
+    const remaining = {
       headers: { 'content-range': `${at}-${LAYER_BYTES.length - 1}` },
       body: LAYER_BYTES.slice(at),
     }
-    await registry.expectStatus(202, 'PATCH', headers.location ?? '', rest)
+    await registry.expectStatus(202, 'PATCH', headers.location ?? '', remaining)
     await registry.expectStatus(201, 'PUT', `${location}?digest=${LAYER_DIGEST}`)
   })
 })
 
-it('jib: everything without a length, manifests too', async () => {
+it('jib: no request has a Content-Length, including manifests', async () => {
   for (const content of [LAYER_BYTES, '{}']) {
     const { headers } = await registry.expectStatus(202, 'POST', UPLOADS)
-    expect(headers.location).not.toContain(', ') // exactly one Location
+    expect(headers.location).not.toContain(', ') // requires a single Location
     await registry.expectStatus(202, 'PATCH', headers.location ?? '', { body: streamed(content) })
     await registry.expectStatus(201, 'PUT', `${headers.location}?digest=${digest(content)}`)
   }
@@ -172,7 +174,7 @@ it('jib: everything without a length, manifests too', async () => {
   await registry.expectStatus(201, 'PUT', '/v2/a/b/manifests/latest', { headers, body })
 })
 
-it('zb: the path of the first Location is all it keeps', async () => {
+it('zb: only the path of the first Location is kept', async () => {
   const { headers } = await registry.expectStatus(202, 'POST', UPLOADS)
   const { pathname } = new URL(headers.location ?? '', 'http://localhost:5000')
   await registry.expectStatus(202, 'PATCH', pathname)
@@ -185,7 +187,7 @@ it('zb: the path of the first Location is all it keeps', async () => {
   await registry.expectStatus(202, 'DELETE', `/v2/a/b/blobs/${LAYER_DIGEST}`)
 })
 
-it('BuildKit: one manifest by many tags, each of them a push of its own', async () => {
+it('BuildKit: one manifest is pushed once per tag', async () => {
   for (const blob of ['{}', LAYER_BYTES]) await registry.pushBlob('a/b', blob)
   for (const tag of ['v1', 'v1.2', 'latest']) await registry.pushManifest('a/b', tag, imageOf([LAYER_BYTES]))
   expect((await registry.get('/v2/a/b/tags/list')).json.tags).toEqual(['latest', 'v1', 'v1.2'])

@@ -4,7 +4,7 @@ import { OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
 import { CONFIG, descriptorOf, digest, imageOf, indexOf, LAYER, typeOf } from '../support/content.ts'
 import { openRegistry, type TestRegistry } from '../support/registry.ts'
 
-/** The sets of content that the conformance suite pushes, and the order in which it goes about it. */
+/** The data sets of the OCI conformance suite, pushed and deleted in its order. */
 
 const REPOSITORY = 'conformance/repo1'
 const EMPTY = descriptorOf('{}', 'application/vnd.oci.empty.v1+json')
@@ -100,15 +100,15 @@ beforeEach(() => {
   registry = openRegistry()
 })
 
-describe('a fresh repository', () => {
-  it('has no tags, or is not known', async () => {
+describe('a new repository', () => {
+  it('has no tags: 404', async () => {
     await registry.expectStatus(404, 'GET', `/v2/${REPOSITORY}/tags/list`)
   })
 
   it('has an empty index of referrers', async () => {
-    const answer = await registry.expectStatus(200, 'GET', `/v2/${REPOSITORY}/referrers/${digest('any')}`)
-    expect(answer.headers['content-type']).toBe(OCI_INDEX)
-    expect(answer.json).toMatchObject({ mediaType: OCI_INDEX, schemaVersion: 2 })
+    const response = await registry.expectStatus(200, 'GET', `/v2/${REPOSITORY}/referrers/${digest('any')}`)
+    expect(response.headers['content-type']).toBe(OCI_INDEX)
+    expect(response.json).toMatchObject({ mediaType: OCI_INDEX, schemaVersion: 2 })
   })
 })
 
@@ -119,14 +119,14 @@ describe.each(Object.entries(DATA_SETS))('%s', (_, { blobs, manifests, tags, alg
 
   async function put(reference: string, document: string) {
     const { subject } = JSON.parse(document) as { subject?: { digest: string } }
-    const answer = await registry.putManifest(REPOSITORY, reference, document)
-    expect(answer.status, answer.text.slice(0, 500)).toBe(201)
-    expect(answer.headers['docker-content-digest']).toBe(nameOf(document))
-    expect(answer.headers['oci-subject']).toBe(subject?.digest)
-    const back = await registry.expectStatus(200, 'GET', answer.headers.location ?? '', {
+    const response = await registry.putManifest(REPOSITORY, reference, document)
+    expect(response.status, response.text.slice(0, 500)).toBe(201)
+    expect(response.headers['docker-content-digest']).toBe(nameOf(document))
+    expect(response.headers['oci-subject']).toBe(subject?.digest)
+    const pulled = await registry.expectStatus(200, 'GET', response.headers.location ?? '', {
       headers: { accept: `${OCI_INDEX}, ${OCI_IMAGE}` },
     })
-    expect(back.text).toBe(document)
+    expect(pulled.text).toBe(document)
   }
 
   it('is pushed, listed, pulled and deleted', async () => {
@@ -168,17 +168,17 @@ describe.each(Object.entries(DATA_SETS))('%s', (_, { blobs, manifests, tags, alg
   })
 })
 
-describe('what is bad', () => {
-  it('is an image pushed by the digest of another', async () => {
+describe('an invalid request', () => {
+  it('to push an image by the digest of another is 400', async () => {
     for (const blob of ['{}', ...layers]) await registry.pushBlob(REPOSITORY, blob)
     const { status } = await registry.putManifest(REPOSITORY, digest(image), `${image}  `)
     expect(status).toBe(400)
     await registry.expectStatus(404, 'DELETE', `/v2/${REPOSITORY}/manifests/${digest(image)}`)
   })
 
-  it('is a digest that is none: PUT and GET are 400', async () => {
-    const bad = 'sha256:baddigeststring'
-    expect((await registry.putManifest(REPOSITORY, bad, image)).status).toBe(400)
-    await registry.expectStatus(400, 'GET', `/v2/${REPOSITORY}/manifests/${bad}`)
+  it('with a malformed digest is 400', async () => {
+    const malformed = 'sha256:baddigeststring'
+    expect((await registry.putManifest(REPOSITORY, malformed, image)).status).toBe(400)
+    await registry.expectStatus(400, 'GET', `/v2/${REPOSITORY}/manifests/${malformed}`)
   })
 })

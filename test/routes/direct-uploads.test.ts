@@ -23,7 +23,7 @@ beforeEach(() => {
   signed = []
   const sign = (name: string, upload: string, expires: number) => {
     signed.push({ name, upload, expires })
-    return 'direct=pass'
+    return 'direct=signature'
   }
   registry = openRegistry({ table, store, direct: { readLimit: 100 }, signUpload: sign })
 })
@@ -33,17 +33,18 @@ async function begin(name = 'a'): Promise<DirectObject> {
   return { name: name as RepositoryName, upload: headers['docker-upload-uuid'] as UploadId }
 }
 
-/** What a client does that was let through to the store. */
+/** Begins a session and writes its object directly to the store, as a client does through CloudFront. */
 async function write(content: string, name = 'a'): Promise<DirectObject> {
   const session = await begin(name)
   store.write(session, content)
   return session
 }
 
-const claim = ({ name, upload }: DirectObject) => registry.directUploads.adopt(name, upload)
-const isThere = async (name = 'a') => (await registry.head(`/v2/${name}/blobs/${DIGEST}`)).status === 200
+const adopt = ({ name, upload }: DirectObject) => registry.directUploads.adopt(name, upload)
+const exists = async (name = 'a') => (await registry.head(`/v2/${name}/blobs/${DIGEST}`)).status === 200
 
-async function passGraces(count: number): Promise<void> {
+/** Lets grace periods pass, and runs the collector after each. */
+async function passGracePeriods(count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     registry.wait(GRACE)
     expect((await registry.collector.run()).failures).toEqual([])
@@ -51,42 +52,42 @@ async function passGraces(count: number): Promise<void> {
 }
 
 describe('an upload URL', () => {
-  it('carries a pass for the edge, that ends half a life before the session', async () => {
+  it('contains a signature that expires half a session lifetime before the session', async () => {
     const before = Date.UTC(2026, 0, 1)
     const { headers } = await registry.expectStatus(202, 'POST', '/v2/a/b/blobs/uploads/')
 
     const id = headers['docker-upload-uuid']
-    expect(headers.location).toBe(`/v2/a/b/blobs/uploads/${id}?direct=pass`)
+    expect(headers.location).toBe(`/v2/a/b/blobs/uploads/${id}?direct=signature`)
     expect(signed).toEqual([{ name: 'a/b', upload: id, expires: before + UPLOAD_LIFE / 2 }])
   })
 
-  it('carries it again when the client asks where the empty session stands', async () => {
+  it('contains the signature in the response to GET of an empty session', async () => {
     const { upload } = await begin()
     const { headers } = await registry.expectStatus(204, 'GET', `/v2/a/blobs/uploads/${upload}`)
 
-    expect(headers.location).toMatch(/\?direct=pass$/)
+    expect(headers.location).toMatch(/\?direct=signature$/)
   })
 
   it.each([
     [
-      'has bytes already',
+      'contains bytes',
       async () => {
         const { upload } = await begin()
         return registry.expectStatus(202, 'PATCH', `/v2/a/blobs/uploads/${upload}`, { body: 'bytes' })
       },
     ],
     [
-      'is for SHA-512, which the store does not verify',
+      'uses SHA-512, which the store does not verify',
       () => registry.expectStatus(202, 'POST', '/v2/a/blobs/uploads/?digest-algorithm=sha512'),
     ],
-  ])('carries none when the session %s', async (_, ask) => {
-    const { headers } = await ask()
+  ])('contains no signature when the session %s', async (_, send) => {
+    const { headers } = await send()
 
     expect(headers.location).not.toContain('direct=')
   })
 })
 
-describe('a blob that a client wrote, and no event has told of yet', () => {
+describe('a directly uploaded blob before its S3 event', () => {
   beforeEach(async () => {
     await write(LAYER)
   })
@@ -102,118 +103,118 @@ describe('a blob that a client wrote, and no event has told of yet', () => {
 
   it('is found by DELETE', async () => {
     await registry.expectStatus(202, 'DELETE', BLOB)
-    expect(await isThere()).toBe(false)
+    expect(await exists()).toBe(false)
   })
 
-  it('is found by the manifest that needs it', async () => {
+  it('is found by the push of a manifest that needs it', async () => {
     await registry.pushBlob('a', '{}')
     await registry.pushManifest('a', 'v1', imageOf([LAYER]))
     expect((await registry.expectStatus(200, 'GET', BLOB)).text).toBe(LAYER)
   })
 
-  it('is in no other repository', async () => {
-    expect(await isThere('b')).toBe(false)
+  it('does not exist in other repositories', async () => {
+    expect(await exists('b')).toBe(false)
     expect((await registry.putManifest('b', 'v1', imageOf([LAYER]))).code).toBe('MANIFEST_BLOB_UNKNOWN')
   })
 
-  it('is found among many sessions that were abandoned, and these cost a bounded number of questions', async () => {
+  it('is found among many abandoned sessions with a limited number of store requests', async () => {
     registry = openRegistry({ table, store, direct: { readLimit: 100 } })
     for (let i = 0; i < 600; i++) await begin()
     registry.wait(1)
     await write('among many')
-    let asked = 0
+    let requests = 0
     let open = 0
-    let mostOpen = 0
-    const received = store.findUploaded.bind(store)
+    let maxOpen = 0
+    const findUploaded = store.findUploaded.bind(store)
     store.findUploaded = async object => {
-      asked++
-      mostOpen = Math.max(mostOpen, ++open)
-      return received(object).finally(() => open--)
+      requests++
+      maxOpen = Math.max(maxOpen, ++open)
+      return findUploaded(object).finally(() => open--)
     }
 
     await registry.expectStatus(200, 'HEAD', `/v2/a/blobs/${digest('among many')}`)
-    expect(asked).toBeLessThanOrEqual(512)
-    expect(mostOpen).toBeLessThanOrEqual(16)
+    expect(requests).toBeLessThanOrEqual(512)
+    expect(maxOpen).toBeLessThanOrEqual(16)
   })
 
-  it('is kept when its event never comes', async () => {
+  it('is kept when its event is never delivered', async () => {
     registry.wait(UPLOAD_LIFE)
     await registry.collector.run()
     registry.wait(GRACE - HOUR)
     await registry.collector.run()
 
-    expect(await isThere()).toBe(true)
+    expect(await exists()).toBe(true)
   })
 
-  it('goes with its session when the client cancels that', async () => {
+  it('is deleted when the client cancels its session', async () => {
     const { upload } = await write('cancelled')
     await registry.expectStatus(204, 'DELETE', `/v2/a/blobs/uploads/${upload}`)
-    await passGraces(3)
+    await passGracePeriods(3)
 
     expect((await registry.head(`/v2/a/blobs/${digest('cancelled')}`)).status).toBe(404)
     expect(store.objects.has(directObject({ name: 'a' as RepositoryName, upload }))).toBe(false)
   })
 })
 
-describe('an event of the store', () => {
-  it('makes the blob and ends the session', async () => {
+describe('an S3 event', () => {
+  it('creates the blob and ends the session', async () => {
     const session = await write(LAYER)
-    await claim(session)
+    await adopt(session)
 
     await registry.expectStatus(404, 'GET', `/v2/a/blobs/uploads/${session.upload}`)
-    expect(await isThere()).toBe(true)
+    expect(await exists()).toBe(true)
   })
 
-  it('may come twice, and at once', async () => {
+  it('may be delivered twice, also concurrently', async () => {
     const session = await write(LAYER)
-    await Promise.all([claim(session), claim(session)])
-    await claim(session)
+    await Promise.all([adopt(session), adopt(session)])
+    await adopt(session)
     await registry.pushBlob('a', '{}')
     await registry.pushManifest('a', 'v1', imageOf([LAYER]))
-    await passGraces(4)
+    await passGracePeriods(4)
 
     expect((await registry.expectStatus(200, 'GET', BLOB)).text).toBe(LAYER)
   })
 
-  it('may race the manifest', async () => {
+  it('may be concurrent with the push of the manifest', async () => {
     await registry.pushBlob('a', '{}')
     for (let i = 0; i < 20; i++) {
       const layer = `layer ${i}`
       const session = await write(layer)
-      await Promise.all([claim(session), registry.pushManifest('a', `v${i}`, imageOf([layer]))])
+      await Promise.all([adopt(session), registry.pushManifest('a', `v${i}`, imageOf([layer]))])
     }
   })
 
-  it('lets the second object go when the blob was there already', async () => {
+  it('discards the object when the blob already exists', async () => {
     await registry.pushBlob('b', LAYER)
     const session = await write(LAYER)
-    await claim(session)
+    await adopt(session)
     await registry.collector.run()
 
-    expect(await isThere()).toBe(true)
+    expect(await exists()).toBe(true)
     expect(store.objects.has(directObject(session))).toBe(false)
   })
 
-  it.each([0, 1])('leaves nothing of a request that is at work meanwhile, behind %i others', async others => {
-    store.commitOnLastAppend()
+  it.each([0, 1])('discards the bytes of a concurrent PUT after %i chunks', async chunks => {
+    store.placeAtOnce()
     const session = await begin()
     const url = `/v2/a/blobs/uploads/${session.upload}`
-    if (others > 0) await registry.expectStatus(202, 'PATCH', url, { body: 'by ' })
+    if (chunks > 0) await registry.expectStatus(202, 'PATCH', url, { body: 'by ' })
     const { body, arrived, go } = pausedBody('u', 's')
-    const content = others > 0 ? 'by us' : 'us'
+    const content = chunks > 0 ? 'by us' : 'us'
     const put = registry.request('PUT', `${url}?digest=${digest(content)}`, { body })
     await arrived
     store.write(session, LAYER)
-    await claim(session)
+    await adopt(session)
     await registry.collector.run()
     go()
 
     expect((await put).code).toBe('BLOB_UPLOAD_UNKNOWN')
-    await passGraces(1)
+    await passGracePeriods(1)
     expect([...store.objects.keys()]).toEqual([directObject(session)])
   })
 
-  it('takes what came of the session by us with it', async () => {
+  it('discards the draft of the session', async () => {
     const session = await begin()
     await registry.expectStatus(202, 'PATCH', `/v2/a/blobs/uploads/${session.upload}`, { body: 'half' })
     store.write(session, LAYER)
@@ -223,8 +224,8 @@ describe('an event of the store', () => {
       discarded.push(draft.object)
       return discard(draft)
     }
-    await claim(session)
-    await passGraces(3)
+    await adopt(session)
+    await passGracePeriods(3)
 
     expect(discarded).toEqual([session.upload])
     expect([...store.objects.keys()].filter(object => object === session.upload)).toEqual([])
@@ -233,56 +234,56 @@ describe('an event of the store', () => {
 })
 
 describe('an upload URL that is used again', () => {
-  it('leaves the blob as it is, and nothing else', async () => {
+  it('does not change the blob, and its object is deleted', async () => {
     await registry.pushImage('b', 'v1', [LAYER])
     const session = await write(LAYER)
-    await claim(session)
+    await adopt(session)
     await registry.collector.run()
     store.write(session, 'other bytes')
-    await claim(session)
-    await passGraces(2)
+    await adopt(session)
+    await passGracePeriods(2)
 
     expect((await registry.head(`/v2/a/blobs/${digest('other bytes')}`)).status).toBe(404)
     expect(store.objects.has(directObject(session))).toBe(false)
     expect((await registry.expectStatus(200, 'GET', `/v2/b/blobs/${DIGEST}`)).text).toBe(LAYER)
   })
 
-  it('leaves nothing where its bytes are those of a blob that is there already', async () => {
+  it('leaves no object when its bytes are those of an existing blob', async () => {
     const session = await begin()
     await registry.expectStatus(204, 'DELETE', `/v2/a/blobs/uploads/${session.upload}`)
     await registry.pushImage('b', 'v1', [LAYER])
     store.write(session, LAYER)
-    await claim(session)
-    await passGraces(1)
+    await adopt(session)
+    await passGracePeriods(1)
 
     expect(store.objects.has(directObject(session))).toBe(false)
     expect((await registry.expectStatus(200, 'GET', `/v2/b/blobs/${DIGEST}`)).text).toBe(LAYER)
   })
 
-  it('is noticed by the review of its session where no event tells', async () => {
+  it('is detected by the review of its session when no event is delivered', async () => {
     const session = await write(LAYER)
     await registry.expectStatus(204, 'DELETE', `/v2/a/blobs/uploads/${session.upload}`)
-    await passGraces(3)
+    await passGracePeriods(3)
 
     expect(store.objects.has(directObject(session))).toBe(false)
   })
 
-  it('never makes a session that ends as other bytes name these', async () => {
+  it('does not change the bytes of a blob that the session has committed', async () => {
     const session = await begin()
     const url = `/v2/a/blobs/uploads/${session.upload}`
     store.write(session, 'written directly')
     await registry.expectStatus(201, 'PUT', `${url}?digest=${DIGEST}`, { body: LAYER })
     await registry.pushImage('a', 'v1', [LAYER])
-    await claim(session)
-    await passGraces(3)
+    await adopt(session)
+    await passGracePeriods(3)
 
     expect((await registry.expectStatus(200, 'GET', BLOB)).text).toBe(LAYER)
     expect(store.objects.has(directObject(session))).toBe(false)
   })
 })
 
-describe('a session that was to end as other bytes, when the process ended that received them', () => {
-  it('goes when it expires, and so do both', async () => {
+describe('a closing session whose process has ended, with a directly written object', () => {
+  it('is deleted when it expires, with its draft and its object', async () => {
     const session = await begin()
     store.write(session, 'written directly')
     const { commit } = store
@@ -301,25 +302,25 @@ describe('a session that was to end as other bytes, when the process ended that 
   })
 })
 
-describe('where the store does not tell the digest of what a client wrote', () => {
+describe('when the store does not return the digest of a directly uploaded object', () => {
   beforeEach(() => {
     store.reportsDigests = false
   })
 
-  it('it is read and computed', async () => {
+  it('the object is read and its digest computed', async () => {
     await write(LAYER)
-    expect(await isThere()).toBe(true)
+    expect(await exists()).toBe(true)
   })
 
-  it('a request that would take too long is told to come back, and the event makes the blob', async () => {
+  it('a push that would read too much is UNAVAILABLE until the event has created the blob', async () => {
     const large = 'x'.repeat(101)
     await registry.pushBlob('a', '{}')
     const session = await write(large)
     const early = await registry.putManifest('a', 'v1', imageOf([large]))
     expect([early.status, early.code, early.headers['retry-after']]).toEqual([503, 'UNAVAILABLE', '1'])
 
-    const patient = openRegistry({ table, store, direct: { readLimit: 1000 } })
-    await patient.directUploads.adopt(session.name, session.upload)
+    const eventHandler = openRegistry({ table, store, direct: { readLimit: 1000 } })
+    await eventHandler.directUploads.adopt(session.name, session.upload)
     await registry.pushManifest('a', 'v1', imageOf([large]))
   })
 })

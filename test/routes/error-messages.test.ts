@@ -15,11 +15,11 @@ const put = (body: string, type?: string): RequestOptions => ({
 })
 const ABSENT = digest('absent')
 
-/** Docker, podman and skopeo print the message of an error and nothing else. */
-describe('the message of an error names', () => {
+/** Docker, podman and skopeo print only the message of an error. */
+describe('an error message names', () => {
   it.each<[string, string, string, RequestOptions | undefined, RegExp]>([
-    ['the blob that is missing', 'GET', `blobs/${ABSENT}`, undefined, RegExp(ABSENT)],
-    ['the layer that is missing', 'PUT', 'manifests/v2', put(imageOf(['absent'])), RegExp(ABSENT)],
+    ['the missing blob', 'GET', `blobs/${ABSENT}`, undefined, RegExp(ABSENT)],
+    ['the missing layer', 'PUT', 'manifests/v2', put(imageOf(['absent'])), RegExp(ABSENT)],
     [
       'the rule that a manifest breaks',
       'PUT',
@@ -28,7 +28,7 @@ describe('the message of an error names', () => {
       /schemaVersion must be 2/,
     ],
     ['schema 1', 'PUT', 'manifests/v2', put('{"schemaVersion":1,"fsLayers":[]}'), /schema 1/],
-    ['the media type that is unsupported', 'PUT', 'manifests/v2', put('{}', 'text/plain'), /text\/plain/],
+    ['the unsupported media type', 'PUT', 'manifests/v2', put('{}', 'text/plain'), /text\/plain/],
     [
       'the digest of the bytes',
       'PUT',
@@ -36,9 +36,9 @@ describe('the message of an error names', () => {
       put(indexOf([]), OCI_INDEX),
       RegExp(digest(indexOf([]))),
     ],
-    ['the form of a tag', 'PUT', 'manifests/.v2', put(indexOf([]), OCI_INDEX), /begin with a letter/],
-    ['the tag that is missing', 'GET', 'manifests/v2', undefined, /v2/],
-    ['the form of a digest', 'GET', 'blobs/sha256:abc', undefined, /sha256:<64 hex digits>/],
+    ['the syntax of a tag', 'PUT', 'manifests/.v2', put(indexOf([]), OCI_INDEX), /begin with a letter/],
+    ['the missing tag', 'GET', 'manifests/v2', undefined, /v2/],
+    ['the syntax of a digest', 'GET', 'blobs/sha256:abc', undefined, /sha256:<64 hex digits>/],
     [
       'the manifest that needs a blob',
       'DELETE',
@@ -46,21 +46,27 @@ describe('the message of an error names', () => {
       undefined,
       RegExp(digest(imageOf(['layer']))),
     ],
-    ['the methods that are allowed', 'PATCH', 'manifests/v1', undefined, /GET, HEAD, PUT, DELETE/],
+    ['the allowed methods', 'PATCH', 'manifests/v1', undefined, /GET, HEAD, PUT, DELETE/],
     [
-      'the length of the blob',
+      'the size of the blob',
       'GET',
       `blobs/${digest('layer')}`,
       { headers: { range: 'bytes=9-' } },
       /5 bytes/,
     ],
-    ['the algorithms', 'POST', 'blobs/uploads/?digest-algorithm=md5', undefined, /sha256 or sha512/],
+    [
+      'the supported algorithms',
+      'POST',
+      'blobs/uploads/?digest-algorithm=md5',
+      undefined,
+      /sha256 or sha512/,
+    ],
   ])('%s', async (_, method, path, sent, message) => {
     const { json } = await registry.request(method, `/v2/app/${path}`, sent)
     expect(json.errors?.[0]?.message).toMatch(message)
   })
 
-  it('the byte where an upload goes on, and the digest that it has', async () => {
+  it('the byte at which an upload continues, and the digest of its bytes', async () => {
     const location = await registry.beginUpload('app')
     await registry.expectStatus(202, 'PATCH', location, { body: 'first' })
 
@@ -74,7 +80,7 @@ describe('the message of an error names', () => {
     expect(wrong.json.errors?.[0]?.message).toMatch(digest('first'))
   })
 
-  it('five digests that are missing, and how many more', async () => {
+  it('five missing digests and the number of the others', async () => {
     const layers = Array.from({ length: 8 }, (_, i) => `absent ${i}`)
     const { json } = await registry.putManifest('app', 'v2', imageOf(layers))
     expect(json.errors?.[0]?.message).toMatch(/(?:sha256:[0-9a-f]{64}(?:, | )){5}and 3 more$/)

@@ -8,36 +8,36 @@ import { openRegistry } from '../support/registry.ts'
 const PATHS = ['/healthz', '/']
 
 describe.each(PATHS)('%s', path => {
-  it('is answered where everybody must log in, whatever login is sent', async () => {
+  it('requires no login, and ignores any credentials', async () => {
     const { as } = await openGuarded()
     const logins = [{}, basic('root', PASSWORD), basic('root', 'wrong'), { authorization: 'Bearer x' }]
     for (const login of logins) expect((await as(login, 'GET', path)).status).toBe(200)
   })
 
-  it('reads nothing from the storage', async () => {
-    const trouble: Fault = { error: new Error('the storage is gone'), calls: 0 }
+  it('does not read from the storage', async () => {
+    const trouble: Fault = { error: new Error('the storage is down'), calls: 0 }
     const table = withFault(new MemoryTable(), ['get', 'getMany', 'query', 'transact'], trouble)
     await openRegistry({ table }).expectStatus(200, 'GET', path)
     expect(trouble.calls).toBe(0)
   })
 
-  it('answers HEAD with the headers of GET', async () => {
+  it('responds to HEAD with the headers of GET', async () => {
     const registry = openRegistry()
     const { headers } = await registry.expectStatus(200, 'GET', path)
     expect((await registry.expectStatus(200, 'HEAD', path)).headers).toEqual(headers)
   })
 
-  it('tells no version', async () => {
+  it('does not contain the version', async () => {
     const { text, headers } = await openRegistry().get(path)
     expect(text + JSON.stringify(headers)).not.toContain(about.version)
   })
 
-  it('takes no other method', async () => {
+  it('rejects other methods', async () => {
     const { headers } = await openRegistry().expectStatus(405, 'POST', path)
     expect(headers.allow).toBe('GET, HEAD')
   })
 
-  it('is named in the log by its path', async () => {
+  it('is logged by its path', async () => {
     const { exchange } = await openRegistry().get(path)
     expect(exchange).toMatchObject({ route: path, action: 'none' })
   })

@@ -26,34 +26,35 @@ beforeEach(async () => {
 })
 
 const textOf = async (reference: string) => (await registry.get(`${MANIFESTS}/${reference}`)).text
-/** Pushes the document by tag, expects it back byte for byte by both its names, and gives its digest. */
-async function expectKept(document: string, type?: string) {
+/** Pushes the document by tag, and expects its exact bytes by tag and by digest. Returns its digest. */
+async function expectPreserved(document: string, type?: string) {
   const named = await registry.pushManifest('a/b', 'v1', document, type)
   for (const reference of ['v1', named]) expect(await textOf(reference)).toBe(document)
   return named
 }
-async function expectRefused(code: string, document: string | Uint8Array, type: string = OCI_IMAGE) {
-  const answer = await registry.putManifest('a/b', 'v1', document, type)
-  expect([answer.status, answer.code]).toEqual([code === 'MANIFEST_BLOB_UNKNOWN' ? 404 : 400, code])
+/** Expects the push to be rejected. Returns the detail of the error. */
+async function expectRejected(code: string, document: string | Uint8Array, type: string = OCI_IMAGE) {
+  const response = await registry.putManifest('a/b', 'v1', document, type)
+  expect([response.status, response.code]).toEqual([code === 'MANIFEST_BLOB_UNKNOWN' ? 404 : 400, code])
   await registry.expectStatus(404, 'GET', `${MANIFESTS}/v1`)
-  return answer.detail
+  return response.detail
 }
-/** A document of exactly so many bytes. */
+/** A manifest of exactly `size` bytes. */
 const sized = (size: number) => {
-  const bare = imageOf(['layer'], { annotations: { fill: '' } })
-  return imageOf(['layer'], { annotations: { fill: 'x'.repeat(size - bare.length) } })
+  const unpadded = imageOf(['layer'], { annotations: { fill: '' } })
+  return imageOf(['layer'], { annotations: { fill: 'x'.repeat(size - unpadded.length) } })
 }
 
-describe('is kept byte for byte:', () => {
+describe('a pushed manifest is preserved byte for byte:', () => {
   it.each<[string, () => string]>([
     ['an OCI image', () => imageOf(['layer'])],
     ['a Docker image', () => imageOf(['layer'], { mediaType: DOCKER_IMAGE })],
     ['an image without layers', () => imageOf([])],
-    ['an image with one layer five times', () => imageOf(Array(5).fill('layer'))],
+    ['an image that lists one layer five times', () => imageOf(Array(5).fill('layer'))],
     ['an OCI index without manifests', () => indexOf([])],
     ['a Docker list without manifests', () => indexOf([], { mediaType: DOCKER_LIST })],
     ['an artifact', () => imageOf(['layer'], { artifactType: 'application/vnd.example.sbom' })],
-    ['an artifact whose config and layer are one blob', () => imageOf(['{}'])],
+    ['an artifact whose config and layer are the same blob', () => imageOf(['{}'])],
     [
       'unknown fields',
       () => imageOf(['layer'], { 'org.example': { deep: [1, null, { a: 'ü' }] }, layer: 1 }),
@@ -77,27 +78,27 @@ describe('is kept byte for byte:', () => {
       () => `\n\t ${JSON.stringify(JSON.parse(imageOf(['layer'])), null, '\t')}\r\n\n`,
     ],
     [
-      'escapes that need not be',
+      'unnecessary escapes',
       () => imageOf(['layer'], { annotations: { a: 'ä/' } }).replace('ä/', '\\u00e4\\/'),
     ],
-    ['characters of every length', () => imageOf(['layer'], { annotations: { ключ: 'aä鯨🐳' } })],
+    ['characters of one to four bytes', () => imageOf(['layer'], { annotations: { ключ: 'aä鯨🐳' } })],
     [
-      'half a surrogate pair, escaped',
+      'an escaped lone surrogate',
       () => imageOf(['layer'], { annotations: { a: 'X' } }).replace('"X"', '"\\ud800"'),
     ],
     [
-      'numbers that no double holds',
+      'numbers that a double cannot represent',
       () => imageOf(['layer']).replace('"schemaVersion":2', '"schemaVersion":2,"n":12345678901234567890.10'),
     ],
-    ['a field twice', () => imageOf(['layer'], { x: 1 }).replace('"x":1', '"x":1,"x":2')],
+    ['a repeated field', () => imageOf(['layer'], { x: 1 }).replace('"x":1', '"x":1,"x":2')],
   ])('%s', async (_, document) => {
-    await expectKept(document())
+    await expectPreserved(document())
   })
 
-  it('any JSON in fields that nobody knows', async () => {
+  it('any JSON in unknown fields', async () => {
     await fc.assert(
       fc.asyncProperty(fc.jsonValue(), fc.constantFrom(0, 1, '\t'), async (value, space) => {
-        await expectKept(
+        await expectPreserved(
           JSON.stringify({ ...JSON.parse(imageOf(['layer'])), 'x-unknown': value }, null, space),
         )
       }),
@@ -110,19 +111,19 @@ describe('is kept byte for byte:', () => {
     for (const image of images) await registry.pushManifest('a/b', digest(image), image)
     const indexes = images.map(image => indexOf([image]))
     for (const index of indexes) await registry.pushManifest('a/b', digest(index), index)
-    await expectKept(indexOf(indexes))
+    await expectPreserved(indexOf(indexes))
   })
 
-  it('the cache of BuildKit, an index that lists layers and a config', async () => {
+  it('a BuildKit cache, which is an index that lists layers and a config', async () => {
     const config = descriptorOf('{}', 'application/vnd.buildkit.cacheconfig.v0')
-    await expectKept(indexOf([descriptorOf('layer'), config]))
+    await expectPreserved(indexOf([descriptorOf('layer'), config]))
   })
 
-  it('everything under sha512', async () => {
+  it('an image and an index with sha512 digests', async () => {
     await registry.pushBlob('a/b', '{}', 'sha512')
     const image = imageOf([], { config: descriptorOf('{}', CONFIG, 'sha512') })
     await registry.putManifest('a/b', digest(image, 'sha512'), image)
-    await expectKept(indexOf([descriptorOf(image, OCI_IMAGE, 'sha512')]))
+    await expectPreserved(indexOf([descriptorOf(image, OCI_IMAGE, 'sha512')]))
   })
 })
 
@@ -132,8 +133,8 @@ describe('the Content-Type', () => {
     [DOCKER_IMAGE, imageOf(['layer'], { mediaType: DOCKER_IMAGE })],
     [OCI_INDEX, indexOf([])],
     [DOCKER_LIST, indexOf([], { mediaType: DOCKER_LIST })],
-  ])('comes back as it was: %s', async (type, document) => {
-    const named = await expectKept(document)
+  ])('is returned unchanged: %s', async (type, document) => {
+    const named = await expectPreserved(document)
     for (const method of ['GET', 'HEAD'])
       for (const reference of ['v1', named]) {
         const { headers } = await registry.expectStatus(200, method, `${MANIFESTS}/${reference}`)
@@ -144,7 +145,7 @@ describe('the Content-Type', () => {
   it.each([`${OCI_IMAGE}; charset=utf-8`, OCI_IMAGE.toUpperCase(), ` ${OCI_IMAGE} `])(
     'may be written as %j',
     async type => {
-      await expectKept(imageOf(['layer']), type)
+      await expectPreserved(imageOf(['layer']), type)
     },
   )
 
@@ -153,12 +154,12 @@ describe('the Content-Type', () => {
     expect((await registry.head(`${MANIFESTS}/v1`)).headers['content-type']).toBe(OCI_IMAGE)
   })
 
-  it('decides where the document says nothing', async () => {
-    await expectKept(imageOf(['layer'], { mediaType: undefined }), DOCKER_IMAGE)
+  it('decides when the document has no media type', async () => {
+    await expectPreserved(imageOf(['layer'], { mediaType: undefined }), DOCKER_IMAGE)
     expect((await registry.head(`${MANIFESTS}/v1`)).headers['content-type']).toBe(DOCKER_IMAGE)
   })
 
-  it('of one digest is the same by every name, though it was pushed as two', async () => {
+  it('of a digest is the same by every reference, even when it was pushed with two types', async () => {
     const document = imageOf(['layer'], { mediaType: undefined })
     await registry.pushManifest('a/b', 'v1', document, OCI_IMAGE)
     await registry.pushManifest('a/b', 'v2', document, DOCKER_IMAGE)
@@ -170,67 +171,70 @@ describe('the Content-Type', () => {
   })
 
   it.each([OCI_INDEX, DOCKER_IMAGE, 'application/json', 'text/plain', 'application/octet-stream'])(
-    'must not be %s where the document says otherwise',
+    'must not be %s when the document has another media type',
     async type => {
-      await expectRefused('MANIFEST_INVALID', imageOf(['layer']), type)
+      await expectRejected('MANIFEST_INVALID', imageOf(['layer']), type)
     },
   )
 
   it.each(['application/vnd.docker.distribution.manifest.v1+prettyjws', LAYER, 'application/json'])(
-    'must be that of a manifest, which %s is not',
+    'must be the type of a manifest, not %s',
     async type => {
-      await expectRefused('MANIFEST_INVALID', imageOf(['layer'], { mediaType: undefined }), type)
+      await expectRejected('MANIFEST_INVALID', imageOf(['layer'], { mediaType: undefined }), type)
     },
   )
 })
 
-describe('is refused as MANIFEST_INVALID:', () => {
+describe('the push is rejected as MANIFEST_INVALID:', () => {
   it.each<[string, string | Uint8Array]>([
-    ['nothing', ''],
-    ['no JSON', '{"schemaVersion":2,'],
-    ['no object', '[]'],
+    ['an empty body', ''],
+    ['invalid JSON', '{"schemaVersion":2,'],
+    ['an array', '[]'],
     ['a byte order mark', `\ufeff${imageOf(['layer'])}`],
     ['UTF-16', Buffer.from(imageOf(['layer']), 'utf16le')],
     ['bytes that are not UTF-8', Buffer.concat([Buffer.from('{"a":"'), Buffer.of(0xff), Buffer.from('"}')])],
     ['schema 1', imageOf(['layer'], { schemaVersion: 1 })],
-    ['a layer whose digest is none', imageOf([], { layers: [{ ...descriptorOf('a'), digest: 'sha256:a' }] })],
-    ['brackets without end', '['.repeat(1_000_000)],
+    [
+      'a layer with a malformed digest',
+      imageOf([], { layers: [{ ...descriptorOf('a'), digest: 'sha256:a' }] }),
+    ],
+    ['a million nested arrays', '['.repeat(1_000_000)],
   ])('%s', async (_, document) => {
-    await expectRefused('MANIFEST_INVALID', document)
+    await expectRejected('MANIFEST_INVALID', document)
   })
 
   it.each<[string, Fields]>([
-    ['layers and manifests at once', { manifests: [] }],
-    ['layers and fsLayers at once', { fsLayers: [] }],
-    ['layers and manifests at once, without a media type', { manifests: [], mediaType: undefined }],
-  ])('%s (CVE-2021-41190)', async (_, alien) => {
+    ['layers and manifests', { manifests: [] }],
+    ['layers and fsLayers', { fsLayers: [] }],
+    ['layers and manifests without a media type', { manifests: [], mediaType: undefined }],
+  ])('%s (CVE-2021-41190)', async (_, fields) => {
     for (const type of ['', OCI_IMAGE, OCI_INDEX])
-      await expectRefused(
+      await expectRejected(
         'MANIFEST_INVALID',
-        imageOf(['layer'], { mediaType: type || undefined, ...alien }),
+        imageOf(['layer'], { mediaType: type || undefined, ...fields }),
         type,
       )
   })
 })
 
-describe('what a manifest needs', () => {
-  it('must be there: every blob that is missing is named', async () => {
+describe('the blobs and children of a manifest', () => {
+  it('must exist: the error names every missing blob', async () => {
     const missing = ['one', 'two'].map(text => digest(text))
-    const detail = await expectRefused('MANIFEST_BLOB_UNKNOWN', imageOf(['one', 'layer', 'two']))
+    const detail = await expectRejected('MANIFEST_BLOB_UNKNOWN', imageOf(['one', 'layer', 'two']))
     expect(detail).toEqual({ missing })
   })
 
-  it('must be there: the config, too', async () => {
+  it('must exist: the error names a missing config', async () => {
     const config = descriptorOf('absent config', CONFIG)
-    const detail = await expectRefused('MANIFEST_BLOB_UNKNOWN', imageOf(['layer'], { config }))
+    const detail = await expectRejected('MANIFEST_BLOB_UNKNOWN', imageOf(['layer'], { config }))
     expect(detail).toEqual({ missing: [config.digest] })
   })
 
-  it('must be there: every child that is missing is named', async () => {
+  it('must exist: the error names every missing child', async () => {
     const present = imageOf(['layer'])
     await registry.pushManifest('a/b', digest(present), present)
     const missing = [imageOf(['x']), indexOf([])]
-    const detail = await expectRefused(
+    const detail = await expectRejected(
       'MANIFEST_BLOB_UNKNOWN',
       indexOf([missing[0] ?? '', present, missing[1] ?? '']),
       OCI_INDEX,
@@ -238,64 +242,64 @@ describe('what a manifest needs', () => {
     expect(detail).toEqual({ missing: missing.map(document => digest(document)) })
   })
 
-  it('must be there as what it is: a manifest is no layer, and a blob is no child', async () => {
+  it('must have the right kind: a manifest cannot be a layer, and a blob cannot be a child', async () => {
     const image = imageOf(['layer'])
     await registry.pushManifest('a/b', 'image', image)
-    await expectRefused('MANIFEST_BLOB_UNKNOWN', imageOf([image]))
-    await expectRefused('MANIFEST_BLOB_UNKNOWN', indexOf([descriptorOf('layer', OCI_IMAGE)]), OCI_INDEX)
+    await expectRejected('MANIFEST_BLOB_UNKNOWN', imageOf([image]))
+    await expectRejected('MANIFEST_BLOB_UNKNOWN', indexOf([descriptorOf('layer', OCI_IMAGE)]), OCI_INDEX)
   })
 
-  it('must be in this repository: that it is in another does not count', async () => {
+  it('must be in the same repository', async () => {
     await registry.pushImage('c', 'latest', ['theirs'])
-    await expectRefused('MANIFEST_BLOB_UNKNOWN', imageOf(['theirs']))
-    await expectRefused('MANIFEST_BLOB_UNKNOWN', indexOf([imageOf(['theirs'])]), OCI_INDEX)
+    await expectRejected('MANIFEST_BLOB_UNKNOWN', imageOf(['theirs']))
+    await expectRejected('MANIFEST_BLOB_UNKNOWN', indexOf([imageOf(['theirs'])]), OCI_INDEX)
   })
 
-  it('does not hold foreign layers: they may be missing', async () => {
-    await expectKept(
+  it('need not include foreign layers', async () => {
+    await expectPreserved(
       imageOf([], {
         layers: [{ ...descriptorOf('windows', FOREIGN), urls: ['https://a.example'] }, descriptorOf('layer')],
       }),
     )
   })
 
-  it('holds foreign layers that are there: they cannot be deleted', async () => {
+  it('include foreign layers that exist: they cannot be deleted', async () => {
     const blob = await registry.pushBlob('a/b', 'windows')
-    const named = await expectKept(imageOf([], { layers: [descriptorOf('windows', FOREIGN)] }))
+    const named = await expectPreserved(imageOf([], { layers: [descriptorOf('windows', FOREIGN)] }))
     await registry.expectStatus(405, 'DELETE', `/v2/a/b/blobs/${blob}`)
     await registry.expectStatus(202, 'DELETE', `${MANIFESTS}/${named}`)
     await registry.expectStatus(202, 'DELETE', `/v2/a/b/blobs/${blob}`)
   })
 
-  it('is not the subject, which may come later or never', async () => {
-    await expectKept(imageOf(['layer'], { subject: descriptorOf('nowhere', OCI_IMAGE) }))
+  it('do not include the subject, which need not exist', async () => {
+    await expectPreserved(imageOf(['layer'], { subject: descriptorOf('absent', OCI_IMAGE) }))
   })
 
-  it('leaves no repository behind when it is missing', async () => {
+  it('leave no repository in the catalog when they are missing', async () => {
     await registry.putManifest('fresh', 'v1', imageOf(['layer']))
     expect((await registry.get('/v2/_catalog')).json.repositories).toEqual([])
     await registry.expectStatus(404, 'GET', '/v2/fresh/tags/list')
   })
 })
 
-describe('the size', () => {
+describe('the size of a manifest', () => {
   it('may be 4 MiB', async () => {
     const document = sized(MANIFEST_LIMIT)
-    const named = await expectKept(document)
+    const named = await expectPreserved(document)
     expect((await registry.head(`${MANIFESTS}/${named}`)).headers['content-length']).toBe('4194304')
   })
 
   it.each([
-    ['with its length', (document: string) => document],
-    ['without its length', (document: string) => streamed(document.slice(0, 9), document.slice(9))],
-  ])('must not be a byte more: %s', async (_, bodyOf) => {
+    ['with a Content-Length', (document: string) => document],
+    ['without a Content-Length', (document: string) => streamed(document.slice(0, 9), document.slice(9))],
+  ])('must not exceed 4 MiB %s', async (_, bodyOf) => {
     const headers = { 'content-type': OCI_IMAGE }
-    const answer = await registry.request('PUT', `${MANIFESTS}/v1`, {
+    const response = await registry.request('PUT', `${MANIFESTS}/v1`, {
       headers,
       body: bodyOf(sized(MANIFEST_LIMIT + 1)),
     })
-    expect([answer.status, answer.code]).toEqual([413, 'CONTENT_TOO_LARGE'])
-    expect(answer.detail).toEqual({ limit: MANIFEST_LIMIT })
+    expect([response.status, response.code]).toEqual([413, 'CONTENT_TOO_LARGE'])
+    expect(response.detail).toEqual({ limit: MANIFEST_LIMIT })
     await registry.expectStatus(404, 'GET', `${MANIFESTS}/v1`)
   })
 
@@ -303,17 +307,17 @@ describe('the size', () => {
     const annotations = Object.fromEntries(
       Array.from({ length: 390 }, (_, i) => [`key${i}`, 'x'.repeat(10_000)]),
     )
-    const named = await expectKept(imageOf(['layer'], { annotations }))
+    const named = await expectPreserved(imageOf(['layer'], { annotations }))
     await registry.expectStatus(202, 'DELETE', `${MANIFESTS}/${named}`)
     await registry.expectStatus(404, 'GET', `${MANIFESTS}/${named}`)
     await registry.expectStatus(202, 'DELETE', `/v2/a/b/blobs/${digest('layer')}`)
   })
 
   it.each([349_999, 350_000, 350_001])(
-    'is no matter on either side of what a row holds: %i bytes',
+    'may be just below or above the limit of a row: %i bytes',
     async size => {
       const document = sized(size)
-      const named = await expectKept(document)
+      const named = await expectPreserved(document)
       await registry.pushManifest('a/b', 'again', document)
       await registry.expectStatus(202, 'DELETE', `${MANIFESTS}/${named}`)
       for (const reference of ['v1', 'again', named])
@@ -322,13 +326,13 @@ describe('the size', () => {
   )
 })
 
-describe('more than one transaction holds', () => {
-  const many = (count: number, what: string) => Array.from({ length: count }, (_, i) => `${what} ${i}`)
+describe('a manifest larger than one transaction', () => {
+  const many = (count: number, name: string) => Array.from({ length: count }, (_, i) => `${name} ${i}`)
 
-  it('an image of 300 layers', async () => {
+  it('may be an image with 300 layers', async () => {
     const layers = many(300, 'layer')
     for (const layer of layers) await registry.pushBlob('a/b', layer)
-    const named = await expectKept(imageOf(layers))
+    const named = await expectPreserved(imageOf(layers))
     const last = `/v2/a/b/blobs/${digest('layer 299')}`
     await registry.expectStatus(405, 'DELETE', last)
     await registry.expectStatus(202, 'DELETE', `${MANIFESTS}/${named}`)
@@ -336,21 +340,24 @@ describe('more than one transaction holds', () => {
     await registry.expectStatus(202, 'DELETE', last)
   })
 
-  it.each([46, 47, 48])('an image of %i layers and a subject, the first of its repository', async count => {
-    const layers = many(count, 'layer')
-    for (const blob of ['{}', ...layers]) await registry.pushBlob('first', blob)
-    const document = imageOf(layers, { subject: descriptorOf('absent', OCI_IMAGE) })
-    await registry.pushManifest('first', 'latest', document)
-    expect((await registry.get('/v2/first/manifests/latest')).text).toBe(document)
-  })
+  it.each([46, 47, 48])(
+    'may be the first image of a repository, with %i layers and a subject',
+    async count => {
+      const layers = many(count, 'layer')
+      for (const blob of ['{}', ...layers]) await registry.pushBlob('first', blob)
+      const document = imageOf(layers, { subject: descriptorOf('absent', OCI_IMAGE) })
+      await registry.pushManifest('first', 'latest', document)
+      expect((await registry.get('/v2/first/manifests/latest')).text).toBe(document)
+    },
+  )
 
-  it('an index of 200 children', async () => {
+  it('may be an index of 200 children', async () => {
     const children = many(200, 'child').map(name => indexOf([], { annotations: { name } }))
     for (const child of children) await registry.pushManifest('a/b', digest(child), child)
-    await expectKept(indexOf(children))
+    await expectPreserved(indexOf(children))
   })
 
-  it('an index that lists one child a thousand times, and ten such indexes deep', async () => {
+  it('may be an index that lists one child a thousand times, nested ten times', async () => {
     let child = indexOf([])
     for (let depth = 0; depth < 10; depth++) {
       await registry.pushManifest('a/b', digest(child), child)
@@ -358,20 +365,20 @@ describe('more than one transaction holds', () => {
         annotations: { depth: String(depth) },
       })
     }
-    await expectKept(child)
+    await expectPreserved(child)
   })
 
-  it('and lacks some: all of them are named, and the push leaves nothing behind', async () => {
+  it('is rejected with the names of all missing blobs, and the push leaves no refs', async () => {
     const layers = many(120, 'layer')
     const missing = [layers.at(0) ?? '', layers.at(-1) ?? '']
     for (const layer of layers.slice(1, -1)) await registry.pushBlob('a/b', layer)
-    const detail = await expectRefused('MANIFEST_BLOB_UNKNOWN', imageOf(layers))
+    const detail = await expectRejected('MANIFEST_BLOB_UNKNOWN', imageOf(layers))
     expect(detail).toEqual({ missing: missing.map(layer => digest(layer)) })
     for (const layer of layers.slice(1, -1))
       await registry.expectStatus(202, 'DELETE', `/v2/a/b/blobs/${digest(layer)}`)
   })
 
-  it('and 40 tags besides', async () => {
+  it('may have 40 tags', async () => {
     const layers = many(60, 'layer')
     for (const layer of layers) await registry.pushBlob('a/b', layer)
     const document = imageOf(layers)

@@ -18,13 +18,13 @@ describe('a mount', () => {
   it.each([
     ['from a repository that holds the blob', `mount=${DIGEST}&from=from/here`],
     [
-      'with everything escaped',
+      'with percent-encoded parameters',
       `mount=${encodeURIComponent(DIGEST)}&from=${encodeURIComponent('from/here')}`,
     ],
-    ['from no repository in particular', `mount=${DIGEST}`],
+    ['without a source repository', `mount=${DIGEST}`],
     ['from an empty name', `mount=${DIGEST}&from=`],
     ['with the origin that crane adds', `mount=${DIGEST}&from=from/here&origin=registry.example`],
-  ])('%s gives the blob without its bytes', async (_, query) => {
+  ])('%s adds the blob without an upload', async (_, query) => {
     const { status, headers } = await mount(query)
     expect(status).toBe(201)
     expect(headers).toMatchObject({
@@ -39,25 +39,25 @@ describe('a mount', () => {
       expect((await mount(`mount=${DIGEST}&from=${from}`)).status).toBe(201)
   })
 
-  it('works under sha512', async () => {
+  it('works with sha512 digests', async () => {
     const named = await registry.pushBlob('from/here', CONTENT, 'sha512')
     expect((await mount(`mount=${named}&from=from/here`)).status).toBe(201)
     expect((await registry.get(`/v2/to/here/blobs/${named}`)).text).toBe(CONTENT)
   })
 
-  it('keeps the blob when it is deleted where it came from', async () => {
+  it('keeps the blob when it is deleted in the source repository', async () => {
     await mount(`mount=${DIGEST}&from=from/here`)
     await registry.expectStatus(202, 'DELETE', `/v2/from/here/blobs/${DIGEST}`)
     expect((await registry.get(`/v2/to/here/blobs/${DIGEST}`)).text).toBe(CONTENT)
   })
 
-  it('makes the blob good for a manifest', async () => {
+  it('makes the blob available for a manifest', async () => {
     await registry.pushBlob('to/here', '{}')
     await mount(`mount=${DIGEST}&from=from/here`)
     await registry.pushImage('to/here', 'latest', [CONTENT])
   })
 
-  it('makes the blob good for a manifest also where the repository has long held it', async () => {
+  it('renews the grace period of a blob that the repository already holds', async () => {
     await registry.pushBlob('to/here', CONTENT)
     registry.wait(GRACE - 1)
     await mount(`mount=${DIGEST}&from=from/here`)
@@ -69,11 +69,14 @@ describe('a mount', () => {
   })
 })
 
-describe('a mount that cannot be', () => {
+describe('a mount that is not possible', () => {
   it.each([
-    ['the repository does not hold the blob', `mount=${DIGEST}&from=elsewhere`],
-    ['nobody holds the blob', `mount=${digest('absent')}`],
-    ['nobody holds it, and a repository is named', `mount=${digest('absent')}&from=from/here`],
+    ['the source repository does not hold the blob', `mount=${DIGEST}&from=elsewhere`],
+    ['no repository holds the blob', `mount=${digest('absent')}`],
+    [
+      'no repository holds the blob, and a source repository is given',
+      `mount=${digest('absent')}&from=from/here`,
+    ],
   ])('begins an upload: %s', async (_, query) => {
     const { status, headers } = await mount(query)
     expect(status).toBe(202)
@@ -82,12 +85,12 @@ describe('a mount that cannot be', () => {
     expect((await registry.get(`/v2/to/here/blobs/${digest(body)}`)).text).toBe(body)
   })
 
-  it('begins one that can be cancelled, as skopeo does', async () => {
+  it('begins an upload that can be cancelled, as skopeo does', async () => {
     const { headers } = await mount(`mount=${DIGEST}&from=elsewhere`)
     await registry.expectStatus(204, 'DELETE', headers.location ?? '')
   })
 
-  it('leaves the blob unreadable', async () => {
+  it('does not make the blob readable', async () => {
     await mount(`mount=${DIGEST}&from=elsewhere`)
     await registry.expectStatus(404, 'GET', `/v2/to/here/blobs/${DIGEST}`)
   })
@@ -101,18 +104,18 @@ describe('a mount that cannot be', () => {
     `mount=${DIGEST}&from=From`,
     `mount=${DIGEST}&from=%00`,
     'from=from/here',
-  ])('begins an upload where it makes no sense: %s', async query => {
+  ])('begins an upload when its parameters are invalid: %s', async query => {
     const { status, headers } = await mount(query)
     expect(status).toBe(202)
     await registry.expectStatus(201, 'PUT', `${headers.location}&digest=${DIGEST}`, { body: CONTENT })
   })
 
-  it('takes nothing from another repository where the name of the source is malformed', async () => {
+  it('does not mount the blob from any repository when the source name is malformed', async () => {
     await mount(`mount=${DIGEST}&from=From/Here`)
     await registry.expectStatus(404, 'GET', `/v2/to/here/blobs/${DIGEST}`)
   })
 
-  it('takes the bytes from the same request when they are there', async () => {
+  it('stores the blob when the request contains its bytes', async () => {
     const body = 'mounted or pushed'
     const target = `/v2/to/here/blobs/uploads/?mount=${digest(body)}&from=from/here&digest=${digest(body)}`
     await registry.expectStatus(201, 'POST', target, { body })

@@ -23,7 +23,7 @@ beforeEach(async () => {
   await registry.pushBlob('a/b', '{}')
 })
 
-/** Pushes an image that refers to the subject, and gives its descriptor as far as every referrer has one. */
+/** Pushes an image that refers to the subject. Returns its descriptor without artifact type and annotations. */
 async function refer(more: Fields = {}, subject = SUBJECT): Promise<Descriptor> {
   const document = imageOf([], { subject, ...more })
   const { headers, status, text } = await registry.putManifest('a/b', digest(document), document)
@@ -36,24 +36,24 @@ const list = async (query = '') =>
 const digestsOf = (descriptors: readonly Descriptor[]) => descriptors.map(one => one.digest).sort()
 
 describe('the referrers of a digest', () => {
-  it('are an image index, of exactly its media type', async () => {
-    const answer = await registry.expectStatus(200, 'GET', REFERRERS)
-    expect(answer.headers['content-type']).toBe('application/vnd.oci.image.index.v1+json')
-    expect(answer.json).toEqual({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] })
+  it('are an image index with the exact media type', async () => {
+    const response = await registry.expectStatus(200, 'GET', REFERRERS)
+    expect(response.headers['content-type']).toBe('application/vnd.oci.image.index.v1+json')
+    expect(response.json).toEqual({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] })
   })
 
-  it('are an empty index in a repository that nobody has ever seen', async () => {
-    const answer = await registry.expectStatus(200, 'GET', `/v2/never/seen/referrers/${SUBJECT.digest}`)
-    expect(answer.headers['content-type']).toBe('application/vnd.oci.image.index.v1+json')
-    expect(answer.json.manifests).toEqual([])
+  it('are an empty index in a repository that does not exist', async () => {
+    const response = await registry.expectStatus(200, 'GET', `/v2/never/seen/referrers/${SUBJECT.digest}`)
+    expect(response.headers['content-type']).toBe('application/vnd.oci.image.index.v1+json')
+    expect(response.json.manifests).toEqual([])
   })
 
-  it.each([99, 100, 101, 201])('are listed to the last of %i', async count => {
+  it.each([99, 100, 101, 201])('are listed completely: %i', async count => {
     for (let i = 0; i < count; i++) await refer({ annotations: { number: String(i) } })
     expect(await list()).toHaveLength(count)
   })
 
-  it('are in rows that fit into DynamoDB, however much they have to say', async () => {
+  it('are stored in rows below the limit of DynamoDB, whatever the size of their annotations', async () => {
     const table = new MemoryTable()
     registry = openRegistry({ table })
     await registry.pushBlob('a/b', '{}')
@@ -63,18 +63,21 @@ describe('the referrers of a digest', () => {
     expect(await list()).toMatchObject([{ annotations }])
   })
 
-  it.each(['latest', 'sha256:baddigeststring'])('cannot be asked for by %s', async reference => {
-    const answer = await registry.expectStatus(400, 'GET', `/v2/a/b/referrers/${reference}`)
-    expect(answer.code).toBe('DIGEST_INVALID')
-  })
+  it.each(['latest', 'sha256:baddigeststring'])(
+    'cannot be requested with the reference %s',
+    async reference => {
+      const response = await registry.expectStatus(400, 'GET', `/v2/a/b/referrers/${reference}`)
+      expect(response.code).toBe('DIGEST_INVALID')
+    },
+  )
 
-  it('are there though the subject is not', async () => {
+  it('exist when the subject does not', async () => {
     const referrer = await refer()
     await registry.expectStatus(404, 'GET', `/v2/a/b/manifests/${SUBJECT.digest}`)
     expect(await list()).toEqual([{ ...referrer, artifactType: CONFIG }])
   })
 
-  it('are there still when the subject comes, and when it goes', async () => {
+  it('still exist after the subject is pushed, and after it is deleted', async () => {
     const subject = imageOf([])
     await refer({}, descriptorOf(subject, OCI_IMAGE))
     const path = `/v2/a/b/referrers/${digest(subject)}`
@@ -84,35 +87,38 @@ describe('the referrers of a digest', () => {
     expect((await registry.get(path)).json.manifests).toHaveLength(1)
   })
 
-  it.each(['application/spdx%2Bjson', 'application/spdx+json'])('are found by the type %s', async type => {
-    const referrer = await refer({ artifactType: 'application/spdx+json' })
-    await refer({ artifactType: SIGNATURE })
-    const { json } = await registry.get(`/v2/a/b/referrers/${SUBJECT.digest}?artifactType=${type}`)
-    expect(digestsOf(json.manifests ?? [])).toEqual([referrer.digest])
-  })
+  it.each(['application/spdx%2Bjson', 'application/spdx+json'])(
+    'are filtered by the artifact type %s',
+    async type => {
+      const referrer = await refer({ artifactType: 'application/spdx+json' })
+      await refer({ artifactType: SIGNATURE })
+      const { json } = await registry.get(`/v2/a/b/referrers/${SUBJECT.digest}?artifactType=${type}`)
+      expect(digestsOf(json.manifests ?? [])).toEqual([referrer.digest])
+    },
+  )
 
-  it('may have a subject under sha512', async () => {
+  it('may have a subject with a sha512 digest', async () => {
     const subject = descriptorOf('subject', OCI_IMAGE, 'sha512')
     await refer({}, subject)
     expect((await registry.get(`/v2/a/b/referrers/${subject.digest}`)).json.manifests).toHaveLength(1)
   })
 
-  it('are those of this repository', async () => {
+  it('do not include those of other repositories', async () => {
     await refer()
     expect((await registry.get(`/v2/a/referrers/${SUBJECT.digest}`)).json.manifests).toEqual([])
   })
 
-  it('lose one that is deleted, and keep one that only loses its tag', async () => {
-    const gone = await refer({ artifactType: SBOM })
+  it('do not include a deleted referrer, but include one whose tag is deleted', async () => {
+    const deleted = await refer({ artifactType: SBOM })
     const kept = await refer({ artifactType: SIGNATURE })
     const tagged = imageOf([], { subject: SUBJECT, artifactType: SIGNATURE })
     await registry.pushManifest('a/b', 'signature', tagged)
     await registry.expectStatus(202, 'DELETE', '/v2/a/b/manifests/signature')
-    await registry.expectStatus(202, 'DELETE', `/v2/a/b/manifests/${gone.digest}`)
+    await registry.expectStatus(202, 'DELETE', `/v2/a/b/manifests/${deleted.digest}`)
     expect(digestsOf(await list())).toEqual([kept.digest])
   })
 
-  it('hold a referrer once, however often it is pushed, and each push names the subject', async () => {
+  it('include a referrer once when it is pushed repeatedly, and each push returns the subject', async () => {
     for (let i = 0; i < 3; i++) await refer()
     const document = imageOf([], { subject: SUBJECT })
     expect((await registry.putManifest('a/b', 'tagged', document)).headers['oci-subject']).toBe(
@@ -122,22 +128,22 @@ describe('the referrers of a digest', () => {
   })
 })
 
-describe('a descriptor among the referrers', () => {
-  it('carries the artifact type and the annotations', async () => {
+describe('the descriptor of a referrer', () => {
+  it('contains the artifact type and the annotations', async () => {
     const annotations = { 'org.example.key': 'välue', empty: '' }
     const referrer = await refer({ artifactType: SBOM, annotations })
     expect(await list()).toEqual([{ ...referrer, artifactType: SBOM, annotations }])
   })
 
   it.each([undefined, '', null])(
-    'of an image whose artifact type is %j has the type of its config',
+    'has the media type of the config when the artifact type of an image is %j',
     async artifactType => {
       await refer({ artifactType })
       expect((await list())[0]?.artifactType).toBe(CONFIG)
     },
   )
 
-  it('of an index has the artifact type that it names, or none', async () => {
+  it('of an index has the artifact type of the index, or none', async () => {
     for (const more of [{ artifactType: SBOM }, {}])
       await registry.pushManifest('a/b', 'index', indexOf([], { subject: SUBJECT, ...more }))
     const types = (await list()).map(one => [one.mediaType, one.artifactType])
@@ -145,45 +151,48 @@ describe('a descriptor among the referrers', () => {
     expect(types).toContainEqual([OCI_INDEX, undefined])
   })
 
-  it('has no annotations where the manifest has none', async () => {
+  it('has no annotations when the manifest has none', async () => {
     await refer()
     expect((await list())[0]).not.toHaveProperty('annotations')
   })
 
-  it.each([1_000, 16_000, 17_000, 400_000, 3_900_000])('carries annotations of %i bytes', async size => {
+  it.each([1_000, 16_000, 17_000, 400_000, 3_900_000])('contains annotations of %i bytes', async size => {
     const annotations = { huge: 'x'.repeat(size) }
     const referrer = await refer({ annotations })
     expect(await list()).toEqual([{ ...referrer, artifactType: CONFIG, annotations }])
   })
 })
 
-describe('the filter', () => {
+describe('the artifactType filter', () => {
   beforeEach(async () => {
     await refer({ artifactType: SBOM })
     await refer({ artifactType: SIGNATURE })
     await refer()
   })
 
-  it.each([SBOM, SIGNATURE, CONFIG])('lists those of %s alone, and says that it does', async type => {
-    const answer = await registry.expectStatus(
-      200,
-      'GET',
-      `${REFERRERS}?artifactType=${encodeURIComponent(type)}`,
-    )
-    expect(answer.headers['oci-filters-applied']).toBe('artifactType')
-    expect(answer.json.manifests?.map(one => one.artifactType)).toEqual([type])
+  it.each([SBOM, SIGNATURE, CONFIG])(
+    'lists only referrers of %s, and is named in OCI-Filters-Applied',
+    async type => {
+      const response = await registry.expectStatus(
+        200,
+        'GET',
+        `${REFERRERS}?artifactType=${encodeURIComponent(type)}`,
+      )
+      expect(response.headers['oci-filters-applied']).toBe('artifactType')
+      expect(response.json.manifests?.map(one => one.artifactType)).toEqual([type])
+    },
+  )
+
+  it('lists nothing for a type without referrers', async () => {
+    const response = await registry.expectStatus(200, 'GET', `${REFERRERS}?artifactType=text/none`)
+    expect(response.headers['oci-filters-applied']).toBe('artifactType')
+    expect(response.json.manifests).toEqual([])
   })
 
-  it('lists nothing of a type that there is none of', async () => {
-    const answer = await registry.expectStatus(200, 'GET', `${REFERRERS}?artifactType=text/none`)
-    expect(answer.headers['oci-filters-applied']).toBe('artifactType')
-    expect(answer.json.manifests).toEqual([])
-  })
-
-  it.each(['', '?artifactType='])('is not applied, nor said to be, without a type: %j', async query => {
-    const answer = await registry.expectStatus(200, 'GET', REFERRERS + query)
-    expect(answer.headers).not.toHaveProperty('oci-filters-applied')
-    expect(answer.json.manifests).toHaveLength(3)
+  it.each(['', '?artifactType='])('is not applied without a type: %j', async query => {
+    const response = await registry.expectStatus(200, 'GET', REFERRERS + query)
+    expect(response.headers).not.toHaveProperty('oci-filters-applied')
+    expect(response.json.manifests).toHaveLength(3)
   })
 })
 
@@ -194,7 +203,7 @@ describe('pages of referrers', () => {
     return pages
   }
 
-  it.each([1, 2, 3, 6, 7, 8])('of %i, followed to the end, hold every one once', async n => {
+  it.each([1, 2, 3, 6, 7, 8])('of %i contain every referrer once', async n => {
     const all: Descriptor[] = []
     for (let i = 0; i < 7; i++) all.push(await refer({ annotations: { i: String(i) } }))
     const pages = await walk(`?n=${n}`)
@@ -213,18 +222,21 @@ describe('pages of referrers', () => {
     expect((await walk(`?artifactType=${type}&n=${n}`)).flat()).toHaveLength(4)
   })
 
-  it.each(['?n=0', '?n=0&last=a', '?n=0&artifactType=text/none'])('of none have no next: %s', async query => {
-    await refer()
-    expect(await walk(query)).toEqual([[]])
-  })
+  it.each(['?n=0', '?n=0&last=a', '?n=0&artifactType=text/none'])(
+    'of size 0 have no next page: %s',
+    async query => {
+      await refer()
+      expect(await walk(query)).toEqual([[]])
+    },
+  )
 
-  it.each(['-1', 'ten', '', '99999999999999'])('of n=%s hold all', async n => {
+  it.each(['-1', 'ten', '', '99999999999999'])('contain all referrers when n is invalid: n=%s', async n => {
     for (let i = 0; i < 3; i++) await refer({ annotations: { i: String(i) } })
     expect(await list(`?n=${n}`)).toHaveLength(3)
   })
 
   it.each(['zzz', 'sha256:', '%00', '%23', 'x'.repeat(5000)])(
-    'behind last=%s are pages all the same',
+    'are returned for any last: last=%s',
     async last => {
       await refer()
       expect(await list(`?last=${last}`)).toBeInstanceOf(Array)
@@ -232,7 +244,7 @@ describe('pages of referrers', () => {
   )
 
   it.each(['x', '鯨'])(
-    'stay below the size of a manifest, though the annotations are huge: %s',
+    'stay below the maximum size of a manifest with large annotations: %s',
     async character => {
       const all: Descriptor[] = []
       const huge = character.repeat(1_500_000 / Buffer.byteLength(character))

@@ -17,13 +17,13 @@ const pushTo = async (...names: string[]) => {
   for (const name of names) await registry.pushManifest(name, 'latest', indexOf([]))
 }
 
-it('of an empty registry is an empty list', async () => {
-  const answer = await registry.expectStatus(200, 'GET', CATALOG)
-  expect(answer.text).toBe('{"repositories":[]}')
-  expect(answer.headers['content-type']).toBe('application/json')
+it('the catalog of an empty registry is an empty list', async () => {
+  const response = await registry.expectStatus(200, 'GET', CATALOG)
+  expect(response.text).toBe('{"repositories":[]}')
+  expect(response.headers['content-type']).toBe('application/json')
 })
 
-it('lists repositories in ASCII order, also those whose names begin alike', async () => {
+it('the catalog lists repositories in ASCII order, also names with a common prefix', async () => {
   const names = ['a', 'a-b', 'a.b', 'a/b', 'a/b/c', 'a0', 'a_b', 'b']
   await pushTo(...[...names].reverse())
   expect((await registry.get(CATALOG)).json.repositories).toEqual(names)
@@ -31,23 +31,23 @@ it('lists repositories in ASCII order, also those whose names begin alike', asyn
     expect((await registry.get(`${CATALOG}?last=${last}`)).json.repositories).toEqual(names.slice(i + 1))
 })
 
-it('lists a repository once, however often it is pushed to', async () => {
+it('the catalog lists a repository once after several pushes', async () => {
   await pushTo('a', 'a')
   registry.wait(2 * 60 * 60 * 1000)
   await pushTo('a')
   expect((await registry.get(CATALOG)).json.repositories).toEqual(['a'])
 })
 
-it('lists a repository that was pushed to by digest alone', async () => {
+it('the catalog lists a repository without tags', async () => {
   await registry.pushManifest('a', digest(indexOf([])), indexOf([]))
   expect((await registry.get(CATALOG)).json.repositories).toEqual(['a'])
 })
 
-it('takes nothing but GET', async () => {
+it('the catalog rejects methods other than GET', async () => {
   expect((await registry.expectStatus(405, 'POST', CATALOG)).headers.allow).toBe('GET')
 })
 
-describe('a page', () => {
+describe('a page of the catalog', () => {
   beforeEach(() => pushTo('a', 'b', 'c'))
 
   it.each([
@@ -61,13 +61,13 @@ describe('a page', () => {
     ['?n=-5', ['a', 'b', 'c'], undefined],
     ['?n=all', ['a', 'b', 'c'], undefined],
     ['?last=%00', ['a', 'b', 'c'], undefined],
-  ])('%s is %j, and the next is %s (CVE-2023-2253)', async (query, names, next) => {
+  ])('%s is %j with the next page %s (CVE-2023-2253)', async (query, names, next) => {
     const { json, headers } = await registry.expectStatus(200, 'GET', CATALOG + query)
     expect(json.repositories).toEqual(names)
     expect(headers.link).toBe(next && `<${CATALOG}?${next}>; rel="next"`)
   })
 
-  it('links with the public origin where there is one, and escapes the name', async () => {
+  it('has a Link with the configured origin and the encoded name', async () => {
     registry = openRegistry({ origin: 'https://registry.example' })
     await pushTo('a/b', 'a/c')
     const { headers } = await registry.get(`${CATALOG}?n=1`)
@@ -75,7 +75,7 @@ describe('a page', () => {
   })
 })
 
-it('has pages that, followed to the end, hold every repository once and in order', async () => {
+it('the pages of the catalog contain every repository once and in order', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.uniqueArray(repositoryName, { minLength: 1, maxLength: 8 }),
@@ -102,7 +102,7 @@ describe('removing a repository', () => {
     for (const name of ['a', 'a/b']) for (const blob of ['{}', 'layer']) await registry.pushBlob(name, blob)
   })
 
-  it('takes its tags and manifests, and leaves its neighbours', async () => {
+  it('removes its tags and manifests, and keeps other repositories', async () => {
     for (const name of ['a', 'a/b']) await push(name, 'v1')
     expect((await remove('a')).json).toEqual({ removed: 1, more: false })
     expect(await catalog()).toEqual(['a/b'])
@@ -113,12 +113,12 @@ describe('removing a repository', () => {
     await registry.expectStatus(200, 'GET', `/v2/a/b/blobs/${digest('layer')}`)
   })
 
-  it('is done at once where it is just not too much', async () => {
+  it('completes in one request for 50 manifests', async () => {
     for (let i = 0; i < 50; i++) await push('a', `v${i}`, indexOf([], { annotations: { number: String(i) } }))
     expect((await remove('a')).json).toEqual({ removed: 50, more: false })
   })
 
-  it('goes on where it was too much for once', async () => {
+  it('continues with the next request for more than 50 manifests', async () => {
     for (let i = 0; i < 60; i++) await push('a', `v${i}`, indexOf([], { annotations: { number: String(i) } }))
     expect((await remove('a')).json).toEqual({ removed: 50, more: true })
     expect(await catalog()).toEqual(['a'])
@@ -126,7 +126,7 @@ describe('removing a repository', () => {
     expect(await catalog()).toEqual([])
   })
 
-  it('is not there to be removed again, nor if it never was', async () => {
+  it('is NAME_UNKNOWN for a removed repository, and for one that never existed', async () => {
     await push('a', 'v1')
     await remove('a')
     for (const name of ['a', 'never'])
@@ -135,7 +135,7 @@ describe('removing a repository', () => {
       )
   })
 
-  it('is undone by the next push', async () => {
+  it('can be followed by another push to it', async () => {
     await push('a', 'v1')
     await remove('a')
     await push('a', 'v2')
@@ -143,29 +143,29 @@ describe('removing a repository', () => {
     expect((await registry.get('/v2/a/tags/list')).json.tags).toEqual(['v2'])
   })
 
-  it('hides nothing of a push that has read before what it writes after', async () => {
+  it('does not hide the manifest of a push that began before it and ends after it', async () => {
     const table = new MemoryTable()
-    const held = Promise.withResolvers<void>()
+    const resumed = Promise.withResolvers<void>()
     const reached = Promise.withResolvers<void>()
-    let holds = false
+    let isPaused = false
     const transact = table.transact.bind(table)
     table.transact = async (...writes) => {
-      if (holds) {
-        holds = false
+      if (isPaused) {
+        isPaused = false
         reached.resolve()
-        await held.promise
+        await resumed.promise
       }
       return transact(...writes)
     }
     registry = openRegistry({ table })
     await push('a', 'v1', indexOf([]))
 
-    holds = true
+    isPaused = true
     const pushed = push('a', 'v2', indexOf([], { annotations: { second: 'yes' } }))
     await reached.promise
     await remove('a')
     expect(await catalog()).toEqual([])
-    held.resolve()
+    resumed.resolve()
     await pushed
     expect(await catalog()).toEqual(['a'])
   })

@@ -17,15 +17,15 @@ const pushTags = async (...tags: string[]) => {
 }
 const tagsOf = async (query: string) => (await registry.expectStatus(200, 'GET', LIST + query)).json.tags
 
-it('lists the tags in ASCII order, and the name', async () => {
+it('the tags list contains the name and the tags in ASCII order', async () => {
   await pushTags('b', 'a', '_', 'Z', '9', 'a.b')
-  const answer = await registry.expectStatus(200, 'GET', LIST)
-  expect(answer.json).toEqual({ name: 'a/b', tags: ['9', 'Z', '_', 'a', 'a.b', 'b'] })
-  expect(answer.headers['content-type']).toBe('application/json')
-  expect(answer.headers).not.toHaveProperty('link')
+  const response = await registry.expectStatus(200, 'GET', LIST)
+  expect(response.json).toEqual({ name: 'a/b', tags: ['9', 'Z', '_', 'a', 'a.b', 'b'] })
+  expect(response.headers['content-type']).toBe('application/json')
+  expect(response.headers).not.toHaveProperty('link')
 })
 
-it('keeps apart tags that are prefixes of one another', async () => {
+it('the tags list distinguishes tags that are prefixes of others', async () => {
   const tags = ['v1', 'v1-', 'v1-rc', 'v1.', 'v1.0', 'v1.0.0', 'v10', 'v1_']
   await pushTags(...tags)
   expect(await tagsOf('')).toEqual(tags)
@@ -33,35 +33,35 @@ it('keeps apart tags that are prefixes of one another', async () => {
   for (const tag of tags) await registry.expectStatus(200, 'HEAD', `/v2/a/b/manifests/${tag}`)
 })
 
-it('lists the tags of this repository alone', async () => {
+it('the tags list contains no tags of other repositories', async () => {
   await pushTags('ours')
   for (const other of ['a', 'a/b/c', 'a/b-c', 'a/bc'])
     await registry.pushManifest(other, 'theirs', indexOf([]))
   expect(await tagsOf('')).toEqual(['ours'])
 })
 
-it('of a repository that nobody pushed to is NAME_UNKNOWN', async () => {
+it('the tags list of a repository that does not exist is NAME_UNKNOWN', async () => {
   await registry.pushManifest('a/b/c', 'latest', indexOf([]))
-  const answer = await registry.expectStatus(404, 'GET', LIST)
-  expect([answer.code, answer.detail]).toEqual(['NAME_UNKNOWN', { name: 'a/b' }])
+  const response = await registry.expectStatus(404, 'GET', LIST)
+  expect([response.code, response.detail]).toEqual(['NAME_UNKNOWN', { name: 'a/b' }])
 })
 
-it('of a repository that holds blobs alone is NAME_UNKNOWN', async () => {
+it('the tags list of a repository that holds only blobs is NAME_UNKNOWN', async () => {
   await registry.pushBlob('a/b', 'layer')
   expect((await registry.expectStatus(404, 'GET', LIST)).code).toBe('NAME_UNKNOWN')
 })
 
-it('of a repository with manifests but no tags is an empty list', async () => {
-  await pushTags('gone')
-  await registry.expectStatus(202, 'DELETE', '/v2/a/b/manifests/gone')
+it('the tags list of a repository without tags is empty', async () => {
+  await pushTags('deleted')
+  await registry.expectStatus(202, 'DELETE', '/v2/a/b/manifests/deleted')
   expect((await registry.get(LIST)).text).toBe('{"name":"a/b","tags":[]}')
 })
 
-it.each(['HEAD', 'POST', 'DELETE'])('takes no %s', async method => {
+it.each(['HEAD', 'POST', 'DELETE'])('the tags list rejects %s', async method => {
   expect((await registry.expectStatus(405, method, LIST)).headers.allow).toBe('GET')
 })
 
-describe('a page', () => {
+describe('a page of the tags list', () => {
   beforeEach(() => pushTags('a', 'b', 'c', 'd', 'e'))
 
   it.each([
@@ -78,27 +78,27 @@ describe('a page', () => {
     ['?n=0', [], undefined],
     ['?n=0&last=b', [], undefined],
     ['?last=', ['a', 'b', 'c', 'd', 'e'], undefined],
-  ])('%s is %j, and the next is %s', async (query, tags, next) => {
+  ])('%s is %j with the next page %s', async (query, tags, next) => {
     const { json, headers } = await registry.expectStatus(200, 'GET', LIST + query)
     expect(json.tags).toEqual(tags)
     expect(headers.link).toBe(next && `<${LIST}?${next}>; rel="next"`)
   })
 
   it.each(['-1', 'ten', '1.5', '', '1e9', '0x2', '999999999999999999999999', '%00', '10001'])(
-    'of n=%s is as if nobody had asked for less',
+    'ignores the invalid size n=%s',
     async n => {
       expect(await tagsOf(`?n=${n}`)).toEqual(['a', 'b', 'c', 'd', 'e'])
     },
   )
 
   it.each(['%00', '%23', 'tag%23b', '~', 'b%0a', '%F0%9F%90%B3', '%ED%A0%80', 'x'.repeat(5000)])(
-    'behind last=%s, which is no tag, is a page all the same',
+    'is returned for last=%s, which is not a tag',
     async last => {
       expect(await tagsOf(`?last=${last}`)).toBeInstanceOf(Array)
     },
   )
 
-  it('links with the public origin where there is one', async () => {
+  it('has a Link with the configured origin', async () => {
     registry = openRegistry({ origin: 'https://registry.example' })
     await pushTags('a', 'b')
     const { headers } = await registry.get(`${LIST}?n=1`)
@@ -106,7 +106,7 @@ describe('a page', () => {
   })
 })
 
-it('has pages of a thousand', async () => {
+it('the tags list has at most a thousand tags per page', async () => {
   const tags = Array.from({ length: 1001 }, (_, i) => `t${String(i).padStart(4, '0')}`)
   for (let i = 0; i < tags.length; i += 40) {
     const query = tags.slice(i, i + 40).map(tag => `tag=${tag}`)
@@ -124,7 +124,7 @@ async function pagesOf(query: string) {
   return pages
 }
 
-it('has pages that, followed to the end, hold every tag once and in order', async () => {
+it('the pages of the tags list contain every tag once and in order', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.uniqueArray(tag, { minLength: 1, maxLength: 8 }),

@@ -7,7 +7,7 @@ const UPLOADS = '/v2/a/b/blobs/uploads/'
 const CONTENT = 'the content of a layer'
 const DIGEST = digest(CONTENT)
 const WRONG = digest('something else')
-const NOBODY = `${UPLOADS}aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`
+const UNKNOWN_SESSION = `${UPLOADS}aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`
 
 let registry: TestRegistry
 beforeEach(() => {
@@ -18,7 +18,7 @@ const contentOf = async (named: string) => (await registry.get(`/v2/a/b/blobs/${
 const sizeOf = async (location: string) => (await registry.expectStatus(204, 'GET', location)).headers.range
 
 describe('POST', () => {
-  it('begins a session, and says where it goes on', async () => {
+  it('begins a session and returns its URL', async () => {
     const { headers, bytes } = await registry.expectStatus(202, 'POST', UPLOADS)
     const id = headers['docker-upload-uuid'] ?? ''
     expect(parseUploadId(id)).toBe(id)
@@ -26,20 +26,20 @@ describe('POST', () => {
     expect(bytes).toHaveLength(0)
   })
 
-  it('keeps the whole state of the session in the path, for zb drops the query of a Location', async () => {
+  it('returns a URL that works without its query, because zb drops the query of a Location', async () => {
     const [path = ''] = (await registry.beginUpload('a/b')).split('?')
     await registry.expectStatus(202, 'PATCH', path, { body: CONTENT })
     await registry.expectStatus(201, 'PUT', `${path}?digest=${DIGEST}`)
   })
 
-  it.each(['?', '&'])('gives a URL to which clients may append %sdigest=', async mark => {
+  it.each(['?', '&'])('returns a URL to which clients may append %sdigest=', async mark => {
     const location = await registry.beginUpload('a/b')
     const { headers } = await registry.expectStatus(202, 'PATCH', location, { body: CONTENT })
     await registry.expectStatus(201, 'PUT', `${headers.location}${mark}digest=${DIGEST}`)
     expect(await contentOf(DIGEST)).toBe(CONTENT)
   })
 
-  it('names the public origin where there is one', async () => {
+  it('returns absolute URLs when the origin is configured', async () => {
     registry = openRegistry({ origin: 'https://registry.example' })
     expect(await registry.beginUpload('a/b')).toMatch(
       /^https:\/\/registry\.example\/v2\/a\/b\/blobs\/uploads\//,
@@ -48,18 +48,18 @@ describe('POST', () => {
     expect(headers.location).toBe(`https://registry.example/v2/a/b/blobs/${DIGEST}`)
   })
 
-  it('does not begin the same session twice', async () => {
+  it('begins another session each time', async () => {
     expect(await registry.beginUpload('a/b')).not.toBe(await registry.beginUpload('a/b'))
   })
 
-  it('does not make the repository known before it holds a manifest', async () => {
+  it('does not add the repository to the catalog', async () => {
     await registry.beginUpload('a/b')
     expect((await registry.get('/v2/_catalog')).json.repositories).toEqual([])
   })
 })
 
 describe('POST with the whole blob', () => {
-  it('makes it in one request', async () => {
+  it('stores the blob in one request', async () => {
     const { headers } = await registry.expectStatus(201, 'POST', `${UPLOADS}?digest=${DIGEST}`, {
       body: CONTENT,
     })
@@ -71,13 +71,13 @@ describe('POST with the whole blob', () => {
     expect(await contentOf(DIGEST)).toBe(CONTENT)
   })
 
-  it('takes it without a length', async () => {
+  it('accepts a body without Content-Length', async () => {
     const body = streamed('the content ', 'of a layer')
     await registry.expectStatus(201, 'POST', `${UPLOADS}?digest=${DIGEST}`, { body })
     expect(await contentOf(DIGEST)).toBe(CONTENT)
   })
 
-  it('takes it under sha512', async () => {
+  it('accepts a sha512 digest', async () => {
     const named = digest(CONTENT, 'sha512')
     await registry.expectStatus(201, 'POST', `${UPLOADS}?digest=${named}`, { body: CONTENT })
     expect(await contentOf(named)).toBe(CONTENT)
@@ -89,19 +89,21 @@ describe('POST with the whole blob', () => {
     expect(await contentOf(DIGEST)).toBe(CONTENT)
   })
 
-  it('refuses bytes of another digest, and says which they have', async () => {
-    const answer = await registry.expectStatus(400, 'POST', `${UPLOADS}?digest=${WRONG}`, { body: CONTENT })
-    expect(answer.code).toBe('DIGEST_INVALID')
-    expect(answer.detail).toEqual({ said: WRONG, actual: DIGEST })
+  it('rejects bytes with another digest, and returns the actual digest', async () => {
+    const response = await registry.expectStatus(400, 'POST', `${UPLOADS}?digest=${WRONG}`, { body: CONTENT })
+    expect(response.code).toBe('DIGEST_INVALID')
+    expect(response.detail).toEqual({ said: WRONG, actual: DIGEST })
     for (const named of [WRONG, DIGEST]) await registry.expectStatus(404, 'GET', `/v2/a/b/blobs/${named}`)
     expect(await registry.table.query('repository#a/b', { prefix: 'upload#' })).toEqual([])
   })
 
   it.each(['sha256:baddigeststring', 'md5:d41d8cd98f00b204e9800998ecf8427e', ''])(
-    'refuses %j for a digest',
+    'rejects the malformed digest %j',
     async text => {
-      const answer = await registry.expectStatus(400, 'POST', `${UPLOADS}?digest=${text}`, { body: CONTENT })
-      expect(answer.code).toBe('DIGEST_INVALID')
+      const response = await registry.expectStatus(400, 'POST', `${UPLOADS}?digest=${text}`, {
+        body: CONTENT,
+      })
+      expect(response.code).toBe('DIGEST_INVALID')
     },
   )
 })
@@ -117,31 +119,31 @@ describe('PUT with the whole blob', () => {
     await registry.expectStatus(404, 'GET', location)
   })
 
-  it('takes the query that containerd 2.3 adds', async () => {
+  it('accepts the query parameter that containerd 2.3 adds', async () => {
     const location = await registry.beginUpload('a/b')
     const target = `${location}?digest=${encodeURIComponent(DIGEST)}&ns=registry.example`
     await registry.expectStatus(201, 'PUT', target, { body: CONTENT })
   })
 
-  it('takes it without a length', async () => {
+  it('accepts a body without Content-Length', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body: streamed(CONTENT) })
     expect(await contentOf(DIGEST)).toBe(CONTENT)
   })
 
-  it('may be a blob without bytes', async () => {
+  it('accepts an empty blob', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(201, 'PUT', `${location}?digest=${digest('')}`)
     expect((await registry.head(`/v2/a/b/blobs/${digest('')}`)).headers['content-length']).toBe('0')
   })
 
-  it('must say which digest', async () => {
+  it('requires a digest', async () => {
     const location = await registry.beginUpload('a/b')
-    const answer = await registry.expectStatus(400, 'PUT', location, { body: CONTENT })
-    expect(answer.code).toBe('DIGEST_INVALID')
+    const response = await registry.expectStatus(400, 'PUT', location, { body: CONTENT })
+    expect(response.code).toBe('DIGEST_INVALID')
   })
 
-  it('must say a digest of an algorithm that we know', async () => {
+  it('rejects a digest of an unsupported algorithm, and the session continues', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(400, 'PUT', `${location}?digest=sha384:${'a'.repeat(96)}`, { body: CONTENT })
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body: CONTENT })
@@ -150,8 +152,11 @@ describe('PUT with the whole blob', () => {
 
 describe('a single PATCH with the whole blob', () => {
   it.each([
-    ['with its length, as skopeo and crane send it', () => CONTENT],
-    ['without a length, as Docker, podman and jib send it', () => streamed('the content ', 'of a layer')],
+    ['is accepted with a Content-Length, as skopeo and crane send it', () => CONTENT],
+    [
+      'is accepted without a Content-Length, as Docker, podman and jib send it',
+      () => streamed('the content ', 'of a layer'),
+    ],
   ])('%s', async (_, body) => {
     const location = await registry.beginUpload('a/b')
     const patched = await registry.expectStatus(202, 'PATCH', location, { body: body() })
@@ -166,7 +171,7 @@ describe('a single PATCH with the whole blob', () => {
     expect(await contentOf(DIGEST)).toBe(CONTENT)
   })
 
-  it('may bring nothing, before another brings something, as zb does', async () => {
+  it('may follow an empty PATCH, as zb sends it', async () => {
     const location = await registry.beginUpload('a/b')
     const { headers } = await registry.expectStatus(202, 'PATCH', location)
     expect(headers.range).toBe('0-0')
@@ -174,26 +179,26 @@ describe('a single PATCH with the whole blob', () => {
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`)
   })
 
-  it('may carry the digest already, as regctl does after a PUT that failed', async () => {
+  it('may have a digest in its query, as regctl sends it after a failed PUT', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(202, 'PATCH', `${location}?digest=${WRONG}`, { body: CONTENT })
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`)
   })
 
-  it('may be closed by a PUT that announces no length and brings nothing', async () => {
+  it('may be closed by an empty PUT without Content-Length', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(202, 'PATCH', location, { body: CONTENT })
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body: streamed() })
   })
 })
 
-describe('sha512', () => {
+describe('a sha512 digest', () => {
   const NAMED = digest(CONTENT, 'sha512')
 
   it.each([
-    ['announced in the POST', '?digest-algorithm=sha512'],
-    ['announced by the closing PUT alone', ''],
-    ['though sha256 was announced', '?digest-algorithm=sha256'],
+    ['is accepted when the POST announces sha512', '?digest-algorithm=sha512'],
+    ['is accepted when the POST announces no algorithm', ''],
+    ['is accepted when the POST announces sha256', '?digest-algorithm=sha256'],
   ])('%s', async (_, query) => {
     const location = await registry.beginUpload('a/b', query)
     await registry.expectStatus(202, 'PATCH', location, { body: CONTENT })
@@ -202,30 +207,30 @@ describe('sha512', () => {
     expect(await contentOf(NAMED)).toBe(CONTENT)
   })
 
-  it('announced, and sha256 after all', async () => {
+  it('that was announced may be replaced by a sha256 digest', async () => {
     const location = await registry.beginUpload('a/b', '?digest-algorithm=sha512')
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body: CONTENT })
     expect(await contentOf(DIGEST)).toBe(CONTENT)
   })
 
-  it.each(['sha384', 'md5', ''])('is no reason to take %j', async algorithm => {
-    const answer = await registry.expectStatus(400, 'POST', `${UPLOADS}?digest-algorithm=${algorithm}`)
-    expect(answer.code).toBe('DIGEST_INVALID')
-    expect(answer.detail?.supported).toEqual(['sha256', 'sha512'])
+  it.each(['sha384', 'md5', ''])('is supported, unlike digest-algorithm=%s', async algorithm => {
+    const response = await registry.expectStatus(400, 'POST', `${UPLOADS}?digest-algorithm=${algorithm}`)
+    expect(response.code).toBe('DIGEST_INVALID')
+    expect(response.detail?.supported).toEqual(['sha256', 'sha512'])
   })
 })
 
-describe('a wrong digest at the end', () => {
-  it('leaves the session and its bytes, so the right one may follow', async () => {
+describe('a closing PUT with a wrong digest', () => {
+  it('keeps the session and its bytes, so that the right digest may follow', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(202, 'PATCH', location, { body: CONTENT })
-    const answer = await registry.expectStatus(400, 'PUT', `${location}?digest=${WRONG}`)
-    expect([answer.code, answer.detail]).toEqual(['DIGEST_INVALID', { said: WRONG, actual: DIGEST }])
+    const response = await registry.expectStatus(400, 'PUT', `${location}?digest=${WRONG}`)
+    expect([response.code, response.detail]).toEqual(['DIGEST_INVALID', { said: WRONG, actual: DIGEST }])
     expect(await sizeOf(location)).toBe(`0-${CONTENT.length - 1}`)
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`)
   })
 
-  it('forgets the bytes of that PUT', async () => {
+  it('discards the bytes of that PUT', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(202, 'PATCH', location, { body: 'the content ' })
     await registry.expectStatus(400, 'PUT', `${location}?digest=${DIGEST}`, { body: 'of the wrong layer' })
@@ -234,28 +239,28 @@ describe('a wrong digest at the end', () => {
     expect(await contentOf(DIGEST)).toBe(CONTENT)
   })
 
-  it('makes no blob', async () => {
+  it('creates no blob', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(400, 'PUT', `${location}?digest=${WRONG}`, { body: CONTENT })
     for (const named of [WRONG, DIGEST]) await registry.expectStatus(404, 'HEAD', `/v2/a/b/blobs/${named}`)
   })
 })
 
-describe('a closing PUT that is sent again, because its answer was lost,', () => {
-  it('is answered as the first was', async () => {
+describe('a closing PUT that is repeated after a lost response', () => {
+  it('gets the same response', async () => {
     const location = await registry.beginUpload('a/b')
     const close = () => registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body: CONTENT })
     const first = await close()
     expect((await close()).headers).toEqual(first.headers)
   })
 
-  it('is answered so without its body, too', async () => {
+  it('gets the same response without its body', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(202, 'PATCH', location, { body: CONTENT })
     for (let i = 0; i < 2; i++) await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`)
   })
 
-  it('is read to its end, so that the connection can go on', async () => {
+  it('is read completely, so that the connection can be reused', async () => {
     const location = await registry.beginUpload('a/b')
     const target = `${location}?digest=${DIGEST}`
     await registry.expectStatus(201, 'PUT', target, { body: CONTENT })
@@ -268,7 +273,7 @@ describe('a closing PUT that is sent again, because its answer was lost,', () =>
     expect(ended).toBe(true)
   })
 
-  it('is not answered so for a blob that the repository does not hold', async () => {
+  it('is BLOB_UPLOAD_UNKNOWN for a blob that the repository does not hold', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body: CONTENT })
     await registry.pushBlob('c', 'something else')
@@ -279,7 +284,7 @@ describe('a closing PUT that is sent again, because its answer was lost,', () =>
 })
 
 describe('GET of a session', () => {
-  it('tells how far it is', async () => {
+  it('returns the range of the received bytes', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(202, 'PATCH', location, { body: CONTENT })
     const { headers } = await registry.expectStatus(204, 'GET', location)
@@ -287,13 +292,13 @@ describe('GET of a session', () => {
     expect(headers).not.toHaveProperty('content-length')
   })
 
-  it('says 0-0 before the first byte', async () => {
+  it('returns 0-0 before the first byte', async () => {
     expect(await sizeOf(await registry.beginUpload('a/b'))).toBe('0-0')
   })
 })
 
 describe('DELETE of a session', () => {
-  it('ends it, and nothing of it is left', async () => {
+  it('ends the session and discards its bytes', async () => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(202, 'PATCH', location, { body: CONTENT })
     await registry.expectStatus(204, 'DELETE', location)
@@ -303,18 +308,20 @@ describe('DELETE of a session', () => {
   })
 })
 
-describe('a session that nobody began', () => {
-  it.each(['GET', 'PATCH', 'DELETE'])('is BLOB_UPLOAD_UNKNOWN to %s', async method => {
-    expect((await registry.expectStatus(404, method, NOBODY)).code).toBe('BLOB_UPLOAD_UNKNOWN')
+describe('an unknown session', () => {
+  it.each(['GET', 'PATCH', 'DELETE'])('is BLOB_UPLOAD_UNKNOWN for %s', async method => {
+    expect((await registry.expectStatus(404, method, UNKNOWN_SESSION)).code).toBe('BLOB_UPLOAD_UNKNOWN')
   })
 
-  it('is BLOB_UPLOAD_UNKNOWN to PUT', async () => {
-    const answer = await registry.expectStatus(404, 'PUT', `${NOBODY}?digest=${DIGEST}`, { body: CONTENT })
-    expect(answer.code).toBe('BLOB_UPLOAD_UNKNOWN')
+  it('is BLOB_UPLOAD_UNKNOWN for PUT', async () => {
+    const response = await registry.expectStatus(404, 'PUT', `${UNKNOWN_SESSION}?digest=${DIGEST}`, {
+      body: CONTENT,
+    })
+    expect(response.code).toBe('BLOB_UPLOAD_UNKNOWN')
   })
 
   it.each(['x', 'AAAAAAAA-AAAA-4AAA-8AAA-AAAAAAAAAAAA', '..'])(
-    'by the name %s is unknown as well',
+    'is BLOB_UPLOAD_UNKNOWN with the malformed id %s',
     async id => {
       expect((await registry.expectStatus(404, 'GET', UPLOADS + id)).code).toBe('BLOB_UPLOAD_UNKNOWN')
     },
@@ -322,19 +329,19 @@ describe('a session that nobody began', () => {
 })
 
 describe('a session of another repository (CVE-2026-32589)', () => {
-  it.each(['a', 'a/b/c', 'c'])('is unknown to %s, and undisturbed', async other => {
+  it.each(['a', 'a/b/c', 'c'])('is unknown in %s, and is not changed', async other => {
     const location = await registry.beginUpload('a/b')
     await registry.expectStatus(202, 'PATCH', location, { body: CONTENT })
-    const theirs = location.replace('/a/b/', `/${other}/`)
+    const otherUrl = location.replace('/a/b/', `/${other}/`)
     for (const method of ['GET', 'PATCH', 'DELETE'])
-      await registry.expectStatus(404, method, theirs, { body: method === 'PATCH' ? 'more' : '' })
-    await registry.expectStatus(404, 'PUT', `${theirs}?digest=${DIGEST}`)
+      await registry.expectStatus(404, method, otherUrl, { body: method === 'PATCH' ? 'more' : '' })
+    await registry.expectStatus(404, 'PUT', `${otherUrl}?digest=${DIGEST}`)
     await registry.expectStatus(404, 'GET', `/v2/${other}/blobs/${DIGEST}`)
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`)
   })
 })
 
-it('knows a blob for the same whichever way it came', async () => {
+it('a blob has the same content after uploads by different requests', async () => {
   const location = await registry.beginUpload('a/b')
   await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body: CONTENT })
   await registry.pushBlob('a/b', CONTENT)
