@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
-/** The ports: what the registry knows of its stores. */
+/** The ports, and the keys and rows behind them: the only part of `store/` that the registry imports. */
 const PORTS = [
   'store/table.ts',
   'store/blobs.ts',
@@ -11,8 +11,8 @@ const PORTS = [
   'store/direct-object.ts',
 ]
 
-/** What adapters are made of. Nothing else in lambda/ but the handlers may know a store, a file system or AWS. */
-const ADAPTERS = [
+/** External modules of the store adapters. No other folder of the registry's core uses a database, a file system or AWS. */
+const ADAPTER_MODULES = [
   'node:crypto',
   'node:fs',
   'node:fs/promises',
@@ -28,23 +28,61 @@ const ADAPTERS = [
 ]
 
 /**
- * What each part of the house may import: folders of lambda/, single files of them, packages, Node's own modules. An
- * arrow that is missing here is a decision. The first row whose path a file begins with is the one for it.
+ * The imports that each part of the repository may have: folders and files of lambda/, folders outside it, packages and
+ * modules of Node. `'*'` allows everything. The first row whose part is a prefix of a file's path applies to the file.
+ * The layout table of docs/architecture.md describes the same rules.
  */
 const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
   ['lambda/protocol/'],
   ['lambda/util/', 'valibot'],
-  // `aws-lambda` is `@types/aws-lambda`: the shapes of events, and no code.
+  // `aws-lambda` is the package `@types/aws-lambda`: the types of events, without code.
   ['lambda/http/', 'protocol', 'aws-lambda'],
   ...PORTS.map((port): [string, ...string[]] => [`lambda/${port}`, 'protocol', ...PORTS]),
-  ['lambda/store/', 'protocol', 'util', 'store', ...ADAPTERS],
+  ['lambda/store/', 'protocol', 'util', 'store', ...ADAPTER_MODULES],
   ['lambda/registry/', 'protocol', 'util', ...PORTS, 'node:crypto'],
   ['lambda/gc/', 'protocol', 'registry', ...PORTS],
   ['lambda/auth/', 'protocol', 'util', 'http', ...PORTS, 'node:crypto', 'jose', 'valibot', 'bcryptjs'],
   ['lambda/routes/', 'protocol', 'util', 'http', 'registry', 'auth', 'valibot', '@valibot/to-json-schema'],
   ['lambda/registry-app.ts', 'protocol', 'http', 'registry', 'gc', 'routes', 'auth'],
-  ['lambda/aws/', '*'],
-  ['lambda/handlers/', '*'],
+  [
+    'lambda/aws/',
+    'protocol',
+    'util',
+    'http',
+    'auth',
+    'registry/dependencies.ts',
+    'registry-app.ts',
+    'store/dynamodb',
+    'store/s3',
+    'store/shared/aws-signing.ts',
+    'node:crypto',
+    'node:events',
+    'node:http',
+    'node:https',
+    'node:stream/consumers',
+    'node:timers/promises',
+    '@aws-sdk/client-cloudfront-keyvaluestore',
+    '@aws-sdk/client-ssm',
+    '@aws-sdk/core/client',
+    '@smithy/signature-v4',
+    'aws-lambda',
+    'valibot',
+  ],
+  [
+    'lambda/handlers/',
+    'aws',
+    'http',
+    'auth/identity',
+    'store/dynamodb',
+    'store/table.ts',
+    'store/direct-object.ts',
+    'node:crypto',
+    '@aws-sdk/client-cloudfront-keyvaluestore',
+    '@aws-sdk/client-secrets-manager',
+    '@aws-sdk/client-ssm',
+    '@aws-sdk/signature-v4a',
+    'aws-lambda',
+  ],
   ['server/', '*'],
   ['cli/', '*'],
   ['smoke/', 'smoke/*', 'node:crypto', 'node:events', 'node:http', 'node:http2', 'node:https', 'node:util'],
@@ -63,16 +101,16 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
   ],
 ]
 
-/** What builds the deployment is not deployed. */
-const TOOLS = /^(aws-cdk|cdk-nag|constructs|esbuild|infra\/)/
+/** Packages and code that create the deployment. The deployed code does not contain them. */
+const DEPLOYMENT_TOOLS = /^(aws-cdk|cdk-nag|constructs|esbuild|infra\/)/
 
-/** The composition roots, which alone know where they run. */
+/** The composition roots: the only code that depends on where it runs. */
 const ROOTS = ['server/', 'cli/', 'lambda/handlers/', 'smoke/main.ts']
 
 interface SourceFile {
   readonly path: string
   readonly text: string
-  /** Paths from the top for our own files, names for everything else. */
+  /** For files of the repository the path from its root, for packages and modules of Node the name. */
   readonly imports: readonly string[]
 }
 
@@ -81,7 +119,7 @@ const IMPORT =
 
 function read(path: string): SourceFile {
   const text = readFileSync(path, 'utf8')
-  const specifiers = [...text.matchAll(IMPORT)].map(([, from, called]) => from ?? called ?? '')
+  const specifiers = [...text.matchAll(IMPORT)].map(([, fixed, dynamic]) => fixed ?? dynamic ?? '')
   const imports = specifiers.map(name => (name.startsWith('.') ? join(dirname(path), name) : name))
   return { path, text, imports }
 }
@@ -110,56 +148,80 @@ function allows(allowed: readonly string[], target: string): boolean {
   })
 }
 
-it('finds the imports of a file', () => {
+/** The files outside `folder` that import a file of it. */
+function importersOf(folder: string): string[] {
+  const others = everything.filter(({ path }) => !path.startsWith(folder))
+  return others
+    .filter(({ imports }) => imports.some(target => target.startsWith(folder)))
+    .map(({ path }) => path)
+}
+
+it('read finds the imports of a file', () => {
   expect(read('lambda/registry-app.ts').imports).toContain('lambda/gc/collector.ts')
   expect(read('lambda/registry/manifests.ts').imports).toContain('node:crypto')
 })
 
-it('has a rule for every file', () => {
+it('MAY_IMPORT has a row for every file', () => {
   expect(everything.filter(({ path }) => !partOf(path)).map(({ path }) => path)).toEqual([])
 })
 
-describe('imports only what it may:', () => {
-  it.each(everything.map(file => [file.path, file] as const))('%s', (path, { imports }) => {
-    const [part = '', ...allowed] = partOf(path) ?? []
-    const own = part.endsWith('/') ? [relative('lambda', part)] : []
-    expect(imports.filter(target => !allows([...own, ...allowed], target))).toEqual([])
-  })
+describe('the import rules', () => {
+  it.each(everything.map(file => [file.path, file] as const))(
+    'allow all imports of %s',
+    (path, { imports }) => {
+      const [part = '', ...allowed] = partOf(path) ?? []
+      const own = part.endsWith('/') ? [relative('lambda', part)] : []
+      expect(imports.filter(target => !allows([...own, ...allowed], target))).toEqual([])
+    },
+  )
 })
 
-it('leaves the tools of the deployment to what deploys', () => {
+it('only infra/ imports the deployment tools', () => {
   const others = everything.filter(({ path }) => !path.startsWith('infra/'))
   expect(
-    others.filter(({ imports }) => imports.some(name => TOOLS.test(name))).map(({ path }) => path),
+    others.filter(({ imports }) => imports.some(name => DEPLOYMENT_TOOLS.test(name))).map(({ path }) => path),
   ).toEqual([])
 })
 
-it('reads the environment in the composition roots alone', () => {
+it('only lambda/handlers/ and the relay import lambda/aws/', () => {
+  const importers = importersOf('lambda/aws/').filter(path => !path.startsWith('lambda/handlers/'))
+  expect(importers).toEqual(['server/relay.ts'])
+})
+
+it('no file imports lambda/handlers/', () => {
+  expect(importersOf('lambda/handlers/')).toEqual([])
+})
+
+it('smoke/ imports no code of lambda/', () => {
+  expect(importersOf('lambda/').filter(path => path.startsWith('smoke/'))).toEqual([])
+})
+
+it('only composition roots read the environment', () => {
   const readers = everything
     .filter(({ text }) => /\bprocess\.env\b|\bfrom 'node:process'/.test(text))
     .map(({ path }) => path)
   expect(readers.filter(path => !ROOTS.some(root => path.startsWith(root)))).toEqual([])
 })
 
-it('knows the clock and chance in the composition roots and the adapters alone', () => {
+it('only composition roots and adapters read the clock or random numbers', () => {
   const inner = lambda.filter(({ path }) => !/^lambda\/(?:aws|handlers|store)\//.test(path))
   const impure = inner.filter(({ text }) => /\bDate\.now|new Date\(\)|Math\.random|randomUUID/.test(text))
   expect(impure.map(({ path }) => path)).toEqual([])
 })
 
-it('has no circle of imports between the folders of lambda/', () => {
+it('the folders of lambda/ have no import cycle', () => {
   const folderOf = (path: string) => path.split('/').slice(0, 2).join('/')
-  const arrows = new Map<string, Set<string>>()
+  const importsOf = new Map<string, Set<string>>()
   for (const { path, imports } of lambda)
     for (const target of imports.filter(one => one.startsWith('lambda/'))) {
       const [from, to] = [folderOf(path), folderOf(target)]
-      if (from !== to) arrows.set(from, (arrows.get(from) ?? new Set()).add(to))
+      if (from !== to) importsOf.set(from, (importsOf.get(from) ?? new Set()).add(to))
     }
-  const reaches = (from: string, goal: string, seen = new Set<string>()): boolean =>
-    [...(arrows.get(from) ?? [])].some(next => {
-      if (next === goal) return true
-      if (seen.has(next)) return false
-      return reaches(next, goal, seen.add(next))
+  const reaches = (from: string, target: string, visited = new Set<string>()): boolean =>
+    [...(importsOf.get(from) ?? [])].some(next => {
+      if (next === target) return true
+      if (visited.has(next)) return false
+      return reaches(next, target, visited.add(next))
     })
-  expect([...arrows.keys()].filter(folder => reaches(folder, folder))).toEqual([])
+  expect([...importsOf.keys()].filter(folder => reaches(folder, folder))).toEqual([])
 })
