@@ -39,7 +39,7 @@ export async function runCustomResource(
   },
 ): Promise<void> {
   const { RequestType, StackId, RequestId, LogicalResourceId } = event
-  const about = { StackId, RequestId, LogicalResourceId }
+  const identity = { StackId, RequestId, LogicalResourceId }
   const result = await work(event).then(
     ({ id, secret = {} }) => ({ Status: 'SUCCESS', PhysicalResourceId: id, NoEcho: true, Data: secret }),
     (error: unknown) => ({
@@ -52,7 +52,7 @@ export async function runCustomResource(
   console.log(
     JSON.stringify({ request: RequestType, resource: LogicalResourceId, status: result.Status, ...reason }),
   )
-  await respond(event.ResponseURL, JSON.stringify({ ...about, ...result }))
+  await respond(event.ResponseURL, JSON.stringify({ ...identity, ...result }))
 }
 
 /**

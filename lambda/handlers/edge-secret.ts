@@ -10,7 +10,7 @@ import {
   type SendResponse,
   sendResponse,
 } from '../aws/custom-resource.ts'
-import { rotateSecret } from '../aws/edge-secret/keep-secret.ts'
+import { rotateSecret } from '../aws/edge-secret/rotate-secret.ts'
 import { CloudFrontKeyStore, SsmSecretStore } from '../aws/edge-secret/stores.ts'
 
 interface Wiring {
@@ -26,11 +26,12 @@ export const handler = createHandler({
   respond: sendResponse,
 })
 
+/** Creates the function with the given clients, which tests replace. */
 export function createHandler({ ssm, keyValues, respond }: Wiring): (event: ResourceEvent) => Promise<void> {
   return event => runCustomResource(event, { work, nameOf, respond })
 
   function work(event: ResourceEvent): Promise<ResourceResult> {
-    return event.ResourceType === 'Custom::RelaySwitch' ? switchRelay(event) : keep(event)
+    return event.ResourceType === 'Custom::RelaySwitch' ? switchRelay(event) : updateSecret(event)
   }
 
   async function switchRelay(event: ResourceEvent): Promise<ResourceResult> {
@@ -39,7 +40,7 @@ export function createHandler({ ssm, keyValues, respond }: Wiring): (event: Reso
     return { id: nameOf(event) }
   }
 
-  async function keep(event: ResourceEvent): Promise<ResourceResult> {
+  async function updateSecret(event: ResourceEvent): Promise<ResourceResult> {
     const id = nameOf(event)
     const secrets = new SsmSecretStore(ssm, property(event, 'parameter'))
     if (event.RequestType === 'Delete') {

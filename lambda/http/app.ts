@@ -59,23 +59,23 @@ export function createApp<C, A, R extends string>({
   const configured: Origin | undefined = origin ? { url: origin, isConfigured: true } : undefined
   const app: App = async received => {
     let request = configured ? { ...received, origin: configured } : received
-    let about: HandledRequest = {}
+    let matched: HandledRequest = {}
     try {
       const { route, params } = match(routes, request.method, request.path)
-      about = { route: route.path, action: route.action, ...(params.name && { repository: params.name }) }
+      matched = { route: route.path, action: route.action, ...(params.name && { repository: params.name }) }
       if (params.upload) request = { ...request, query: splitAtQuestionMarks(request.query) }
       if (isCrossSite(request, corsOrigins))
         throw new RegistryError('DENIED', { detail: { reason: CROSS_SITE } })
       const access = await authorize(request, { action: route.action, params })
       const response = await route.handle(request, params, { ...context, access })
-      return { ...about, response: { ...response, headers: { ...COMMON, ...response.headers } } }
+      return { ...matched, response: { ...response, headers: { ...COMMON, ...response.headers } } }
     } catch (error) {
-      if (error instanceof ClientGone) return about
+      if (error instanceof ClientGone) return matched
       const known = error instanceof RegistryError ? error : (explain(error) ?? explainExhaustion(error))
       const reported = known ?? new RegistryError('UNKNOWN')
       const fault = known && !known.isFault ? undefined : error
       return {
-        ...about,
+        ...matched,
         response: errorResponse(reported, request.method),
         code: reported.code,
         ...(fault !== undefined && { fault }),

@@ -23,9 +23,9 @@ interface Part {
  * @returns the body and its exact length in bytes
  */
 export async function openMultipart(
-  about: MultipartRanges,
+  options: MultipartRanges,
 ): Promise<{ readonly body: MultipartBody; readonly length: number }> {
-  const { ranges, size, mediaType, boundary, read } = about
+  const { ranges, size, mediaType, boundary, read } = options
   const parts = ranges.map((range, i): Part => {
     const lines = [
       `--${boundary}`,

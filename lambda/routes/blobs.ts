@@ -30,7 +30,7 @@ async function getBlob(
   if (redirected) return redirected
 
   if (ranges) return partialContent(digest, blob, ranges, registry)
-  return { status: 200, headers: describe(digest, blob), body: await registry.blobs.read(blob) }
+  return { status: 200, headers: blobHeaders(digest, blob), body: await registry.blobs.read(blob) }
 }
 
 /** The 206 response. Several ranges are sent as `multipart/byteranges`. */
@@ -40,7 +40,7 @@ async function partialContent(
   ranges: readonly ByteRange[],
   { blobs }: Registry,
 ): Promise<HttpResponse> {
-  const about = describe(digest, blob)
+  const headers = blobHeaders(digest, blob)
   const { size } = blob
   const read = (range: ByteRange) => blobs.read(blob, range)
   const [range] = ranges
@@ -49,7 +49,7 @@ async function partialContent(
       'content-length': String(range.last - range.first + 1),
       'content-range': contentRange(range, size),
     }
-    return { status: 206, headers: { ...about, ...part }, body: await read(range) }
+    return { status: 206, headers: { ...headers, ...part }, body: await read(range) }
   }
   // The content cannot contain 64 hex digits of its own digest.
   const boundary = hexOf(digest).slice(0, 64)
@@ -58,7 +58,7 @@ async function partialContent(
     'content-type': `multipart/byteranges; boundary=${boundary}`,
     'content-length': String(length),
   }
-  return { status: 206, headers: { ...about, ...multipart }, body }
+  return { status: 206, headers: { ...headers, ...multipart }, body }
 }
 
 /** end-2. The Content-Length is always the size of the blob: Docker takes the size of a layer from it. */
@@ -72,7 +72,7 @@ async function headBlob(
   const redirected = await redirect('HEAD', digest, blob, registry)
   if (redirected) return redirected
   await registry.blobs.expectStored(blob)
-  return { status: 200, headers: describe(digest, blob) }
+  return { status: 200, headers: blobHeaders(digest, blob) }
 }
 
 /** end-10. */
@@ -105,7 +105,7 @@ async function redirect(
     : emptyResponse(307, { location: url, 'docker-content-digest': digest })
 }
 
-function describe(digest: Digest, { size }: Blob): Record<string, string> {
+function blobHeaders(digest: Digest, { size }: Blob): Record<string, string> {
   return { ...contentHeaders({ digest, mediaType, size }), 'accept-ranges': 'bytes' }
 }
 

@@ -55,8 +55,8 @@ async function putManifest(
   const allTags = reference.kind === 'tag' ? [reference.tag, ...tags] : tags
   for (const tag of allTags) await checkNewTag(name, tag, context)
   const bytes = await readBody(request, MANIFEST_LIMIT)
-  const about = { tags, guard, ...(contentType && { contentType }) }
-  const { digest, subject } = await context.registry.manifests.put(name, reference, bytes, about)
+  const options = { tags, guard, ...(contentType && { contentType }) }
+  const { digest, subject } = await context.registry.manifests.put(name, reference, bytes, options)
   return emptyResponse(201, {
     location: locationUrl(request, manifestPath(name, digest)),
     'docker-content-digest': digest,

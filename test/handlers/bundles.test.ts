@@ -16,7 +16,8 @@ const MAX_BYTES = 700_000
 const MAX_BYTES_AT_START = 425_000
 
 /** Source files that belong to the local server. */
-const LOCAL = /^server\/|^lambda\/store\/(file-blobs|files\/|sqlite)/
+const LOCAL = /^server\/|^lambda\/store\/(files\/|sqlite)/
+/** Packages that build or test the code. */
 const TOOLS = /node_modules\/(aws-cdk|constructs|esbuild|@biomejs|vitest)/
 
 const ENVIRONMENT = {

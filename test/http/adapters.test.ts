@@ -150,8 +150,8 @@ describe.each(['counted', 'said'] as const)(
       const withoutLength = fc.record({ status: fc.constantFrom(204, 304), headers })
       const responses: fc.Arbitrary<HttpResponse> = fc.oneof(
         withBody.map(({ status, headers, body, type }) => {
-          const about = { 'content-type': type, 'content-length': String(body.length) }
-          return { status, headers: { ...headers, ...about }, body }
+          const content = { 'content-type': type, 'content-length': String(body.length) }
+          return { status, headers: { ...headers, ...content }, body }
         }),
         withoutBody.map(({ status, headers }) => ({
           status,

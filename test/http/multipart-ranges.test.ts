@@ -24,8 +24,8 @@ async function open({ missing = false } = {}) {
     }
     return { [Symbol.asyncIterator]: () => iterator }
   }
-  const about = { ranges: RANGES, size: 300, mediaType: 'a/b', boundary: 'b0', read }
-  return { counts, ...(await openMultipart(about)) }
+  const options = { ranges: RANGES, size: 300, mediaType: 'a/b', boundary: 'b0', read }
+  return { counts, ...(await openMultipart(options)) }
 }
 
 describe('a multipart body', () => {

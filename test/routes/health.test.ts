@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import about from '../../package.json' with { type: 'json' }
+import packageJson from '../../package.json' with { type: 'json' }
 import { basic, openGuarded, PASSWORD } from '../support/auth.ts'
 import { type Fault, withFault } from '../support/faults.ts'
 import { MemoryTable } from '../support/memory-table.ts'
@@ -29,7 +29,7 @@ describe.each(PATHS)('%s', path => {
 
   it('does not contain the version', async () => {
     const { text, headers } = await openRegistry().get(path)
-    expect(text + JSON.stringify(headers)).not.toContain(about.version)
+    expect(text + JSON.stringify(headers)).not.toContain(packageJson.version)
   })
 
   it('rejects other methods', async () => {

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { CloudFrontKeyValueStoreClient } from '@aws-sdk/client-cloudfront-keyvaluestore'
 import { SSMClient } from '@aws-sdk/client-ssm'
 
-interface Request {
+interface ServiceRequest {
   readonly method: string
   readonly hostname: string
   readonly path: string
@@ -10,7 +10,7 @@ interface Request {
   readonly body?: string | Uint8Array
 }
 
-interface Response {
+interface ServiceResponse {
   readonly status?: number
   readonly headers?: Record<string, string>
   readonly body?: unknown
@@ -56,12 +56,12 @@ export class EdgeServices {
       region: 'eu-west-1',
       credentials: { accessKeyId: 'id', secretAccessKey: 'key' },
       maxAttempts: 1,
-      requestHandler: { handle: (request: unknown) => this.#handle(request as Request) },
+      requestHandler: { handle: (request: unknown) => this.#handle(request as ServiceRequest) },
     }
     return { ssm: new SSMClient(settings), keyValues: new CloudFrontKeyValueStoreClient(settings) }
   }
 
-  async #handle(request: Request) {
+  async #handle(request: ServiceRequest) {
     const target = request.headers['x-amz-target']?.split('.')[1]
     const operation = target ?? `${request.method} ${request.path.endsWith('/keys') ? 'keys' : 'store'}`
     this.signatures.add(`${target ? 'ssm' : 'store'} ${request.headers.authorization?.split(' ')[0]}`)
@@ -85,7 +85,10 @@ export class EdgeServices {
     return { response }
   }
 
-  #parameter(operation: string, input: { Name: string; Value: string; Overwrite?: boolean }): Response {
+  #parameter(
+    operation: string,
+    input: { Name: string; Value: string; Overwrite?: boolean },
+  ): ServiceResponse {
     const refuse = (name: string) => ({ status: 400, body: { __type: name } })
     const stored = this.parameters.get(input.Name)
     if (operation === 'PutParameter') {
@@ -101,9 +104,9 @@ export class EdgeServices {
 
   #store(
     operation: string,
-    { headers }: Request,
+    { headers }: ServiceRequest,
     input: { Puts?: { Key: string; Value: string }[]; Deletes?: { Key: string }[] },
-  ): Response {
+  ): ServiceResponse {
     const etag = { etag: `E${this.#version}` }
     if (operation === 'GET keys')
       return { body: { Items: [...this.items].map(([Key, Value]) => ({ Key, Value })) } }

@@ -13,7 +13,7 @@ import {
   PutParameterCommand,
   type SSMClient,
 } from '@aws-sdk/client-ssm'
-import type { EdgeKeyStore, SecretStore } from './keep-secret.ts'
+import type { EdgeKeyStore, SecretStore } from './rotate-secret.ts'
 import { parseSecret, type Secret } from './secret.ts'
 
 const ATTEMPTS = 5
@@ -87,17 +87,17 @@ export class CloudFrontKeyStore implements EdgeKeyStore {
   }
 
   async #updateOnce(put: Record<string, string>, remove: readonly string[]): Promise<void> {
-    const about = { KvsARN: this.#arn }
-    const { ETag } = await this.#client.send(new DescribeKeyValueStoreCommand(about))
+    const store = { KvsARN: this.#arn }
+    const { ETag } = await this.#client.send(new DescribeKeyValueStoreCommand(store))
     const present = new Map<string, string>()
-    for await (const { Items = [] } of paginateListKeys({ client: this.#client }, about))
+    for await (const { Items = [] } of paginateListKeys({ client: this.#client }, store))
       for (const { Key, Value } of Items) if (Key !== undefined) present.set(Key, Value ?? '')
     const Puts = Object.entries(put)
       .filter(([key, value]) => present.get(key) !== value)
       .map(([Key, Value]) => ({ Key, Value }))
     const Deletes = remove.filter(key => present.has(key)).map(Key => ({ Key }))
     if (Puts.length + Deletes.length === 0) return
-    await this.#client.send(new UpdateKeysCommand({ ...about, IfMatch: ETag, Puts, Deletes }))
+    await this.#client.send(new UpdateKeysCommand({ ...store, IfMatch: ETag, Puts, Deletes }))
   }
 }
 
