@@ -83,7 +83,9 @@ it('secretsOf finds the secrets of a request', () => {
 
 it('openRegistry fails a test when an error repeats the credentials of a request', async () => {
   const error = new Error(`cannot look up ${basic('ci', 'swordfish').authorization.slice('Basic '.length)}`)
-  const registry = openRegistry({ table: withFault(new MemoryTable(), ['get', 'query'], { error, calls: 0 }) })
+  const registry = openRegistry({
+    table: withFault(new MemoryTable(), ['get', 'query'], { error, calls: 0 }),
+  })
   const response = registry.get('/v2/app/tags/list', basic('ci', 'swordfish'))
   await expect(response).rejects.toThrow('the log contains the credentials of Authorization')
 })

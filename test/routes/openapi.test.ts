@@ -226,10 +226,16 @@ const ROOT_SCHEMA = 'longshore'
 
 /** A cached validator. It does not check formats, which the schemas of the server check. */
 function validatorOf({ components }: Document, schema: object): ValidateFunction {
-  const cached = validators.get(schema)
-  if (cached) return cached
-  const ajv = new Ajv2020({ strict: false, validateFormats: false })
-  const validate = ajv.compile({ ...structuredClone(schema), components })
-  validators.set(schema, validate)
+  if (!ajv.getSchema(ROOT_SCHEMA))
+    ajv.addSchema({ $id: ROOT_SCHEMA, ...withAbsoluteReferences({ components }) })
+  const absolute = withAbsoluteReferences(schema)
+  const key = JSON.stringify(absolute)
+  const validate = validators.get(key) ?? ajv.compile(absolute)
+  validators.set(key, validate)
   return validate
+}
+
+/** Makes the references of a schema independent of its place, so that the components are compiled once. */
+function withAbsoluteReferences<T extends object>(schema: T): T {
+  return JSON.parse(JSON.stringify(schema).replaceAll('"$ref":"#/', `"$ref":"${ROOT_SCHEMA}#/`))
 }
