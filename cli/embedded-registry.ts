@@ -4,7 +4,7 @@ import type { Access } from '../lambda/auth/access.ts'
 import { createAuth } from '../lambda/auth/auth.ts'
 import { type Authorize, OPEN_ACCESS } from '../lambda/auth/authorizer.ts'
 import type { Passwords } from '../lambda/auth/identity/passwords.ts'
-import { decide, immutableTags, type Policy } from '../lambda/auth/policy/policy.ts'
+import { decide, immutableTagMatcher, type Policy } from '../lambda/auth/policy/policy.ts'
 import { forbidden } from '../lambda/auth/tokens/challenge.ts'
 import { Keyring } from '../lambda/auth/tokens/keyring.ts'
 import type { HttpRequest } from '../lambda/http/message.ts'
@@ -22,9 +22,9 @@ import type { Connection, SendRequest } from './registry-client.ts'
 const DAY = 24 * 60 * 60 * 1000
 
 /**
- * The registry in a data folder, whether or not a server runs on it. Access to the folder is full access.
- * @param options.create makes the registry of a folder that is empty or does not exist, as the server does
- * @throws {CliError} where there is no registry
+ * Opens the registry in a data folder, whether or not a server runs on it. Access to the folder is full access.
+ * @param options.create creates the registry if the folder is empty or does not exist, as the server does
+ * @throws {CliError} if there is no registry
  */
 export async function openFolder(
   folder: string,
@@ -43,7 +43,7 @@ export async function openFolder(
   }
 }
 
-/** Whether a folder does not exist or holds nothing. A new file system holds `lost+found`. */
+/** Whether a folder does not exist or is empty. A new file system contains the folder `lost+found`. */
 function isEmpty(folder: string): boolean {
   try {
     return readdirSync(folder).every(name => name === 'lost+found')
@@ -61,8 +61,8 @@ function noRegistryIn(folder: string): string {
 }
 
 /**
- * The accounts and the policy of a deployment, in its DynamoDB table. AWS credentials that may write the table give full access.
- * It does not read blobs: it does not know the bucket.
+ * Opens the accounts and the policy of a deployment on AWS, in its DynamoDB table. AWS credentials that may write the table give full
+ * access. Blobs cannot be read, because the bucket is unknown.
  */
 export async function openTable(name: string, passwords: Passwords): Promise<Connection> {
   const [{ createDynamoClient }, { DynamoTable }, { S3Blobs }] = await Promise.all([
@@ -78,7 +78,7 @@ export async function openTable(name: string, passwords: Passwords): Promise<Con
   return { send, close: async () => client.destroy() }
 }
 
-/** Sends requests to an app in this process, with every right but one: immutable tags cannot be deleted here either. */
+/** Sends requests to an app in this process. They have every right except one: immutable tags cannot be deleted here either. */
 function sendInProcess(table: Table, store: BlobStore, passwords: Passwords): SendRequest {
   const keyring = new Keyring([randomBytes(32).toString('base64url')]) // no token is issued here
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, passwords })
@@ -93,7 +93,7 @@ function sendInProcess(table: Table, store: BlobStore, passwords: Passwords): Se
   const authorize: Authorize = async (_, { action }) => {
     if (action !== 'delete') return OPEN_ACCESS
     const { policy } = await auth.policies.current()
-    const immutable = (name: string) => immutableTags(policy, name)
+    const immutable = (name: string) => immutableTagMatcher(policy, name)
     return { ...OPEN_ACCESS, require: requireAsAdmin(policy), immutableTags: immutable }
   }
   const { app } = createRegistryApp(deps, { auth: { ...auth, authorize } })
@@ -105,7 +105,7 @@ function sendInProcess(table: Table, store: BlobStore, passwords: Passwords): Se
   }
 }
 
-/** Refuses what the policy refuses to administrators. */
+/** Applies the prohibitions of the policy that apply to administrators too. */
 function requireAsAdmin(policy: Policy): Access['require'] {
   const subject = { kind: 'user', name: 'local administrator', groups: [], admin: true } as const
   return (action, repository, tag) => {

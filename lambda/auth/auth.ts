@@ -13,14 +13,14 @@ interface AuthParts {
   readonly table: Table
   /** Milliseconds since 1970. */
   readonly clock: () => number
-  /** Asked whenever something is signed or verified, because keys are rotated. */
+  /** Called for each signature and each verification, because keys are rotated. */
   readonly keyring: () => Keyring
   readonly federated?: readonly FederatedLogin[]
-  /** Hashes the passwords of accounts. Absent: at the production cost, in this process. */
+  /** Hashes and verifies the passwords of users. Absent: at the production cost, in this process. */
   readonly passwords?: Passwords
 }
 
-/** Logins and access control, in one piece. */
+/** Logins and access control of a registry. */
 export interface Auth {
   readonly authorize: Authorize
   readonly tokens: TokenService
@@ -28,6 +28,7 @@ export interface Auth {
   readonly policies: Policies
 }
 
+/** Creates all parts on one table. They share one cache of logins. */
 export function createAuth({
   table,
   clock,

@@ -14,10 +14,10 @@ import type { Policies } from './policy/policies.ts'
 import {
   allowedEverywhere,
   decide,
-  immutableTags,
+  immutableTagMatcher,
   NO_POLICY,
   type Policy,
-  pullable,
+  pullFilter,
 } from './policy/policy.ts'
 import { EVERY_REPOSITORY } from './policy/repository-filter.ts'
 import type { Right } from './policy/schema.ts'
@@ -26,8 +26,8 @@ import type { Keyring } from './tokens/keyring.ts'
 import { type TokenHolder, verifyToken } from './tokens/tokens.ts'
 import { issueUploadToken, OLD_UPLOAD_TOKEN, UPLOAD_TOKEN, verifyUploadToken } from './tokens/upload-token.ts'
 
-/** The action of a route, from the route table, and the parsed parameters of its path. */
-interface Need {
+/** What the route of a request requires: its action, from the route table, and the parsed parameters of the path. */
+interface RouteRequirement {
   readonly action: RouteAction
   readonly params: {
     readonly name?: RepositoryName
@@ -37,7 +37,7 @@ interface Need {
 }
 
 /** Authenticates and authorizes a request. Runs before every handler. @throws {RegistryError} UNAUTHORIZED with a challenge, DENIED */
-export type Authorize = (request: HttpRequest, need: Need) => Promise<Access>
+export type Authorize = (request: HttpRequest, requirement: RouteRequirement) => Promise<Access>
 
 interface AuthorizerParts {
   readonly logins: Logins
@@ -47,20 +47,20 @@ interface AuthorizerParts {
   readonly clock: () => number
 }
 
-/** An authenticated client. A token allows no more than its scopes. */
+/** The authenticated caller. A token grants at most its scopes. */
 interface Caller extends Identity {
   /** The scopes of the token. Absent: everything that the policy allows. */
   readonly scopes?: readonly Scope[]
 }
 
-const NEEDED: Partial<Record<RouteAction, Right>> = {
+/** The right that the policy must grant for the action of a route. The other actions are decided below. */
+const REQUIRED_RIGHT: Partial<Record<RouteAction, Right>> = {
   pull: 'pull',
   push: 'push-content',
   delete: 'delete',
-  admin: 'administer',
 }
-/** The name of each right of the policy in a token's scope. */
-const IN_SCOPE: Record<Right, string> = {
+/** The action in a token's scope that covers each right of the policy. */
+const SCOPE_ACTION: Record<Right, string> = {
   pull: 'pull',
   'push-content': 'push',
   'create-tag': 'push',
@@ -69,7 +69,7 @@ const IN_SCOPE: Record<Right, string> = {
   administer: '*',
 }
 
-/** Full access for every client: a registry on one machine with authentication disabled. */
+/** Full access for every client, for a registry on one machine whose authentication is disabled. */
 export const OPEN_ACCESS: Access = {
   subject: ANONYMOUS,
   owner: subjectId(ANONYMOUS),
@@ -83,8 +83,8 @@ export const OPEN_ACCESS: Access = {
 }
 
 export function createAuthorizer({ logins, policies, keyring, clock }: AuthorizerParts): Authorize {
-  const remembered = new Cache<Policy>(clock, { ttl: CACHE_TTL_MS, maxEntries: 1 })
-  const currentPolicy = () => remembered.get('', async () => (await policies.current()).policy)
+  const policyCache = new Cache<Policy>(clock, { ttl: CACHE_TTL_MS, maxEntries: 1 })
+  const currentPolicy = () => policyCache.get('', async () => (await policies.current()).policy)
 
   return async (request, { action, params }) => {
     const challenge = challengeFor(request, action, params.name)
@@ -103,26 +103,26 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
     }
     if (action === 'self' || action === 'admin') {
       if (subject.kind === 'anonymous') throw unauthorized(challenge)
-      // Tokens are stored in many places and no scope covers accounts, so these routes require the password.
+      // These routes require the password: no scope covers accounts, and tokens are stored in many places.
       if (caller.scopes) throw unauthorized(challenge, undefined, 'insufficient_scope')
       if (action === 'admin' && !allowedEverywhere(policy, subject, 'administer'))
         throw forbidden('administer')
       return access
     }
     if (action === 'list') {
-      // A client would take an empty list for an empty registry. A challenge makes it log in.
+      // To a client an empty list would look like an empty registry. A challenge makes it log in.
       const isAnonymous = subject.kind === 'anonymous'
       if (isAnonymous && !request.headers.authorization) throw unauthorized(challenge)
       if (isAnonymous && access.visible.prefixes.length === 0) throw unauthorized(challenge)
       return access
     }
-    const needed = NEEDED[action] as Right
+    const right = REQUIRED_RIGHT[action] as Right
     const tag = params.existing?.kind === 'tag' ? params.existing.tag : undefined
-    access.require(needed, params.name as RepositoryName, tag)
+    access.require(right, params.name as RepositoryName, tag)
     return access
   }
 
-  async function identify(request: HttpRequest, params: Need['params']): Promise<Caller> {
+  async function identify(request: HttpRequest, params: RouteRequirement['params']): Promise<Caller> {
     const holder = uploadTokenHolder(request, params)
     if (holder) return { subject: await logins.byHolder(holder), holder }
     const authorization = parseAuthorization(request.headers.authorization)
@@ -142,7 +142,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
   /** The holder of the upload token in a session's URL. It takes precedence over the Authorization header, which may have expired. */
   function uploadTokenHolder(
     { query }: HttpRequest,
-    { name, upload }: Need['params'],
+    { name, upload }: RouteRequirement['params'],
   ): TokenHolder | undefined {
     const uploadToken = query.get(UPLOAD_TOKEN) ?? query.get(OLD_UPLOAD_TOKEN)
     if (!uploadToken || !name || !upload) return undefined
@@ -156,7 +156,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
         ({ type, name, actions }) =>
           type === 'repository' &&
           name === repository &&
-          (actions.includes(IN_SCOPE[action]) || actions.includes('*')),
+          (actions.includes(SCOPE_ACTION[action]) || actions.includes('*')),
       )
     const decision = (action: Right, repository: string, tag?: string) =>
       decide(policy, subject, { action, repository, tag })
@@ -171,10 +171,10 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
         if (!allowed) throw forbidden(action, { repository, ...(tag && { tag }), because })
         if (!inScope(action, repository)) throw unauthorized(challenge, undefined, 'insufficient_scope')
       },
-      immutableTags: repository => immutableTags(policy, repository),
+      immutableTags: repository => immutableTagMatcher(policy, repository),
       canSee: repository => decision('pull', repository).allowed,
       get visible() {
-        return pullable(policy, subject)
+        return pullFilter(policy, subject)
       },
       canPullAll: scopes === undefined && allowedEverywhere(policy, subject, 'pull'),
       uploadToken: (repository, upload, until) =>

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { ANONYMOUS } from '../../lambda/auth/identity/subject.ts'
-import { decide, parsePolicy, pullable } from '../../lambda/auth/policy/policy.ts'
+import { decide, parsePolicy, pullFilter } from '../../lambda/auth/policy/policy.ts'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import { keys } from '../../lambda/store/keys.ts'
 import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../support/auth.ts'
@@ -111,7 +111,7 @@ it('lists what the policy lets the caller pull, whatever the policy', () => {
   fc.assert(
     fc.property(fc.array(rule, { maxLength: 4 }), name, (rules, repository) => {
       const policy = parsePolicy({ rules })
-      const { includes, prefixes } = pullable(policy, ANONYMOUS)
+      const { includes, prefixes } = pullFilter(policy, ANONYMOUS)
       const { allowed } = decide(policy, ANONYMOUS, { action: 'pull', repository })
       expect(includes(repository)).toBe(allowed)
       expect(!allowed || prefixes.some(prefix => repository.startsWith(prefix))).toBe(true)

@@ -20,7 +20,7 @@ describeInCloud({}, 'those for whom others vouch, through the deployed path', ()
   let cloud: Cloud
   beforeAll(async () => {
     sts = await Sts.start()
-    sts.know({ credentials: KEYS, arn: 'arn:aws:sts::123456789012:assumed-role/deploy/build' })
+    sts.addSigner({ credentials: KEYS, arn: 'arn:aws:sts::123456789012:assumed-role/deploy/build' })
     issuer = await Issuer.start()
     const issuers = [{ name: 'ci', issuer: issuer.url, claims: { repository: 'acme/*' } }]
     cloud = await Cloud.start({

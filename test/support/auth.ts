@@ -19,7 +19,7 @@ export const basic = (name: string, password: string) => ({
 })
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
-/** A registry in memory with logins, an administrator `root`, and a policy that tests may replace. */
+/** Opens a registry in memory with authentication, the administrator `root` and a policy that tests may replace. */
 export async function openGuarded({
   federated = [],
   table = new MemoryTable(),
@@ -43,7 +43,7 @@ export async function openGuarded({
   })
   const registry = openRegistry({ table, auth, clientOrigin: ORIGIN, ...(corsOrigins && { corsOrigins }) })
   clock.now = registry.now
-  /** Whose password is {@link PASSWORD}. */
+  /** Adds a user with the password {@link PASSWORD}. */
   const addUser = (name: string, admin = false) => auth.accounts.addUser(name, { password: PASSWORD, admin })
   await addUser('root', true)
 
@@ -51,7 +51,7 @@ export async function openGuarded({
     await auth.policies.replace(policy, (await auth.policies.current()).version)
   }
 
-  /** What `docker login` and everything behind it do: ask for a token for these scopes. */
+  /** Requests a token for these scopes, as clients do. @param login headers with credentials, or none */
   async function tokenFor(login: Record<string, string>, ...scopes: string[]): Promise<string> {
     const query = scopes.map(scope => `&scope=${encodeURIComponent(scope)}`).join('')
     const { json } = await registry.expectStatus(200, 'GET', `/token?service=registry.example${query}`, {
@@ -60,6 +60,7 @@ export async function openGuarded({
     return (json as { token?: string }).token ?? ''
   }
 
+  /** Sends a request with these headers, such as {@link basic} and {@link bearer}. */
   const as = (headers: Record<string, string>, method: string, target: string, sent: RequestOptions = {}) =>
     registry.request(method, target, { ...sent, headers: { ...sent.headers, ...headers } })
 
@@ -71,7 +72,7 @@ export async function openGuarded({
     setPolicy,
     tokenFor,
     as,
-    /** Puts another key in front. */
+    /** Adds a new signing key. @param keep whether the earlier keys stay valid */
     rotate(keep = true) {
       keys = keep ? [newKey(), ...keys] : [newKey()]
       keyring = new Keyring(keys)

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import { type Auth, createAuth } from '../../lambda/auth/auth.ts'
 import { Keyring } from '../../lambda/auth/tokens/keyring.ts'
-import { TOKEN_LIFETIME } from '../../lambda/auth/tokens/tokens.ts'
+import { TOKEN_LIFETIME_SECONDS } from '../../lambda/auth/tokens/tokens.ts'
 import type { App } from '../../lambda/http/app.ts'
 import { createRegistryApp } from '../../lambda/registry-app.ts'
 import { Log } from '../../server/log.ts'
@@ -34,7 +34,7 @@ export class GuardedServer implements AsyncDisposable {
   readonly #http: HttpServer
 
   /** @param tokensLeft remaining lifetime of each token when it is issued, in milliseconds; an hour when absent */
-  static async start({ tokensLeft = TOKEN_LIFETIME * 1000 } = {}): Promise<GuardedServer> {
+  static async start({ tokensLeft = TOKEN_LIFETIME_SECONDS * 1000 } = {}): Promise<GuardedServer> {
     const server = new GuardedServer(tokensLeft)
     server.#http.server.listen(0, '127.0.0.1')
     await once(server.#http.server, 'listening')
@@ -47,7 +47,7 @@ export class GuardedServer implements AsyncDisposable {
     const keyring = new Keyring([newKey()])
     const parts = { table, keyring: () => keyring, passwords: cheapPasswords }
     // Backdated tokens expire early, both for the registry and for clients that read `issued_at`.
-    const issuing = createAuth({ ...parts, clock: () => clock() - (TOKEN_LIFETIME * 1000 - tokensLeft) })
+    const issuing = createAuth({ ...parts, clock: () => clock() - (TOKEN_LIFETIME_SECONDS * 1000 - tokensLeft) })
     this.auth = { ...createAuth({ ...parts, clock }), tokens: issuing.tokens }
     const deps = { table, store: new MemoryBlobs(), clock, newId: randomUUID }
     const { app } = createRegistryApp(

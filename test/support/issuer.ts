@@ -10,7 +10,7 @@ interface Key {
   readonly jwk: JWK
 }
 
-interface Minted {
+interface TokenOptions {
   readonly claims?: JWTPayload
   readonly audience?: string | string[]
   /** Milliseconds since 1970. */
@@ -21,13 +21,14 @@ interface Minted {
   readonly issuer?: string
 }
 
-/** Stands in for whoever gives ID tokens to workloads: it has keys, tells them as OpenID Connect Discovery says, and signs with them. */
+/** An issuer of ID tokens for tests: a server with OpenID Connect Discovery and a key set, and the private key of the newest key. */
 export class Issuer implements AsyncDisposable {
   readonly url: string
-  /** Paths that were asked for. */
-  readonly asked: string[] = []
-  /** What Discovery says besides, or instead. */
+  /** Paths of the requests that the server received. */
+  readonly requests: string[] = []
+  /** Fields that the Discovery document contains in addition, or with other values. */
   discovery: object = {}
+  /** Status of all responses. */
   status = 200
   key: Key
   readonly #server: Server
@@ -44,20 +45,20 @@ export class Issuer implements AsyncDisposable {
     await once(server, 'listening')
     const issuer = new Issuer(server, await makeKey(alg))
     server.on('request', ({ url = '' }, response) => {
-      issuer.asked.push(url)
-      const about = { issuer: issuer.url, jwks_uri: `${issuer.url}/keys`, ...issuer.discovery }
-      const body = url === '/keys' ? { keys: [issuer.key.jwk] } : about
+      issuer.requests.push(url)
+      const document = { issuer: issuer.url, jwks_uri: `${issuer.url}/keys`, ...issuer.discovery }
+      const body = url === '/keys' ? { keys: [issuer.key.jwk] } : document
       response.writeHead(issuer.status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     })
     return issuer
   }
 
-  /** Signs with another key from now on, and tells that one alone. */
+  /** Replaces the key. The key set then contains only the new one. */
   async rotate(): Promise<void> {
     this.key = await makeKey(this.key.alg)
   }
 
-  /** An ID token, in the ways of GitHub Actions. */
+  /** Signs an ID token with claims such as those of GitHub Actions. */
   mint({
     claims = {},
     audience = 'registry.example',
@@ -65,7 +66,7 @@ export class Issuer implements AsyncDisposable {
     expires = 300,
     key = this.key,
     issuer = this.url,
-  }: Minted = {}): Promise<string> {
+  }: TokenOptions = {}): Promise<string> {
     const seconds = Math.floor(now / 1000)
     return new SignJWT({ sub: 'repo:acme/app:ref:refs/heads/main', repository: 'acme/app', ...claims })
       .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: 'JWT' })
@@ -88,10 +89,11 @@ export class Issuer implements AsyncDisposable {
   }
 }
 
-let made = 0
+let keysMade = 0
 
+/** Generates a key pair with a new key id. */
 export async function makeKey(alg = 'RS256'): Promise<Key> {
   const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
-  const kid = `key-${++made}`
+  const kid = `key-${++keysMade}`
   return { kid, alg, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
 }

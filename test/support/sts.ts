@@ -4,24 +4,24 @@ import type { AddressInfo } from 'node:net'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { type Credentials, Sha256 } from '../../lambda/store/shared/aws-signing.ts'
 
-/** Whose key it is: what GetCallerIdentity answers. */
-interface Owner {
+/** A principal whose requests this STS can verify, with the ARN that GetCallerIdentity returns. */
+interface Signer {
   readonly credentials: Credentials
   readonly arn: string
 }
 
 /**
- * Stands in for STS: it answers GetCallerIdentity for those whose signature it can make again, with the AWS SDK's own signer, over all
- * that was really sent. It stands for every STS there is: `x-forwarded-host` says for which.
+ * An STS for tests. It implements GetCallerIdentity: it signs the received request again with the AWS SDK and the secret key of the signer,
+ * and compares the signatures. It replaces the endpoints of all Regions; the header `x-forwarded-host` names the endpoint.
  */
 export class Sts implements AsyncDisposable {
   readonly endpoint: string
-  /** Everything that was asked, as it came. */
-  readonly asked: { readonly url: string; readonly headers: IncomingMessage['headers'] }[] = []
-  /** What it answers instead, for faults. */
+  /** The requests that the server received. */
+  readonly requests: { readonly url: string; readonly headers: IncomingMessage['headers'] }[] = []
+  /** A response that replaces all others, for tests of faults. */
   fault: { readonly status: number; readonly body: string } | undefined
   readonly #server: Server
-  readonly #owners = new Map<string, Owner>()
+  readonly #signers = new Map<string, Signer>()
 
   private constructor(server: Server) {
     this.#server = server
@@ -34,14 +34,14 @@ export class Sts implements AsyncDisposable {
     await once(server, 'listening')
     const sts = new Sts(server)
     server.on('request', async (request: IncomingMessage, response) => {
-      const { status, body } = await sts.#answer(request)
+      const { status, body } = await sts.#respond(request)
       response.writeHead(status, { 'content-type': 'application/json' }).end(body)
     })
     return sts
   }
 
-  know(owner: Owner): void {
-    this.#owners.set(owner.credentials.accessKeyId, owner)
+  addSigner(signer: Signer): void {
+    this.#signers.set(signer.credentials.accessKeyId, signer)
   }
 
   async stop(): Promise<void> {
@@ -54,16 +54,16 @@ export class Sts implements AsyncDisposable {
     return this.stop()
   }
 
-  async #answer({ method, url = '', headers }: IncomingMessage): Promise<{ status: number; body: string }> {
-    this.asked.push({ url, headers })
+  async #respond({ method, url = '', headers }: IncomingMessage): Promise<{ status: number; body: string }> {
+    this.requests.push({ url, headers })
     if (this.fault) return this.fault
     const host = String(headers['x-forwarded-host'])
     const query = Object.fromEntries(new URL(url, `https://${host}`).searchParams)
     const [key = '', , region = ''] = (query['X-Amz-Credential'] ?? '').split('/')
-    const owner = this.#owners.get(key)
-    if (!owner) return refusal('InvalidClientTokenId')
-    if ((query['X-Amz-Security-Token'] ?? '') !== (owner.credentials.sessionToken ?? ''))
-      return refusal('InvalidClientTokenId')
+    const signer = this.#signers.get(key)
+    if (!signer) return errorResponse('InvalidClientTokenId')
+    if ((query['X-Amz-Security-Token'] ?? '') !== (signer.credentials.sessionToken ?? ''))
+      return errorResponse('InvalidClientTokenId')
 
     const {
       'X-Amz-Date': date = '',
@@ -73,8 +73,8 @@ export class Sts implements AsyncDisposable {
     const signed = Object.fromEntries(
       names.split(';').map(name => [name, name === 'host' ? host : String(headers[name] ?? '')]),
     )
-    const again = await new SignatureV4({
-      credentials: owner.credentials,
+    const expected = await new SignatureV4({
+      credentials: signer.credentials,
       region,
       service: 'sts',
       sha256: Sha256,
@@ -86,15 +86,16 @@ export class Sts implements AsyncDisposable {
       },
       { signingDate: timeFrom(date), expiresIn: Number(seconds) },
     )
-    if (again.query?.['X-Amz-Signature'] !== query['X-Amz-Signature']) return refusal('SignatureDoesNotMatch')
-    if (Date.now() > timeFrom(date).getTime() + Number(seconds) * 1000) return refusal('ExpiredToken')
-    const [, , , , account = ''] = owner.arn.split(':')
-    const GetCallerIdentityResult = { Account: account, Arn: owner.arn, UserId: 'AROAEXAMPLE:session' }
+    if (expected.query?.['X-Amz-Signature'] !== query['X-Amz-Signature'])
+      return errorResponse('SignatureDoesNotMatch')
+    if (Date.now() > timeFrom(date).getTime() + Number(seconds) * 1000) return errorResponse('ExpiredToken')
+    const [, , , , account = ''] = signer.arn.split(':')
+    const GetCallerIdentityResult = { Account: account, Arn: signer.arn, UserId: 'AROAEXAMPLE:session' }
     return { status: 200, body: JSON.stringify({ GetCallerIdentityResponse: { GetCallerIdentityResult } }) }
   }
 }
 
-function refusal(Code: string): { status: number; body: string } {
+function errorResponse(Code: string): { status: number; body: string } {
   return { status: 403, body: JSON.stringify({ Error: { Code, Type: 'Sender' } }) }
 }
 

@@ -97,11 +97,11 @@ export class Accounts {
     name: string,
     { grants, expires }: { readonly grants: unknown; readonly expires?: number },
   ): Promise<Account & { readonly key: string }> {
-    const { key, kept } = generateKey()
+    const { key, hash } = generateKey()
     const account = await this.#add({
       ...keys.account(checkName(name)),
       kind: 'robot',
-      secret: kept,
+      secret: hash,
       grants: parseGrants(grants) as readonly Json[],
       format: GRANT_FORMAT,
       ...this.#checkExpiry(expires),
@@ -117,8 +117,8 @@ export class Accounts {
    */
   async renewKey(name: string, expires?: number): Promise<Account & { readonly key: string }> {
     const newExpiry = expires ?? (await this.row(name))?.expires
-    const { key, kept } = generateKey()
-    const change = { secret: kept, ...this.#checkExpiry(newExpiry) }
+    const { key, hash } = generateKey()
+    const change = { secret: hash, ...this.#checkExpiry(newExpiry) }
     return { ...(await this.#change(name, 'robot', change, true)), key }
   }
 

@@ -1,20 +1,20 @@
 import { RegistryError } from '../../protocol/errors.ts'
 import type { NameAndPassword } from './logins.ts'
 
-/** The value of an Authorization header (RFC 9110, section 11.4), by its scheme. */
+/** The parsed value of an Authorization header (RFC 9110, section 11.4). */
 export type Authorization =
   | { readonly scheme: 'none' }
   | { readonly scheme: 'basic'; readonly login: NameAndPassword }
   | { readonly scheme: 'bearer'; readonly token: string }
 
-/** A scheme, spaces and one word of credentials. Schemes are compared without regard to case. */
+/** A scheme, spaces and credentials without spaces. Schemes are case-insensitive. */
 const HEADER = /^(\w+) +(\S+) *$/
 
 /**
  * Parses an Authorization header. The token of Bearer is not verified here.
- * @param header absent or empty when the request has none
+ * @param header absent or empty if the request has none
  * @throws {RegistryError} UNAUTHORIZED for another scheme, for a header without credentials, and for Basic credentials
- *   without a name and a colon (RFC 7617)
+ *   without a name or a colon (RFC 7617)
  */
 export function parseAuthorization(header: string | undefined): Authorization {
   if (!header) return { scheme: 'none' }
@@ -32,6 +32,9 @@ export function parseAuthorization(header: string | undefined): Authorization {
 function parseBasic(credentials: string): NameAndPassword {
   const text = Buffer.from(credentials, 'base64').toString('utf8')
   const colon = text.indexOf(':')
-  if (colon < 1) throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'no name and password' } })
+  if (colon < 1)
+    throw new RegistryError('UNAUTHORIZED', {
+      detail: { reason: 'Basic credentials must be a name and a password, separated by a colon' },
+    })
   return { name: text.slice(0, colon), password: text.slice(colon + 1) }
 }

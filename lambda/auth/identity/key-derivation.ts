@@ -16,22 +16,22 @@ export interface BcryptInput {
 }
 
 /**
- * Does the expensive part of checking a password.
- * The server on one machine does it on threads of its own, with a bounded queue (server/password-threads.ts).
+ * Computes password hashes, which is the expensive part of a login. The server on one machine uses worker threads with a bounded
+ * queue (server/password-threads.ts).
  */
 export interface KeyDerivation {
-  /** @throws {RegistryError} TOOMANYREQUESTS where the queue is full */
+  /** @param from the client's network, for a fair share of the queue. @throws {RegistryError} TOOMANYREQUESTS if the queue is full */
   scrypt(input: ScryptInput, from?: string): Promise<Uint8Array>
-  /** @throws {RegistryError} TOOMANYREQUESTS where the queue is full */
+  /** Returns whether the password matches. @throws {RegistryError} TOOMANYREQUESTS if the queue is full */
   bcrypt(input: BcryptInput, from?: string): Promise<boolean>
 }
 
-/** Memory that scrypt needs in addition to its table. */
+/** Bytes of memory that scrypt needs in addition to its table. */
 const SPARE_MEMORY = 2 ** 20
 
 /**
- * Hashes in this process. A Lambda instance has one request at a time, so a hash delays no other request there, and the
- * bundle of the API needs no threads.
+ * Computes hashes in this process. A Lambda instance handles one request at a time, so a hash delays no other request, and the
+ * bundle of the API needs no worker threads.
  */
 export const IN_PROCESS: KeyDerivation = {
   scrypt: ({ password, salt, cost, length }) =>
@@ -41,12 +41,12 @@ export const IN_PROCESS: KeyDerivation = {
       )
     }),
   async bcrypt({ password, stored }) {
-    const { compare } = await import('bcryptjs') // loaded only where an account was imported from htpasswd
+    const { compare } = await import('bcryptjs') // loaded only if an account was imported from an htpasswd file
     return compare(password, stored)
   },
 }
 
-/** The options of Node's scrypt, whose default limit is 32 MiB of memory. */
+/** The options of Node's scrypt, with a memory limit that suffices. The default limit of 32 MiB does not. */
 export function optionsOf({ N, r, p }: ScryptCost): ScryptOptions {
   return { N, r, p, maxmem: 128 * r * (N + p) + SPARE_MEMORY }
 }

@@ -7,48 +7,51 @@ import { ConditionFailed, type Table } from '../../store/table.ts'
 import type { Keyring } from '../tokens/keyring.ts'
 import { networksOf } from './networks.ts'
 
-/** How many logins may fail before the next one is refused: for one name, and for any names. */
+/** Maximum number of failed logins from one network: with the same name, and with any names. */
 const MAX_FAILURES = { same: 10, any: 100 }
-/** The same for an IPv6 /48, which can hold more than one household. */
+/** The same for an IPv6 /48, which can contain several households. */
 const MAX_FAILURES_WIDE = { same: 40, any: 400 }
-/** How many logins from one network wait for the outcome of others. Each holds a connection. */
+/** Maximum number of logins from one network that wait for the outcome of others. Each keeps a connection open. */
 const MAX_WAITING = 100
-/** Seconds after which a login that found no place to wait may be tried again. */
-const RETRY_AFTER = 2
-/** How long failures count. Milliseconds. */
-const WINDOW = 5 * 60 * 1000
+/** `Retry-After` of a login that was rejected because too many others wait. */
+const RETRY_AFTER_SECONDS = 2
+/** How long failures count, from the first of them. */
+const WINDOW_MS = 5 * 60 * 1000
 
+/** One count of failed logins: of a network, and perhaps of a name. */
 interface Bucket {
+  /** Part of the key of its row. */
   readonly bucket: string
-  /** So many may fail. */
-  readonly most: number
+  readonly maxFailures: number
 }
 
 interface LimitsParts {
   readonly table: Table
-  /** All processes have the same. */
+  /** The keys must be the same in all processes, so that they count in the same rows. */
   readonly keyring: () => Keyring
   /** Milliseconds since 1970. */
   readonly clock: () => number
 }
 
 /**
- * Limits guessing: in five minutes ten different wrong passwords for one name from one network, and a hundred for any names. A network
- * is an IPv4 address or an IPv6 /64; for the /48 around it four times as many count. An account cannot be locked for other networks.
+ * Limits password guessing. Within five minutes a network may send ten different wrong passwords for one name, and a hundred for any
+ * names. A network is an IPv4 address or an IPv6 /64. An IPv6 /48 may send four times as many. Failures from one network never lock an
+ * account for other networks.
  *
- * All processes share the counts. Of each of the four kinds there are 65,536 rows at most, named by four hex digits of a hash, so
- * guessing fills no table. Two logins may share a row, and then each counts the other's failures. The hash takes our key, so
- * nobody can find out which share one, and lock somebody out by failing under another name.
+ * All processes share the counts. Each of the four kinds has at most 65,536 rows, which are named by four hex digits of a hash, so
+ * guessing cannot fill the table. Two logins can share a row, and then the failures of both count together. The hash has a secret key,
+ * so an attacker cannot find a name that shares a row with another and lock out its user.
  */
 export class LoginLimits {
   readonly #table: Table
   readonly #keyring: () => Keyring
   readonly #clock: () => number
-  /** How many logins of this process are under way, by bucket. */
-  readonly #underWay = new Map<string, number>()
-  /** How many logins of this process wait, by network. */
+  /** Number of logins in progress in this process, by bucket. */
+  readonly #inProgress = new Map<string, number>()
+  /** Number of waiting logins in this process, by network. */
   readonly #waiting = new Map<string, number>()
-  #oneEnded = Promise.withResolvers<void>()
+  /** Resolves when the next login in progress ends. */
+  #nextEnd = Promise.withResolvers<void>()
 
   constructor({ table, keyring, clock }: LimitsParts) {
     this.#table = table
@@ -57,10 +60,10 @@ export class LoginLimits {
   }
 
   /**
-   * Runs a login. Of those that run at the same time only as many go ahead as may still fail. A bounded number of others wait for
-   * their outcome, and the rest is refused at once.
-   * @param isFailure whether what `work` throws means a wrong password
-   * @throws {RegistryError} TOOMANYREQUESTS with Retry-After; and what `work` throws
+   * Runs a login. At the same time only as many run as may still fail. Up to {@link MAX_WAITING} others wait for their outcome, and
+   * further ones are rejected at once.
+   * @param isFailure whether an error of `work` means a wrong password. Other errors do not count.
+   * @throws {RegistryError} TOOMANYREQUESTS with Retry-After; and the errors of `work`
    */
   async attempt<T>(
     { name, address }: { readonly name: string; readonly address: string },
@@ -75,41 +78,43 @@ export class LoginLimits {
       if (isFailure(error)) await this.#countAll(buckets)
       throw error
     } finally {
-      for (const { bucket } of buckets) change(this.#underWay, bucket, -1)
-      this.#oneEnded.resolve()
-      this.#oneEnded = Promise.withResolvers()
+      for (const { bucket } of buckets) change(this.#inProgress, bucket, -1)
+      this.#nextEnd.resolve()
+      this.#nextEnd = Promise.withResolvers()
     }
   }
 
-  /** Waits until there is room. The table is read only where the logins of this process leave any. */
+  /** Waits until another login may run. The table is read only if the logins in progress in this process leave room for one. */
   async #enter(buckets: readonly Bucket[], network: string): Promise<void> {
-    const none = buckets.map(() => 0)
-    while (!this.#hasRoom(buckets, none) || !this.#hasRoom(buckets, await this.#counts(buckets))) {
+    const noFailures = buckets.map(() => 0)
+    while (!this.#hasRoom(buckets, noFailures) || !this.#hasRoom(buckets, await this.#counts(buckets))) {
       if ((this.#waiting.get(network) ?? 0) >= MAX_WAITING)
-        throw tooMany('too many logins at the same time', RETRY_AFTER)
+        throw tooMany('too many logins at the same time', RETRY_AFTER_SECONDS)
       change(this.#waiting, network, 1)
-      await this.#oneEnded.promise
+      await this.#nextEnd.promise
       change(this.#waiting, network, -1)
     }
-    for (const { bucket } of buckets) change(this.#underWay, bucket, 1)
+    for (const { bucket } of buckets) change(this.#inProgress, bucket, 1)
   }
 
-  /** How many have failed of late. @throws {RegistryError} TOOMANYREQUESTS where that is enough */
+  /** The number of recent failures in each bucket. @throws {RegistryError} TOOMANYREQUESTS if one of the buckets is full */
   async #counts(buckets: readonly Bucket[]): Promise<number[]> {
     const rows = await this.#table.getMany<FailuresRow>(buckets.map(({ bucket }) => keys.failures(bucket)))
     const now = this.#clock()
-    const recent = rows.map(row => (row && row.since > now - WINDOW ? row : { count: 0, since: now }))
-    const full = recent.filter(({ count }, i) => count >= (buckets[i]?.most ?? 0))
+    const recent = rows.map(row => (row && row.since > now - WINDOW_MS ? row : { count: 0, since: now }))
+    const full = recent.filter(({ count }, i) => count >= (buckets[i]?.maxFailures ?? 0))
     if (full.length === 0) return recent.map(({ count }) => count)
-    const until = Math.max(...full.map(({ since }) => since + WINDOW))
+    const until = Math.max(...full.map(({ since }) => since + WINDOW_MS))
     throw tooMany('too many wrong passwords', Math.max(1, Math.ceil((until - now) / 1000)))
   }
 
   #hasRoom(buckets: readonly Bucket[], counts: readonly number[]): boolean {
-    return buckets.every(({ bucket, most }, i) => (counts[i] ?? 0) + (this.#underWay.get(bucket) ?? 0) < most)
+    return buckets.every(
+      ({ bucket, maxFailures }, i) => (counts[i] ?? 0) + (this.#inProgress.get(bucket) ?? 0) < maxFailures,
+    )
   }
 
-  /** A wrong password is answered as such on a full disk too, where it cannot be counted. */
+  /** On a full disk failures cannot be counted. The client still gets the response to a wrong password. */
   async #countAll(buckets: readonly Bucket[]): Promise<void> {
     try {
       await Promise.all(buckets.map(({ bucket }) => this.#count(bucket)))
@@ -122,23 +127,23 @@ export class LoginLimits {
     const key = keys.failures(bucket)
     const row = await this.#table.get<FailuresRow>(key)
     const now = this.#clock()
-    if (row && row.since > now - WINDOW)
+    if (row && row.since > now - WINDOW_MS)
       return this.#table.transact({ update: key, change: { add: { count: 1 } } })
     const first = { ...key, count: 1, since: now }
     try {
       await this.#table.transact({ put: first, if: row ? { since: row.since } : 'absent' })
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error
-      return this.#count(bucket) // another login has begun the count
+      return this.#count(bucket) // another login has written the row in the meantime
     }
   }
 
   #bucketsOf(name: string, address: string): Bucket[] {
     const { key } = this.#keyring().newest
-    const short = (text: string) => createHmac('sha256', key).update(text).digest('hex').slice(0, 4)
-    const bucketsOf = (network: string, most: typeof MAX_FAILURES, width = '') => [
-      { bucket: `same${width}#${short(`login ${network} ${name}`)}`, most: most.same },
-      { bucket: `any${width}#${short(`logins ${network}`)}`, most: most.any },
+    const hashOf = (text: string) => createHmac('sha256', key).update(text).digest('hex').slice(0, 4)
+    const bucketsOf = (network: string, max: typeof MAX_FAILURES, width = '') => [
+      { bucket: `same${width}#${hashOf(`login ${network} ${name}`)}`, maxFailures: max.same },
+      { bucket: `any${width}#${hashOf(`logins ${network}`)}`, maxFailures: max.any },
     ]
     const { narrow, wide } = networksOf(address)
     return [

@@ -1,27 +1,27 @@
-/** The parts of an address that logins are counted by, from the narrowest to the widest. */
+/** The networks of a client address by which its logins are counted, from the narrowest to the widest. */
 export interface Networks {
-  /** An IPv4 address, or the first 64 bits of an IPv6 address: a host commonly has all the 2^64 addresses that share them. */
+  /** The IPv4 address itself, or the IPv6 /64: one host commonly has all of its 2^64 addresses. */
   readonly narrow: string
-  /** The first 48 bits of an IPv6 address: a site commonly has all the 65,536 networks that share them (RFC 6177). */
+  /** The IPv6 /48: one site commonly has all of its 65,536 /64 networks (RFC 6177). Absent for IPv4. */
   readonly wide?: string
 }
 
-/** IPv6 prefixes whose addresses hold an IPv4 address in the last 32 bits: IPv4-mapped, IPv4-compatible, NAT64 (RFC 6052). */
-const HOLD_IPV4 = ['0:0:0:0:0:ffff', '0:0:0:0:0:0', '64:ff9b:0:0:0:0']
+/** The first 96 bits of IPv6 addresses that contain an IPv4 address: IPv4-mapped, IPv4-compatible, NAT64 (RFC 6052). */
+const IPV4_PREFIXES = ['0:0:0:0:0:ffff', '0:0:0:0:0:0', '64:ff9b:0:0:0:0']
 const LOCALHOST = '0:0:0:0:0:0:0:1'
 
-/** @param address in any spelling of RFC 4291. Any other text is a network of its own. */
+/** @param address in any notation of RFC 4291. Any other text is a network of its own. */
 export function networksOf(address: string): Networks {
   const groups = groupsOf(address)
   if (!groups) return { narrow: address }
   const isLocal = groups.join(':') === LOCALHOST
-  if (HOLD_IPV4.includes(groups.slice(0, 6).join(':')) && !isLocal) return { narrow: ipv4Of(groups) }
+  if (IPV4_PREFIXES.includes(groups.slice(0, 6).join(':')) && !isLocal) return { narrow: ipv4Of(groups) }
   return { narrow: `${groups.slice(0, 4).join(':')}::/64`, wide: `${groups.slice(0, 3).join(':')}::/48` }
 }
 
-/** The eight groups of an IPv6 address, in lower case and without leading zeros. `::` stands for groups of zeros. */
+/** The eight groups of an IPv6 address, in lower case and without leading zeros. @returns undefined for any other text */
 function groupsOf(address: string): string[] | undefined {
-  const [plain = ''] = address.toLowerCase().split('%') // a zone names an interface of ours
+  const [plain = ''] = address.toLowerCase().split('%') // a zone id names an interface of this machine
   if (!plain.includes(':')) return undefined
   const halves = plain.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) => hex(a, b, c, d)).split('::')
   const [front = [], back = []] = halves.map(half => half.split(':').filter(Boolean))

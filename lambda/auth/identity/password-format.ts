@@ -1,4 +1,4 @@
-/** What one scrypt hash costs: it takes `128 * N * r` bytes of memory, `p` times over (RFC 7914, section 2). */
+/** The cost parameters of scrypt. A hash takes `128 * N * r` bytes of memory and fills them `p` times (RFC 7914, section 2). */
 export interface ScryptCost {
   /** A power of two. */
   readonly N: number
@@ -12,24 +12,26 @@ export interface ScryptHash {
   readonly hash: Buffer
 }
 
-/** A stored hash can ask for this much at most. Otherwise a row that was edited by hand could stop the process. */
+/** Limits of a stored hash. Without them, a row that was edited by hand could exhaust the memory or the processor. Bytes. */
 const MAX_MEMORY = 128 * 2 ** 20
+/** `N * r * p`. */
 const MAX_WORK = 2 ** 24
+/** Of a salt, and of a hash. */
 const MAX_BYTES = 64
 const MIN_HASH_BYTES = 16
 
 const PHC = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/
-/** The form that versions before 0.2 wrote. */
+/** The format of versions before 0.2. */
 const EARLIER = /^scrypt\$(\d{1,10})\$(\d{1,3})\$(\d{1,3})\$([\w-]+)\$([\w-]+)$/
-/** As htpasswd writes it, with a cost of 4 to 14. */
+/** The bcrypt format of htpasswd, with a cost of 4 to 14. */
 const BCRYPT = /^\$2[aby]\$(0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/
 
-/** A hash as a PHC string: `$scrypt$ln=15,r=8,p=3$<salt>$<hash>`, with base64 that has no padding. */
+/** Formats a hash as a PHC string: `$scrypt$ln=15,r=8,p=3$<salt>$<hash>`, in base64 without padding. */
 export function formatScrypt({ cost: { N, r, p }, salt, hash }: ScryptHash): string {
   return `$scrypt$ln=${Math.log2(N)},r=${r},p=${p}$${base64(salt)}$${base64(hash)}`
 }
 
-/** @returns undefined when the text is not a scrypt hash, or costs more than a login may */
+/** @returns undefined if the text is not a scrypt hash, or if its cost exceeds the limits */
 export function parseScrypt(stored: string): ScryptHash | undefined {
   const [, ln, ...phc] = PHC.exec(stored) ?? []
   const [, n, ...earlier] = EARLIER.exec(stored) ?? []
@@ -39,7 +41,7 @@ export function parseScrypt(stored: string): ScryptHash | undefined {
   return isBounded(cost) && hasBoundedBytes(parsed) ? parsed : undefined
 }
 
-/** Whether the text is a bcrypt hash of a cost that a login may have. */
+/** Returns whether the text is a bcrypt hash of a cost of 4 to 14. */
 export function isBcrypt(stored: string): boolean {
   return BCRYPT.test(stored)
 }

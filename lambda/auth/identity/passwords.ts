@@ -2,23 +2,23 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { IN_PROCESS, type KeyDerivation } from './key-derivation.ts'
 import { formatScrypt, isBcrypt, parseScrypt, type ScryptCost, type ScryptHash } from './password-format.ts'
 
-/** 32 MiB and about 200 ms of a processor for one guess. OWASP's password storage cheat sheet lists it. */
+/** A hash takes 32 MiB of memory and about 200 ms of processor time. From OWASP's password storage cheat sheet. */
 export const PRODUCTION_COST: ScryptCost = { N: 2 ** 15, r: 8, p: 3 }
 const SALT_BYTES = 16
 const HASH_BYTES = 32
 const KEY_PREFIX = 'lsk_'
 
 interface PasswordsOptions {
-  /** Of new hashes. Tests take a small one. */
+  /** The cost of new hashes. Tests use a lower one. */
   readonly cost?: ScryptCost
   readonly derivation?: KeyDerivation
 }
 
-/** Hashes passwords and verifies them. The same password matches however a keyboard composes its accents (NFC). */
+/** Hashes and verifies passwords. A password is normalized to NFC first, because keyboards compose accents in different ways. */
 export class Passwords {
   readonly #cost: ScryptCost
   readonly #derivation: KeyDerivation
-  /** Verified where there is no stored hash, so that the refusal takes as long. No password matches it. */
+  /** Verified in addition to a cheaper hash or none, so that every verification takes as long. No password matches it. */
   readonly #dummy: ScryptHash
 
   constructor({ cost = PRODUCTION_COST, derivation = IN_PROCESS }: PasswordsOptions = {}) {
@@ -36,11 +36,11 @@ export class Passwords {
   }
 
   /**
-   * Takes at least as long as one hash of today's cost, whatever is stored: the time tells nobody whether an account exists
-   * or how its password is stored.
-   * @param stored a PHC string, the form before it, or a bcrypt hash as htpasswd writes it; undefined where there is none
-   * @param from the client, for a fair share of the queue
-   * @throws {RegistryError} TOOMANYREQUESTS where the queue is full
+   * Verifies a password. It takes at least as long as one hash of the current cost, whatever is stored, so that the time does not
+   * reveal whether an account exists or how its password is stored.
+   * @param stored a PHC string, the format before it, or a bcrypt hash as htpasswd writes it; undefined if there is no password
+   * @param from the client's network. Clients get equal shares of the queue.
+   * @throws {RegistryError} TOOMANYREQUESTS if the queue is full
    */
   async verify(password: string, stored: string | undefined, from?: string): Promise<boolean> {
     const scrypt = stored === undefined ? undefined : parseScrypt(stored)
@@ -59,18 +59,19 @@ export class Passwords {
   }
 }
 
-/** A robot's key of 256 random bits, and how it is stored: one round of a hash is enough for a random secret. */
-export function generateKey(): { readonly key: string; readonly kept: string } {
+/** Generates a robot's key of 256 random bits. Only its hash is stored. One SHA-256 is enough for a random secret. */
+export function generateKey(): { readonly key: string; readonly hash: string } {
   const key = KEY_PREFIX + randomBytes(32).toString('base64url')
-  return { key, kept: hashKey(key) }
+  return { key, hash: hashKey(key) }
 }
 
-export function verifyKey(key: string, kept: string): boolean {
-  const [actual, expected] = [Buffer.from(hashKey(key)), Buffer.from(kept)]
+/** @param hash the stored hash, from {@link generateKey} */
+export function verifyKey(key: string, hash: string): boolean {
+  const [actual, expected] = [Buffer.from(hashKey(key)), Buffer.from(hash)]
   return actual.length === expected.length && timingSafeEqual(actual, expected)
 }
 
-/** The name under which a random secret can be looked up. */
+/** The hash by which a robot's key or a refresh token is stored: SHA-256 in hex. */
 export function hashKey(key: string): string {
   return createHash('sha256').update(key).digest('hex')
 }

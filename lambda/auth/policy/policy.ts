@@ -123,7 +123,7 @@ export function allowedForSomeTag(
  * Returns the filter of the repositories that a subject may pull from, all tags or only some. What does not depend on
  * the repository is evaluated once.
  */
-export function pullable(policy: Policy, subject: Subject): RepositoryFilter {
+export function pullFilter(policy: Policy, subject: Subject): RepositoryFilter {
   if (subject.kind === 'user' && subject.admin) return EVERY_REPOSITORY
   const patternLists = grantsOf(policy, subject)
     .filter(({ may }) => includesRight(may, 'pull'))
@@ -143,11 +143,11 @@ function grantsOf({ rules }: Policy, subject: Subject): Grant[] {
 
 function isLocked(policy: Policy, { action, repository, tag = '' }: AccessRequest): boolean {
   if (action !== 'overwrite-tag' && action !== 'delete') return false
-  return immutableTags(policy, repository)?.(tag) ?? false
+  return immutableTagMatcher(policy, repository)?.(tag) ?? false
 }
 
 /** Returns the test for immutable tags of a repository; undefined if no tag of it can be immutable. */
-export function immutableTags(
+export function immutableTagMatcher(
   { immutable }: Policy,
   repository: string,
 ): ((tag: string) => boolean) | undefined {

@@ -9,7 +9,7 @@ import type { RouteAction } from '../policy/actions.ts'
 import type { Right } from '../policy/schema.ts'
 
 const NO_LOGIN = 'authentication required'
-const NOT_IN_TOKEN = 'the token was not given for this'
+const INSUFFICIENT_SCOPE = 'the scope of the token does not cover this request'
 
 /** The parameters of a `WWW-Authenticate: Bearer` header. */
 export interface Challenge {
@@ -61,10 +61,10 @@ export function unauthorized(
     ...(error ? [`error="${error}"`] : []),
   ]
   return new RegistryError('UNAUTHORIZED', {
-    message: cause?.message ?? 'authentication required',
+    message: cause?.message ?? NO_LOGIN,
     headers: { 'www-authenticate': `Bearer ${parts.join(',')}` },
     // Docker takes an UNAUTHORIZED error without a detail for a temporary one, and retries for 50 s.
-    detail: cause?.detail ?? { reason: error === 'insufficient_scope' ? NOT_IN_TOKEN : NO_LOGIN },
+    detail: cause?.detail ?? { reason: error === 'insufficient_scope' ? INSUFFICIENT_SCOPE : NO_LOGIN },
     ...(cause && { cause }),
   })
 }

@@ -15,9 +15,9 @@ import type { Policies } from '../policy/policies.ts'
 import { allowedForSomeTag, type Policy } from '../policy/policy.ts'
 import type { Right } from '../policy/schema.ts'
 import type { Keyring } from './keyring.ts'
-import { issueToken, TOKEN_LIFETIME, type TokenHolder } from './tokens.ts'
+import { issueToken, TOKEN_LIFETIME_SECONDS, type TokenHolder } from './tokens.ts'
 
-/** How long a refresh token is valid. Milliseconds. */
+/** How long a refresh token is valid. */
 const REFRESH_TOKEN_LIFETIME_MS = 90 * 24 * 60 * 60 * 1000
 /** How many refresh tokens are checked for expiry at each login: the rows after that of the new token. */
 const SWEEP_SIZE = 5
@@ -119,7 +119,7 @@ export class TokenService {
     const scopes = fitToHeader(allowed)
     const token = await issueToken(keyring(), { holder, scopes }, { service: serviceName(request), now })
     const refresh = wantsRefresh && 'account' in holder ? await this.#tryIssueRefreshToken(holder) : undefined
-    return { token, issued: now, expiresIn: TOKEN_LIFETIME, ...(refresh && { refresh }) }
+    return { token, issued: now, expiresIn: TOKEN_LIFETIME_SECONDS, ...(refresh && { refresh }) }
   }
 
   /** Returns undefined if the disk is full: a client that pulls must still get its access token. */

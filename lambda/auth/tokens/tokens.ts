@@ -4,8 +4,8 @@ import type { Scope } from '../../protocol/scope.ts'
 import { type Subject, subjectId } from '../identity/subject.ts'
 import type { Keyring } from './keyring.ts'
 
-/** Seconds. Docker requests another token when a push takes longer. */
-export const TOKEN_LIFETIME = 60 * 60
+/** Docker requests another token when a push takes longer. */
+export const TOKEN_LIFETIME_SECONDS = 60 * 60
 const ALGORITHM = 'HS256'
 
 /** The content of a token. The policy decides what its holder may do at the time of a request. */
@@ -49,7 +49,7 @@ export async function issueToken(
     .setSubject(subject)
     .setIssuedAt(seconds)
     .setNotBefore(seconds)
-    .setExpirationTime(seconds + TOKEN_LIFETIME)
+    .setExpirationTime(seconds + TOKEN_LIFETIME_SECONDS)
     .sign(key)
 }
 

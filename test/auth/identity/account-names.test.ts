@@ -17,7 +17,7 @@ async function addUser(name: string) {
   return guarded.as(ROOT, 'POST', '/api/users', { body })
 }
 
-const maySee = async (name: string) => {
+const canPull = async (name: string) => {
   const { status } = await guarded.as(basic(name, PASSWORD), 'GET', '/v2/app/tags/list')
   return status !== 403
 }
@@ -29,11 +29,11 @@ async function allow(who: string): Promise<void> {
 
 describe('the name of an account', () => {
   it.each(['Jenkins', 'john.doe@corp.com', 'ci+bot', 'a', 'A_b--c', 'x'.repeat(128)])(
-    'may be %s, which logs in, is matched and is changed by it',
+    'can be %s: it logs in, matches a rule, and can be changed and removed',
     async name => {
       await guarded.addUser(name)
       await allow(`user:${name}`)
-      expect(await maySee(name)).toBe(true)
+      expect(await canPull(name)).toBe(true)
       const token = bearer(await guarded.tokenFor(basic(name, PASSWORD), 'repository:app:pull'))
       expect((await guarded.as(token, 'GET', '/v2/app/tags/list')).status).toBe(404)
       const body = JSON.stringify({ disabled: true })
@@ -57,20 +57,20 @@ describe('the name of an account', () => {
     },
   )
 
-  it('keeps its case, so that two names which differ by it are two accounts', async () => {
+  it('is case-sensitive', async () => {
     for (const name of ['Jenkins', 'jenkins']) await guarded.addUser(name)
     await allow('user:Jenkins')
-    expect([await maySee('Jenkins'), await maySee('jenkins')]).toEqual([true, false])
+    expect([await canPull('Jenkins'), await canPull('jenkins')]).toEqual([true, false])
   })
 
-  it('is matched by a pattern whose dots and plus signs stand for themselves', async () => {
+  it('is matched by a pattern in which dots and plus signs are literal', async () => {
     const names = ['john.doe@corp.com', 'johnXdoe@corp.com', 'john.doe@corp-com', 'x.john.doe@corp.com']
     for (const name of names) await guarded.addUser(name)
     await allow('user:john.*@corp.com')
-    expect(await Promise.all(names.map(maySee))).toEqual([true, false, false, false])
+    expect(await Promise.all(names.map(canPull))).toEqual([true, false, false, false])
   })
 
-  it('never leads to an error of the server, whatever is sent', async () => {
+  it('is accepted or rejected with 400, for any text', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 140 }), async name => {
         const { status } = await guarded.auth.accounts.addUser(name, { secret: 'x' }).then(
@@ -83,7 +83,7 @@ describe('the name of an account', () => {
   })
 })
 
-it('imports users of an htpasswd file as they are called there', async () => {
+it('the import of an htpasswd file keeps the names of the users', async () => {
   const scratch = new TempDir('longshore-names-')
   try {
     const names = ['Jenkins', 'john.doe@corp.com', 'ci+bot']

@@ -21,23 +21,23 @@ it.each([
 })
 
 const group = fc.integer({ min: 1, max: 0xffff })
-const plain = (groups: readonly number[]) => groups.map(one => one.toString(16)).join(':')
+const format = (groups: readonly number[]) => groups.map(one => one.toString(16)).join(':')
 
-it('depends on the first 64 bits alone', () => {
+it('the networks of an IPv6 address depend only on its first 64 bits', () => {
   const four = fc.tuple(group, group, group, group)
   fc.assert(
     fc.property(four, four, four, (prefix, one, other) => {
-      const [a, b] = [one, other].map(host => networksOf(plain([...prefix, ...host])))
+      const [a, b] = [one, other].map(host => networksOf(format([...prefix, ...host])))
       expect(a).toEqual(b)
       expect(a?.narrow).not.toBe(a?.wide)
     }),
   )
 })
 
-it('is the same however an address is spelled', () => {
+it('the networks are the same for each notation of an address', () => {
   fc.assert(
     fc.property(fc.tuple(group, group, group, group, group), groups => {
-      const short = `${plain(groups.slice(0, 3))}::${plain(groups.slice(3))}`
+      const short = `${format(groups.slice(0, 3))}::${format(groups.slice(3))}`
       const long = [...groups.slice(0, 3), 0, 0, 0, ...groups.slice(3)].map(one =>
         one.toString(16).padStart(4, '0'),
       )
@@ -46,7 +46,7 @@ it('is the same however an address is spelled', () => {
   )
 })
 
-it('is the IPv4 address that an IPv6 address stands for', () => {
+it('the network of an IPv4-mapped address is the IPv4 address', () => {
   fc.assert(
     fc.property(fc.ipV4(), address => {
       expect(networksOf(`::ffff:${address}`)).toEqual({ narrow: address })

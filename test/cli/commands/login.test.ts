@@ -21,7 +21,7 @@ let issuer: Issuer
 let server: FolderServer
 beforeAll(async () => {
   sts = await Sts.start()
-  sts.know({ credentials: CREDENTIALS, arn: ROLE })
+  sts.addSigner({ credentials: CREDENTIALS, arn: ROLE })
   issuer = await Issuer.start()
   await succeed(`user add ann --admin --data ${data.path}`, { input: PASSWORD })
   server = await FolderServer.start(data.path, {

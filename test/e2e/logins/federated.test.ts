@@ -30,7 +30,7 @@ describeWith({ linux: true }, 'those for whom others vouch', () => {
 
   beforeAll(async () => {
     sts = await Sts.start()
-    sts.know({ credentials: KEYS, arn: 'arn:aws:sts::123456789012:assumed-role/deploy/build' })
+    sts.addSigner({ credentials: KEYS, arn: 'arn:aws:sts::123456789012:assumed-role/deploy/build' })
     issuer = await Issuer.start()
     const data = scratch.folder('data')
     const policy = scratch.write('policy.json', JSON.stringify({ rules: RULES }))

@@ -13,33 +13,34 @@ interface AwsLoginParts {
 }
 
 /**
- * `docker login -u aws`: the password is a presigned GetCallerIdentity request. STS answers it with the identity of its signer. It is
- * sent to STS and to no other server.
+ * `docker login -u aws`: the password is a presigned GetCallerIdentity request. STS responds with the identity of its signer. The
+ * request is sent only to endpoints of STS.
  */
 export function awsLogin({ accounts, get, clock }: AwsLoginParts): FederatedLogin {
   return {
     username: 'aws',
     async login(password, registry) {
       const request = parsePresignedIdentity(password, clock())
-      if (typeof request === 'string') throw refused(request)
+      if (typeof request === 'string') throw rejected(request)
       const { status, text } = await get(request, { [REGISTRY_HEADER]: registry })
-      if (status >= 500) throw busy('UNAVAILABLE', `STS answers ${status}`)
+      if (status >= 500) throw retryLater('UNAVAILABLE', `STS responded with status ${status}`)
       if (status !== 200 && /"Code":\s*"Throttling/.test(text))
-        throw busy('TOOMANYREQUESTS', 'STS wants a pause')
-      if (status !== 200) throw refused(`STS does not take the signature, which must be for ${registry}`)
+        throw retryLater('TOOMANYREQUESTS', 'STS throttles requests: try again later')
+      if (status !== 200)
+        throw rejected(`STS rejected the signature: the password must be signed for ${registry}`)
       const caller = parseCallerIdentity(text)
-      if (!caller) throw refused('STS does not tell who signed')
+      if (!caller) throw rejected('the response of STS does not identify the signer')
       if (!accounts.includes(caller.account))
-        throw refused(`logins from AWS account ${caller.account} are not enabled`)
+        throw rejected(`logins from AWS account ${caller.account} are not enabled`)
       return caller
     },
   }
 }
 
-function refused(reason: string): RegistryError {
+function rejected(reason: string): RegistryError {
   return new RegistryError('UNAUTHORIZED', { detail: { reason } })
 }
 
-function busy(code: 'UNAVAILABLE' | 'TOOMANYREQUESTS', reason: string): RegistryError {
+function retryLater(code: 'UNAVAILABLE' | 'TOOMANYREQUESTS', reason: string): RegistryError {
   return new RegistryError(code, { detail: { reason }, headers: { 'retry-after': '5' } })
 }

@@ -15,10 +15,10 @@ const ARN = /^arn:(aws[a-z-]{0,20}):(sts|iam)::(\d{12}):([!-~]{1,1500})$/
  * Parses the JSON response of GetCallerIdentity. A role session is mapped to its role: `assumed-role/deploy/session` of STS becomes
  * `role/deploy` of IAM. STS does not return the path of a role, so the ARN has none. IAM users, account roots and federated users keep
  * the ARN that STS returns, with an empty session.
- * @returns undefined for a malformed response
+ * @returns undefined if the response is malformed
  */
-export function parseCallerIdentity(answer: string): CallerIdentity | undefined {
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Identity), answer)
+export function parseCallerIdentity(response: string): CallerIdentity | undefined {
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Identity), response)
   if (!parsed.success) return undefined
   const { Account, Arn } = parsed.output.GetCallerIdentityResponse.GetCallerIdentityResult
   const [, partition, service, account, resource = ''] = ARN.exec(Arn) ?? []

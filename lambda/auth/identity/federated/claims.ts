@@ -1,7 +1,7 @@
-/** Claims about the token rather than its holder. `sub` is the subject's name. */
+/** Claims about the token rather than its holder, and `sub`, which is kept apart from the claims. */
 const EXCLUDED_CLAIMS = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'nonce', 'at_hash', 'azp']
 const MAX_CLAIM_LENGTH = 256
-/** The registry's tokens and upload URLs contain the claims, and API Gateway accepts 10 KB of each. Bytes of JSON. */
+/** Bytes of JSON. The registry's tokens and upload URLs contain the claims, and API Gateway accepts 10,240 bytes of URL and headers. */
 const MAX_CLAIMS_BYTES = 2_500
 
 type Claims = Record<string, string>
@@ -23,6 +23,7 @@ export function flattenClaims(payload: Readonly<Record<string, unknown>>): Claim
   return { ...claims }
 }
 
+/** The strings, numbers and booleans in an object, at most five levels deep. */
 function* entries(object: object, prefix = '', depth = 0): Generator<[name: string, value: string]> {
   for (const [key, value] of Object.entries(object)) {
     const name = prefix + key

@@ -1,12 +1,12 @@
 import type { Issuer } from './issuers.ts'
 import type { FederatedLogin } from './login.ts'
 
-/** The federated logins of the settings. Absent: none. */
+/** The settings of federated logins. An empty list disables its login. */
 interface FederatedSettings {
   /** Ids of the AWS accounts whose roles and users may log in. */
   readonly awsAccounts: readonly string[]
   readonly issuers: readonly Issuer[]
-  /** A URL to use in place of the STS endpoints of AWS. */
+  /** A URL that replaces the STS endpoints of AWS, for tests. */
   readonly stsEndpoint?: string | undefined
   /** Milliseconds since 1970. */
   readonly clock: () => number
@@ -33,14 +33,14 @@ export function federatedLogins({
   return [...(awsAccounts.length > 0 ? [aws] : []), ...(issuers.length > 0 ? [oidc] : [])]
 }
 
-/** Imports the code of a login at the first login. Few requests are logins, so a cold start need not load it (bench/README.md). */
-function loadOnLogin(username: string, open: () => Promise<FederatedLogin>): FederatedLogin {
-  let opened: Promise<FederatedLogin> | undefined
+/** Imports the code of a login at the first login. Few requests are logins, so a cold start does not load it (bench/README.md). */
+function loadOnLogin(username: string, load: () => Promise<FederatedLogin>): FederatedLogin {
+  let loaded: Promise<FederatedLogin> | undefined
   return {
     username,
     async login(password, registry) {
-      opened ??= open()
-      return (await opened).login(password, registry)
+      loaded ??= load()
+      return (await loaded).login(password, registry)
     },
   }
 }

@@ -1,8 +1,8 @@
 import { RegistryError } from '../../../protocol/errors.ts'
 
-/** Maximum length of a response, in bytes. Responses of STS and OpenID providers are shorter. */
-const MAX_LENGTH = 256 * 1024
-/** Milliseconds. Short, because the login of a client waits for the response. */
+/** Maximum length of a response. Responses of STS and of OpenID providers are much shorter. */
+const MAX_RESPONSE_BYTES = 256 * 1024
+/** Short, because a client waits for the response at its login. */
 const TIMEOUT_MS = 3_000
 
 export interface HttpGetResult {
@@ -10,10 +10,10 @@ export interface HttpGetResult {
   readonly text: string
 }
 
-/** Sends a GET request. @throws {RegistryError} UNAVAILABLE when there is no usable response */
+/** Sends a GET request. @throws {RegistryError} UNAVAILABLE if there is no valid response */
 export type HttpGet = (url: URL, headers?: Readonly<Record<string, string>>) => Promise<HttpGetResult>
 
-/** Follows no redirect, waits three seconds, and reads no more than 256 KiB. */
+/** Sends a GET request. It does not follow redirects, waits three seconds, and accepts at most 256 KiB. */
 export const httpGet: HttpGet = async (url, headers = {}) => {
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
@@ -26,7 +26,7 @@ export const httpGet: HttpGet = async (url, headers = {}) => {
   } catch (cause) {
     throw new RegistryError('UNAVAILABLE', {
       cause,
-      detail: { reason: `${url.host} does not answer` },
+      detail: { reason: `no valid response from ${url.host}` },
       headers: { 'retry-after': '5' },
     })
   }
@@ -37,13 +37,14 @@ async function textOf({ body }: Response): Promise<string> {
   let length = 0
   for await (const chunk of body ?? []) {
     length += chunk.length
-    if (length > MAX_LENGTH) throw new Error(`the response is longer than ${MAX_LENGTH} bytes`)
+    if (length > MAX_RESPONSE_BYTES)
+      throw new Error(`the response is longer than ${MAX_RESPONSE_BYTES} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()
 }
 
-/** Sends every request to `endpoint`, with the original host in `x-forwarded-host`, because `fetch` cannot set `host`. */
+/** Sends every request to `endpoint`. The header `x-forwarded-host` carries the original host, because `fetch` cannot set `host`. */
 export function httpGetFrom(endpoint: string): HttpGet {
   return ({ host, pathname, search }, headers) =>
     httpGet(new URL(pathname + search, endpoint), { ...headers, 'x-forwarded-host': host })

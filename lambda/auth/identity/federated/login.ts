@@ -1,6 +1,6 @@
 import type { Subject } from '../subject.ts'
 
-/** The usernames of federated logins, enabled or not. No account can have one of them. */
+/** The usernames of federated logins, enabled or not. They are reserved: no account can have one of these names. */
 export const FEDERATED: readonly string[] = ['aws', 'oidc']
 
 /** A login whose password an external provider verifies: `docker login -u <username>`. */
@@ -10,7 +10,7 @@ export interface FederatedLogin {
   /**
    * @param registry the host by which the client reached this registry. A password for another registry must be rejected,
    *   because the operator of that registry has seen it.
-   * @throws {RegistryError} UNAUTHORIZED when the password is invalid; UNAVAILABLE when the provider does not answer
+   * @throws {RegistryError} UNAUTHORIZED if the password is invalid; UNAVAILABLE if the provider does not respond
    */
   login(password: string, registry: string): Promise<FederatedSubject>
 }

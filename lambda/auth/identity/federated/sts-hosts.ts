@@ -1,5 +1,5 @@
 /**
- * Regions with a trusted STS endpoint, by the domain of the endpoint. A list, not a pattern: a request to a region that does not exist
+ * AWS Regions with an STS endpoint, by the domain of the endpoint. A list and not a pattern: a request to a Region that does not exist
  * would fail as an internal error.
  */
 const REGIONS: Readonly<Record<string, readonly string[]>> = {
@@ -15,19 +15,20 @@ const REGIONS: Readonly<Record<string, readonly string[]>> = {
   'amazonaws.eu': ['eusc-de-east-1'],
 }
 
-/** The endpoint for clients without a region; it is in us-east-1. */
-const GLOBAL = 'sts.amazonaws.com'
+/** The endpoint of clients without a Region. It is in us-east-1. */
+const GLOBAL_HOST = 'sts.amazonaws.com'
 
 const HOSTS = new Set([
-  GLOBAL,
+  GLOBAL_HOST,
   ...Object.entries(REGIONS).flatMap(([domain, regions]) => regions.map(region => `sts.${region}.${domain}`)),
 ])
 
+/** Returns whether a host is an STS endpoint, to which a presigned request may be sent. */
 export function isStsHost(host: string): boolean {
   return HOSTS.has(host)
 }
 
-/** @returns undefined for an unknown region */
+/** The STS endpoint of a Region. @returns undefined for an unknown Region */
 export function stsHostOf(region: string): string | undefined {
   const found = Object.entries(REGIONS).find(([, regions]) => regions.includes(region))
   return found && `sts.${region}.${found[0]}`

@@ -15,26 +15,26 @@ const KEYS = {
   secretAccessKey: 'secret/key+',
   sessionToken: 'to/ken+of=session',
 }
-const OTHER = { accessKeyId: 'AKIAEXAMPLEEXAMPLE00', secretAccessKey: 'another' }
+const OTHER_KEYS = { accessKeyId: 'AKIAEXAMPLEEXAMPLE00', secretAccessKey: 'another' }
 const MINUTE = 60_000
 
 let sts: Sts
 beforeAll(async () => {
   sts = await Sts.start()
-  sts.know({ credentials: KEYS, arn: ROLE })
-  sts.know({ credentials: OTHER, arn: 'arn:aws:iam::999999999999:user/eve' })
+  sts.addSigner({ credentials: KEYS, arn: ROLE })
+  sts.addSigner({ credentials: OTHER_KEYS, arn: 'arn:aws:iam::999999999999:user/eve' })
 })
 afterAll(() => sts.stop())
 
 let guarded: Guarded
 beforeEach(async () => {
   sts.fault = undefined
-  sts.asked.length = 0
+  sts.requests.length = 0
   const get = httpGetFrom(sts.endpoint)
   guarded = await openGuarded({
     federated: [awsLogin({ accounts: ['123456789012'], get, clock: () => guarded.now() })],
   })
-  guarded.wait(Date.now() - guarded.now()) // STS has a clock of its own
+  guarded.wait(Date.now() - guarded.now()) // the STS of the tests uses the real time
   await guarded.setPolicy({
     rules: [
       { name: 'builds', who: ['role:arn:aws:iam::123456789012:role/deploy'], may: ['pull'], on: ['app'] },
@@ -44,15 +44,15 @@ beforeEach(async () => {
   })
 })
 
-const password = (changed: Partial<Parameters<typeof awsPassword>[0]> = {}) =>
+const password = (options: Partial<Parameters<typeof awsPassword>[0]> = {}) =>
   awsPassword({
     registry: 'registry.example',
     region: 'eu-central-1',
     credentials: KEYS,
     now: new Date(guarded.now()),
-    ...changed,
+    ...options,
   })
-/** The same with a lifetime that {@link awsPassword} does not offer. */
+/** A password with a lifetime that {@link awsPassword} does not offer. */
 async function signedFor(seconds: number, now = guarded.now()): Promise<string> {
   const [service, region, hostname] = ['sts', 'eu-central-1', 'sts.eu-central-1.amazonaws.com']
   const signer = new SignatureV4({ service, region, credentials: KEYS, sha256: Sha256 })
@@ -76,22 +76,22 @@ const withQuery = (url: string, change: (query: URLSearchParams) => void) => {
 }
 
 describe('a login by AWS IAM', () => {
-  it('is by a request that STS answers, and makes whoever signed it known by the role', async () => {
+  it('identifies the signer of the request by the role', async () => {
     expect((await logIn(password())).status).toBe(200)
     const me = await guarded.as(basic('aws', await password()), 'GET', '/api/me')
     expect(me.json).toMatchObject({ kind: 'role', id: 'role:arn:aws:iam::123456789012:role/deploy' })
-    expect(sts.asked[0]?.headers).toMatchObject({
+    expect(sts.requests[0]?.headers).toMatchObject({
       'x-forwarded-host': 'sts.eu-central-1.amazonaws.com',
       'x-longshore-registry': 'registry.example',
     })
-    expect(sts.asked[0]?.headers).not.toHaveProperty('authorization')
+    expect(sts.requests[0]?.headers).not.toHaveProperty('authorization')
   })
 
   it.each([
     ['pull', 200],
     ['push', 202],
     ['delete', 403],
-  ])('lets in by role and by session: %s', async (action, status) => {
+  ])('has the rights of the role and of the session: %s has the status %i', async (action, status) => {
     await guarded.as(basic('root', 'correct horse'), 'PUT', '/v2/app/manifests/v1', {
       headers: { 'content-type': 'application/vnd.oci.image.index.v1+json' },
       body: JSON.stringify({
@@ -101,19 +101,19 @@ describe('a login by AWS IAM', () => {
       }),
     })
     const token = await guarded.tokenFor(basic('aws', await password()), 'repository:app:pull,push,delete')
-    const ask = { pull: 'GET', push: 'POST', delete: 'DELETE' }[action] ?? ''
+    const method = { pull: 'GET', push: 'POST', delete: 'DELETE' }[action] ?? ''
     const target = action === 'push' ? '/v2/app/blobs/uploads/' : '/v2/app/manifests/v1'
     const headers = { authorization: `Bearer ${token}` }
-    expect((await guarded.as(headers, ask, target)).status).toBe(status)
+    expect((await guarded.as(headers, method, target)).status).toBe(status)
   })
 
-  it('asks STS once for what a client sends with every request', async () => {
+  it('sends one request to STS for a password that a client sends with every request', async () => {
     const secret = await password()
     for (let i = 0; i < 5; i++) await logIn(secret)
-    expect(sts.asked.length).toBe(1)
+    expect(sts.requests.length).toBe(1)
   })
 
-  it('works for a quarter of an hour, whatever is remembered of it', async () => {
+  it('is rejected 15 minutes after its signature, although it was cached', async () => {
     const secret = await password({ now: new Date(guarded.now() - 14 * MINUTE) })
     expect((await logIn(secret)).status).toBe(200)
     guarded.wait(2 * MINUTE)
@@ -124,84 +124,93 @@ describe('a login by AWS IAM', () => {
   it.each<[why: string, () => Promise<string>]>([
     ['for another registry', () => password({ registry: 'registry.example.evil' })],
     ['for another port', () => password({ registry: 'registry.example:8443' })],
-    ['with a wrong key', () => password({ credentials: { ...KEYS, secretAccessKey: 'wrong' } })],
+    ['with a wrong secret key', () => password({ credentials: { ...KEYS, secretAccessKey: 'wrong' } })],
     [
-      'with a key nobody has',
+      'with an unknown access key',
       () => password({ credentials: { ...KEYS, accessKeyId: 'ASIAUNKNOWNUNKNOWN00' } }),
     ],
-    ['with another session', () => password({ credentials: { ...KEYS, sessionToken: 'stolen' } })],
-    ['by somebody of another account', () => password({ credentials: OTHER })],
+    ['with a wrong session token', () => password({ credentials: { ...KEYS, sessionToken: 'stolen' } })],
+    ['by a user of another account', () => password({ credentials: OTHER_KEYS })],
     ['in the future', () => password({ now: new Date(guarded.now() + 6 * MINUTE) })],
     ['too long ago', () => password({ now: new Date(guarded.now() - 15 * MINUTE) })],
     [
-      'for longer than it may be',
+      'for longer than allowed',
       async () => withQuery(await password(), query => query.set('X-Amz-Expires', '3600')),
     ],
     [
-      'on a date that there is not',
+      'on a date that does not exist',
       async () => withQuery(await password(), query => query.set('X-Amz-Date', '20269931T999999Z')),
     ],
     [
-      'and made younger',
+      'long ago, with a date that was altered to now',
       async () =>
         withQuery(await password({ now: new Date(guarded.now() - 20 * MINUTE) }), query =>
           query.set('X-Amz-Date', new Date(guarded.now()).toISOString().replace(/[-:]|\.\d{3}/g, '')),
         ),
     ],
-    ['and then altered', async () => (await password()).replace(/.$/, last => (last === '0' ? '1' : '0'))],
-  ])('is refused when it was signed %s', async (_, secret) => {
+    [
+      'and its signature altered',
+      async () => (await password()).replace(/.$/, last => (last === '0' ? '1' : '0')),
+    ],
+  ])('is rejected if it was signed %s', async (_, secret) => {
     expect((await logIn(secret())).status).toBe(401)
   })
 
   it.each<[why: string, (url: string) => string]>([
     ['another host', url => url.replace(/\/\/[^/]+/, '//evil.example')],
-    ['a host that only begins so', url => url.replace('amazonaws.com', 'amazonaws.com.evil.example')],
-    ['a host that only ends so', url => url.replace('sts.', 'evil-sts.')],
-    ['another service', url => url.replace('sts.', 's3.')],
-    ['a region that there is not', url => url.replace('sts.eu-central-1', 'sts.eu-nowhere-1')],
-    ['our own machine', url => url.replace(/\/\/[^/]+/, '//169.254.169.254')],
-    ['somebody before the host', url => url.replace('//', '//sts.amazonaws.com@evil.example:443#')],
-    ['a name and password', url => url.replace('//', '//a:b@')],
+    [
+      'a host that only begins with a host of STS',
+      url => url.replace('amazonaws.com', 'amazonaws.com.evil.example'),
+    ],
+    ['a host that only ends with a host of STS', url => url.replace('sts.', 'evil-sts.')],
+    ['a host of another service', url => url.replace('sts.', 's3.')],
+    ['a Region that does not exist', url => url.replace('sts.eu-central-1', 'sts.eu-nowhere-1')],
+    ['an address of the metadata service', url => url.replace(/\/\/[^/]+/, '//169.254.169.254')],
+    ['userinfo that looks like the host', url => url.replace('//', '//sts.amazonaws.com@evil.example:443#')],
+    ['userinfo', url => url.replace('//', '//a:b@')],
     ['a port', url => url.replace('.com/', '.com:8443/')],
     ['http', url => url.replace('https:', 'http:')],
     ['a path', url => url.replace('.com/', '.com/x/')],
     ['a backslash', url => url.replace('//', '\\\\')],
-    ['a new line', url => url.replace('Action', '\r\nAction')],
+    ['a line break', url => url.replace('Action', '\r\nAction')],
     ['a fragment', url => `${url}#x`],
-    ['another question', url => url.replace('GetCallerIdentity', 'GetSessionToken')],
-    ['a second question', url => `${url}&Action=GetSessionToken`],
-    ['the same twice', url => `${url}&Action=GetCallerIdentity`],
-    ['a parameter more', url => `${url}&DurationSeconds=900`],
-    ['a parameter less', url => withQuery(url, query => query.delete('X-Amz-Expires'))],
-    ['the registry out of the signature', url => url.replace('host%3Bx-longshore-registry', 'host')],
+    ['another action', url => url.replace('GetCallerIdentity', 'GetSessionToken')],
+    ['a second action', url => `${url}&Action=GetSessionToken`],
+    ['the same action twice', url => `${url}&Action=GetCallerIdentity`],
+    ['an additional parameter', url => `${url}&DurationSeconds=900`],
+    ['a missing parameter', url => withQuery(url, query => query.delete('X-Amz-Expires'))],
     [
-      'something else in the signature',
+      'a signature that does not cover the registry',
+      url => url.replace('host%3Bx-longshore-registry', 'host'),
+    ],
+    [
+      'a signature that covers another header',
       url => url.replace('x-longshore-registry', 'x-longshore-registry%3Bx-other'),
     ],
     ['another algorithm', url => url.replace('AWS4-HMAC-SHA256', 'AWS4-ECDSA-P256-SHA256')],
-    ['a scope of another service', url => url.replace('%2Fsts%2F', '%2Fs3%2F')],
-    ['nothing', () => ''],
+    ['a credential scope of another service', url => url.replace('%2Fsts%2F', '%2Fs3%2F')],
+    ['no content', () => ''],
     ['a word', () => 'password'],
-    ['far too much', url => `${url}&x=${'a'.repeat(9000)}`],
-  ])('never reaches anybody with %s', async (_, change) => {
-    const answer = await logIn(change(await password()))
-    expect([answer.status, answer.exchange.code, sts.asked.length]).toEqual([401, 'UNAUTHORIZED', 0])
+    ['more than 8 KiB', url => `${url}&x=${'a'.repeat(9000)}`],
+  ])('causes no request if the password has %s', async (_, change) => {
+    const response = await logIn(change(await password()))
+    expect([response.status, response.exchange.code, sts.requests.length]).toEqual([401, 'UNAUTHORIZED', 0])
   })
 
-  it('never reaches anybody when it was signed for longer than a quarter of an hour', async () => {
-    expect([(await logIn(signedFor(901))).status, sts.asked.length]).toEqual([401, 0])
+  it('causes no request if it was signed for longer than 15 minutes', async () => {
+    expect([(await logIn(signedFor(901))).status, sts.requests.length]).toEqual([401, 0])
   })
 
-  it('never reaches anybody when it has expired that was signed for less', async () => {
+  it('causes no request if it was signed for less and has expired', async () => {
     expect((await logIn(signedFor(60, guarded.now() - MINUTE))).detail).toEqual({
       reason: 'the password has expired',
     })
-    expect(sts.asked).toEqual([])
+    expect(sts.requests).toEqual([])
   })
 
-  it('is not that of an account which has only named a role like one that may', async () => {
+  it('is rejected for another account with a role that is named like an enabled account', async () => {
     const credentials = { accessKeyId: 'AKIAEXAMPLEEXAMPLE01', secretAccessKey: 'a third' }
-    sts.know({ credentials, arn: 'arn:aws:sts::999999999999:assumed-role/123456789012/s' })
+    sts.addSigner({ credentials, arn: 'arn:aws:sts::999999999999:assumed-role/123456789012/s' })
     const { status, detail } = await logIn(password({ credentials }))
     expect([status, detail]).toEqual([
       401,
@@ -209,7 +218,7 @@ describe('a login by AWS IAM', () => {
     ])
   })
 
-  it('is told which rule decides also where a rule asks for its account', async () => {
+  it('can be explained for a rule that requires the claim account', async () => {
     const rule = { name: 'ours', who: ['role:**'], claims: { account: '123456789012' } }
     await guarded.setPolicy({ rules: [{ ...rule, may: ['pull'], on: ['app'] }] })
     const explain = async (who: string) => {
@@ -220,18 +229,18 @@ describe('a login by AWS IAM', () => {
     expect(await explain('role:arn:aws:iam::999999999999:role/any')).toMatchObject({ allowed: false })
   })
 
-  it('believes nothing that STS says beside a refusal', async () => {
+  it('is rejected if STS responds with 403, whatever the body', async () => {
     sts.fault = { status: 403, body: identity('123456789012', 'arn:aws:iam::123456789012:root') }
     expect((await logIn(password())).status).toBe(401)
   })
 
-  it('waits for STS, but says so when it does not answer', async () => {
+  it('fails with 503 and Retry-After if STS fails', async () => {
     sts.fault = { status: 503, body: '' }
     const { status, headers } = await logIn(password())
     expect([status, headers['retry-after']]).toEqual([503, '5'])
   })
 
-  it('is told to wait when STS is asked too much', async () => {
+  it('fails with 429 if STS throttles requests', async () => {
     sts.fault = { status: 400, body: '{"Error":{"Code":"Throttling"}}' }
     expect((await logIn(password())).status).toBe(429)
   })
@@ -244,8 +253,8 @@ describe('a login by AWS IAM', () => {
     identity('123456789012', 'arn:aws:sts::123456789012:assumed-role/a/b/c'),
     identity('123456789012', 'arn:aws:sts::123456789012:assumed-role/deploy'),
     identity('123456789012', 'arn:evil:iam::123456789012:role/deploy'),
-    identity('123456789012', 'something before arn:aws:iam::123456789012:role/deploy'),
-  ])('believes no answer but that of STS: %s', async body => {
+    identity('123456789012', 'prefix arn:aws:iam::123456789012:role/deploy'),
+  ])('is rejected if STS responds with %s', async body => {
     sts.fault = { status: 200, body }
     expect((await logIn(password())).status).toBe(401)
   })
@@ -259,13 +268,13 @@ describe('a login by AWS IAM', () => {
       'arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Dev_0123456789abcdef/bob@example.com',
       'role:arn:aws:iam::123456789012:role/AWSReservedSSO_Dev_0123456789abcdef',
     ],
-  ])('calls %s by its name in IAM', async (arn, id) => {
+  ])('identifies %s as %s', async (arn, id) => {
     sts.fault = { status: 200, body: identity('123456789012', arn) }
     const me = await guarded.as(basic('aws', await password()), 'GET', '/api/me')
     expect(me.json).toMatchObject({ id })
   })
 
-  it('counts as a failed login when it fails', async () => {
+  it('counts as a failed login if it is rejected', async () => {
     for (let i = 0; i < 10; i++) await logIn(`wrong ${i}`)
     expect((await logIn(password())).status).toBe(429)
   })

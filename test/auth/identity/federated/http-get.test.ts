@@ -9,47 +9,47 @@ afterEach(() => {
   server.close().closeAllConnections()
 })
 
-/** What somebody says who is asked. @returns where to ask */
-async function answering(answer: RequestListener): Promise<URL> {
-  server = createServer(answer).listen(0, '127.0.0.1')
+/** Starts a server. @returns its URL */
+async function serve(listener: RequestListener): Promise<URL> {
+  server = createServer(listener).listen(0, '127.0.0.1')
   await once(server, 'listening')
   return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
 }
 
 const UNAVAILABLE = { code: 'UNAVAILABLE', headers: { 'retry-after': '5' } }
 
-it('gives what is answered, whatever the status', async () => {
-  const url = await answering((_, response) => response.writeHead(403).end('no'))
+it('returns a response of any status', async () => {
+  const url = await serve((_, response) => response.writeHead(403).end('no'))
   expect(await httpGet(url)).toEqual({ status: 403, text: 'no' })
 })
 
-it('follows nobody elsewhere', async () => {
-  const asked: string[] = []
-  const url = await answering(({ url = '' }, response) => {
-    asked.push(url)
+it('does not follow a redirect', async () => {
+  const requests: string[] = []
+  const url = await serve(({ url = '' }, response) => {
+    requests.push(url)
     response.writeHead(302, { location: '/elsewhere' }).end()
   })
   await expect(httpGet(url)).rejects.toMatchObject(UNAVAILABLE)
-  expect(asked).toEqual(['/'])
+  expect(requests).toEqual(['/'])
 })
 
 it.each([
   [256 * 1024, true],
   [256 * 1024 + 1, false],
-])('reads an answer of %i bytes: %s', async (length, isRead) => {
-  const url = await answering((_, response) => response.end('x'.repeat(length)))
+])('a response of %i bytes is accepted: %s', async (length, isAccepted) => {
+  const url = await serve((_, response) => response.end('x'.repeat(length)))
   const reading = httpGet(url).then(({ text }) => text.length === length)
-  if (isRead) expect(await reading).toBe(true)
+  if (isAccepted) expect(await reading).toBe(true)
   else await expect(reading).rejects.toMatchObject(UNAVAILABLE)
 })
 
 it.each<[string, RequestListener]>([
-  ['says nothing', () => {}],
-  ['does not come to an end', (_, response) => response.write('{')],
+  ['sends no response', () => {}],
+  ['does not end its response', (_, response) => response.write('{')],
 ])(
-  'waits three seconds for somebody who %s',
-  async (_, answer) => {
-    await expect(httpGet(await answering(answer))).rejects.toMatchObject(UNAVAILABLE)
+  'fails after three seconds if the server %s',
+  async (_, listener) => {
+    await expect(httpGet(await serve(listener))).rejects.toMatchObject(UNAVAILABLE)
   },
   15_000,
 )

@@ -1,7 +1,10 @@
 import { SignJWT } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { httpGet } from '../../../../lambda/auth/identity/federated/http-get.ts'
-import { type Issuer as Known, parseIssuers } from '../../../../lambda/auth/identity/federated/issuers.ts'
+import {
+  parseIssuers,
+  type Issuer as TrustedIssuer,
+} from '../../../../lambda/auth/identity/federated/issuers.ts'
 import { oidcLogin } from '../../../../lambda/auth/identity/federated/oidc.ts'
 import { basic, bearer, type Guarded, openGuarded } from '../../../support/auth.ts'
 import { Issuer, makeKey } from '../../../support/issuer.ts'
@@ -18,12 +21,12 @@ afterAll(async () => {
 })
 
 let guarded: Guarded
-async function open(...known: Partial<Known>[]): Promise<void> {
-  const issuers = known.map(about => ({
+async function open(...overrides: Partial<TrustedIssuer>[]): Promise<void> {
+  const issuers = overrides.map(override => ({
     name: 'ci',
     issuer: issuer.url,
     claims: { repository: 'acme/*' },
-    ...about,
+    ...override,
   }))
   guarded = await openGuarded({
     federated: [oidcLogin({ issuers: parseIssuers(issuers), get: httpGet, clock: () => guarded.now() })],
@@ -44,14 +47,14 @@ async function open(...known: Partial<Known>[]): Promise<void> {
   })
 }
 beforeEach(async () => {
-  issuer.asked.length = 0
+  issuer.requests.length = 0
   issuer.status = 200
   issuer.discovery = {}
   await open({})
 })
 
-const mint = (about: Parameters<Issuer['mint']>[0] = {}) => issuer.mint({ now: guarded.now(), ...about })
-/** A token of the issuer that says of time what it is told to, and nothing else. */
+const mint = (options: Parameters<Issuer['mint']>[0] = {}) => issuer.mint({ now: guarded.now(), ...options })
+/** A token of the issuer with these time claims and no others. */
 const sign = (times: { readonly iat?: number; readonly exp?: number }) =>
   new SignJWT({ sub: 'repo:acme/app', repository: 'acme/app', ...times })
     .setProtectedHeader({ alg: issuer.key.alg, kid: issuer.key.kid })
@@ -62,7 +65,7 @@ const logIn = (token: string) => guarded.as(basic('oidc', token), 'GET', '/v2/')
 const MAIN = { ref: 'refs/heads/main' }
 
 describe('a login by OpenID Connect', () => {
-  it('is by an ID token, and makes the workload known by its issuer and its subject', async () => {
+  it('identifies the workload by its issuer and its subject', async () => {
     const me = await guarded.as(basic('oidc', await mint({ claims: MAIN })), 'GET', '/api/me')
     expect(me.json).toMatchObject({
       id: 'oidc:ci:repo:acme/app:ref:refs/heads/main',
@@ -70,18 +73,18 @@ describe('a login by OpenID Connect', () => {
     })
   })
 
-  it('lets in by claims, with a token of ours as well', async () => {
-    const asked = 'repository:app:pull,push'
-    const main = await guarded.tokenFor(basic('oidc', await mint({ claims: MAIN })), asked)
+  it('has the rights that the claims give, also with a token of the registry', async () => {
+    const scope = 'repository:app:pull,push'
+    const main = await guarded.tokenFor(basic('oidc', await mint({ claims: MAIN })), scope)
     const branch = await guarded.tokenFor(
       basic('oidc', await mint({ claims: { ref: 'refs/heads/x' } })),
-      asked,
+      scope,
     )
     const push = (token: string) => guarded.as(bearer(token), 'POST', '/v2/app/blobs/uploads/')
     expect((await push(main)).status).toBe(202)
     expect((await push(branch)).status).toBe(403)
     expect((await guarded.as(bearer(branch), 'GET', '/v2/app/tags/list')).status).toBe(404)
-    const decided = await guarded.as(basic('root', 'correct horse'), 'POST', '/api/policy/explain', {
+    const explained = await guarded.as(basic('root', 'correct horse'), 'POST', '/api/policy/explain', {
       body: JSON.stringify({
         who: 'oidc:ci',
         action: 'push',
@@ -89,10 +92,10 @@ describe('a login by OpenID Connect', () => {
         claims: { ...MAIN, repository: 'acme/app' },
       }),
     })
-    expect(decided.json).toMatchObject({ allowed: true, because: 'of the rule "main may push"' })
+    expect(explained.json).toMatchObject({ allowed: true, because: 'of the rule "main may push"' })
   })
 
-  it('is told which rule decides also where a rule asks for its subject', async () => {
+  it('can be explained for a rule that requires the claim sub', async () => {
     const rule = {
       name: 'of acme',
       who: ['oidc:ci'],
@@ -102,15 +105,15 @@ describe('a login by OpenID Connect', () => {
     }
     await guarded.setPolicy({ rules: [rule] })
     const explain = async (sub: string) => {
-      const question = { who: 'oidc:ci', action: 'push', repository: 'app', claims: { sub } }
-      const body = JSON.stringify(question)
+      const request = { who: 'oidc:ci', action: 'push', repository: 'app', claims: { sub } }
+      const body = JSON.stringify(request)
       return (await guarded.as(basic('root', 'correct horse'), 'POST', '/api/policy/explain', { body })).json
     }
     expect(await explain('repo:acme/app:ref:refs/heads/main')).toMatchObject({ allowed: true })
     expect(await explain('repo:other/app')).toMatchObject({ allowed: false })
   })
 
-  it('goes on with an upload after its tokens have expired', async () => {
+  it('continues an upload after its tokens have expired', async () => {
     const token = await guarded.tokenFor(basic('oidc', await mint({ claims: MAIN })), 'repository:app:push')
     const { headers } = await guarded.as(bearer(token), 'POST', '/v2/app/blobs/uploads/')
     guarded.wait(2 * 60 * 60_000)
@@ -120,7 +123,7 @@ describe('a login by OpenID Connect', () => {
   })
 
   it.each(['x', 'é', '流'])(
-    'does so too with as many claims and as long a subject as are kept, of %s',
+    'continues an upload with the longest claims and subject that are kept, in characters such as %s',
     async letter => {
       const fill = (bytes: number) => letter.repeat(bytes / Buffer.byteLength(letter))
       const many = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`c${i}`, fill(246)]))
@@ -129,109 +132,109 @@ describe('a login by OpenID Connect', () => {
       const { headers } = await guarded.as(bearer(token), 'POST', '/v2/app/blobs/uploads/')
       const location = headers.location?.replace('https://registry.example', '') ?? ''
       expect((await guarded.request('PATCH', location, { body: 'layer' })).status).toBe(202)
-      expect(token.length + location.length).toBeLessThan(10_000) // API Gateway takes 10,240 bytes of both
+      expect(token.length + location.length).toBeLessThan(10_000) // API Gateway accepts 10,240 bytes of both
     },
   )
 
-  it('asks the issuer for its keys once', async () => {
+  it('fetches the keys of the issuer once', async () => {
     for (let i = 0; i < 5; i++) expect((await logIn(await mint({ claims: { run: i } }))).status).toBe(200)
-    expect(issuer.asked).toEqual(['/.well-known/openid-configuration', '/keys'])
+    expect(issuer.requests).toEqual(['/.well-known/openid-configuration', '/keys'])
   })
 
-  it.each(['registry.example', 'https://registry.example', ['else', 'registry.example']])(
-    'takes what is meant for %s',
+  it.each(['registry.example', 'https://registry.example', ['other', 'registry.example']])(
+    'accepts the audience %s',
     async audience => {
       expect((await logIn(await mint({ audience }))).status).toBe(200)
     },
   )
 
-  it('takes the audience of the settings, and then no other', async () => {
+  it('accepts only the audience of the settings if there is one', async () => {
     await open({ audience: 'longshore' })
     expect((await logIn(await mint({ audience: 'longshore' }))).status).toBe(200)
     expect((await logIn(await mint({ audience: 'registry.example' }))).status).toBe(401)
   })
 
   it.each<[why: string, () => Promise<string>]>([
-    ['meant for another registry', () => mint({ audience: 'registry.example.evil' })],
-    ['meant for anybody', () => mint({ audience: [] })],
+    ['for another registry', () => mint({ audience: 'registry.example.evil' })],
+    ['for no audience', () => mint({ audience: [] })],
     ['expired', () => mint({ now: guarded.now() - 600_000 })],
     ['not valid yet', () => mint({ now: guarded.now() + 120_000 })],
-    ['of somebody else of the same issuer', () => mint({ claims: { repository: 'evil/app' } })],
-    ['without the claim that it must have', () => mint({ claims: { repository: null } })],
-    ['whose claim is a list', () => mint({ claims: { repository: ['acme/app'] } })],
+    ['of another repository of the same issuer', () => mint({ claims: { repository: 'evil/app' } })],
+    ['without the required claim', () => mint({ claims: { repository: null } })],
+    ['whose required claim is a list', () => mint({ claims: { repository: ['acme/app'] } })],
     ['without a subject', () => mint({ claims: { sub: undefined as never } })],
     ['with an empty subject', () => mint({ claims: { sub: '' } })],
-    ['whose subject is no text', () => mint({ claims: { sub: { name: 'a' } as never } })],
+    ['whose subject is an object', () => mint({ claims: { sub: { name: 'a' } as never } })],
     ['whose subject is null', () => mint({ claims: { sub: null as never } })],
     ['whose subject is too long', () => mint({ claims: { sub: 'é'.repeat(257) } })],
-    ['without an end', () => sign({ iat: Math.floor(guarded.now() / 1000) })],
-    ['without a beginning', () => sign({ exp: Math.floor(guarded.now() / 1000) + 60 })],
-    ['signed with a key that the issuer does not have', async () => mint({ key: await makeKey() })],
+    ['without an expiry', () => sign({ iat: Math.floor(guarded.now() / 1000) })],
+    ['without the time of its issue', () => sign({ exp: Math.floor(guarded.now() / 1000) + 60 })],
+    ['signed with an unknown key', async () => mint({ key: await makeKey() })],
     [
-      'signed with another key of the same name',
+      'signed with another key of the same id',
       async () => mint({ key: { ...(await makeKey()), kid: issuer.key.kid } }),
     ],
     ['signed by another issuer for this one', () => other.mint({ issuer: issuer.url, now: guarded.now() })],
-    ['of an issuer that is not known', () => other.mint({ now: guarded.now() })],
-    ['of an issuer whose name only begins so', () => mint({ issuer: `${issuer.url}/` })],
+    ['of an issuer that is not trusted', () => other.mint({ now: guarded.now() })],
+    ['of an issuer whose URL only begins with a trusted one', () => mint({ issuer: `${issuer.url}/` })],
     ['altered', async () => (await mint()).replace(/\.[\w-]+\./, part => `${part.slice(0, -2)}A.`)],
-    ['cut off', async () => (await mint()).replace(/\.[\w-]+$/, '.')],
-    ['of no use', async () => 'password'],
-    ['a token of ours', () => guarded.tokenFor({})],
-  ])('is refused to a token that is %s', async (_, token) => {
+    ['without a signature', async () => (await mint()).replace(/\.[\w-]+$/, '.')],
+    ['not a JSON Web Token', async () => 'password'],
+    ['a token of the registry', () => guarded.tokenFor({})],
+  ])('rejects a token that is %s', async (_, token) => {
     const { status, exchange } = await logIn(await token())
     expect([status, exchange.code]).toEqual([401, 'UNAUTHORIZED'])
   })
 
   it.each([
     { alg: 'none' },
-    { alg: 'HS256', kid: 'known' },
+    { alg: 'HS256', kid: 'issuer' },
     { alg: 'RS256', jwk: 'own' },
     { alg: 'RS256', jku: 'https://evil.example/keys' },
-    { alg: 'RS256', kid: 'known', crit: ['x'], x: 1 },
-  ])('is refused to a token with the header %j', async header => {
-    const mine = await makeKey()
+    { alg: 'RS256', kid: 'issuer', crit: ['x'], x: 1 },
+  ])('rejects a token with the header %j', async header => {
+    const ownKey = await makeKey()
     const secret = new TextEncoder().encode(JSON.stringify(issuer.key.jwk).padEnd(64))
-    const filled = {
+    const fullHeader = {
       ...header,
       ...('kid' in header && { kid: issuer.key.kid }),
-      ...('jwk' in header && { jwk: mine.jwk }),
+      ...('jwk' in header && { jwk: ownKey.jwk }),
     }
     const claims = { sub: 'repo:acme/app', repository: 'acme/app', aud: 'registry.example', iss: issuer.url }
     const seconds = Math.floor(guarded.now() / 1000)
     const payload = { ...claims, iat: seconds, exp: seconds + 60 }
     const token =
       header.alg === 'none'
-        ? `${encode(filled)}.${encode(payload)}.`
+        ? `${encode(fullHeader)}.${encode(payload)}.`
         : await new SignJWT(payload)
-            .setProtectedHeader(filled as never)
-            .sign(header.alg === 'HS256' ? secret : mine.privateKey, { crit: { x: true } })
+            .setProtectedHeader(fullHeader as never)
+            .sign(header.alg === 'HS256' ? secret : ownKey.privateKey, { crit: { x: true } })
     expect((await logIn(token)).status).toBe(401)
-    expect(issuer.asked).not.toContain('https://evil.example/keys')
+    expect(issuer.requests).not.toContain('https://evil.example/keys')
   })
 
-  it('is by any kind of signature that only an issuer can make', async () => {
+  it('accepts an elliptic curve signature', async () => {
     await open({ issuer: other.url })
     expect((await logIn(await other.mint({ now: guarded.now() }))).status).toBe(200)
   })
 
-  it('takes the keys that the issuer has now', async () => {
+  it('rejects a token of a key that the issuer has replaced', async () => {
     const before = await mint()
     await logIn(before)
     await issuer.rotate()
-    await open({}) // the pause between two looks at the keys is the library's, on a clock that no test can move
+    await open({}) // the cooldown between two fetches is measured by a clock of the library that the test cannot set
     expect((await logIn(await mint())).status).toBe(200)
     guarded.wait(61_000)
     expect((await logIn(before)).status).toBe(401)
   })
 
-  it('asks not again and again for keys that there are not', async () => {
+  it('does not fetch the keys again for each unknown key id', async () => {
     await logIn(await mint())
     for (let i = 0; i < 3; i++) expect((await logIn(await mint({ key: await makeKey() }))).status).toBe(401)
-    expect(issuer.asked.filter(path => path === '/keys')).toHaveLength(1)
+    expect(issuer.requests.filter(path => path === '/keys')).toHaveLength(1)
   })
 
-  it('waits for the issuer, and says so when it does not answer', async () => {
+  it('fails with 503 and Retry-After while the issuer fails, and succeeds afterwards', async () => {
     issuer.status = 500
     const { status, headers } = await logIn(await mint())
     expect([status, headers['retry-after']]).toEqual([503, '30'])
@@ -240,27 +243,27 @@ describe('a login by OpenID Connect', () => {
   })
 
   it.each([{ issuer: 'https://evil.example' }, { jwks_uri: 'http://evil.example/keys' }, { jwks_uri: 7 }])(
-    'follows no Discovery that says %j',
+    'does not use a Discovery document with %j',
     async discovery => {
       issuer.discovery = discovery
       expect((await logIn(await mint())).status).toBe(503)
     },
   )
 
-  it('fetches no keys without TLS from anybody but the issuer', async () => {
-    other.asked.length = 0
+  it('does not fetch keys without TLS from another origin than that of the issuer', async () => {
+    other.requests.length = 0
     issuer.discovery = { jwks_uri: `${other.url}/keys` }
     expect((await logIn(await mint({ key: other.key }))).status).toBe(503)
-    expect(other.asked).toEqual([])
+    expect(other.requests).toEqual([])
   })
 
-  it('takes keys from the settings, and then asks nobody', async () => {
+  it('uses the keys of the settings and sends no request', async () => {
     await open({ jwks: { keys: [issuer.key.jwk as { kty: string }] } })
     expect((await logIn(await mint())).status).toBe(200)
-    expect(issuer.asked).toEqual([])
+    expect(issuer.requests).toEqual([])
   })
 
-  it('has claims of Kubernetes and GitLab as texts, and not more than fit', async () => {
+  it('keeps the claims of Kubernetes and GitLab as strings, up to the limit', async () => {
     await open({ claims: { sub: '**' } })
     const claims = {
       'kubernetes.io': { namespace: 'build', serviceaccount: { name: 'ci', uid: 'x' } },
@@ -288,16 +291,25 @@ describe('a login by OpenID Connect', () => {
 describe('the list of issuers', () => {
   const good = { name: 'ci', issuer: 'https://ci.example', claims: { sub: 'x' } }
   it.each([
-    [[{ ...good, claims: {} }], '0.claims: must name at least one claim that tells whose tokens are taken'],
+    [[{ ...good, claims: {} }], '0.claims: must contain at least one claim'],
     [[{ ...good, claims: undefined }], /claims/],
-    [[{ ...good, issuer: 'http://ci.example' }], '0.issuer: is no https URL without query and fragment'],
-    [[{ ...good, issuer: 'https://ci.example?x' }], '0.issuer: is no https URL without query and fragment'],
-    [[{ ...good, name: 'A b' }], '0.name: is no name such as github'],
-    [[good, { ...good, issuer: 'https://b.example' }], 'the list of issuers: has two of one name'],
-    [[good, { ...good, name: 'b' }], 'the list of issuers: has the same issuer twice'],
+    [
+      [{ ...good, issuer: 'http://ci.example' }],
+      '0.issuer: must be an https URL without a query or fragment',
+    ],
+    [
+      [{ ...good, issuer: 'https://ci.example?x' }],
+      '0.issuer: must be an https URL without a query or fragment',
+    ],
+    [[{ ...good, name: 'A b' }], '0.name: must be a name such as github'],
+    [
+      [good, { ...good, issuer: 'https://b.example' }],
+      'the list of issuers: must not contain two issuers of the same name',
+    ],
+    [[good, { ...good, name: 'b' }], 'the list of issuers: must not contain the same issuer URL twice'],
     [[{ ...good, audiences: [] }], /audiences/],
-    [{}, 'the list of issuers: is no list'],
-  ])('%j is refused in one line', (document, message) => {
+    [{}, 'the list of issuers: must be a list'],
+  ])('%j is rejected with the field and the reason', (document, message) => {
     expect(() => parseIssuers(document)).toThrow(message)
   })
 })
