@@ -5,8 +5,8 @@ import { parseTag } from '../lambda/protocol/reference.ts'
 import { parseDuration } from '../lambda/util/duration.ts'
 
 /*
- * Parsers of arguments and option values. Each throws InvalidArgumentError, which commander reports with the name of the argument and
- * its value in front.
+ * Parsers of arguments and option values. Each throws InvalidArgumentError. Commander reports it after the name of the argument and its
+ * value.
  */
 
 export function nonEmpty(text: string): string {
@@ -30,7 +30,7 @@ export function pairs(text: string): Record<string, string> {
   )
 }
 
-/** @returns when a key expires that is made now: ISO 8601 */
+/** Converts a duration to the expiry of a key that is created now. @returns ISO 8601 */
 export function expiry(text: string): string {
   const duration = parseDuration(text)
   if (duration === undefined) throw new InvalidArgumentError('It must be a duration such as 720h.')
@@ -41,7 +41,7 @@ export function repositoryName(text: string): string {
   return valid(() => parseRepositoryName(text), 'It must be a repository name such as team/app.')
 }
 
-/** A repository and one of its tags. */
+/** Parses `<repository>:<tag>`. */
 export function taggedName(text: string): { repository: string; tag: string } {
   const [, repository = '', tag = ''] = /^([^:]*):(.*)$/s.exec(text) ?? []
   return valid(

@@ -1,7 +1,7 @@
-/** 1: the registry refused, or the thing does not exist. 2: wrong usage. 130: interrupted by Ctrl-C. */
+/** 1: the registry refused the request, or something was not found. 2: wrong usage. 130: interrupted by Ctrl-C. */
 type ExitCode = 1 | 2 | 130
 
-/** Why a command failed. The message is for the person at the terminal. */
+/** A command failed. The message is printed to standard error. */
 export class CliError extends Error {
   override readonly name = 'CliError'
   readonly exitCode: ExitCode

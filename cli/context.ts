@@ -5,7 +5,7 @@ import { DockerConfig, type Login } from './docker-config.ts'
 import { openFolder, openTable } from './embedded-registry.ts'
 import { sendOverHttp } from './http-registry.ts'
 import type { Io } from './io.ts'
-import { hostOf, originOf } from './origin.ts'
+import { registryHost, registryOrigin } from './origin.ts'
 import { print } from './print.ts'
 import { type Connection, RegistryClient } from './registry-client.ts'
 
@@ -19,13 +19,13 @@ interface GlobalOptions {
 }
 
 interface ActionOptions {
-  /** Makes the registry of a data folder that has none. */
+  /** Creates the registry if the data folder has none. */
   readonly createsRegistry?: boolean
-  /** What a person sees of the result. Absent: a table, a list, or its parts. */
+  /** Formats the result for people. Absent: as a table, as a list or field by field. */
   readonly format?: (result: never) => string
 }
 
-/** What the actions of all commands share: the global options, the registry that they name, and the output. */
+/** What the actions of all commands use: the global options, the registry that they select, and the output. */
 export class CliContext {
   readonly io: Io
   readonly #program: Command
@@ -39,14 +39,14 @@ export class CliContext {
     return this.#program.opts()
   }
 
-  /** A path on the command line, from the folder in which the command was given. */
+  /** Resolves a path of the command line against the current folder. */
   path(path: string): string {
     return resolve(this.io.cwd, path)
   }
 
   /**
-   * An action on the registry that the global options name. It prints what the task returns. The registry is opened for the first
-   * request, so that a command which fails before creates none.
+   * Returns a command's action on the registry that the global options select. It prints the result of the task. The registry is opened
+   * at the first request, so that a command which fails before that does not create one.
    */
   onRegistry<Args extends unknown[]>(
     task: (registry: RegistryClient, ...args: Args) => Promise<unknown>,
@@ -66,20 +66,21 @@ export class CliContext {
     }
   }
 
-  /** Prints a result: as JSON with `--json`, else for a person. */
+  /** Prints a result: as JSON with `--json`, otherwise for people. */
   print(result: unknown, format: (result: never) => string = print): void {
     if (this.options.json) this.io.stdout.write(`${JSON.stringify(result ?? {}, null, 2)}\n`)
     else if (result !== undefined) this.io.stdout.write(`${format(result as never)}\n`)
   }
 
-  /** A folder, unless a table or a registry is named. Flags win over variables. */
+  /** Opens the data folder, unless a table or a registry is selected. Flags take precedence over environment variables. */
   async #connect(create: boolean): Promise<Connection> {
     const { env, passwords } = this.io
     const { data, table, registry, user = env.LONGSHORE_USER } = this.options
     if (table) return openTable(table, passwords)
-    const named = registry ?? (data === undefined ? env.LONGSHORE_REGISTRY : undefined)
-    if (!named) return openFolder(this.path(data ?? (env.LONGSHORE_DATA || './data')), { create, passwords })
-    const send = sendOverHttp(originOf(named), await this.#loginFor(hostOf(named), user))
+    const selected = registry ?? (data === undefined ? env.LONGSHORE_REGISTRY : undefined)
+    if (!selected)
+      return openFolder(this.path(data ?? (env.LONGSHORE_DATA || './data')), { create, passwords })
+    const send = sendOverHttp(registryOrigin(selected), await this.#loginFor(registryHost(selected), user))
     return { send, close: async () => {} }
   }
 

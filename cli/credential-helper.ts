@@ -3,15 +3,15 @@ import { awsPassword } from './aws-password.ts'
 import { CliError } from './cli-error.ts'
 import type { Io } from './io.ts'
 import { report } from './main.ts'
-import { hostOf } from './origin.ts'
+import { registryHost } from './origin.ts'
 
 const NAME = 'docker-credential-longshore'
-/** Clients recognise this text and continue without a login (github.com/docker/docker-credential-helpers, `credentials/error.go`). */
+/** Clients recognize this text and continue without a login (github.com/docker/docker-credential-helpers, `credentials/error.go`). */
 const NOT_FOUND = 'credentials not found in native keychain'
 
 /**
- * Runs a verb of Docker's credential helper protocol. Docker, podman and all that read Docker's configuration log in with your AWS
- * credentials by it. It stores nothing.
+ * Runs a verb of Docker's credential helper protocol. With this helper, Docker, podman and other clients that read Docker's
+ * configuration log in with your AWS credentials. It stores nothing.
  * @returns the exit code
  */
 export async function run([verb = '']: readonly string[], io: Io): Promise<number> {
@@ -21,7 +21,7 @@ export async function run([verb = '']: readonly string[], io: Io): Promise<numbe
     case 'list':
       io.stdout.write('{}\n')
       return 0
-    // `docker login` and `docker logout` call these for a login that is stored, and none is.
+    // `docker login` and `docker logout` call these verbs to store and remove a password. This helper stores none.
     case 'store':
     case 'erase':
       await text(io.stdin)
@@ -35,7 +35,7 @@ export async function run([verb = '']: readonly string[], io: Io): Promise<numbe
 async function getLogin(io: Io): Promise<number> {
   try {
     const server = (await text(io.stdin)).trim()
-    const signing = { registry: hostOf(server), ...(await io.awsCredentials()), now: new Date() }
+    const signing = { registry: registryHost(server), ...(await io.awsCredentials()), now: new Date() }
     const login = { ServerURL: server, Username: 'aws', Secret: await awsPassword(signing) }
     io.stdout.write(`${JSON.stringify(login)}\n`)
     return 0

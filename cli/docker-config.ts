@@ -7,7 +7,7 @@ import { CliError } from './cli-error.ts'
 import type { Io } from './io.ts'
 import { readText } from './text-file.ts'
 
-/** The name that Docker stores in a credential helper where the secret is a refresh token. */
+/** The username that Docker stores in a credential helper if the secret is a refresh token. */
 const IS_TOKEN = '<token>'
 
 export interface Login {
@@ -29,14 +29,14 @@ const Config = v.looseObject({
 })
 type Config = v.InferOutput<typeof Config>
 
-/** What a credential helper prints for `get`. */
+/** The output of a credential helper for `get`. */
 const HelperLogin = v.object({ Username: v.string(), Secret: v.string() })
 
 type Environment = Pick<Io, 'env' | 'home'>
 
 /**
- * Docker's configuration. podman, buildah, skopeo, crane, oras, helm and others read logins from it too. A login is in the
- * credential helper that the file names, or in the file itself, as Docker writes it.
+ * Docker's configuration. podman, buildah, skopeo, crane, oras, helm and others read logins from it too. Like Docker, it stores a login
+ * in the credential helper that the file names, or otherwise in the file itself.
  */
 export class DockerConfig {
   readonly #folder: string
@@ -52,12 +52,12 @@ export class DockerConfig {
 
   /**
    * @param host as in image names
-   * @throws {CliError} where `docker login` stored a refresh token: the API for accounts needs the password
+   * @throws {CliError} if `docker login` stored a refresh token, because the API for accounts requires the password
    */
   async find(host: string): Promise<Login | undefined> {
     const { auths = {}, ...config } = this.#read()
     const helper = helperOf(config, host)
-    const stored = helper ? await this.#askHelper(helper, host) : undefined
+    const stored = helper ? await this.#getFromHelper(helper, host) : undefined
     if (stored?.user === IS_TOKEN || auths[host]?.identitytoken)
       throw new CliError(
         `docker login stored a token for ${host}, not a password: run "longshore login ${host} --user <name>"`,
@@ -85,7 +85,7 @@ export class DockerConfig {
     })
   }
 
-  /** Makes Docker ask a credential helper for the login, each time. */
+  /** Makes Docker get the login from a credential helper each time. */
   useHelper(host: string, helper: string): void {
     const { auths = {}, credHelpers = {}, ...config } = this.#read()
     const { [host]: _, ...others } = auths
@@ -108,7 +108,7 @@ export class DockerConfig {
     throw new CliError(`${this.path} is not a Docker configuration; it was not changed`)
   }
 
-  /** Replaces the file at once. Only its owner can read it. */
+  /** Replaces the file atomically. Only its owner can read it. */
   #write({ auths = {}, credHelpers = {}, ...config }: Config): void {
     const some = (record: object) => Object.keys(record).length > 0
     const document = { ...config, ...(some(auths) && { auths }), ...(some(credHelpers) && { credHelpers }) }
@@ -119,8 +119,8 @@ export class DockerConfig {
     renameSync(temporary, this.path)
   }
 
-  /** A helper fails for a host that it does not know. */
-  async #askHelper(helper: string, host: string): Promise<Login | undefined> {
+  /** @returns undefined if the helper fails, as it does for an unknown host */
+  async #getFromHelper(helper: string, host: string): Promise<Login | undefined> {
     const output = await this.#runHelper(helper, 'get', host).catch(() => '')
     const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), HelperLogin), output)
     return parsed.success ? { user: parsed.output.Username, password: parsed.output.Secret } : undefined
@@ -130,12 +130,12 @@ export class DockerConfig {
     if (!/^[\w.-]+$/.test(helper))
       throw new CliError(`"${helper}" in ${this.path} must be the name of a credential helper`)
     const running = promisify(execFile)(`docker-credential-${helper}`, [verb], { env: { ...this.#env } })
-    running.child.stdin?.on('error', () => {}) // it may end without reading
+    running.child.stdin?.on('error', () => {}) // the helper may end without reading its input
     running.child.stdin?.end(input)
     try {
       return (await running).stdout
     } catch {
-      // The output of the helper may hold the secret.
+      // The output of the helper is not repeated, because it may contain the secret.
       throw new CliError(`docker-credential-${helper} ${verb} failed`)
     }
   }

@@ -3,7 +3,7 @@ import type { Login } from './docker-config.ts'
 import type { SendRequest } from './registry-client.ts'
 
 /**
- * Sends requests to a registry over HTTP. It follows no redirect, so a login goes to the named registry alone.
+ * Sends requests to a registry over HTTP. It does not follow redirects, so that a login is sent only to this registry.
  * @param origin such as `https://registry.example`
  */
 export function sendOverHttp(origin: string, login?: Login): SendRequest {
@@ -25,7 +25,7 @@ export function sendOverHttp(origin: string, login?: Login): SendRequest {
   }
 }
 
-/** One line that says what to do: the messages of OpenSSL are long and do not. */
+/** A reason in one line that says what to do, in place of the long messages of OpenSSL. */
 function reasonOf({ code = '', message }: NodeJS.ErrnoException, origin: string): string {
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER')
     return `the server does not use TLS; to connect without TLS, name it ${origin.replace('https:', 'http:')}`
@@ -34,7 +34,7 @@ function reasonOf({ code = '', message }: NodeJS.ErrnoException, origin: string)
   return message.split('\n', 1)[0] || code
 }
 
-/** A proxy in front of a registry responds with HTML. */
+/** @returns undefined for a body that is not JSON, such as the HTML of a proxy in front of the registry */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text)

@@ -4,34 +4,34 @@ import { Passwords } from '../lambda/auth/identity/passwords.ts'
 import type { Credentials } from '../lambda/store/shared/aws-signing.ts'
 import { findCredentials } from './aws-password.ts'
 
-/** Takes the text that a program prints. */
+/** A stream that a program prints to. */
 export interface Output {
   write(text: string): unknown
 }
 
-/** The surroundings of a command. No command reads `process`, so tests run commands in their own process. */
+/** The environment of a command. Commands do not access `process`, so tests can run them in the process of the test. */
 export interface Io {
   readonly stdin: Readable
   readonly stdout: Output
   readonly stderr: Output
-  /** Whether a person types on `stdin`. */
+  /** Whether `stdin` is a terminal. */
   readonly isTTY: boolean
-  /** Width of the terminal; absent where the output is not a terminal. */
+  /** Width of the terminal. Absent if the output is not a terminal. */
   readonly columns?: number | undefined
   readonly env: Readonly<Record<string, string | undefined>>
   /** Folder that relative paths start from. */
   readonly cwd: string
   /** Folder that holds `.docker` unless `DOCKER_CONFIG` names another. */
   readonly home: string
-  /** @throws {CliError} where there are no AWS credentials */
+  /** @throws {CliError} if there are no AWS credentials */
   readonly awsCredentials: () => Promise<{ credentials: Credentials; region: string }>
-  /** Hashes passwords that are set in a folder or a table. Tests give one of a small cost. */
+  /** Hashes the passwords that are set in a data folder or a table. Tests use one with a low cost. */
   readonly passwords: Passwords
   /** Hands the process over to the server. @returns the exit code, once the server runs or has printed its help */
   readonly serve: (args: readonly string[]) => Promise<number>
 }
 
-/** The surroundings of this process. */
+/** The environment of this process. */
 export function processIo(): Io {
   const { stdin, stdout, stderr, env } = process
   // `longshore user list | head` closes the pipe early. That is not an error.

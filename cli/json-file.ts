@@ -1,7 +1,7 @@
 import { CliError } from './cli-error.ts'
 import { readText } from './text-file.ts'
 
-/** @throws {CliError} where the file cannot be read, or with the line and column of a mistake in it */
+/** @throws {CliError} if the file cannot be read, or with the line and column of a syntax error */
 export function readJson(path: string): unknown {
   const text = readText(path)
   const error = syntaxError(text)
@@ -21,8 +21,8 @@ function syntaxError(text: string): string | undefined {
 }
 
 /**
- * V8 gives the position of most mistakes, but not of an unexpected token. It stops at the first one, so the shortest part of the text
- * that has one ends there; the others end too early.
+ * Finds the offset of a syntax error. V8's message contains the position of most errors, but not of an unexpected token. The shortest
+ * prefix of the text with that error ends at the token, because shorter ones fail with another error. A binary search finds it.
  */
 function offsetOf(text: string, error: string): number {
   const [, position] = /at position (\d+)/.exec(error) ?? []
@@ -42,7 +42,7 @@ function positionOf(text: string, offset: number): { line: number; column: numbe
   return { line: before.length, column: [...(before.at(-1) ?? '')].length + 1 }
 }
 
-/** V8's words without the position and the excerpt. */
+/** V8's message without the position and the excerpt. */
 function reasonOf(error: string): string {
   const [reason = ''] = error.split(/, (?:"|\.{3})| in JSON| at position/)
   return reason.charAt(0).toLowerCase() + reason.slice(1)

@@ -3,8 +3,8 @@ import type { Io } from './io.ts'
 import { createProgram, exitCodeOf, expandHelp } from './program.ts'
 
 /**
- * Runs one command of `longshore`. It never ends the process, and reads nothing of it but through `io`.
- * @param argv the words after the program's name
+ * Runs one command of `longshore`. It never ends the process, and accesses it only through `io`.
+ * @param argv the arguments after the program's name
  * @returns the exit code: 0 success, 1 refused or not found, 2 wrong usage, 130 interrupted
  */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
@@ -23,7 +23,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** Prints an error after the program's name. An unexpected one comes with its stack. @returns the exit code */
+/** Prints an error after the program's name. An unexpected error is printed with its stack. @returns the exit code */
 export function report(program: string, error: unknown, io: Pick<Io, 'stderr'>): number {
   if (error instanceof CliError) {
     io.stderr.write(`${program}: ${error.message}\n`)

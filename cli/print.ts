@@ -1,15 +1,15 @@
-/** Formats a result for a person: a list as lines, rows as a table, an object as its parts. */
+/** Formats a result for people: a list as lines, rows as a table, an object as its fields. */
 export function print(value: unknown): string {
-  if (!Array.isArray(value)) return typeof value === 'object' && value ? parts(value) : String(value)
+  if (!Array.isArray(value)) return typeof value === 'object' && value ? fields(value) : String(value)
   if (value.length === 0) return 'none'
   if (value.every(entry => typeof entry === 'string')) return value.join('\n')
   return table(value as Record<string, unknown>[])
 }
 
-function parts(value: object): string {
+function fields(value: object): string {
   const entries = Object.entries(value)
   const width = Math.max(...entries.map(([name]) => name.length))
-  return entries.map(([name, part]) => `${name.padEnd(width)}  ${cell(name, part)}`).join('\n')
+  return entries.map(([name, field]) => `${name.padEnd(width)}  ${cell(name, field)}`).join('\n')
 }
 
 function table(rows: readonly Record<string, unknown>[]): string {
@@ -37,7 +37,7 @@ function cell(column: string, value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
-/** In the words of `robot add`. */
+/** Formats a grant like the options of `robot add`. */
 function grant({ may, on, tags }: { may: string[]; on: string[]; tags?: string[] }): string {
   return `${may.join(',')} on ${on.join(',')}${tags ? ` tags ${tags.join(',')}` : ''}`
 }

@@ -15,8 +15,9 @@ const MIN_WIDTH = 60
 const DEFAULT_WIDTH = 110
 
 const NOTES = `
-Commands work on the registry in a data folder, also while a server runs on it, unless --table or --registry names another.
-LONGSHORE_DATA, LONGSHORE_REGISTRY and LONGSHORE_USER stand for the flags. LONGSHORE_PASSWORD is the password of --user.
+Commands work on the registry in a data folder, also while a server runs on it. --table and --registry select another one.
+The environment variables LONGSHORE_DATA, LONGSHORE_REGISTRY and LONGSHORE_USER set --data, --registry and --user.
+LONGSHORE_PASSWORD is the password of --user.
 
 Exit codes: 0 success, 1 refused or not found, 2 wrong usage.`
 
@@ -34,7 +35,7 @@ export function createProgram(io: Io): Command {
       ),
     )
     .addOption(
-      new Option('--registry <registry>', 'registry over HTTP, with a kept login or --user').conflicts([
+      new Option('--registry <registry>', 'registry over HTTP, with a stored login or --user').conflicts([
         'data',
         'table',
       ]),
@@ -75,7 +76,7 @@ function widthOf({ columns = DEFAULT_WIDTH }: Io): number {
   return Math.max(columns, MIN_WIDTH)
 }
 
-/** Makes commander throw in place of ending the process. */
+/** Makes commander throw errors and not end the process. */
 function throwUsageErrors(command: Command, path: string): void {
   command.exitOverride(error => {
     if (isHelp(error)) throw error
@@ -84,14 +85,14 @@ function throwUsageErrors(command: Command, path: string): void {
   for (const child of command.commands) throwUsageErrors(child, `${path} ${child.name()}`)
 }
 
-/** Whether commander has printed the help or the version, also where a command is incomplete. */
+/** Whether commander has printed the help or the version. It also prints the help for an incomplete command. */
 function isHelp({ code, exitCode }: CommanderError): boolean {
   return exitCode === 0 || code === 'commander.help'
 }
 
 /**
- * `help user add` as `user add --help`: commander's own help command takes one name, and prints the help of everything for a name
- * that it does not know.
+ * Converts `help user add` to `user add --help`. Commander's own help command accepts one name, and prints the help of the whole program
+ * for an unknown name.
  */
 export function expandHelp(program: Command, argv: readonly string[]): readonly string[] {
   const [first, ...names] = argv
@@ -101,7 +102,7 @@ export function expandHelp(program: Command, argv: readonly string[]): readonly 
   return command ? [...names, '--help'] : names
 }
 
-/** The exit code of a command that ended with an error of commander. */
+/** The exit code for an error of commander. @returns undefined for other errors */
 export function exitCodeOf(error: unknown): number | undefined {
   if (!(error instanceof CommanderError)) return undefined
   return error.exitCode === 0 ? 0 : 2

@@ -6,28 +6,28 @@ import { decodeText } from './text-file.ts'
 
 type PromptIo = Pick<Io, 'stdin' | 'stderr' | 'isTTY'>
 
-/** Far above any password or ID token. It bounds what is read of an input without line ends. */
+/** Longer than any password or ID token. It limits how much of an input without line ends is read. */
 const MAX_SECRET_BYTES = 1024 * 1024
 const MAX_ATTEMPTS = 3
 
 /**
- * Reads a secret from standard input: typed without echo on a terminal, else the first line.
- * @throws {CliError} where there is none
+ * Reads a secret from standard input: without echo from a terminal, otherwise the first line.
+ * @throws {CliError} if there is none
  */
 export async function readSecret(io: PromptIo): Promise<string> {
-  if (!io.isTTY) return given(await readFirstLine(io.stdin))
-  return onTerminal(io, async ask => given(await ask('Password: ')))
+  if (!io.isTTY) return required(await readFirstLine(io.stdin))
+  return onTerminal(io, async ask => required(await ask('Password: ')))
 }
 
 /**
- * Reads a secret that is about to be set. On a terminal it is typed twice, and again where the two differ.
- * @throws {CliError} where there is none, or the two differ three times
+ * Reads a new secret. On a terminal it must be typed twice. If the two differ, the prompts are repeated.
+ * @throws {CliError} if there is none, or if the two differ three times
  */
 export async function readNewSecret(io: PromptIo): Promise<string> {
   if (!io.isTTY) return readSecret(io)
   return onTerminal(io, async ask => {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const secret = given(await ask('New password: '))
+      const secret = required(await ask('New password: '))
       if ((await ask('Repeat the password: ')) === secret) return secret
       io.stderr.write('The passwords are different.\n')
     }
@@ -35,12 +35,12 @@ export async function readNewSecret(io: PromptIo): Promise<string> {
   })
 }
 
-function given(secret: string | undefined): string {
+function required(secret: string | undefined): string {
   if (secret) return secret
   throw new CliError('a password is required: type it, or send it to standard input', 2)
 }
 
-/** Without its line end, `\n` or `\r\n`: Windows shells end lines with both. */
+/** Reads the first line, without its line end: `\n`, or `\r\n` in Windows shells. */
 async function readFirstLine(stdin: Io['stdin']): Promise<string> {
   let bytes = Buffer.alloc(0)
   for await (const chunk of stdin) {
@@ -53,9 +53,9 @@ async function readFirstLine(stdin: Io['stdin']): Promise<string> {
   return line
 }
 
-type Ask = (question: string) => Promise<string | undefined>
+type Ask = (prompt: string) => Promise<string | undefined>
 
-/** @param dialogue asks for lines; it gets undefined once the input has ended */
+/** Runs a dialogue on the terminal. @param dialogue its `ask` prints a prompt and reads a line, or undefined at the end of the input */
 async function onTerminal<T>({ stdin, stderr }: PromptIo, dialogue: (ask: Ask) => Promise<T>): Promise<T> {
   const noEcho = new Writable({ write: (_, __, done) => done() })
   const terminal = createInterface({ input: stdin, output: noEcho, terminal: true })
@@ -63,8 +63,8 @@ async function onTerminal<T>({ stdin, stderr }: PromptIo, dialogue: (ask: Ask) =
   const interrupted = new Promise<never>((_, reject) => {
     terminal.once('SIGINT', () => reject(new CliError('interrupted', 130)))
   })
-  const ask: Ask = async question => {
-    stderr.write(question)
+  const ask: Ask = async prompt => {
+    stderr.write(prompt)
     const { value } = await lines.next()
     stderr.write('\n')
     return value

@@ -3,17 +3,17 @@ import { CliError } from './cli-error.ts'
 export interface RegistryResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  /** The parsed body; undefined where there is none. */
+  /** The parsed body. Undefined if there is none. */
   readonly json: unknown
 }
 
-/** Sends one request to a registry: over HTTP, or to an app in this process. @throws {CliError} where the registry is unreachable */
+/** Sends one request to a registry: over HTTP, or to an app in this process. @throws {CliError} if the registry is unreachable */
 export type SendRequest = (method: string, target: string, body?: unknown) => Promise<RegistryResponse>
 
-/** The way to a registry. */
+/** A connection to a registry. */
 export interface Connection {
   readonly send: SendRequest
-  /** Releases the stores behind it. */
+  /** Closes the table and the blob store of an app in this process. */
   close(): Promise<void>
 }
 
@@ -22,7 +22,7 @@ interface Row {
   readonly [column: string]: unknown
 }
 
-/** A registry as the commands use it. Every method throws a {@link CliError} with the registry's reason for a refusal. */
+/** A client of the registry's APIs. Every method throws a {@link CliError} with the registry's reason if the registry refuses a request. */
 export class RegistryClient {
   readonly #send: SendRequest
   constructor(send: SendRequest) {
@@ -37,12 +37,12 @@ export class RegistryClient {
     return this.request('GET', target)
   }
 
-  /** The rows that a response holds under a name. */
+  /** The rows in the field `name` of a response. */
   async rows(target: string, name: string): Promise<Row[]> {
     return ((await this.get(target)) as Record<string, Row[]>)[name] ?? []
   }
 
-  /** All pages of a list of the distribution API, which names the next one in a `Link` header. */
+  /** The entries of all pages of a list of the distribution API, in whose responses a `Link` header names the next page. */
   async pages(target: string, name: string): Promise<string[]> {
     const all: string[] = []
     for (let next: string | undefined = target; next; ) {
@@ -77,7 +77,7 @@ function formatRefusal({ status, json }: RegistryResponse): string {
   const text = typeof reason === 'string' ? reason : error.message
   const details = Object.entries(rest)
     .map(([name, value]) => [name, formatValue(value)] as const)
-    .filter(([, value]) => !text.includes(value)) // most messages name the facts of the detail
+    .filter(([, value]) => !text.includes(value)) // most messages contain the values of the detail
     .map(([name, value]) => `${name} ${value}`)
   return details.length > 0 ? `${text} (${details.join(', ')})` : text
 }

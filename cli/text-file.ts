@@ -10,12 +10,12 @@ export function decodeText(bytes: Uint8Array): string {
   return new TextDecoder(isUtf16 ? 'utf-16le' : 'utf-8').decode(bytes)
 }
 
-/** The lines of a text, whichever line ends it has. */
+/** Splits a text at any line ends. */
 export function linesOf(text: string): string[] {
   return text.split(/\r\n|\n|\r/)
 }
 
-/** @throws {CliError} where the file cannot be read */
+/** @throws {CliError} if the file cannot be read */
 export function readText(path: string): string {
   try {
     return decodeText(readFileSync(path))

@@ -15,18 +15,21 @@ const CredentialProviderRequest = v.looseObject({
   serviceAccountToken: v.optional(v.string()),
 })
 
-/** A signed request to STS works for 15 minutes. The kubelet asks again before that. */
+/** The kubelet caches a password for this time. A presigned STS request is valid for 15 minutes. */
 const AWS_CACHE_DURATION = '10m0s'
 
 /**
- * `longshore kubelet-credential-provider`: the kubelet's credential provider plugin. It reads a CredentialProviderRequest from
- * standard input and prints a CredentialProviderResponse (kubernetes.io, "Configure a kubelet image credential provider"). A pod
- * whose service account token the kubelet passes on logs in as `oidc`, every other pod with the AWS credentials of the node.
+ * `longshore kubelet-credential-provider`: a credential provider plugin of the kubelet. It reads a CredentialProviderRequest from
+ * standard input and prints a CredentialProviderResponse (kubernetes.io, "Configure a kubelet image credential provider"). If
+ * the request contains the service account token of a pod, the pod logs in as `oidc` with it. Other pods log in with the AWS
+ * credentials of the node.
  */
 export function addKubeletCommand(program: Command, { io }: CliContext): void {
   program
     .command('kubelet-credential-provider')
-    .description('answer the kubelet, which runs this as a credential provider plugin')
+    .description(
+      'credential provider plugin of the kubelet: reads a request from standard input and prints a login',
+    )
     .action(async () => {
       const json = v.pipe(v.string(), v.parseJson(), CredentialProviderRequest)
       const request = v.safeParse(json, await text(io.stdin))
@@ -42,7 +45,7 @@ async function respond(
 ): Promise<object> {
   const registry = image.split('/', 1)[0] ?? image
   if (serviceAccountToken)
-    // The kubelet caches by token itself, and renews the token.
+    // With 0s the kubelet does not cache the response. It caches and renews the token itself.
     return response(registry, '0s', { username: 'oidc', password: serviceAccountToken })
   const signing = { registry, ...(await io.awsCredentials()), now: new Date() }
   return response(registry, AWS_CACHE_DURATION, { username: 'aws', password: await awsPassword(signing) })

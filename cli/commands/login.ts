@@ -5,7 +5,7 @@ import type { CliContext } from '../context.ts'
 import { DockerConfig } from '../docker-config.ts'
 import { sendOverHttp } from '../http-registry.ts'
 import type { Io } from '../io.ts'
-import { hostOf, originOf } from '../origin.ts'
+import { registryHost, registryOrigin } from '../origin.ts'
 import { readSecret } from '../prompt.ts'
 import { reasonIn } from '../registry-client.ts'
 
@@ -18,36 +18,36 @@ export function addLoginCommands(program: Command, context: CliContext): void {
   const registry = ['<registry>', 'such as registry.example or http://localhost:5000'] as const
   program
     .command('login')
-    .description('log in to a registry and keep the login where Docker keeps it')
+    .description('log in to a registry and store the login in the Docker configuration')
     .argument(...registry)
-    .option('--aws', 'log in with your AWS credentials; Docker asks for a new password each time')
+    .option('--aws', 'log in with your AWS credentials; Docker gets a new password each time')
     .addHelpText('after', LOGIN_NOTES)
     .action(async (name: string, { aws = false }: { aws?: boolean }) =>
       context.print(await login(context, name, aws)),
     )
   program
     .command('logout')
-    .description('remove a login that was kept')
+    .description('remove a stored login')
     .argument(...registry)
     .action(async (name: string) => {
-      await new DockerConfig(context.io).forget(hostOf(name))
+      await new DockerConfig(context.io).forget(registryHost(name))
       context.print(undefined)
     })
   program
     .command('whoami')
-    .description('show who the registry takes you for')
+    .description('show the identity of your login')
     .action(context.onRegistry(client => client.get('/api/me')))
   program
     .command('aws-password')
-    .description('print a password for "docker login -u aws"; it works for 15 minutes')
+    .description('print a password for "docker login -u aws"; it is valid for 15 minutes')
     .argument(...registry)
-    .action(async (name: string) => context.print(await passwordFor(hostOf(name), context.io)))
+    .action(async (name: string) => context.print(await passwordFor(registryHost(name), context.io)))
 }
 
 async function login({ io, options }: CliContext, registry: string, aws: boolean): Promise<unknown> {
   const { user } = options
   if ((user !== undefined) === aws) throw new CliError('either --user <name> or --aws is required', 2)
-  const [origin, host] = [originOf(registry), hostOf(registry)]
+  const [origin, host] = [registryOrigin(registry), registryHost(registry)]
   const login =
     user === undefined
       ? { user: 'aws', password: await passwordFor(host, io) }

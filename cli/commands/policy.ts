@@ -14,13 +14,13 @@ export function addPolicyCommands(program: Command, context: CliContext): void {
   const policy = program.command('policy').description('show, set and explain the access policy')
   policy
     .command('show')
-    .description('print the policy, in the form that "policy set" takes')
+    .description('print the policy as JSON, as "policy set" reads it')
     .action(
       context.onRegistry(showPolicy, { format: (document: object) => JSON.stringify(document, null, 2) }),
     )
   policy
     .command('set')
-    .description('replace the policy by a JSON file')
+    .description('replace the policy with the document in a JSON file')
     .argument('<file>', 'JSON file', nonEmpty)
     .action(
       context.onRegistry(setPolicy(context), {
@@ -30,8 +30,8 @@ export function addPolicyCommands(program: Command, context: CliContext): void {
     )
   policy
     .command('explain')
-    .description('tell which rule decides whether somebody may do something')
-    .argument('<who>', 'such as user:ann', callerId)
+    .description('explain which rule allows or denies an action')
+    .argument('<who>', 'such as user:ann', subjectIdentifier)
     .argument('<action>', 'such as pull', nonEmpty)
     .argument('<repository[:tag]>', 'such as team/app:v1', nonEmpty)
     .option('--claims <claims>', 'claims of a role or an ID token, as a=b,c=d', pairs)
@@ -59,13 +59,13 @@ function explainPolicy(
   { claims = {} }: { readonly claims?: Readonly<Record<string, string>> },
 ): Promise<unknown> {
   const [repository, tag] = target.split(/:(.*)/s)
-  const question = { who, action, repository, ...(tag && { tag }), claims }
-  return registry.request('POST', '/api/policy/explain', question)
+  const request = { who, action, repository, ...(tag && { tag }), claims }
+  return registry.request('POST', '/api/policy/explain', request)
 }
 
-/** @throws {CliError} for a bare name, which a user and a robot may both have */
-function callerId(text: string): string {
+/** @throws {CliError} for a name without a kind, because a user and a robot are named in the same way */
+function subjectIdentifier(text: string): string {
   if (text.includes(':') || text === 'anonymous') return text
   const options = `user:${text} or robot:${text} (or anonymous, role:<arn>, oidc:<issuer>)`
-  throw new CliError(`"${text}" does not say what it names: write ${options}`, 2)
+  throw new CliError(`"${text}" must begin with the kind of the subject: write ${options}`, 2)
 }

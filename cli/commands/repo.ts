@@ -17,7 +17,7 @@ export function addRepoCommands(program: Command, context: CliContext): void {
     .action(context.onRegistry(removeRepository))
 }
 
-/** One request removes a bounded number of manifests, so it is repeated until none is left. */
+/** A request removes a limited number of manifests. It is repeated until none is left. */
 async function removeRepository(registry: RegistryClient, repository: string): Promise<unknown> {
   for (let removed = 0; ; ) {
     const part = await registry.request('DELETE', `/api/repositories/${repository}`)

@@ -14,7 +14,7 @@ interface RobotOptions extends KeyOptions {
   readonly tags?: readonly string[]
 }
 
-const EXPIRES = ['--expires <duration>', 'how long the key works, such as 720h'] as const
+const EXPIRES = ['--expires <duration>', 'how long the key is valid, such as 720h'] as const
 
 /** `longshore robot ...` */
 export function addRobotCommands(program: Command, context: CliContext): void {
@@ -54,7 +54,7 @@ export function addRobotCommands(program: Command, context: CliContext): void {
     .action(context.onRegistry((registry, name: string) => registry.request('DELETE', pathOf(name))))
 }
 
-/** The two required options are checked here: commander checks them before it finds a misspelt one. */
+/** Checks the required options here. Commander would report a missing option before a misspelled one. */
 function addRobot(registry: RegistryClient, name: string, { may, on, tags, expires }: RobotOptions) {
   if (!may || !on)
     throw new CliError("--may and --on are required, such as --may pull,push --on 'team/**'", 2)

@@ -33,13 +33,13 @@ export function addUserCommands(program: Command, context: CliContext): void {
     .argument('<name>', 'name of the user', nonEmpty)
     .option('--admin', 'make the user an administrator')
     .option('--no-admin', 'make the user an ordinary user')
-    .option('--disable', 'forbid the user to log in')
+    .option('--disable', 'prevent the user from logging in')
     .addOption(new Option('--enable', 'allow the user to log in again').conflicts('disable'))
     .option('--groups <groups>', 'groups of the user, separated by commas', commaList)
     .action(context.onRegistry(changeUser))
   user
     .command('password')
-    .description('set the password of a user, read from standard input; all tokens of the user end')
+    .description('set the password of a user, read from standard input; this revokes all tokens of the user')
     .argument('<name>', 'name of the user', nonEmpty)
     .action(
       context.onRegistry(async (registry, name: string) =>
@@ -104,7 +104,7 @@ function importUsers(context: CliContext) {
   }
 }
 
-/** Apache writes `$2y$` for the same algorithm. */
+/** Apache's htpasswd writes `$2y$` for the same algorithm. */
 function toBcrypt2b(hash: string): string {
   return hash.replace(/^\$2y\$/, '$2b$')
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { CliError } from '../../cli/cli-error.ts'
-import { hostOf, originOf } from '../../cli/origin.ts'
+import { registryHost, registryOrigin } from '../../cli/origin.ts'
 
 describe('the name of a registry', () => {
   it.each([
@@ -16,16 +16,16 @@ describe('the name of a registry', () => {
     ['localhost.evil.example', 'https://localhost.evil.example', 'localhost.evil.example'],
     ['[::1]:5000', 'http://[::1]:5000', '[::1]:5000'],
   ])('%s leads to %s and is stored as %s', (registry, origin, host) => {
-    expect([originOf(registry), hostOf(registry)]).toEqual([origin, host])
+    expect([registryOrigin(registry), registryHost(registry)]).toEqual([origin, host])
   })
 
   it.each(['https://registry.example/v1/', 'registry.example/v1/', 'registry.example/team/app'])(
     '%s is reduced to its host',
-    registry => expect(hostOf(registry)).toBe('registry.example'),
+    registry => expect(registryHost(registry)).toBe('registry.example'),
   )
 
   it.each(['', 'not a host', 'https://', 'https:', 'ftp://registry.example', 'ann@registry.example'])(
     '%j is refused',
-    registry => expect(() => hostOf(registry)).toThrow(CliError),
+    registry => expect(() => registryHost(registry)).toThrow(CliError),
   )
 })

@@ -7,9 +7,9 @@ import type { CommandResult } from './command.ts'
 import { cheapPasswords } from './passwords.ts'
 
 export interface CliOptions extends Partial<Pick<Io, 'env' | 'cwd' | 'home' | 'awsCredentials' | 'serve'>> {
-  /** Standard input, where it is not a terminal. */
+  /** Standard input, if it is not a terminal. */
   readonly input?: string | Uint8Array
-  /** The answers of a person at a terminal, in order. Each is typed when a prompt appears. */
+  /** What a person types at a terminal, in order. Each entry is typed when a prompt appears. */
   readonly typed?: readonly string[]
 }
 
@@ -23,14 +23,14 @@ export async function runInProcess(
 ): Promise<CommandResult> {
   const printed = { stdout: '', stderr: '' }
   const keyboard = new PassThrough()
-  const answers = [...(typed ?? [])]
+  const pending = [...(typed ?? [])]
   const code = await program(argv, {
     stdin: typed ? keyboard : Readable.from([Buffer.from(input)]),
     stdout: { write: text => (printed.stdout += text) },
     stderr: {
       write: text => {
         printed.stderr += text
-        if (text.endsWith(': ')) setImmediate(() => keyboard.write(answers.shift() ?? '\u0004'))
+        if (text.endsWith(': ')) setImmediate(() => keyboard.write(pending.shift() ?? '\u0004'))
       },
     },
     isTTY: typed !== undefined,
