@@ -16,7 +16,7 @@ interface BannerParts {
 
 /** What a person who started the server reads: where it is, where the data is, what to type next. */
 export function startupBanner({ address, secure, data, open, origin }: BannerParts): string {
-  const here = `${secure ? 'https' : 'http'}://${hostOf(address.address)}:${address.port}`
+  const here = `${secure ? 'https' : 'http'}://${displayHost(address.address)}:${address.port}`
   const registry = new URL(origin ?? here).host
   const lines = [
     `Longshore ${about.version} listens on ${here}`,
@@ -32,8 +32,8 @@ export function startupBanner({ address, secure, data, open, origin }: BannerPar
   return lines.join('\n')
 }
 
-/** Docker trusts `localhost` without TLS, and a person can read it. */
-function hostOf(address: string): string {
+/** The host part of a URL for people. `localhost` is easier to read than an address, and Docker trusts it without TLS. */
+function displayHost(address: string): string {
   if (LOOPBACK.test(address) || ANY.test(address)) return 'localhost'
   return address.includes(':') ? `[${address}]` : address
 }

@@ -16,69 +16,73 @@ import { PasswordThreads } from './password-threads.ts'
 import { openSigningKeys } from './signing-keys.ts'
 import { errorReason, StartError } from './start-error.ts'
 
-type LocalAuth = Pick<
+type LocalAuthOptions = Pick<
   Config,
   'data' | 'host' | 'origin' | 'auth' | 'awsAccounts' | 'issuers' | 'stsEndpoint'
 > &
   FirstPassword & {
-    /** Derives keys from passwords. Default: in threads of their own, at the cost of production. */
+    /** Hashes passwords. Absent: at the production cost, in worker threads. */
     readonly passwords?: Passwords
   }
 
 /**
- * Logins on one machine. As long as nobody could log in, by an account or otherwise, there are none, and whoever is on this machine
- * may do everything.
- * @param tell is told what becomes of the password of the first administrator
- * @throws {StartError} when others could reach it and nobody could log in
+ * Opens the logins of a server on one machine. While there is no account and no federated login, every client on this machine has full
+ * access. A server that listens on an address which other machines can reach always requires a login, and does not start without one.
+ * @param notice prints what the server did with the password of the first administrator
+ * @returns undefined if authentication is disabled
+ * @throws {StartError} if other machines can reach the server and no login is possible
  */
 export async function openAuth(
   table: Table,
-  options: LocalAuth,
-  tell: (message: string) => void = () => {},
+  options: LocalAuthOptions,
+  notice: (message: string) => void = () => {},
 ): Promise<Auth | undefined> {
   const { data, host, auth: mode, awsAccounts = [], issuers, stsEndpoint } = options
   if (mode === 'open') {
     const source = sourceOf(options)
-    if (source !== undefined) tell(`${source} is ignored, because --auth open lets everybody in`)
+    if (source !== undefined) notice(`${source} is ignored, because --auth open disables authentication`)
     return undefined
   }
   const keyring = openSigningKeys(data)
-  const believed = { awsAccounts, issuers: issuers ? readIssuers(issuers) : [], stsEndpoint }
-  const federated = federatedLogins({ ...believed, clock: Date.now })
+  const providers = { awsAccounts, issuers: issuers ? readIssuers(issuers) : [], stsEndpoint }
+  const federated = federatedLogins({ ...providers, clock: Date.now })
   const { passwords = new Passwords({ derivation: new PasswordThreads() }) } = options
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, federated, passwords })
-  await makeFirstAdministrator(auth.accounts, options, tell)
-  const remembered = new Cache<true>(Date.now, { ttl: CACHE_TTL_MS, maxEntries: 1 })
-  // Only that somebody can is remembered. While nobody can, each request reads a row: the first account, made through this server
-  // or by another process on its folder, is in force with the next request.
+  await makeFirstAdministrator(auth.accounts, options, notice)
+  const canLogInCache = new Cache<true>(Date.now, { ttl: CACHE_TTL_MS, maxEntries: 1 })
+  // Only a positive result is cached. Without accounts each request reads a row, so that the first account takes effect with the next
+  // request, whether this server or another process on the folder added it.
   const canLogIn = async () => {
-    if (remembered.peek('')) return true
-    const somebody = federated.length > 0 || (await auth.accounts.some())
-    return somebody && remembered.refresh('', async () => true)
+    if (canLogInCache.peek('')) return true
+    const isPossible = federated.length > 0 || (await auth.accounts.some())
+    return isPossible && canLogInCache.refresh('', async () => true)
   }
   const ownHost = options.origin && new URL(options.origin).host
-  const reachable = !isLoopback(host)
-  if (reachable && !(await canLogIn()))
+  const isReachable = !isLoopback(host)
+  if (isReachable && !(await canLogIn()))
     throw new StartError(
       'usage',
-      `--host ${host} lets others in, and there are no accounts: make one with "npx longshore user add <name> --admin" or LONGSHORE_ADMIN_PASSWORD, or say --auth open`,
+      `--host ${host} lets other machines connect, but there are no accounts: add one with "npx longshore user add <name> --admin", or set LONGSHORE_ADMIN_PASSWORD, or disable authentication with --auth open`,
     )
-  if (reachable) return auth // whatever becomes of the accounts: the last one that goes lets nobody in
+  if (isReachable) return auth // also when the last account is removed: then no login succeeds
   return {
     ...auth,
-    async authorize(request, need) {
-      // Health checks come under any host name, and must not read the storage. A route of `none` checks its own credentials.
-      if (need.action === 'none' || (await canLogIn())) return auth.authorize(request, need)
-      expectMeant(request.headers.host, ownHost)
+    async authorize(request, requirement) {
+      // Routes with the action `none` check credentials themselves. Health checks, which are among them, must not read the table.
+      if (requirement.action === 'none' || (await canLogIn())) return auth.authorize(request, requirement)
+      refuseForeignHost(request.headers.host, ownHost)
       return OPEN_ACCESS
     },
   }
 }
 
-/** @throws {RegistryError} DENIED where a page of the internet could be asking by its own name */
-function expectMeant(host: string | undefined, ownHost: string | undefined): void {
+/**
+ * Prevents DNS rebinding: a web page whose host name resolves to this machine could send requests through the user's browser.
+ * @throws {RegistryError} DENIED if the Host header is neither a local name nor the host of --origin
+ */
+function refuseForeignHost(host: string | undefined, ownHost: string | undefined): void {
   if (host === undefined || isLocalHostname(host) || host.toLowerCase() === ownHost) return
-  const reason = `nobody logs in here, and ${host} may be anybody's name: say --origin http(s)://${host} if it is this server's`
+  const reason = `a registry without accounts accepts only requests to local host names and IP addresses, not to ${host}: add an account, or start the server with --origin http(s)://${host}`
   throw new RegistryError('DENIED', { detail: { reason } })
 }
 
