@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { contents, type Image } from './images.ts'
 
-/** Digests of an image's contents that a folder in OCI layout lacks, or holds with other bytes. */
+/** The digests of an image's contents that an OCI layout folder does not contain, or contains with other bytes. */
 export function missingFrom(folder: string, image: Image): string[] {
   return [...contents(image)]
     .filter(({ digest, bytes }) => !bytes.equals(blobIn(folder, digest)))
@@ -13,6 +13,6 @@ function blobIn(folder: string, digest: string): Buffer {
   try {
     return readFileSync(join(folder, 'blobs', ...digest.split(':')))
   } catch {
-    return Buffer.from('nothing there')
+    return Buffer.from('no such file')
   }
 }

@@ -3,9 +3,10 @@ import { dirname, join } from 'node:path'
 import { contents, descriptor, type Image } from './images.ts'
 import { type TarFile, tarFile, writeTar } from './tar.ts'
 
+/** Images by tag. */
 type Tagged = Readonly<Record<string, Image>>
 
-/** Writes images as a folder in OCI layout (image-spec, image-layout.md), each under its tag. Gives the folder. */
+/** Writes images to an OCI layout folder (image-spec, image-layout.md), each with its tag. @returns the folder */
 export function writeLayout(folder: string, images: Tagged): string {
   for (const { name, content } of layoutFiles(images)) {
     mkdirSync(dirname(join(folder, name)), { recursive: true })
@@ -14,7 +15,7 @@ export function writeLayout(folder: string, images: Tagged): string {
   return folder
 }
 
-/** The same as an archive, which containerd imports. Gives its path. */
+/** Writes images to a tar archive of an OCI layout, which containerd imports. @returns the path */
 export function writeLayoutArchive(path: string, images: Tagged): string {
   return writeTar(path, layoutFiles(images))
 }
