@@ -1,21 +1,18 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createAuth } from '../../lambda/auth/auth.ts'
 import type { KeyDerivation } from '../../lambda/auth/identity/key-derivation.ts'
 import { Passwords } from '../../lambda/auth/identity/passwords.ts'
 import { Keyring } from '../../lambda/auth/tokens/keyring.ts'
-import type { App } from '../../lambda/http/app.ts'
-import { createRegistryApp } from '../../lambda/registry-app.ts'
-import { FileBlobs } from '../../lambda/store/files/blobs.ts'
-import { SqliteTable } from '../../lambda/store/sqlite/table.ts'
 import { WorkQueue } from '../../server/work-queue.ts'
-import { basic } from '../support/auth.ts'
-import { GRACE, UPLOAD_LIFE } from '../support/registry.ts'
-import { TempDir } from '../support/temp-dir.ts'
+import { basic, newKey } from '../support/auth.ts'
+import { digest } from '../support/content.ts'
+import { MemoryTable } from '../support/memory-table.ts'
+import { openRegistry, type TestRegistry } from '../support/registry.ts'
 
-/** A hasher behind a queue of 2 that is stuck until the test lets it go. */
-function stuck(): KeyDerivation & { release(): void } {
+const LAYER = 'a small layer'
+
+/** Hashes passwords in a queue with two places, as the server does, but ends no hash before the test releases them. */
+function blockedDerivation(): KeyDerivation & { release(): void } {
   const queue = new WorkQueue({ running: 1, waiting: 1, perClient: 9 })
   const { promise, resolve } = Promise.withResolvers<void>()
   return {
@@ -25,98 +22,52 @@ function stuck(): KeyDerivation & { release(): void } {
   }
 }
 
-const BLOB = Buffer.from('a small layer')
-const DIGEST = `sha256:${createHash('sha256').update(BLOB).digest('hex')}`
-
-let scratch: TempDir
-let table: SqliteTable
-let hasher: ReturnType<typeof stuck>
-let send: (headers: Record<string, string>, method: string, target: string, body?: Buffer) => Promise<Sent>
+let derivation: ReturnType<typeof blockedDerivation>
+let registry: TestRegistry
+/** The credentials of a robot, whose key needs no slow hash. */
 let robot: Record<string, string>
-interface Sent {
-  readonly status: number | undefined
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: Buffer
-}
-
 beforeEach(async () => {
-  scratch = new TempDir('longshore-flood-')
-  table = new SqliteTable(join(scratch.path, 'registry.sqlite'))
-  hasher = stuck()
-  const keyring = new Keyring([randomBytes(32).toString('base64url')])
-  const passwords = new Passwords({ derivation: hasher })
-  const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, passwords })
-  const store = await FileBlobs.open(scratch.path)
-  const deps = {
-    table,
-    store,
-    clock: Date.now,
-    newId: randomUUID,
-    gracePeriod: GRACE,
-    uploadLifetime: UPLOAD_LIFE,
-  }
-  const { app } = createRegistryApp(deps, { auth })
-  send = (headers, method, target, body) => ask(app, headers, method, target, body)
+  derivation = blockedDerivation()
+  const table = new MemoryTable()
+  const keyring = new Keyring([newKey()])
+  const passwords = new Passwords({ derivation })
+  const auth = createAuth({ table, clock: () => 0, keyring: () => keyring, passwords })
+  registry = openRegistry({ table, auth })
   const { key } = await auth.accounts.addRobot('ci', { grants: [{ may: ['pull', 'push'], on: ['**'] }] })
   robot = basic('ci', key)
-  const { status } = await send(robot, 'POST', `/v2/app/blobs/uploads/?digest=${DIGEST}`, BLOB)
-  expect(status).toBe(201)
+  const target = `/v2/app/blobs/uploads/?digest=${digest(LAYER)}`
+  await registry.expectStatus(201, 'POST', target, { headers: robot, body: LAYER })
 })
-afterEach(async () => {
-  hasher.release()
-  await table.close()
-  scratch.remove()
-})
+afterEach(() => derivation.release())
 
-describe('while logins wait for the hasher', () => {
-  const flood = () => [1, 2].map(i => send(basic(`user${i}`, 'wrong'), 'GET', '/v2/'))
+const logIn = (name: string) => registry.get('/v2/', basic(name, 'wrong'))
 
-  it('a blob is pulled', async () => {
-    const logins = flood()
-    const { status, body } = await send(robot, 'GET', `/v2/app/blobs/${DIGEST}`)
-    expect([status, body]).toEqual([200, BLOB])
-    hasher.release()
+describe('while the queue of password hashes is full', () => {
+  let logins: ReturnType<typeof logIn>[]
+  beforeEach(() => {
+    logins = ['user1', 'user2'].map(logIn)
+  })
+
+  it('a robot pulls a blob', async () => {
+    const { status, text } = await registry.get(`/v2/app/blobs/${digest(LAYER)}`, robot)
+    expect([status, text]).toEqual([200, LAYER])
+  })
+
+  it('the logins in the queue get their response when the hashes end', async () => {
+    derivation.release()
     expect((await Promise.all(logins)).map(({ status }) => status)).toEqual([401, 401])
   })
 
-  it('one login more is refused at once, with the time after which to try again', async () => {
-    const logins = flood()
-    const { status, headers, body } = await send(basic('ann', 'wrong'), 'GET', '/v2/')
+  it('another login is rejected at once with Retry-After', async () => {
+    const { status, headers, json } = await logIn('ann')
     expect([status, headers['retry-after']]).toEqual([429, '2'])
-    expect(JSON.parse(body.toString()).errors[0].message).toBe('too many logins at the same time')
-    hasher.release()
-    await Promise.all(logins)
+    expect(json.errors?.[0]?.message).toBe('too many logins at the same time')
   })
 
-  it('a login that was refused does not count as a wrong password', async () => {
-    const logins = flood()
-    for (let i = 0; i < 20; i++) await send(basic('ann', 'wrong'), 'GET', '/v2/')
-    hasher.release()
+  it('a login that is rejected does not count as a wrong password', async () => {
+    for (let i = 0; i < 20; i++) await logIn('ann')
+    derivation.release()
     await Promise.all(logins)
-    expect((await send(basic('ann', 'wrong'), 'GET', '/v2/')).status).toBe(401)
+    expect((await logIn('ann')).status).toBe(401)
   })
 })
-
-async function ask(
-  app: App,
-  headers: Record<string, string>,
-  method: string,
-  target: string,
-  sent: Buffer = Buffer.alloc(0),
-): Promise<Sent> {
-  const { pathname, searchParams } = new URL(target, 'http://registry')
-  const { response } = await app({
-    method,
-    path: pathname,
-    query: searchParams,
-    headers: { ...headers, 'content-length': String(sent.length) },
-    remote: '192.0.2.1',
-    body: (async function* () {
-      if (sent.length > 0) yield sent
-    })(),
-  })
-  const pieces: Buffer[] = []
-  const body = response?.body ?? Buffer.alloc(0)
-  for await (const piece of body instanceof Uint8Array ? [body] : body) pieces.push(Buffer.from(piece))
-  return { status: response?.status, headers: response?.headers ?? {}, body: Buffer.concat(pieces) }
-}
