@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { LOGIN_CLIENTS, type LoginClient, type LoginClientKind, REFUSED } from '../support/login-clients.ts'
+import { LOGIN_CLIENTS, type LoginClient, type LoginClientKind, REJECTION } from '../support/login-clients.ts'
 import { findTool } from '../support/requirements.ts'
 import { Cloud } from './emulator/cloud.ts'
 import { commandLine } from './fixture.ts'
@@ -22,10 +22,10 @@ describeInCloud({ linux: true }, 'through the deployed path', () => {
   })
   afterAll(() => cloud?.stop())
 
-  for (const { name, needs, asksAtLogin, start } of LOGIN_CLIENTS)
+  for (const { name, needs, checksAtLogin, start } of LOGIN_CLIENTS)
     describeInCloud(needs, name, () => {
       const own = name.toLowerCase().replaceAll(/[^a-z]/g, '')
-      const refused = { ok: false, said: expect.stringMatching(REFUSED) }
+      const refused = { ok: false, output: expect.stringMatching(REJECTION) }
       let client: LoginClient
       beforeAll(async () => {
         client = await start()
@@ -35,7 +35,7 @@ describeInCloud({ linux: true }, 'through the deployed path', () => {
       it('is refused without a login, and with a wrong password', async () => {
         expect(await client.push(cloud.host, `team/${own}`)).toEqual(refused)
         const login = await client.login(cloud.host, 'ann', 'wrong horse')
-        expect(asksAtLogin ? login : await client.push(cloud.host, `team/${own}`)).toEqual(refused)
+        expect(checksAtLogin ? login : await client.push(cloud.host, `team/${own}`)).toEqual(refused)
       })
 
       it('logs in, pushes and pulls, and is refused what its key is not for', async () => {
@@ -68,7 +68,7 @@ describeInCloud({ linux: true }, 'through the deployed path', () => {
     const keys = await Promise.all(pushes.map(({ robot }) => renew(robot)))
     await delay(MEMORY)
 
-    const refused = { ok: false, said: expect.stringMatching(REFUSED) }
+    const refused = { ok: false, output: expect.stringMatching(REJECTION) }
     for (const [at, { robot, client }] of pushes.entries()) {
       expect(await client.push(cloud.host, `team/${robot}-after`)).toEqual(refused)
       expect(await client.login(cloud.host, robot, keys[at])).toMatchObject({ ok: true })

@@ -8,44 +8,45 @@ import { findTool, type Requirements } from './requirements.ts'
 import { tar, tarFile } from './tar.ts'
 import { TempDir } from './temp-dir.ts'
 
-/** What one of them says that was not let in. */
-export const REFUSED =
+/** Matches the output of any client whose credentials were rejected. */
+export const REJECTION =
   /unauthorized|401|authentication required|authorization failed|invalid username|denied|403|forbidden/i
 
-/** How a command ended, and all that it said. */
+/** Whether a command succeeded, and what it printed. */
 export interface Outcome {
   readonly ok: boolean
-  readonly said: string
+  readonly output: string
 }
 
 /**
- * A client as its user knows it, with logins of its own. Registries are named by their hosts, which must be reached without
- * TLS. What is pushed differs from repository to repository.
+ * A client program with logins of its own. Registries are named by their hosts and reached without TLS. Each repository gets
+ * different content.
  */
 export interface LoginClient extends AsyncDisposable {
   login(host: string, name: string, password: string): Promise<Outcome>
   push(host: string, repository: string): Promise<Outcome>
-  /** What was pushed, not taken from what the client still holds itself. */
+  /** Pulls what was pushed. The client does not use its own copy of the content. */
   pull(host: string, repository: string): Promise<Outcome>
 }
 
+/** A kind of client, and how it behaves in the cases that tests distinguish. */
 export interface LoginClientKind {
   readonly name: string
   readonly needs: Requirements
-  /** Whether a wrong password is found out at the login, rather than at the first push. */
-  readonly asksAtLogin: boolean
-  /** What it does with a token that is refused before its time: another one, in the middle of a push, or when it is run again. */
-  readonly whenRefused: 'asks again' | 'gives up'
+  /** Whether the client sends the password at the login, so that a wrong one fails there and not at the first push. */
+  readonly checksAtLogin: boolean
+  /** What a push does if the registry rejects a token before its expiry: it requests another token, or it fails. */
+  readonly onRejectedToken: 'retries' | 'fails'
   /**
-   * Whether it asks for another token when one has had its time. containerd 1.6 keeps it until it has been refused twice, and
-   * what it then sends again may be a manifest of which nothing is left to send: it waits for ever.
+   * Whether it requests another token when one has expired. containerd 1.6 does so only after two rejections. It may then repeat
+   * a manifest whose body it has already sent, and waits forever.
    */
-  readonly minds: boolean
+  readonly renewsTokens: boolean
   start(): Promise<LoginClient>
 }
 
-/** A client that is one command and a folder. */
-abstract class Command implements LoginClient {
+/** A client that is a single program with a folder for its configuration. */
+abstract class CommandClient implements LoginClient {
   protected readonly scratch = new TempDir('longshore-client-')
   readonly #command: string
   constructor(command: string) {
@@ -60,7 +61,7 @@ abstract class Command implements LoginClient {
     this.scratch.remove()
   }
 
-  /** With the password on standard input where there is one. */
+  /** @param input standard input, such as a password */
   protected async run(args: readonly string[], input?: string): Promise<Outcome> {
     const home = this.scratch.folder('home')
     const env = {
@@ -74,13 +75,13 @@ abstract class Command implements LoginClient {
     return outcomeOf(await attempt(this.#command, args, options))
   }
 
-  /** A layout with an image that only this repository has. */
+  /** An OCI layout folder with an image that only this repository has. */
   protected layout(repository: string): string {
     return writeLayout(this.scratch.folder(`layout/${repository}`), { 1: image(repository) })
   }
 }
 
-class Crane extends Command {
+class Crane extends CommandClient {
   login(host: string, name: string, password: string) {
     return this.run(['auth', 'login', host, '-u', name, '--password-stdin'], password)
   }
@@ -92,7 +93,7 @@ class Crane extends Command {
   }
 }
 
-class Oras extends Command {
+class Oras extends CommandClient {
   login(host: string, name: string, password: string) {
     return this.run(['login', '--plain-http', '-u', name, '--password-stdin', host], password)
   }
@@ -106,7 +107,7 @@ class Oras extends Command {
   }
 }
 
-class Regctl extends Command {
+class Regctl extends CommandClient {
   async login(host: string, name: string, password: string) {
     await this.#withoutTls(host)
     return this.run(['registry', 'login', host, '-u', name, '--pass-stdin'], password)
@@ -125,7 +126,7 @@ class Regctl extends Command {
   }
 }
 
-class Skopeo extends Command {
+class Skopeo extends CommandClient {
   login(host: string, name: string, password: string) {
     const flags = ['--tls-verify=false', ...this.#authfile, '-u', name, '--password-stdin']
     return this.run(['login', ...flags, host], password)
@@ -144,14 +145,17 @@ class Skopeo extends Command {
   }
 }
 
-class Helm extends Command {
+class Helm extends CommandClient {
   login(host: string, name: string, password: string) {
     return this.run(['registry', 'login', '--plain-http', '-u', name, '--password-stdin', host], password)
   }
   push(host: string, repository: string) {
     const [chart, folder] = [repository.replace(/^.*\//, ''), repository.replace(/\/[^/]*$/, '')]
-    const about = `apiVersion: v2\nname: ${chart}\nversion: 1.0.0\n`
-    const files = [tarFile(`${chart}/Chart.yaml`, about), tarFile(`${chart}/templates/NOTES.txt`, repository)]
+    const metadata = `apiVersion: v2\nname: ${chart}\nversion: 1.0.0\n`
+    const files = [
+      tarFile(`${chart}/Chart.yaml`, metadata),
+      tarFile(`${chart}/templates/NOTES.txt`, repository),
+    ]
     const archive = this.scratch.write(`${chart}-1.0.0.tgz`, gzipSync(tar(...files)))
     return this.run(['push', '--plain-http', archive, `oci://${host}/${folder}`])
   }
@@ -162,40 +166,47 @@ class Helm extends Command {
 }
 
 export function outcomeOf({ code, stdout, stderr }: CommandResult): Outcome {
-  return { ok: code === 0, said: `${stdout}${stderr}` }
+  return { ok: code === 0, output: `${stdout}${stderr}` }
 }
 
-/** Every client that these machines may have. */
+/** All clients. A test of a client that is not installed is skipped. */
 export const LOGIN_CLIENTS: readonly LoginClientKind[] = [
-  kind('crane', ['crane'], async () => new Crane('crane'), { asksAtLogin: false, whenRefused: 'asks again' }),
-  kind('oras', ['oras'], async () => new Oras('oras'), { whenRefused: 'asks again' }),
+  kind('crane', ['crane'], async () => new Crane('crane'), {
+    checksAtLogin: false,
+    onRejectedToken: 'retries',
+  }),
+  kind('oras', ['oras'], async () => new Oras('oras'), { onRejectedToken: 'retries' }),
   kind('regctl', ['regctl'], async () => new Regctl('regctl')),
-  kind('helm', ['helm'], async () => new Helm('helm'), { whenRefused: 'asks again' }),
+  kind('helm', ['helm'], async () => new Helm('helm'), { onRejectedToken: 'retries' }),
   kind('skopeo', ['skopeo'], async () => new Skopeo('skopeo')),
   daemon('podman', ['podman'], async () => new Containers()),
   daemon('Docker Engine', ['docker', 'dockerd'], Docker.start),
-  daemon("containerd's ctr", ['containerd', 'ctr'], Ctr.start, { asksAtLogin: false, minds: false }),
+  daemon("containerd's ctr", ['containerd', 'ctr'], Ctr.start, {
+    checksAtLogin: false,
+    renewsTokens: false,
+  }),
 ]
 
-type Manners = Partial<Pick<LoginClientKind, 'asksAtLogin' | 'whenRefused' | 'minds'>>
+type Behavior = Partial<Pick<LoginClientKind, 'checksAtLogin' | 'onRejectedToken' | 'renewsTokens'>>
 
 function kind(
   name: string,
   tools: string[],
   start: LoginClientKind['start'],
-  manners: Manners = {},
+  behavior: Behavior = {},
 ): LoginClientKind {
   return {
     name,
     needs: { tools },
     start,
-    asksAtLogin: true,
-    whenRefused: 'gives up',
-    minds: true,
-    ...manners,
+    checksAtLogin: true,
+    onRejectedToken: 'fails',
+    renewsTokens: true,
+    ...behavior,
   }
 }
 
-function daemon(...[name, tools, start, manners]: Parameters<typeof kind>): LoginClientKind {
-  return { ...kind(name, tools, start, manners), needs: { tools, root: true, linux: true } }
+/** A client that needs root, because it runs a daemon or mounts file systems. */
+function daemon(...[name, tools, start, behavior]: Parameters<typeof kind>): LoginClientKind {
+  return { ...kind(name, tools, start, behavior), needs: { tools, root: true, linux: true } }
 }

@@ -9,7 +9,7 @@ import { randomBytesOf } from './random-bytes.ts'
 import { tar, tarFile } from './tar.ts'
 import { TempDir } from './temp-dir.ts'
 
-/** Podman, which shares its code for registries with Buildah and CRI-O. */
+/** Podman, whose code for registries is the same as in Buildah and CRI-O. */
 export class Containers implements LoginClient {
   readonly #scratch = new TempDir('longshore-client-')
   readonly #logins = this.#scratch.write('auth.json', '{}')
@@ -41,6 +41,7 @@ export class Containers implements LoginClient {
   }
 }
 
+/** Docker Engine and its command line client. */
 export class Docker implements LoginClient {
   readonly #scratch = new TempDir('longshore-client-')
   readonly #engine: Dockerd
@@ -75,7 +76,7 @@ export class Docker implements LoginClient {
   }
 }
 
-/** It keeps no logins: whoever uses it says who he is every time. */
+/** containerd's `ctr`. It stores no logins, so this class adds the credentials to each command. */
 export class Ctr implements LoginClient {
   readonly #scratch = new TempDir('longshore-client-')
   readonly #containerd: Containerd
@@ -91,7 +92,7 @@ export class Ctr implements LoginClient {
 
   async login(host: string, name: string, password: string): Promise<Outcome> {
     this.#logins.set(host, `${name}:${password}`)
-    return { ok: true, said: '' }
+    return { ok: true, output: '' }
   }
 
   async push(host: string, repository: string): Promise<Outcome> {
@@ -128,8 +129,8 @@ function archiveOf(scratch: TempDir, name: string, seed: string): string {
 
 async function outcome(command: Promise<string>): Promise<Outcome> {
   try {
-    return { ok: true, said: await command }
+    return { ok: true, output: await command }
   } catch (error) {
-    return { ok: false, said: String(error) }
+    return { ok: false, output: String(error) }
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { GuardedServer } from '../../support/guarded-server.ts'
-import { LOGIN_CLIENTS, type LoginClient, type Outcome, REFUSED } from '../../support/login-clients.ts'
+import { LOGIN_CLIENTS, type LoginClient, type Outcome, REJECTION } from '../../support/login-clients.ts'
 import { describeWith } from '../../support/requirements.ts'
 
 const HOUR = 60 * 60 * 1000
@@ -13,8 +13,8 @@ const LEFT = 7_000
 async function loggedIn(client: LoginClient, options?: { tokensLeft: number }): Promise<GuardedServer> {
   const server = await GuardedServer.start(options)
   const { key } = await server.auth.accounts.addRobot('ci', { grants: GRANTS })
-  const { ok, said } = await client.login(server.host, 'ci', key)
-  expect(ok, said).toBe(true)
+  const { ok, output } = await client.login(server.host, 'ci', key)
+  expect(ok, output).toBe(true)
   server.served.length = 0
   return server
 }
@@ -50,14 +50,16 @@ async function pushes<T>(
 
 const isToken = (request: string) => request.includes(' /token ')
 
-for (const { name, needs, whenRefused, start } of LOGIN_CLIENTS.filter(({ minds }) => minds))
+for (const { name, needs, onRejectedToken, start } of LOGIN_CLIENTS.filter(
+  ({ renewsTokens }) => renewsTokens,
+))
   describeWith(needs, name, () => {
     test('pushes, whichever of its requests takes until after its tokens have expired', async () => {
       await using client = await start()
       const held = () => delay(LEFT + 500)
-      const ends = await pushes(client, { tokensLeft: LEFT }, held, ({ ok, said }, { served }, behind) =>
+      const ends = await pushes(client, { tokensLeft: LEFT }, held, ({ ok, output }, { served }, behind) =>
         // Nobody can use a token that is too old when it arrives.
-        ok || isToken(behind) ? 'pushed' : [behind, said, served],
+        ok || isToken(behind) ? 'pushed' : [behind, output, served],
       )
       expect(ends).toEqual(ends.map(() => 'pushed'))
     })
@@ -65,13 +67,18 @@ for (const { name, needs, whenRefused, start } of LOGIN_CLIENTS.filter(({ minds 
     test('whose token is refused before its time asks again, or says so and pushes when it is run again', async () => {
       await using client = await start()
       const forget = (server: GuardedServer) => server.wait(2 * HOUR)
-      const ends = await pushes(client, undefined, forget, async ({ ok, said }, { served, host }, behind) => {
-        if (ok) return 'pushed'
-        if (!REFUSED.test(said) || (whenRefused === 'asks again' && !isToken(behind)))
-          return [behind, said, served]
-        const again = await client.push(host, `team/again-${host.split(':')[1]}`)
-        return again.ok ? 'pushed' : [behind, again.said]
-      })
+      const ends = await pushes(
+        client,
+        undefined,
+        forget,
+        async ({ ok, output }, { served, host }, behind) => {
+          if (ok) return 'pushed'
+          if (!REJECTION.test(output) || (onRejectedToken === 'retries' && !isToken(behind)))
+            return [behind, output, served]
+          const again = await client.push(host, `team/again-${host.split(':')[1]}`)
+          return again.ok ? 'pushed' : [behind, again.output]
+        },
+      )
       expect(ends).toEqual(ends.map(() => 'pushed'))
     })
   })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { run } from '../../support/command.ts'
 import { LocalServer } from '../../support/local-server.ts'
-import { LOGIN_CLIENTS, type LoginClient, REFUSED } from '../../support/login-clients.ts'
+import { LOGIN_CLIENTS, type LoginClient, REJECTION } from '../../support/login-clients.ts'
 import { describeWith } from '../../support/requirements.ts'
 import { TempDir } from '../../support/temp-dir.ts'
 
@@ -34,7 +34,7 @@ describeWith({ linux: true }, 'with logins', () => {
     scratch.remove()
   })
 
-  for (const { name, needs, asksAtLogin, start } of LOGIN_CLIENTS)
+  for (const { name, needs, checksAtLogin, start } of LOGIN_CLIENTS)
     describeWith(needs, name, () => {
       const own = name.toLowerCase().replaceAll(/[^a-z]/g, '')
       let client: LoginClient
@@ -44,9 +44,9 @@ describeWith({ linux: true }, 'with logins', () => {
       afterAll(() => client?.[Symbol.asyncDispose]())
 
       /** A push that must not be let in, and must be told so at once. */
-      async function expectRefused(attempt: Promise<{ ok: boolean; said: string }>): Promise<void> {
+      async function expectRefused(attempt: Promise<{ ok: boolean; output: string }>): Promise<void> {
         const began = performance.now()
-        expect(await attempt).toEqual({ ok: false, said: expect.stringMatching(REFUSED) })
+        expect(await attempt).toEqual({ ok: false, output: expect.stringMatching(REJECTION) })
         expect(performance.now() - began).toBeLessThan(30_000) // Docker, where it tries again: 50 s
       }
 
@@ -57,7 +57,7 @@ describeWith({ linux: true }, 'with logins', () => {
 
       test('is refused with a wrong password', async () => {
         const login = client.login(server.host, 'ann', 'wrong horse')
-        if (asksAtLogin) await expectRefused(login)
+        if (checksAtLogin) await expectRefused(login)
         else {
           await login
           await expectRefused(client.push(server.host, `ann/${own}`))

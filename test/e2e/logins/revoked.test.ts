@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { GuardedServer } from '../../support/guarded-server.ts'
-import { LOGIN_CLIENTS, REFUSED } from '../../support/login-clients.ts'
+import { LOGIN_CLIENTS, REJECTION } from '../../support/login-clients.ts'
 import { describeWith } from '../../support/requirements.ts'
 
 const DAY = 24 * 60 * 60 * 1000
@@ -8,7 +8,7 @@ const DAY = 24 * 60 * 60 * 1000
 const MEMORY = 61_000
 const GRANTS = [{ may: ['pull', 'push', 'create-tag'], on: ['team/**'] }]
 
-for (const { name, needs, asksAtLogin, start } of LOGIN_CLIENTS)
+for (const { name, needs, checksAtLogin, start } of LOGIN_CLIENTS)
   describeWith(needs, name, () => {
     test.each<[string, (server: GuardedServer) => Promise<unknown>]>([
       ['has expired', server => server.wait(2 * DAY)],
@@ -25,11 +25,11 @@ for (const { name, needs, asksAtLogin, start } of LOGIN_CLIENTS)
 
       await happens(server)
       await server.wait(MEMORY)
-      const refused = { ok: false, said: expect.stringMatching(REFUSED) }
+      const refused = { ok: false, output: expect.stringMatching(REJECTION) }
       expect(await client.push(server.host, 'team/after')).toEqual(refused)
       expect(await client.pull(server.host, 'team/before')).toEqual(refused)
       const again = await client.login(server.host, 'ci', key)
-      if (asksAtLogin) expect(again).toEqual(refused)
+      if (checksAtLogin) expect(again).toEqual(refused)
 
       if (what !== 'was removed') await accounts.remove('ci', 'robot')
       const { key: fresh } = await accounts.addRobot('ci', { grants: GRANTS })
