@@ -22,23 +22,24 @@ async function addRepositories(names: readonly string[]): Promise<void> {
 }
 
 describe('the catalog for a caller without a login', () => {
-  const ask = async () => guarded.as(bearer(await guarded.tokenFor({}, 'registry:catalog:*')), 'GET', CATALOG)
+  const list = async () =>
+    guarded.as(bearer(await guarded.tokenFor({}, 'registry:catalog:*')), 'GET', CATALOG)
 
-  it('is refused with a challenge where strangers may pull nothing', async () => {
-    const { status, headers } = await ask()
+  it('is refused with a challenge if anonymous callers may pull nothing', async () => {
+    const { status, headers } = await list()
     expect(status).toBe(401)
     expect(headers['www-authenticate']).toContain('scope="registry:catalog:*"')
   })
 
-  it('is refused where strangers may do other things than pull', async () => {
+  it('is refused if anonymous callers may push but not pull', async () => {
     const rule = { name: 'r', who: ['anonymous'], may: ['push'], on: ['**'] }
     await guarded.setPolicy({ rules: [rule] })
-    expect((await ask()).status).toBe(401)
+    expect((await list()).status).toBe(401)
   })
 
-  it('lists what strangers may pull', async () => {
+  it('lists what anonymous callers may pull', async () => {
     await guarded.setPolicy(pull('public/**'))
-    expect((await ask()).json.repositories).toEqual(['public/app', 'public/web'])
+    expect((await list()).json.repositories).toEqual(['public/app', 'public/web'])
   })
 })
 
@@ -61,7 +62,7 @@ describe('the catalog', () => {
     expect(ranges.map(([, range]) => range?.prefix)).toEqual(['public/a', 'zoo/'])
   })
 
-  it('is in ASCII order across the prefixes, whatever the page size', async () => {
+  it('is in ASCII order across the prefixes, for each page size', async () => {
     const names = ['ab/x', 'ab/y', 'cd', 'ef/x', 'ef/y', 'ef/z']
     await addRepositories([...names, 'bb/no', 'zz'])
     await guarded.setPolicy(pull('ef/*', 'cd', 'ab/*'))
@@ -79,26 +80,26 @@ describe('the catalog', () => {
     }
   })
 
-  it('gives other requests their turn while it compares many names with many patterns', async () => {
+  it('lets other requests run while it compares many names with many patterns', async () => {
     await addRepositories(Array.from({ length: 900 }, (_, i) => `many/a${i}`))
     await guarded.setPolicy(pull(...Array.from({ length: 100 }, (_, i) => `*/b*${i}`)))
     await guarded.addUser('ann')
     await guarded.as(basic('ann', PASSWORD), 'GET', '/v2/')
     let turns = 0
-    let over = false
+    let isDone = false
     const count = () => {
-      if (over) return
+      if (isDone) return
       turns++
       setImmediate(count)
     }
     setImmediate(count)
     await guarded.as(basic('ann', PASSWORD), 'GET', CATALOG)
-    over = true
+    isDone = true
     expect(turns).toBeGreaterThanOrEqual((900 * 100) / 20_000 - 1)
   })
 })
 
-it('lists what the policy lets the caller pull, whatever the policy', () => {
+it('the filter of a listing agrees with the decisions of the policy, for each policy', () => {
   const part = fc.constantFrom('a', 'b', '/', '*', '**')
   const pattern = fc.array(part, { minLength: 1, maxLength: 5 }).map(parts => parts.join(''))
   const name = fc.stringMatching(/^[ab]+(\/[ab]+){0,2}$/)

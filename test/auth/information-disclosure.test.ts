@@ -7,16 +7,16 @@ import { descriptorOf, digest, imageOf, indexOf } from '../support/content.ts'
 import type { TestResponse } from '../support/registry.ts'
 
 /*
- * What somebody with rights on one repository can learn of another: nothing. Each question is asked of what is there and of what is not,
- * and has the same answer.
+ * A caller with rights in one repository learns nothing about another one. Each request is sent for something that exists and for something
+ * that does not, and the two responses must be equal.
  */
 
 const SECRET = 'secret layer'
 const IMAGE = imageOf([SECRET])
-const CURIOUS = { anonymous: {}, reader: basic('reader', PASSWORD), writer: basic('writer', PASSWORD) }
+const CALLERS = { anonymous: {}, reader: basic('reader', PASSWORD), writer: basic('writer', PASSWORD) }
 
-/** Parts of paths: of what is there in `private/app`, and of what is nowhere. */
-const THERE: Record<string, string> = {
+/** Path parameters of what exists in `private/app`. */
+const EXISTING: Record<string, string> = {
   name: 'private/app',
   digest: digest(SECRET),
   reference: 'v1',
@@ -24,7 +24,8 @@ const THERE: Record<string, string> = {
   upload: '',
   account: 'root',
 }
-const NOWHERE: Record<string, string> = {
+/** Path parameters of what exists in no repository. */
+const MISSING: Record<string, string> = {
   name: 'private/nil',
   digest: digest('nothing'),
   reference: 'v2',
@@ -65,67 +66,74 @@ beforeAll(async () => {
     expect(put.status).toBe(201)
   }
   const begun = await as(root, 'POST', '/v2/private/app/blobs/uploads/')
-  THERE.upload = begun.headers['docker-upload-uuid'] ?? ''
+  EXISTING.upload = begun.headers['docker-upload-uuid'] ?? ''
 })
 
-/** What is said, without the names that were in the question, and without what is new each time. */
-function plain({ status, headers, text }: TestResponse): string {
-  // What is random first, because a name may be in it by chance.
-  let said = JSON.stringify({ status, headers, text }).replace(/_state=[\w.-]+/g, '<upload token>')
-  for (const parts of [THERE, NOWHERE])
-    for (const [part, value] of Object.entries(parts)) said = said.replaceAll(value, `<${part}>`)
-  return said.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '<id>')
+/** A response without the names that were in the request and without random parts. */
+function comparable(response: TestResponse): string {
+  // Random parts are replaced first, because they may contain a name by chance.
+  let text = JSON.stringify([response.status, response.headers, response.text]).replace(
+    /_state=[\w.-]+/g,
+    '<upload token>',
+  )
+  for (const parts of [EXISTING, MISSING])
+    for (const [part, value] of Object.entries(parts)) text = text.replaceAll(value, `<${part}>`)
+  return text.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '<id>')
 }
 
 const fill = (path: string, parts: Record<string, string>) =>
   path.replace(/<(\w+)>/g, (_, part) => parts[part] ?? '')
 
-describe.each(Object.entries(CURIOUS))('what %s hears', (_, login) => {
-  const aimed = routes.filter(({ path }) => path.includes('<'))
+describe.each(Object.entries(CALLERS))('the caller %s', (_, login) => {
+  const routesWithParameters = routes.filter(({ path }) => path.includes('<'))
 
-  it.each(aimed.map(({ method, path }) => [method, path] as const))(
-    'of what is there is what is said of what is not: %s %s',
+  it.each(routesWithParameters.map(({ method, path }) => [method, path] as const))(
+    'gets the same response for existing and missing content: %s %s',
     async (method, path) => {
-      const there = await guarded.as(login, method, fill(path, THERE))
-      const nowhere = await guarded.as(login, method, fill(path, NOWHERE))
-      const elsewhere = await guarded.as(login, method, fill(path, { ...THERE, name: 'private/nil' }))
-      expect([401, 403]).toContain(there.status)
-      expect(plain(there)).toBe(plain(nowhere))
-      expect(plain(there)).toBe(plain(elsewhere))
+      const existing = await guarded.as(login, method, fill(path, EXISTING))
+      const missing = await guarded.as(login, method, fill(path, MISSING))
+      const inMissingRepository = await guarded.as(
+        login,
+        method,
+        fill(path, { ...EXISTING, name: 'private/nil' }),
+      )
+      expect([401, 403]).toContain(existing.status)
+      expect(comparable(existing)).toBe(comparable(missing))
+      expect(comparable(existing)).toBe(comparable(inMissingRepository))
     },
   )
 
-  it('of a token for it is that he may do nothing', async () => {
+  it('gets a token without rights for the repository', async () => {
     const tokenOf = async (name: string) => {
       const token = await guarded.tokenFor(login, `repository:${name}:pull,push,delete`, 'registry:catalog:*')
-      return { token, said: decodeJwt(token).access }
+      return { token, access: decodeJwt(token).access }
     }
-    const there = await tokenOf('private/app')
-    expect(there.said).toEqual((await tokenOf('private/nil')).said)
+    const existing = await tokenOf('private/app')
+    expect(existing.access).toEqual((await tokenOf('private/nil')).access)
     expect(
-      (await guarded.as(bearer(there.token), 'GET', '/v2/private/app/tags/list')).status,
+      (await guarded.as(bearer(existing.token), 'GET', '/v2/private/app/tags/list')).status,
     ).toBeGreaterThan(400)
   })
 
-  it('in the catalog is not its name', async () => {
+  it('does not see the repository in the catalog', async () => {
     const { text } = await guarded.as(login, 'GET', '/v2/_catalog')
     expect(text).not.toContain('private')
   })
 })
 
-describe('what a writer can find out in his own repository', () => {
-  const ask = (method: string, target: string, body = '', type = '') =>
-    guarded.as(CURIOUS.writer, method, `/v2/own/app/${target}`, {
+describe('a caller that may push to another repository', () => {
+  const send = (method: string, target: string, body = '', type = '') =>
+    guarded.as(CALLERS.writer, method, `/v2/own/app/${target}`, {
       body,
       headers: type === '' ? {} : { 'content-type': type },
     })
 
   it.each(['&from=private/app', '&from=private/nil', '', '&from='])(
-    'by a mount%s is nothing: he uploads, as if it were nowhere',
+    'gets an upload session from a mount with the query%s, as for a missing blob',
     async from => {
-      const there = await ask('POST', `blobs/uploads/?mount=${digest(SECRET)}${from}`)
-      const nowhere = await ask('POST', `blobs/uploads/?mount=${digest('nothing')}${from}`)
-      expect([there.status, plain(there)]).toEqual([202, plain(nowhere)])
+      const existing = await send('POST', `blobs/uploads/?mount=${digest(SECRET)}${from}`)
+      const missing = await send('POST', `blobs/uploads/?mount=${digest('nothing')}${from}`)
+      expect([existing.status, comparable(existing)]).toEqual([202, comparable(missing)])
     },
   )
 
@@ -133,23 +141,26 @@ describe('what a writer can find out in his own repository', () => {
     ['a layer', (content: string) => imageOf([content]), OCI_IMAGE],
     ['a config', (content: string) => imageOf([], { config: descriptorOf(content) }), OCI_IMAGE],
     ['a child of an index', (content: string) => indexOf([descriptorOf(content, OCI_IMAGE)]), OCI_INDEX],
-  ])('by a manifest with it as %s is nothing: it is missing', async (_, manifest, type) => {
-    const there = await ask('PUT', 'manifests/x', manifest(SECRET), type)
-    const nowhere = await ask('PUT', 'manifests/x', manifest('nothing'), type)
-    expect([there.status, plain(there)]).toEqual([404, plain(nowhere)])
-  })
+  ])(
+    'gets 404 for a manifest that references it as %s, as for missing content',
+    async (_, manifest, type) => {
+      const existing = await send('PUT', 'manifests/x', manifest(SECRET), type)
+      const missing = await send('PUT', 'manifests/x', manifest('nothing'), type)
+      expect([existing.status, comparable(existing)]).toEqual([404, comparable(missing)])
+    },
+  )
 
-  it('by a manifest about it is nothing: any subject is taken', async () => {
+  it('can push a referrer of any subject, existing or not', async () => {
     const put = (subject: string) =>
-      ask('PUT', 'manifests/about', indexOf([], { subject: descriptorOf(subject, OCI_IMAGE) }), OCI_INDEX)
+      send('PUT', 'manifests/about', indexOf([], { subject: descriptorOf(subject, OCI_IMAGE) }), OCI_INDEX)
     expect((await put(IMAGE)).status).toBe(201)
-    const referrers = await ask('GET', `referrers/${digest(IMAGE)}`)
+    const referrers = await send('GET', `referrers/${digest(IMAGE)}`)
     expect(referrers.json.manifests).toHaveLength(1)
   })
 
-  it('by an upload of the same bytes is nothing: they are taken as new', async () => {
-    const there = await ask('POST', `blobs/uploads/?digest=${digest(SECRET)}`, SECRET)
-    const nowhere = await ask('POST', `blobs/uploads/?digest=${digest('nothing')}`, 'nothing')
-    expect(plain(there)).toBe(plain(nowhere))
+  it('gets the same response to an upload of existing bytes as of new ones', async () => {
+    const existing = await send('POST', `blobs/uploads/?digest=${digest(SECRET)}`, SECRET)
+    const missing = await send('POST', `blobs/uploads/?digest=${digest('nothing')}`, 'nothing')
+    expect(comparable(existing)).toBe(comparable(missing))
   })
 })

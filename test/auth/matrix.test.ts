@@ -24,13 +24,15 @@ const POLICY = {
   ],
 }
 
-const SLOWED = 5 * 60_000
-const TWO_HOURS = 2 * 60 * 60_000
+/** How long failed logins count. */
+const FAILURE_WINDOW_MS = 5 * 60_000
+const TWO_HOURS_MS = 2 * 60 * 60_000
 
-type Verdict = 'in' | 'challenged' | 'denied'
+/** The decision of the authorizer. */
+type Verdict = 'allowed' | 'challenged' | 'denied'
 const NAMES = ['reader', 'writer', 'sweeper', 'other', 'root']
 
-/** What each may do, in the words of the routes, in public and in private repositories. */
+/** The route actions that each caller may perform in public and in private repositories. */
 const RIGHTS: Record<string, { public: RouteAction[]; private: RouteAction[] }> = {
   anonymous: { public: ['pull'], private: [] },
   reader: { public: ['pull'], private: ['pull'] },
@@ -40,12 +42,12 @@ const RIGHTS: Record<string, { public: RouteAction[]; private: RouteAction[] }> 
   root: { public: ['pull', 'push', 'delete', 'admin'], private: ['pull', 'push', 'delete', 'admin'] },
 }
 
-/** Derived from what the route declares, and from nothing else. */
-function expected(who: string, action: RouteAction, kind: 'public' | 'private'): Verdict {
+/** The expected decision, which depends only on the action of the route. */
+function expectedVerdict(who: string, action: RouteAction, kind: 'public' | 'private'): Verdict {
   const isKnown = RIGHTS[who] !== undefined && who !== 'anonymous'
-  if (!isKnown && who !== 'anonymous') return 'challenged' // what was shown proves nothing
-  if (action === 'ping' || action === 'list' || action === 'self') return isKnown ? 'in' : 'challenged'
-  if (RIGHTS[who]?.[kind].includes(action)) return 'in'
+  if (!isKnown && who !== 'anonymous') return 'challenged' // the credentials are not valid
+  if (action === 'ping' || action === 'list' || action === 'self') return isKnown ? 'allowed' : 'challenged'
+  if (RIGHTS[who]?.[kind].includes(action)) return 'allowed'
   return isKnown ? 'denied' : 'challenged'
 }
 
@@ -58,9 +60,9 @@ const FILLED: Record<string, string> = {
   account: 'nobody',
 }
 
-describe('every route, for everybody, in public and in private', () => {
+describe('every route, for every caller, in public and private repositories', () => {
   let guarded: Guarded
-  let shown: Record<string, Record<string, string>>
+  let credentials: Record<string, Record<string, string>>
   beforeAll(async () => {
     guarded = await openGuarded()
     const { as, setPolicy } = guarded
@@ -76,8 +78,8 @@ describe('every route, for everybody, in public and in private', () => {
       expect((await as(basic('root', PASSWORD), 'PUT', `/v2/${name}/manifests/v1`, sent)).status).toBe(201)
     }
     const expired = bearer(await guarded.tokenFor(basic('root', PASSWORD), 'repository:private/app:*'))
-    guarded.wait(TWO_HOURS)
-    shown = {
+    guarded.wait(TWO_HOURS_MS)
+    credentials = {
       anonymous: {},
       'wrong password': basic('writer', 'wrong password'),
       nobody: basic('who', PASSWORD),
@@ -89,7 +91,7 @@ describe('every route, for everybody, in public and in private', () => {
     }
   })
 
-  /** What the authorizer said; behind it a route may fail for reasons of its own. */
+  /** The decision of the authorizer. A route may still fail for other reasons after it. */
   function verdictOf({ status, headers, exchange: { code } }: Awaited<ReturnType<Guarded['as']>>): Verdict {
     if (status === 401) {
       expect([code, headers['www-authenticate']]).toEqual([
@@ -100,7 +102,7 @@ describe('every route, for everybody, in public and in private', () => {
       ])
       return 'challenged'
     }
-    return status === 403 ? 'denied' : 'in'
+    return status === 403 ? 'denied' : 'allowed'
   }
 
   // The token service checks credentials itself: test/auth/tokens/token-service.test.ts.
@@ -124,20 +126,20 @@ describe('every route, for everybody, in public and in private', () => {
     const target = path.replace(/<(\w+)>/g, (_, part) =>
       part === 'name' ? `${kind}/app` : (FILLED[part] ?? ''),
     )
-    // Deletes are asked about what is not there, so that every case meets the same registry.
-    const gone = (there: string) =>
-      there
+    // Nothing is deleted, so that each case runs on the same registry.
+    const absent = (present: string) =>
+      present
         .replace('v1', 'gone')
         .replace(LAYER, digest('gone'))
         .replace(/(repositories\/\w+\/)app/, '$1gone')
-    const asked = method === 'DELETE' ? gone(target) : target
-    if (who === 'wrong password' || who === 'nobody') guarded.wait(SLOWED) // so often, it would have to wait
-    const answer = await guarded.as(shown[who] ?? {}, method, asked)
+    const safeTarget = method === 'DELETE' ? absent(target) : target
+    if (who === 'wrong password' || who === 'nobody') guarded.wait(FAILURE_WINDOW_MS) // so that they are not limited
+    const response = await guarded.as(credentials[who] ?? {}, method, safeTarget)
 
-    expect(verdictOf(answer)).toBe(expected(who, action, kind))
-    expect(answer.status).toBeLessThan(500)
-    if (answer.status === 403 && method !== 'HEAD' && path.startsWith('/v2/<name>'))
-      expect(answer.detail).toMatchObject({
+    expect(verdictOf(response)).toBe(expectedVerdict(who, action, kind))
+    expect(response.status).toBeLessThan(500)
+    if (response.status === 403 && method !== 'HEAD' && path.startsWith('/v2/<name>'))
+      expect(response.detail).toMatchObject({
         repository: `${kind}/app`,
         action: action === 'admin' ? 'administer' : action,
       })
@@ -152,12 +154,12 @@ describe('every route, for everybody, in public and in private', () => {
     })),
   )
 
-  it.each(openCases)('$method $path answers $who without looking at the login', async asked => {
-    const { status } = await guarded.as(shown[asked.who] ?? {}, asked.method, asked.path)
+  it.each(openCases)('$method $path ignores the credentials of $who', async ({ method, path, who }) => {
+    const { status } = await guarded.as(credentials[who] ?? {}, method, path)
     expect(status).toBe(200)
   })
 
-  it('lets callers without a login read only the routes that need none', () => {
+  it('only these routes require no login', () => {
     const open = routes
       .filter(({ action }) => action === 'none')
       .map(({ method, path }) => `${method} ${path}`)
@@ -173,15 +175,15 @@ describe('every route, for everybody, in public and in private', () => {
   })
 
   it.each(['anonymous', 'wrong password', 'expired', 'garbage', ...NAMES])(
-    'shows the same API document to %s',
+    'the API document is the same for %s',
     async who => {
-      const { status, text } = await guarded.as(shown[who] ?? {}, 'GET', '/api/openapi.json')
-      const { text: toAnybody } = await guarded.as({}, 'GET', '/api/openapi.json')
-      expect([status, text]).toEqual([200, toAnybody])
+      const { status, text } = await guarded.as(credentials[who] ?? {}, 'GET', '/api/openapi.json')
+      const { text: toAnonymous } = await guarded.as({}, 'GET', '/api/openapi.json')
+      expect([status, text]).toEqual([200, toAnonymous])
     },
   )
 
-  it('by a token is as by a password, for what the token was given for', async () => {
+  it('a token has the rights of the password within its scope', async () => {
     const token = await guarded.tokenFor(basic('writer', PASSWORD), 'repository:private/app:pull,push,delete')
     const manifest = '/v2/private/app/manifests/v1'
     expect((await guarded.as(bearer(token), 'GET', manifest)).status).toBe(200)
@@ -194,34 +196,36 @@ describe('every route, for everybody, in public and in private', () => {
     ])
   })
 
-  it('by a token does not reach accounts and policy, whoever holds it', async () => {
+  it('a token, also of an administrator, gives no access to accounts and the policy', async () => {
     const token = await guarded.tokenFor(
       basic('root', PASSWORD),
       'repository:private/app:*',
       'registry:catalog:*',
     )
     for (const path of ['/api/me', '/api/users', '/api/policy']) {
-      const answer = await guarded.as(bearer(token), 'GET', path)
-      expect([answer.status, answer.headers['www-authenticate']]).toEqual([
+      const response = await guarded.as(bearer(token), 'GET', path)
+      expect([response.status, response.headers['www-authenticate']]).toEqual([
         401,
         expect.stringContaining('insufficient_scope'),
       ])
     }
   })
 
-  it('says the same of a repository that is there and of one that is not, to whoever may not see it', async () => {
+  it('an existing and a missing repository look the same to a caller without pull access', async () => {
     for (const login of [{}, basic('other', PASSWORD), basic('other', 'wrong')])
       for (const method of ['GET', 'HEAD', 'PUT', 'DELETE']) {
-        const there = await guarded.as(login, method, '/v2/private/app/manifests/v1')
-        const not = await guarded.as(login, method, '/v2/private/no-such/manifests/v1')
+        const existing = await guarded.as(login, method, '/v2/private/app/manifests/v1')
+        const missing = await guarded.as(login, method, '/v2/private/no-such/manifests/v1')
         const plain = (text: string) => text.replaceAll('no-such', 'app')
-        expect([not.status, plain(not.text), plain(JSON.stringify(not.headers)).replace(/\d+/g, '')]).toEqual(
-          [there.status, there.text, JSON.stringify(there.headers).replace(/\d+/g, '')],
-        )
+        expect([
+          missing.status,
+          plain(missing.text),
+          plain(JSON.stringify(missing.headers)).replace(/\d+/g, ''),
+        ]).toEqual([existing.status, existing.text, JSON.stringify(existing.headers).replace(/\d+/g, '')])
       }
   })
 
-  it('lists to each what he may pull', async () => {
+  it('the catalog lists the repositories that the caller may pull', async () => {
     const catalog = async (login: Record<string, string>) =>
       (await guarded.as(login, 'GET', '/v2/_catalog')).json.repositories
     expect(await catalog(basic('reader', PASSWORD))).toEqual(['private/app', 'public/app'])

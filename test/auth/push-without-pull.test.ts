@@ -6,7 +6,7 @@ const ROOT = basic('root', PASSWORD)
 const WRITER = basic('writer', PASSWORD)
 const READER = basic('reader', PASSWORD)
 const headers = { 'content-type': 'application/vnd.oci.image.manifest.v1+json' }
-const [THERE, ABSENT] = [digest('layer'), digest('no such layer')]
+const [PRESENT, ABSENT] = [digest('layer'), digest('no such layer')]
 
 let guarded: Guarded
 beforeEach(async () => {
@@ -23,15 +23,15 @@ beforeEach(async () => {
     await guarded.as(ROOT, 'POST', `/v2/app/blobs/uploads/?digest=${digest(blob)}`, { body: blob })
 })
 
-/** The answer without what differs from request to request. */
-async function answerTo(method: string, target: string) {
+/** The response without the parts that differ between any two requests. */
+async function responseTo(method: string, target: string) {
   const { status, text, headers } = await guarded.as(WRITER, method, target)
   const plain = (part: string) => part.replaceAll(/sha256:[0-9a-f]{64}/g, 'digest')
   const { location: _, 'docker-upload-uuid': __, ...rest } = headers
   return { status, text: plain(text), headers: plain(JSON.stringify(rest)) }
 }
 
-describe('a caller that may push and not pull', () => {
+describe('a caller that may push but not pull', () => {
   const UPLOAD = '/v2/app/blobs/uploads/00000000-0000-4000-8000-000000000000'
   it.each([
     ['PUT', (blob: string) => `${UPLOAD}?digest=${blob}`],
@@ -43,11 +43,11 @@ describe('a caller that may push and not pull', () => {
     ['GET', (blob: string) => `/v2/app/referrers/${blob}`],
     ['HEAD', (blob: string) => `/v2/app/manifests/${blob}`],
     ['DELETE', (blob: string) => `/v2/app/blobs/${blob}`],
-  ])('hears the same of a blob that is there and of one that is not by %s %s', async (method, target) => {
-    expect(await answerTo(method, target(THERE))).toEqual(await answerTo(method, target(ABSENT)))
+  ])('gets the same response for a present and for an absent blob to %s %s', async (method, target) => {
+    expect(await responseTo(method, target(PRESENT))).toEqual(await responseTo(method, target(ABSENT)))
   })
 
-  it('ends an upload of its own, and cannot ask again', async () => {
+  it('completes its own upload, and gets BLOB_UPLOAD_UNKNOWN for the repeated PUT', async () => {
     const begun = await guarded.as(WRITER, 'POST', '/v2/app/blobs/uploads/')
     const location = begun.headers.location?.replace('https://registry.example', '') ?? ''
     const target = `${location}&digest=${digest('new')}`
@@ -56,8 +56,8 @@ describe('a caller that may push and not pull', () => {
   })
 
   it('mounts from a source that it may pull', async () => {
-    await guarded.as(ROOT, 'POST', `/v2/base/blobs/uploads/?digest=${THERE}`, { body: 'layer' })
-    const target = `/v2/app/blobs/uploads/?mount=${THERE}&from=base`
+    await guarded.as(ROOT, 'POST', `/v2/base/blobs/uploads/?digest=${PRESENT}`, { body: 'layer' })
+    const target = `/v2/app/blobs/uploads/?mount=${PRESENT}&from=base`
     expect((await guarded.as(WRITER, 'POST', target)).status).toBe(201)
   })
 })
@@ -71,19 +71,19 @@ describe('a caller whose pull is limited to some tags', () => {
       await guarded.as(ROOT, 'PUT', `/v2/app/manifests/${tag}`, { headers, body })
   })
 
-  it('is shown those tags alone', async () => {
+  it('is shown only those tags', async () => {
     expect((await tagsSeenBy(ROOT)).json.tags).toEqual(['a', 'b', 'v1', 'v2', 'w'])
     expect((await tagsSeenBy(READER)).json.tags).toEqual(['v1', 'v2'])
   })
 
-  it('is shown them page by page, each page full', async () => {
+  it('is shown those tags in full pages', async () => {
     const page = await tagsSeenBy(READER, '?n=1')
     expect([page.json.tags, page.headers.link]).toEqual([['v1'], expect.stringContaining('last=v1')])
     const last = await tagsSeenBy(READER, '?n=1&last=v1')
     expect([last.json.tags, last.headers.link]).toEqual([['v2'], undefined])
   })
 
-  it('pulls those tags, and by digest', async () => {
+  it('pulls those tags, and any manifest by digest', async () => {
     const status = async (reference: string) =>
       (await guarded.as(READER, 'GET', `/v2/app/manifests/${reference}`)).status
     expect([await status('v1'), await status('a'), await status(digest(imageOf(['layer'])))]).toEqual([

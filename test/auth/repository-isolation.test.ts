@@ -6,13 +6,13 @@ import { descriptorOf, digest, imageOf, indexOf } from '../support/content.ts'
 import { runs } from '../support/property-runs.ts'
 
 /*
- * The law: a blob or a manifest can be had from a repository if and only if it was put there, by whatever way one asks, and
- * nobody gets it into another one who could not read it where it is.
+ * A blob or a manifest can be read from a repository if and only if it was pushed or mounted there. To mount it, a caller must be able
+ * to read it in the source.
  */
 
 const CONTENTS = ['{}', 'first layer', 'second layer']
 const REPOSITORIES = ['ann/app', 'bob/app', 'shared/app']
-/** Who may pull from and push to which. */
+/** The repositories that each user may pull from and push to. */
 const RIGHTS: Record<string, { pull: string[]; push: string[] }> = {
   ann: { pull: ['ann/app', 'shared/app'], push: ['ann/app'] },
   bob: { pull: ['bob/app', 'shared/app'], push: ['bob/app', 'shared/app'] },
@@ -31,39 +31,40 @@ const POLICY = {
 }
 
 type Step = {
-  readonly someone: { readonly who: string; readonly name: string }
+  /** The user, and the repository that the step is about. */
+  readonly target: { readonly who: string; readonly name: string }
   readonly content: string
 } & (
-  | { readonly does: 'push blob' | 'delete blob' | 'push image' | 'push index' | 'delete image' }
-  | { readonly does: 'mount'; readonly from: string | undefined }
+  | { readonly action: 'push blob' | 'delete blob' | 'push image' | 'push index' | 'delete image' }
+  | { readonly action: 'mount'; readonly from: string | undefined }
 )
 
 const may = (who: string, action: 'pull' | 'push', name: string) =>
   RIGHTS[who]?.[action].includes(name) ?? false
 
 const users = Object.keys(RIGHTS)
-const everybody = users.flatMap(who => REPOSITORIES.map(name => ({ who, name })))
-/** Mostly those who may, or little would ever be there. */
-const someone = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom(...everybody.filter(({ who, name }) => may(who, 'push', name))) },
-  { weight: 1, arbitrary: fc.constantFrom(...everybody) },
+const allTargets = users.flatMap(who => REPOSITORIES.map(name => ({ who, name })))
+/** Mostly users with the right to push, so that the repositories fill. */
+const target = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...allTargets.filter(({ who, name }) => may(who, 'push', name))) },
+  { weight: 1, arbitrary: fc.constantFrom(...allTargets) },
 )
-const about = { someone, content: fc.constantFrom(...CONTENTS) }
+const common = { target, content: fc.constantFrom(...CONTENTS) }
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ ...about, does: fc.constant('push blob' as const) }) },
+  { weight: 3, arbitrary: fc.record({ ...common, action: fc.constant('push blob' as const) }) },
   {
     weight: 4,
     arbitrary: fc.record({
-      ...about,
-      does: fc.constant('mount' as const),
+      ...common,
+      action: fc.constant('mount' as const),
       from: fc.option(fc.constantFrom(...REPOSITORIES), { nil: undefined }),
     }),
   },
   {
     weight: 4,
     arbitrary: fc.record({
-      ...about,
-      does: fc.constantFrom('delete blob', 'push image', 'push index', 'delete image'),
+      ...common,
+      action: fc.constantFrom('delete blob', 'push image', 'push index', 'delete image'),
     }),
   },
 )
@@ -72,7 +73,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const image = (content: string) => imageOf([content])
 const index = (content: string) => indexOf([image(content)])
 
-/** What must be in which repository. */
+/** The content that each repository must have. */
 class Model {
   readonly blobs = new Map(REPOSITORIES.map(name => [name, new Set<string>()]))
   readonly manifests = new Map(REPOSITORIES.map(name => [name, new Set<string>()]))
@@ -89,27 +90,31 @@ class Model {
   }
 }
 
-/** Does a step, and says what the model says of it. @returns the status that it had, and the one that it must have */
-async function take(step: Step, { as }: Guarded, model: Model): Promise<[had: number, must: number]> {
-  const { someone, content, does } = step
-  const { who, name } = someone
-  const ask = (method: string, target: string, body?: string, type = '') =>
+/** Performs a step in the registry and in the model. @returns the status of the response, and the one that the model expects */
+async function perform(
+  step: Step,
+  { as }: Guarded,
+  model: Model,
+): Promise<[actual: number, expected: number]> {
+  const { content, action } = step
+  const { who, name } = step.target
+  const send = (method: string, target: string, body?: string, type = '') =>
     as(basic(who, PASSWORD), method, `/v2/${name}/${target}`, {
       ...(body && { body }),
       headers: type === '' ? {} : { 'content-type': type },
     })
   const allowed = may(who, 'push', name)
   const put = (manifest: string) =>
-    ask('PUT', `manifests/${digest(manifest)}`, manifest, JSON.parse(manifest).mediaType)
-  switch (does) {
+    send('PUT', `manifests/${digest(manifest)}`, manifest, JSON.parse(manifest).mediaType)
+  switch (action) {
     case 'push blob': {
-      const { status } = await ask('POST', `blobs/uploads/?digest=${digest(content)}`, content)
+      const { status } = await send('POST', `blobs/uploads/?digest=${digest(content)}`, content)
       if (allowed) model.blobs.get(name)?.add(content)
       return [status, allowed ? 201 : 403]
     }
     case 'mount': {
       const from = step.from ? `&from=${step.from}` : ''
-      const { status } = await ask('POST', `blobs/uploads/?mount=${digest(content)}${from}`)
+      const { status } = await send('POST', `blobs/uploads/?mount=${digest(content)}${from}`)
       const readable = step.from !== undefined && may(who, 'pull', step.from)
       // To a caller who may not pull from the repository, the response reveals nothing of what it holds already.
       const isKnown = may(who, 'pull', name) && model.has(name, content)
@@ -118,7 +123,7 @@ async function take(step: Step, { as }: Guarded, model: Model): Promise<[had: nu
       return [status, allowed ? (mounted ? 201 : 202) : 403]
     }
     case 'delete blob': {
-      const { status } = await ask('DELETE', `blobs/${digest(content)}`)
+      const { status } = await send('DELETE', `blobs/${digest(content)}`)
       if (!allowed) return [status, 403]
       if (!model.has(name, content)) return [status, 404]
       if (model.needs(name, content)) return [status, 405]
@@ -138,7 +143,7 @@ async function take(step: Step, { as }: Guarded, model: Model): Promise<[had: nu
       return [status, allowed ? (complete ? 201 : 404) : 403]
     }
     case 'delete image': {
-      const { status } = await ask('DELETE', `manifests/${digest(image(content))}`)
+      const { status } = await send('DELETE', `manifests/${digest(image(content))}`)
       if (!allowed) return [status, 403]
       return [status, model.manifests.get(name)?.delete(image(content)) ? 202 : 404]
     }
@@ -148,25 +153,25 @@ async function take(step: Step, { as }: Guarded, model: Model): Promise<[had: nu
 async function expectAsModelled({ as }: Guarded, model: Model): Promise<void> {
   for (const who of users)
     for (const name of REPOSITORIES) {
-      const see = async (target: string, there: boolean) => {
+      const expectRead = async (target: string, exists: boolean) => {
         for (const method of ['HEAD', 'GET']) {
           const { status } = await as(basic(who, PASSWORD), method, `/v2/${name}/${target}`)
-          const must = may(who, 'pull', name) ? (there ? 200 : 404) : 403
+          const expected = may(who, 'pull', name) ? (exists ? 200 : 404) : 403
           expect(`${who} ${method} ${name}/${target}: ${status}`).toBe(
-            `${who} ${method} ${name}/${target}: ${must}`,
+            `${who} ${method} ${name}/${target}: ${expected}`,
           )
         }
       }
       for (const content of CONTENTS) {
-        await see(`blobs/${digest(content)}`, model.has(name, content))
+        await expectRead(`blobs/${digest(content)}`, model.has(name, content))
         for (const manifest of [image(content), index(content)])
-          await see(`manifests/${digest(manifest)}`, model.holds(name, manifest))
+          await expectRead(`manifests/${digest(manifest)}`, model.holds(name, manifest))
       }
     }
 }
 
-describe('what is in a repository', () => {
-  it('is what was put there by those who had it, for whoever may pull, and nothing for anybody else', async () => {
+describe('the content of a repository', () => {
+  it('is what was pushed or mounted there, and only callers with pull access can read it', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60, size: 'max' }), async steps => {
         const guarded = await openGuarded()
@@ -174,8 +179,8 @@ describe('what is in a repository', () => {
         await guarded.setPolicy(POLICY)
         const model = new Model()
         for (const step of steps) {
-          const [had, must] = await take(step, guarded, model)
-          expect([step, had]).toEqual([step, must])
+          const [actual, expected] = await perform(step, guarded, model)
+          expect([step, actual]).toEqual([step, expected])
         }
         await expectAsModelled(guarded, model)
       }),
@@ -183,7 +188,7 @@ describe('what is in a repository', () => {
     )
   }, 120_000)
 
-  it('is named by no referrer of another repository, though both have the subject', async () => {
+  it('does not include referrers of another repository with the same subject', async () => {
     const guarded = await openGuarded()
     for (const name of ['ann', 'bob']) await guarded.addUser(name)
     await guarded.setPolicy(POLICY)

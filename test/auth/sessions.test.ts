@@ -24,8 +24,8 @@ const bare = () => location.split('?')[0] ?? ''
 
 describe('an upload session of another account', () => {
   it.each(['GET', 'PATCH', 'PUT', 'DELETE'])('is unknown to %s', async method => {
-    const answer = await guarded.as(BOB, method, `${bare()}?digest=${digest('x')}`, { body: 'x' })
-    expect([answer.status, answer.exchange.code]).toEqual([404, 'BLOB_UPLOAD_UNKNOWN'])
+    const response = await guarded.as(BOB, method, `${bare()}?digest=${digest('x')}`, { body: 'x' })
+    expect([response.status, response.exchange.code]).toEqual([404, 'BLOB_UPLOAD_UNKNOWN'])
     expect((await guarded.as(ANN, 'GET', bare())).headers.range).toBe('0-0')
   })
 
@@ -108,7 +108,7 @@ describe('an upload token', () => {
       fc.asyncProperty(fc.nat(), fc.constantFrom('A', '0', '.', '-'), async (at, other) => {
         const begin = location.indexOf('_state=') + '_state='.length
         const index = begin + (at % (location.length - begin))
-        // The last character of base64 carries two bits that say nothing.
+        // Two bits of the last base64 character are unused, so changing it may not change the signature.
         fc.pre(location[index] !== other && index < location.length - 1)
         const altered = location.slice(0, index) + other + location.slice(index + 1)
         expect((await guarded.request('PATCH', altered, { body: 'x' })).status).toBe(401)

@@ -14,9 +14,9 @@ beforeEach(async () => {
   await guarded.setPolicy({
     rules: [
       { name: 'dev', who: ['user:dev'], may: ['pull', 'push-content'], on: ['**'] },
-      { name: 'makes', who: ['user:dev'], may: ['create-tag'], on: ['**'], tags: ['v*', 'dev-*'] },
+      { name: 'create', who: ['user:dev'], may: ['create-tag'], on: ['**'], tags: ['v*', 'dev-*'] },
       {
-        name: 'moves',
+        name: 'move',
         who: ['user:dev'],
         may: ['overwrite-tag', 'delete'],
         on: ['**'],
@@ -35,7 +35,7 @@ const remove = (login: Record<string, string>, reference: string) =>
   guarded.as(login, 'DELETE', `/v2/app/manifests/${reference}`)
 
 describe('a tag', () => {
-  it('is made by whom a rule lets make it', async () => {
+  it('is created only by callers that a rule allows to create it', async () => {
     expect((await put(DEV, 'v1', first)).status).toBe(201)
     const refused = await put(DEV, 'latest', first)
     expect([refused.status, refused.json.errors?.[0]]).toEqual([
@@ -49,20 +49,20 @@ describe('a tag', () => {
     expect((await guarded.as(DEV, 'GET', '/v2/app/tags/list')).json.tags).toEqual(['v1'])
   })
 
-  it('is moved by whom a rule lets move it', async () => {
+  it('is moved only by callers that a rule allows to move it', async () => {
     await put(ROOT, 'dev-1', first)
     await put(ROOT, 'latest', first)
     expect((await put(DEV, 'dev-1', second)).status).toBe(201)
     expect((await put(DEV, 'latest', second)).detail).toMatchObject({ action: 'overwrite-tag' })
   })
 
-  it('stays where it is when one of several in a push may not be moved', async () => {
+  it('is not created by a push of several tags of which one may not be moved', async () => {
     await put(ROOT, 'latest', first)
     expect((await put(DEV, 'dev-2', second, '?tag=latest')).status).toBe(403)
     expect((await guarded.as(DEV, 'GET', '/v2/app/tags/list')).json.tags).toEqual(['latest'])
   })
 
-  it('is deleted by whom a rule lets delete it', async () => {
+  it('is deleted only by callers that a rule allows to delete it', async () => {
     await put(ROOT, 'dev-1', first)
     await put(ROOT, 'latest', first)
     expect((await remove(DEV, 'latest')).status).toBe(403)
@@ -72,7 +72,7 @@ describe('a tag', () => {
 })
 
 describe('a token', () => {
-  it('deletes the tags that a rule lets its owner delete, and nothing else', async () => {
+  it('deletes only the tags that a rule allows its holder to delete', async () => {
     const { headers } = await put(ROOT, 'dev-1', first)
     await put(ROOT, 'latest', first)
     const token = bearer(await guarded.tokenFor(DEV, 'repository:app:pull,delete'))
@@ -90,30 +90,30 @@ describe('an immutable tag', () => {
   it.each([
     ['dev', DEV],
     ['root', ROOT],
-  ])('is moved and deleted by nobody, not even %s', async (_, login) => {
-    for (const answer of [await put(login, 'v1', second), await remove(login, 'v1')])
-      expect([answer.status, answer.detail?.because]).toEqual([403, 'the tag v1 is immutable'])
+  ])('is not moved or deleted by %s', async (_, login) => {
+    for (const response of [await put(login, 'v1', second), await remove(login, 'v1')])
+      expect([response.status, response.detail?.because]).toEqual([403, 'the tag v1 is immutable'])
     expect((await guarded.as(DEV, 'HEAD', '/v2/app/manifests/v1')).headers['docker-content-digest']).toBe(
       digest(first),
     )
   })
 
-  it('may be pushed again as it is', async () => {
+  it('can be pushed again with the same manifest', async () => {
     expect((await put(DEV, 'v1', first)).status).toBe(201)
   })
 
-  it('keeps its manifest from being deleted', async () => {
+  it('prevents the deletion of its manifest', async () => {
     const refused = await remove(ROOT, digest(first))
     expect([refused.status, refused.detail?.because]).toEqual([403, 'the tag v1 is immutable'])
   })
 
-  it('goes to the first of many that want it', async () => {
+  it('is created by one of many concurrent pushes', async () => {
     const images = Array.from({ length: 8 }, (_, i) => imageOf(['layer'], { i: String(i) }))
     const statuses = await Promise.all(images.map(async image => (await put(DEV, 'v2', image)).status))
     expect(statuses.toSorted()).toEqual([201, ...Array(7).fill(403)])
   })
 
-  it('is free where the pattern does not reach', async () => {
+  it('can be moved in repositories that the pattern does not match', async () => {
     for (const blob of ['{}', 'layer'])
       await guarded.as(ROOT, 'POST', `/v2/lib/blobs/uploads/?digest=${digest(blob)}`, { body: blob })
     for (const body of [first, second])

@@ -11,19 +11,19 @@ import { basic, bearer, type Guarded, newKey, ORIGIN, openGuarded, PASSWORD } fr
 import { makeKey } from '../../support/issuer.ts'
 
 /*
- * What other registries were broken by, tried on this one: what proves who somebody is, and where that gets to.
+ * Known vulnerabilities of other registries, tried on this one: forged credentials, and credentials that leak.
  */
 
 const ROOT = basic('root', PASSWORD)
 
 let guarded: Guarded
-/** Where it would have sent something. */
-let asked: URL[]
+/** The requests that federated logins would have sent. */
+let requests: URL[]
 beforeEach(async () => {
-  asked = []
+  requests = []
   const parts = {
     get: async (url: URL) => {
-      asked.push(url)
+      requests.push(url)
       return { status: 200, text: '{}' }
     },
     clock: Date.now,
@@ -34,11 +34,11 @@ beforeEach(async () => {
   })
 })
 
-describe('a token that brings its own key (CVE-2025-24976)', () => {
-  it.each(['jwk', 'jku', 'x5c', 'x5u'])('is not believed for its %s', async header => {
-    const mine = await makeKey('ES256')
+describe('a token that contains its own key (CVE-2025-24976)', () => {
+  it.each(['jwk', 'jku', 'x5c', 'x5u'])('is rejected with the header %s', async header => {
+    const ownKey = await makeKey('ES256')
     const values = {
-      jwk: mine.jwk,
+      jwk: ownKey.jwk,
       jku: 'https://evil.example/keys',
       x5c: ['MIIB'],
       x5u: 'https://evil.example/x',
@@ -47,11 +47,11 @@ describe('a token that brings its own key (CVE-2025-24976)', () => {
     const names = { iss: 'registry.example', aud: 'registry.example', sub: 'account:root', generation: 0 }
     const token = await new SignJWT({ ...names, iat: seconds, nbf: seconds, exp: seconds + 60, access: [] })
       .setProtectedHeader({ alg: 'ES256', typ: 'JWT', [header]: values[header as 'jwk'] } as never)
-      .sign(mine.privateKey)
+      .sign(ownKey.privateKey)
     expect((await guarded.as(bearer(token), 'GET', '/v2/')).status).toBe(401)
   })
 
-  it('is not believed when a key of ours is named beside it', async () => {
+  it('is rejected if it names a key of the registry and is signed with another one', async () => {
     const { id } = guarded.keyring().newest
     const token = await new SignJWT({ sub: 'account:root' })
       .setProtectedHeader({ alg: 'HS256', typ: 'JWT', kid: id })
@@ -61,8 +61,8 @@ describe('a token that brings its own key (CVE-2025-24976)', () => {
   })
 })
 
-describe('a way for a password to somebody else’s host (CVE-2026-33540, GHSA-jxpm-75mh-9fp7)', () => {
-  it('is in no answer, whatever a client says where it is', async () => {
+describe('a URL of another host in a response (CVE-2026-33540, GHSA-jxpm-75mh-9fp7)', () => {
+  it('does not result from any header of a request', async () => {
     const evil = {
       host: 'evil.example',
       'x-forwarded-host': 'evil.example',
@@ -79,16 +79,16 @@ describe('a way for a password to somebody else’s host (CVE-2026-33540, GHSA-j
         ['GET', '/v2/app/tags/list?n=1'],
         ['GET', '/token?scope=repository:app:pull'],
       ] as const) {
-        const answer = await guarded.request(method, target, { headers: { ...evil, ...login } })
-        expect(JSON.stringify(answer.headers) + answer.text).not.toContain('evil')
-        const { location = '/v2/', 'www-authenticate': challenge = ORIGIN } = answer.headers
+        const response = await guarded.request(method, target, { headers: { ...evil, ...login } })
+        expect(JSON.stringify(response.headers) + response.text).not.toContain('evil')
+        const { location = '/v2/', 'www-authenticate': challenge = ORIGIN } = response.headers
         expect(location).toMatch(/^(\/v2\/|https:\/\/registry\.example\/)/)
         expect(challenge).toContain('registry.example')
       }
   })
 })
 
-describe('a question that we are made to ask (CVE-2026-2376)', () => {
+describe('a request to a URL that a client chooses (CVE-2026-2376)', () => {
   it.each([
     'http://169.254.169.254/latest/meta-data/',
     'https://sts.amazonaws.com.evil.example/?Action=GetCallerIdentity',
@@ -96,29 +96,29 @@ describe('a question that we are made to ask (CVE-2026-2376)', () => {
     'https://[::1]/?Action=GetCallerIdentity&Version=2011-06-15',
     'file:///etc/passwd',
     'gopher://127.0.0.1:6379/_x',
-  ])('is not %s', async password => {
+  ])('is not sent for the password %s', async password => {
     expect((await guarded.as(basic('aws', password), 'GET', '/v2/')).status).toBe(401)
-    expect(asked).toEqual([])
+    expect(requests).toEqual([])
   })
 
-  it('is not where an ID token says that its issuer or its keys are', async () => {
-    const mine = await makeKey()
+  it('is not sent to the issuer or the keys that an ID token names', async () => {
+    const ownKey = await makeKey()
     const token = await new SignJWT({ sub: 'x' })
       .setProtectedHeader({ alg: 'RS256', kid: 'x', jku: 'http://169.254.169.254/' })
       .setIssuer('http://169.254.169.254/')
       .setAudience('registry.example')
       .setIssuedAt()
       .setExpirationTime('1h')
-      .sign(mine.privateKey)
+      .sign(ownKey.privateKey)
     expect((await guarded.as(basic('oidc', token), 'GET', '/v2/')).status).toBe(401)
-    expect(asked).toEqual([])
+    expect(requests).toEqual([])
   })
 })
 
-describe('a password that everybody knows (CVE-2026-4404)', () => {
-  it('is not there: a registry begins without accounts', async () => {
+describe('a default password (CVE-2026-4404)', () => {
+  it('does not exist, because a new registry has no accounts', async () => {
     const { accounts } = (await openGuarded()).auth
-    await accounts.remove('root', 'user') // which the tests have made
+    await accounts.remove('root', 'user') // the fixture has added it
     expect(await accounts.some()).toBe(false)
   })
 
@@ -131,13 +131,13 @@ describe('a password that everybody knows (CVE-2026-4404)', () => {
     ['root', 'root'],
     ['AWS', 'x'],
     ['', ''],
-  ])('is not %s and "%s"', async (name, password) => {
+  ])('is not accepted: %s with "%s"', async (name, password) => {
     expect((await guarded.as(basic(name, password), 'GET', '/v2/')).status).toBe(401)
   })
 })
 
-describe('a hash or a key in an answer (CVE-2024-22261, CVE-2025-30086)', () => {
-  it('is shown to nobody, administrators included, by no list and no filter', async () => {
+describe('a password hash or a key in a response (CVE-2024-22261, CVE-2025-30086)', () => {
+  it('is not sent to administrators, in any list and for any query', async () => {
     const { key } = await guarded.auth.accounts.addRobot('ci', { grants: [{ may: ['pull'], on: ['**'] }] })
     for (const target of [
       '/api/users',
@@ -155,7 +155,7 @@ describe('a hash or a key in an answer (CVE-2024-22261, CVE-2025-30086)', () => 
 })
 
 describe('a secret in the log (CVE-2025-48374)', () => {
-  it('is not there, whatever a request carries and however it fails', async () => {
+  it('is not written, for any credentials and any failure', async () => {
     const { headers } = await guarded.as(ROOT, 'POST', '/v2/app/blobs/uploads/')
     const location = headers.location?.replace(ORIGIN, '') ?? ''
     const token = await guarded.tokenFor(ROOT, 'repository:app:pull')
@@ -170,8 +170,8 @@ describe('a secret in the log (CVE-2025-48374)', () => {
       [ROOT, 'GET', `/token?password=${PASSWORD}&scope=${token}`],
     ] as const) {
       const { exchange, status } = await guarded.as(login, method, target)
-      const visit = { requestId: 'r', startedAt: 0, durationMs: 0, status, bytesIn: 0, bytesOut: 0, method }
-      logged.push(JSON.stringify(accessRecord(visit, exchange)))
+      const request = { requestId: 'r', startedAt: 0, durationMs: 0, status, bytesIn: 0, bytesOut: 0, method }
+      logged.push(JSON.stringify(accessRecord(request, exchange)))
       if (exchange.fault) logged.push(JSON.stringify(faultRecord(0, exchange.fault)))
     }
     for (const secret of [PASSWORD, 'not the password', token, '_state=', 'eyJ', ROOT.authorization])
@@ -179,12 +179,12 @@ describe('a secret in the log (CVE-2025-48374)', () => {
   })
 })
 
-describe('a name that time tells (CVE-2023-20902)', () => {
+describe('a name that the response time could reveal (CVE-2023-20902)', () => {
   it.each<[string, (accounts: Accounts) => Promise<unknown>]>([
     ['scrypt', accounts => accounts.addUser('ann', { password: PASSWORD })],
     ['bcrypt, as htpasswd makes it', accounts => accounts.addUser('ann', { secret: hashSync(PASSWORD, 4) })],
     ['a robot', accounts => accounts.addRobot('ann', { grants: [{ may: ['pull'], on: ['app'] }] })],
-  ])('costs the same scrypt hash when nobody has it as when somebody does: %s', async (_, add) => {
+  ])('costs one scrypt hash, like an unknown name: %s', async (_, add) => {
     const costs: unknown[] = []
     const derivation: KeyDerivation = {
       ...IN_PROCESS,
@@ -198,8 +198,8 @@ describe('a name that time tells (CVE-2023-20902)', () => {
     await add(guarded.auth.accounts)
     costs.length = 0
     await guarded.as(basic('ann', 'wrong'), 'GET', '/v2/')
-    const known = costs.splice(0)
+    const costsOfKnownName = costs.splice(0)
     await guarded.as(basic('nobody', 'wrong'), 'GET', '/v2/')
-    expect([known, costs]).toEqual([[cost], [cost]])
+    expect([costsOfKnownName, costs]).toEqual([[cost], [cost]])
   })
 })
