@@ -13,7 +13,7 @@ import { MemoryTable } from '../support/memory-table.ts'
 import { cheapPasswords } from '../support/passwords.ts'
 import { TempDir } from '../support/temp-dir.ts'
 
-const QUESTION = { method: 'GET', path: '/v2/', query: new URLSearchParams(), headers: {}, body: [] as never }
+const REQUEST = { method: 'GET', path: '/v2/', query: new URLSearchParams(), headers: {}, body: [] as never }
 let scratch: TempDir
 beforeEach(() => {
   scratch = new TempDir('longshore-auth-')
@@ -24,29 +24,29 @@ afterEach(() => {
   scratch.remove()
 })
 
-/** Whether somebody without a login is let in, a minute after the last account has gone. */
+/** Whether a request without a login is accepted a minute after the last account was removed. */
 async function isOpenWithoutAccounts(host: string): Promise<boolean> {
   const table = new MemoryTable()
   const accounts = new Accounts({ table, clock: Date.now, passwords: cheapPasswords })
   await accounts.addUser('ann', { password: 'correct horse' })
   const auth = await openAuth(table, { data: scratch.path, host, auth: 'auto' })
-  const ask = async () =>
-    auth?.authorize(QUESTION, { action: 'ping', params: {} }).then(
+  const isAccepted = async () =>
+    auth?.authorize(REQUEST, { action: 'ping', params: {} }).then(
       () => true,
       () => false,
     )
-  expect(await ask()).toBe(false)
+  expect(await isAccepted()).toBe(false)
   await accounts.remove('ann', 'user')
   vi.setSystemTime(Date.now() + CACHE_TTL_MS + 1)
-  return (await ask()) ?? true
+  return (await isAccepted()) ?? true
 }
 
-describe('a server on which nobody logs in yet', () => {
-  const asked = async (host: string | undefined, options: Partial<Config> = {}) => {
-    const given = { data: scratch.path, host: '127.0.0.1', auth: 'auto', ...options } as const
-    const auth = await openAuth(new MemoryTable(), given)
-    const question = { ...QUESTION, headers: host === undefined ? {} : { host } }
-    return auth?.authorize(question, { action: 'ping', params: {} }).catch(error => error.code)
+describe('a server without accounts', () => {
+  const responseAt = async (host: string | undefined, options: Partial<Config> = {}) => {
+    const settings = { data: scratch.path, host: '127.0.0.1', auth: 'auto', ...options } as const
+    const auth = await openAuth(new MemoryTable(), settings)
+    const request = { ...REQUEST, headers: host === undefined ? {} : { host } }
+    return auth?.authorize(request, { action: 'ping', params: {} }).catch(error => error.code)
   }
 
   it.each([
@@ -59,31 +59,31 @@ describe('a server on which nobody logs in yet', () => {
     'host.docker.internal:5000',
     'laptop.local',
     undefined,
-  ])('answers who asks it as %s', async host => {
-    expect(await asked(host)).toBe(OPEN_ACCESS)
+  ])('gives full access to a request for the host %s', async host => {
+    expect(await responseAt(host)).toBe(OPEN_ACCESS)
   })
 
   it.each(['evil.com:5000', 'evil.com.', 'localhost.evil.com', '127.0.0.1.evil.com', '1.2.3.4.5'])(
-    'does not answer a page whose name %s was made to lead here',
-    async host => expect(await asked(host)).toBe('DENIED'),
+    'denies a request for the host %s, which a web page may have rebound to it',
+    async host => expect(await responseAt(host)).toBe('DENIED'),
   )
 
-  it('answers a health check under any host name', async () => {
+  it('accepts a health check for any host', async () => {
     const auth = await openAuth(new MemoryTable(), { data: scratch.path, host: '127.0.0.1', auth: 'auto' })
-    const probe = { ...QUESTION, path: '/healthz', headers: { host: 'probe.acme.com' } }
+    const probe = { ...REQUEST, path: '/healthz', headers: { host: 'probe.acme.com' } }
     await expect(auth?.authorize(probe, { action: 'none', params: {} })).resolves.toBeDefined()
   })
 
-  it('answers by the name that it was told it has', async () => {
+  it('gives full access to a request for the host of --origin', async () => {
     const origin = 'https://registry.acme.com'
-    expect(await asked('registry.acme.com', { origin })).toBe(OPEN_ACCESS)
-    expect(await asked('Registry.Acme.com', { origin })).toBe(OPEN_ACCESS)
-    expect(await asked('registry.acme.com.evil.com', { origin })).toBe('DENIED')
+    expect(await responseAt('registry.acme.com', { origin })).toBe(OPEN_ACCESS)
+    expect(await responseAt('Registry.Acme.com', { origin })).toBe(OPEN_ACCESS)
+    expect(await responseAt('registry.acme.com.evil.com', { origin })).toBe('DENIED')
   })
 
-  it('answers by any name where it was told to be open', async () => {
-    const given = { data: scratch.path, host: '127.0.0.1', auth: 'open' } as const
-    expect(await openAuth(new MemoryTable(), given)).toBeUndefined()
+  it('has no logins with --auth open', async () => {
+    const settings = { data: scratch.path, host: '127.0.0.1', auth: 'open' } as const
+    expect(await openAuth(new MemoryTable(), settings)).toBeUndefined()
   })
 })
 
@@ -91,7 +91,7 @@ describe('the first account', () => {
   const open = async (table: Table) => {
     const auth = await openAuth(table, { data: scratch.path, host: '127.0.0.1', auth: 'auto' })
     return () =>
-      auth?.authorize(QUESTION, { action: 'ping', params: {} }).then(
+      auth?.authorize(REQUEST, { action: 'ping', params: {} }).then(
         () => 'open',
         error => error.code,
       )
@@ -101,66 +101,66 @@ describe('the first account', () => {
       password: 'correct horse',
     })
 
-  it('is in force with the next request', async () => {
+  it('takes effect with the next request', async () => {
     const table = new MemoryTable()
-    const ask = await open(table)
-    expect(await ask()).toBe('open')
+    const respond = await open(table)
+    expect(await respond()).toBe('open')
     await addAnn(table)
-    expect(await ask()).toBe('UNAUTHORIZED')
+    expect(await respond()).toBe('UNAUTHORIZED')
   })
 
-  it('is in force with the next request when another process makes it on the folder', async () => {
+  it('takes effect with the next request if another process adds it', async () => {
     const file = join(scratch.path, 'registry.sqlite')
     const [ours, theirs] = [new SqliteTable(file), new SqliteTable(file)]
-    const ask = await open(ours)
-    expect(await ask()).toBe('open')
+    const respond = await open(ours)
+    expect(await respond()).toBe('open')
     await addAnn(theirs)
-    expect(await ask()).toBe('UNAUTHORIZED')
+    expect(await respond()).toBe('UNAUTHORIZED')
     await Promise.all([ours.close(), theirs.close()])
   })
 
-  it('ends the reads that look for it', async () => {
+  it('is looked for once and then cached', async () => {
     const table = new MemoryTable()
-    const ask = await open(table)
+    const respond = await open(table)
     await addAnn(table)
-    await ask()
+    await respond()
     const query = vi.spyOn(table, 'query')
-    for (let i = 0; i < 3; i++) await ask()
+    for (let i = 0; i < 3; i++) await respond()
     expect(query).not.toHaveBeenCalled()
   })
 })
 
 describe('a server whose last account is removed', () => {
-  it('is open again to its own machine', async () => {
+  it('gives full access again on a loopback address', async () => {
     expect(await isOpenWithoutAccounts('127.0.0.1')).toBe(true)
   })
 
-  it('stays closed where others reach it', async () => {
+  it('still requires a login on an address that other machines can reach', async () => {
     expect(await isOpenWithoutAccounts('0.0.0.0')).toBe(false)
   })
 })
 
-describe('a server without accounts', () => {
+describe('the start of a server without accounts', () => {
   const open = (host: string) => openAuth(new MemoryTable(), { data: scratch.path, host, auth: 'auto' })
 
-  it.each(['localhost', '127.0.0.1', '127.1.2.3', '::1'])('may listen on %s', async host => {
+  it.each(['localhost', '127.0.0.1', '127.1.2.3', '::1'])('succeeds with --host %s', async host => {
     expect(await open(host)).toBeDefined()
   })
 
   it.each(['0.0.0.0', '::', '192.0.2.1', '127.evil.example', 'localhost.evil.example', '::2'])(
-    'refuses to listen on %s',
+    'fails with --host %s',
     async host => {
       await expect(open(host)).rejects.toThrow('there are no accounts')
     },
   )
 })
 
-it('keeps the keys of tokens for nobody else to read', async () => {
+it('the file of the signing keys is readable only by its owner', async () => {
   await openAuth(new MemoryTable(), { data: scratch.path, host: '127.0.0.1', auth: 'auto' })
   expect(statSync(join(scratch.path, 'keys.json')).mode & 0o777).toBe(0o600)
 })
 
-describe('a file from Windows, with a byte order mark and CRLF,', () => {
+describe('a file with a byte order mark and CRLF, as editors on Windows write it', () => {
   const open = (issuers?: string) =>
     openAuth(new MemoryTable(), {
       data: scratch.path,
@@ -169,14 +169,14 @@ describe('a file from Windows, with a byte order mark and CRLF,', () => {
       ...(issuers !== undefined && { issuers, origin: 'https://registry.example' }),
     })
 
-  it('lists issuers', async () => {
+  it('can contain the issuers', async () => {
     const issuers = [{ name: 'ci', issuer: 'https://issuer.example', claims: { sub: 'a' } }]
     const text = JSON.stringify(issuers, null, 2).replaceAll('\n', '\r\n')
     const auth = await open(scratch.write('issuers.json', `\uFEFF${text}`))
     expect(auth).toBeDefined()
   })
 
-  it('holds the keys of tokens', async () => {
+  it('can contain the signing keys', async () => {
     scratch.write('keys.json', `\uFEFF${JSON.stringify({ tokenKeys: [newKey()] })}\r\n`)
     expect(await open()).toBeDefined()
   })
