@@ -2,7 +2,7 @@ import type { HttpRequest } from '../../http/message.ts'
 import { hostOfOrigin } from '../../http/origin.ts'
 import type { LoginContext } from './logins.ts'
 
-/** The service that tokens are issued for: the host by which the client reached the registry. */
+/** The service that tokens are issued for: the host name that the client used to reach the registry. */
 export function serviceName({ origin }: HttpRequest): string {
   return hostOfOrigin(origin?.url) || 'longshore'
 }

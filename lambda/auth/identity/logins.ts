@@ -29,7 +29,7 @@ export const ANONYMOUS_IDENTITY: Identity = { subject: ANONYMOUS, holder: { subj
 export interface LoginContext {
   /** The IP address of the client. */
   readonly address: string
-  /** The host by which the client reached the registry. */
+  /** The host name that the client used to reach the registry. */
   readonly registry: string
 }
 
@@ -80,7 +80,7 @@ export class Logins {
 
   /**
    * Authenticates a name and a password. The result is cached for a minute, since some clients send both with every request. Failures
-   * are cached too, so that a client which keeps sending an old key does not lock out the clients with the new one.
+   * are cached too, so that a client that repeats an old key does not use up the limit of the clients that have the new one.
    * @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS; UNAVAILABLE if a federated login provider does not respond
    */
   async byPassword({ name, password }: NameAndPassword, context: LoginContext): Promise<Identity> {
@@ -112,7 +112,7 @@ export class Logins {
     return subject
   }
 
-  /** Removes all that is cached about an account, and keeps the verifications in progress out of the cache. */
+  /** Removes an account and its logins from the caches. The results of verifications in progress will not be cached. */
   #invalidate(name: string): void {
     this.#rows.forget(name)
     this.#verified.forgetPrefix(this.#digest(name))

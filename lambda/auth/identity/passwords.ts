@@ -71,7 +71,7 @@ export function verifyKey(key: string, hash: string): boolean {
   return actual.length === expected.length && timingSafeEqual(actual, expected)
 }
 
-/** The hash by which a robot's key or a refresh token is stored: SHA-256 in hex. */
+/** The stored form of a robot's key or a refresh token: its SHA-256 in hex. */
 export function hashKey(key: string): string {
   return createHash('sha256').update(key).digest('hex')
 }

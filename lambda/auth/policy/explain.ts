@@ -5,7 +5,7 @@ import { ANONYMOUS, type Subject } from '../identity/subject.ts'
 import { type Decision, decide, type Policy, PolicyError } from './policy.ts'
 import { ACTIONS, type PolicyAction, type Right } from './schema.ts'
 
-/** The access request whose decision is to be explained. */
+/** An access request that a caller wants to have explained. */
 export interface ExplainRequest {
   /** `anonymous`, `user:<name>`, `robot:<name>`, `role:<arn>`, `oidc:<issuer>`. */
   readonly who: string
@@ -22,7 +22,7 @@ interface Explanation extends Decision {
   readonly needs?: readonly (Decision & { readonly action: Right })[]
 }
 
-/** Returns whether a tag exists. A push by tag needs `overwrite-tag` if it does, else `create-tag`. */
+/** Returns whether a tag exists. A push by tag needs `overwrite-tag` if it does, otherwise `create-tag`. */
 export type TagExists = (repository: RepositoryName, tag: Tag) => Promise<boolean>
 
 /**

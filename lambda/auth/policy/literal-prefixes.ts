@@ -29,10 +29,10 @@ function shortened(sorted: readonly string[], length: number): string[] {
 
 /** Removes the prefixes that begin with another one. @param sorted so that a prefix comes right before the ones that it covers */
 function withoutCovered(sorted: readonly string[]): string[] {
-  const kept: string[] = []
+  const remaining: string[] = []
   for (const prefix of sorted) {
-    const previous = kept.at(-1)
-    if (previous === undefined || !prefix.startsWith(previous)) kept.push(prefix)
+    const previous = remaining.at(-1)
+    if (previous === undefined || !prefix.startsWith(previous)) remaining.push(prefix)
   }
-  return kept
+  return remaining
 }

@@ -75,7 +75,7 @@ interface Denial {
   readonly because: string
 }
 
-/** A 403 response: another login does not help. @param about absent where no repository is concerned */
+/** A 403 response: another login does not help. @param about absent if the request is not about a repository */
 export function forbidden(right: Right, about?: Denial): RegistryError {
   const action = right === 'push-content' ? 'push' : right // without push-content nothing can be pushed
   const where = about && (about.tag === undefined ? about.repository : `${about.repository}:${about.tag}`)

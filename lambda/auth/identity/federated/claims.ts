@@ -1,4 +1,4 @@
-/** Claims about the token rather than its holder, and `sub`, which is kept apart from the claims. */
+/** Claims about the token and not about its holder, and `sub`, which the subject contains in another field. */
 const EXCLUDED_CLAIMS = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'nonce', 'at_hash', 'azp']
 const MAX_CLAIM_LENGTH = 256
 /** Bytes of JSON. The registry's tokens and upload URLs contain the claims, and API Gateway accepts 10,240 bytes of URL and headers. */
