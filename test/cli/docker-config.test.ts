@@ -38,11 +38,11 @@ it('replaces the AWS credential helper by a password and keeps the other setting
 })
 
 it('does not run a helper whose name is a path', async () => {
-  const made = join(folder, 'made')
-  writeFileSync(join(folder, 'x'), `#!/bin/sh\ntouch ${made}\n`, { mode: 0o755 })
+  const marker = join(folder, 'marker')
+  writeFileSync(join(folder, 'x'), `#!/bin/sh\ntouch ${marker}\n`, { mode: 0o755 })
   write({ credsStore: `x/../../../../../../../../../..${join(folder, 'x')}` })
   await expect(config.save(HOST, LOGIN)).rejects.toThrow('must be the name of a credential helper')
-  expect(existsSync(made)).toBe(false)
+  expect(existsSync(marker)).toBe(false)
 })
 
 it('does not change a file that is not a Docker configuration', async () => {

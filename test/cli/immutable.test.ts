@@ -4,7 +4,7 @@ import { digest, indexOf } from '../support/content.ts'
 import { cheapPasswords } from '../support/passwords.ts'
 import { TempDir } from '../support/temp-dir.ts'
 
-it('removes nothing that an immutable tag leads to, when it works on the folder of a server', async () => {
+it('the registry in a folder does not remove content that an immutable tag needs', async () => {
   const scratch = new TempDir('longshore-immutable-')
   const { send, close } = await openFolder(scratch.path, { create: true, passwords: cheapPasswords })
   try {

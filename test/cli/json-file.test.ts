@@ -11,7 +11,7 @@ afterEach(() => scratch.remove())
 
 const read = (content: string | Uint8Array) => readJson(scratch.write('policy.json', content))
 
-it('reads what JSON.stringify writes, also from Windows', () => {
+it('reads any JSON, also with a byte order mark or in UTF-16', () => {
   fc.assert(
     fc.property(fc.json(), fc.constantFrom('', '\uFEFF'), (text, mark) => {
       expect(read(mark + text)).toEqual(JSON.parse(text))
@@ -20,7 +20,7 @@ it('reads what JSON.stringify writes, also from Windows', () => {
   )
 })
 
-describe('a mistake', () => {
+describe('a syntax error', () => {
   it.each([
     ['{"a": }', 1, 7, "unexpected token '}'"],
     ['{\n  "a": 1,\n}', 3, 1, 'expected double-quoted property name'],

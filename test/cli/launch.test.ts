@@ -14,7 +14,7 @@ it('runs the program with the Node that was installed as a package', async () =>
   expect(await launch(about.bin.longshore)).toEqual({ code: 0, stdout: `${about.version}\n`, stderr: '' })
 })
 
-it('names the required Node, the one that it found, and two ways to get the required one', async () => {
+it('names the required Node.js, the version that it found, and two ways to get the required one', async () => {
   using scratch = new TempDir()
   scratch.write('package.json', '{"type":"module"}')
   scratch.folder('cli')

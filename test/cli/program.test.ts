@@ -8,7 +8,7 @@ describe('help', () => {
   })
 
   it.each(['help robot', 'robot --help', 'robot help'])(
-    '%s lists the commands of a noun alone',
+    '%s lists only the commands of that noun',
     async words => {
       const text = await succeed(words)
       expect(text).toMatch(/^Usage: longshore robot/)
@@ -70,7 +70,7 @@ describe('a mistake', () => {
     expect(stderr).toContain(message)
   })
 
-  it('names the command whose help to read', async () => {
+  it('names the command that prints the help', async () => {
     const { stderr } = await longshore('user add ann --admn')
     expect(stderr).toContain('Run "longshore user add --help" for usage.')
   })

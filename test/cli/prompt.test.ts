@@ -60,42 +60,42 @@ describe('a piped secret', () => {
     expect(await readSecret({ ...piped(''), stdin })).toBe('correct horse')
   })
 
-  it.each(['', '\n', '\r\n'])('%j is none', async text => {
+  it.each(['', '\n', '\r\n'])('is missing in the input %j', async text => {
     await expect(readSecret(piped(text))).rejects.toThrow('a password is required')
   })
 
-  it('is bounded', async () => {
+  it('has a maximum length', async () => {
     await expect(readSecret(piped('x'.repeat(2 ** 20 + 1), 2 ** 16))).rejects.toThrow('at most 1048576 bytes')
   })
 })
 
 describe('a typed secret', () => {
-  it('is asked for once at a login', async () => {
+  it('is prompted for once at a login', async () => {
     const { io, prompts } = terminal('correct horse\r')
     expect(await readSecret(io)).toBe('correct horse')
     expect(prompts.join('')).toBe('Password: \n')
   })
 
-  it('is asked for twice when it is set', async () => {
+  it('is prompted for twice if it is new', async () => {
     const { io, prompts } = terminal('correct horse\r', 'correct horse\r')
     expect(await readNewSecret(io)).toBe('correct horse')
     expect(prompts.join('')).toBe('New password: \nRepeat the password: \n')
   })
 
-  it('is asked for again where the two differ', async () => {
+  it('is prompted for again if the two differ', async () => {
     const { io, prompts } = terminal('correct horse\r', 'corect horse\r', 'battery\r', 'battery\r')
     expect(await readNewSecret(io)).toBe('battery')
     expect(prompts.join('')).toContain('The passwords are different.')
   })
 
-  it('is given up after three attempts', async () => {
+  it('is rejected after three attempts', async () => {
     const { io } = terminal('a\r', 'b\r', 'a\r', 'b\r', 'a\r', 'b\r')
     await expect(readNewSecret(io)).rejects.toEqual(
       new CliError('the passwords are different; nothing was changed', 2),
     )
   })
 
-  it('is missing where the input ends', async () => {
+  it('is missing if the input ends', async () => {
     await expect(readSecret(terminal('\u0004').io)).rejects.toThrow('a password is required')
   })
 

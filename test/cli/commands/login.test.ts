@@ -61,7 +61,7 @@ describe('login', () => {
     expect(statSync(docker.join('config.json')).mode & 0o777).toBe(0o600)
   })
 
-  it('asks for the password once on a terminal', async () => {
+  it('prompts for the password once on a terminal', async () => {
     const { code, stderr } = await longshore(`login ${server.host} --user ann`, { typed: [`${PASSWORD}\r`] })
     expect({ code, stderr }).toEqual({ code: 0, stderr: 'Password: \n' })
   })
@@ -74,14 +74,14 @@ describe('login', () => {
     expect((await longshore(`user list --registry ${server.host}`)).code).toBe(1)
   })
 
-  it('stores nothing of a wrong password', async () => {
+  it('stores nothing if the password is wrong', async () => {
     const { code, stderr } = await longshore(`login ${server.host} --user ann`, { input: 'wrong password' })
     expect(code).toBe(1)
     expect(stderr).toMatch(/^longshore: localhost:\d+ refused the login: \w/)
     expect(() => config()).toThrow('ENOENT')
   })
 
-  it('is not needed where authentication is disabled', async () => {
+  it('is not needed if authentication is disabled', async () => {
     using folder = new TempDir('longshore-data-')
     await using open = await FolderServer.start(folder.path, { open: true })
     const { code, stderr } = await longshore(`login ${open.host} --user ann`, { input: PASSWORD })
@@ -91,7 +91,7 @@ describe('login', () => {
     })
   })
 
-  it('gives the password to a credential helper where one is configured', async () => {
+  it('stores the password in a credential helper if one is configured', async () => {
     const program = docker.write(
       'docker-credential-vault',
       `#!/bin/sh\ncase $1 in store) cat >${docker.path}/kept;; get) cat >/dev/null; cat ${docker.path}/kept;; erase) rm ${docker.path}/kept;; esac\n`,
@@ -111,7 +111,7 @@ describe('login', () => {
     expect(() => readFileSync(docker.join('kept'))).toThrow('ENOENT')
   })
 
-  it('takes an ID token', async () => {
+  it('accepts an ID token', async () => {
     const token = await issuer.mint({ audience: server.host })
     const { code, stdout } = await longshore(`login ${server.host} --user oidc`, { input: `${token}\r\n` })
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('oidc:ci:repo:acme/app') })
@@ -130,7 +130,7 @@ describe('login', () => {
     expect([result.code, result.stderr]).toEqual([code, expect.stringMatching(message)])
   })
 
-  it('is required again where docker login stored a token', async () => {
+  it('is required again if docker login stored a token', async () => {
     const auths = { [server.host]: { auth: btoa('ann:'), identitytoken: 'lsr_token' } }
     docker.write('config.json', JSON.stringify({ auths }))
     const { code, stderr } = await longshore(`whoami --registry ${server.host}`)
@@ -149,7 +149,7 @@ describe('login', () => {
 })
 
 describe('login --aws', () => {
-  it('makes Docker ask for a password each time', async () => {
+  it('makes Docker get a password each time', async () => {
     const { code, stdout, stderr } = await longshore(`login ${server.host} --aws`, AWS)
     expect([code, stdout, stderr]).toEqual([
       0,
@@ -166,7 +166,7 @@ describe('login --aws', () => {
     expect(response.status).toBe(200)
   })
 
-  it('is for the named registry alone', async () => {
+  it('creates a password that no other registry accepts', async () => {
     const { stdout } = await longshore('aws-password registry.example', AWS)
     expect(stdout).toMatch(/^https:\/\/sts\.eu-central-1\.amazonaws\.com\/\?/)
     const response = await fetch(`${server.url}/token`, { headers: basic('aws', stdout.trim()) })

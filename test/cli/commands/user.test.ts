@@ -35,7 +35,7 @@ describe('user', () => {
     ['--no-admin', { admin: false }],
     ['--enable', { disabled: false }],
     ['--groups a,b', { groups: ['a', 'b'] }],
-  ])('change %s sets that alone', async (flags, change) => {
+  ])('change %s changes only that field', async (flags, change) => {
     await succeed('user add ann --admin --groups x', PASSWORD)
     await succeed('user change ann --disable')
     const before = { name: 'ann', admin: true, disabled: true, groups: ['x'] }
@@ -45,7 +45,7 @@ describe('user', () => {
     })
   })
 
-  it('is refused with exit code 1 where it does not exist', async () => {
+  it('remove fails with exit code 1 if the user does not exist', async () => {
     await succeed('user add ann', PASSWORD)
     expect(await longshore('user remove nobody')).toMatchObject({
       code: 1,
@@ -61,13 +61,13 @@ describe('user', () => {
     expect(await succeedAt('whoami', { env })).toContain('user:ann')
   })
 
-  it('takes a password that is typed twice', async () => {
+  it('is added with a password that is typed twice', async () => {
     const typed = [`${PASSWORD}\r`, `${PASSWORD}\r`]
     const { code, stderr } = await longshoreAt('user add ann', { typed, cwd: scratch.path })
     expect({ code, stderr }).toEqual({ code: 0, stderr: 'New password: \nRepeat the password: \n' })
   })
 
-  it('is not added where the two passwords differ', async () => {
+  it('is not added if the two passwords differ', async () => {
     const typed = Array(3)
       .fill([`${PASSWORD}\r`, 'corect horse\r'])
       .flat()
@@ -108,12 +108,12 @@ describe('the registry of a folder', () => {
     }
   }
 
-  it('is created by the first user, so that a server may listen for others', async () => {
+  it('is created by the first user, so that a server may listen for other machines', async () => {
     await succeed('user add ann --admin --data new/data', PASSWORD)
     expect(await isOpenToOthers(scratch.join('new/data'))).toBe(true)
   })
 
-  it('is created for its owner alone', async () => {
+  it('is accessible only to its owner', async () => {
     await succeed('user add ann --data new', PASSWORD)
     expect(statSync(scratch.join('new')).mode & 0o777).toBe(0o700)
   })
@@ -151,13 +151,13 @@ describe('the registry of a folder', () => {
     expect(existsSync(databaseIn(scratch.path))).toBe(false)
   })
 
-  it('is not created where the command fails before', async () => {
+  it('is not created if the command fails before its first request', async () => {
     await longshore('user add ann', '')
     await longshore('policy set missing.json')
     expect(existsSync(scratch.join('data'))).toBe(false)
   })
 
-  it('is reported in one line where it cannot be used', async () => {
+  it('causes an error in one line if it cannot be used', async () => {
     scratch.write('registry.sqlite', 'no database'.repeat(100))
     expect(await longshore('user list --data .')).toMatchObject({
       code: 1,
