@@ -25,7 +25,7 @@ export interface Outcome {
 export interface LoginClient extends AsyncDisposable {
   login(host: string, name: string, password: string): Promise<Outcome>
   push(host: string, repository: string): Promise<Outcome>
-  /** Pulls what was pushed. The client does not use its own copy of the content. */
+  /** Pulls the content of a push from the registry. The client does not use its own copy. */
   pull(host: string, repository: string): Promise<Outcome>
 }
 

@@ -76,7 +76,7 @@ describe('a policy', () => {
   const put = (policy: unknown, version: number) =>
     guarded.as(basic('root', PASSWORD), 'PUT', '/api/policy', { body: JSON.stringify({ policy, version }) })
 
-  it('replaces only the version that it was made from', async () => {
+  it('replaces only the version that the request names', async () => {
     expect((await put({ rules: [] }, 1)).json).toMatchObject({ version: 2 })
     for (const version of [0, 1, 3])
       expect((await put({ rules: [] }, version)).json.errors?.[0]?.message).toBe(

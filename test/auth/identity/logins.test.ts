@@ -73,7 +73,7 @@ describe('a successful login', () => {
     expect(verified).toBe(before)
   })
 
-  it('is not mistaken for one whose name and password are the same characters, divided elsewhere', async () => {
+  it('is not reused for another division of the same characters into name and password', async () => {
     const { accounts, logIn } = openLogins()
     await accounts.addUser('ann', { password: PASSWORD })
     await logIn('ann', PASSWORD)
