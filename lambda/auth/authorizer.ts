@@ -82,6 +82,7 @@ export const OPEN_ACCESS: Access = {
   uploadToken: () => undefined,
 }
 
+/** Creates the authorizer of a registry. It caches the policy for a minute. */
 export function createAuthorizer({ logins, policies, keyring, clock }: AuthorizerParts): Authorize {
   const policyCache = new Cache<Policy>(clock, { ttl: CACHE_TTL_MS, maxEntries: 1 })
   const currentPolicy = () => policyCache.get('', async () => (await policies.current()).policy)

@@ -114,7 +114,7 @@ export class LoginLimits {
     )
   }
 
-  /** On a full disk failures cannot be counted. The client still gets the response to a wrong password. */
+  /** Counts a failure in all buckets. On a full disk it cannot be counted, but the client still gets the response to a wrong password. */
   async #countAll(buckets: readonly Bucket[]): Promise<void> {
     try {
       await Promise.all(buckets.map(({ bucket }) => this.#count(bucket)))
@@ -153,6 +153,7 @@ export class LoginLimits {
   }
 }
 
+/** Adds to a count, and removes the entry when it becomes 0. */
 function change(counts: Map<string, number>, key: string, by: 1 | -1): void {
   const count = (counts.get(key) ?? 0) + by
   if (count > 0) counts.set(key, count)

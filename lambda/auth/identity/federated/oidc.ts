@@ -17,9 +17,9 @@ import type { FederatedLogin } from './login.ts'
 
 /** Asymmetric algorithms only. With a shared secret, parties other than the issuer could sign. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
-/** Characters. */
+/** Maximum length of an ID token, in characters. */
 const MAX_TOKEN_LENGTH = 16 * 1024
-/** Bytes. The registry's tokens and upload URLs contain the subject and the claims. */
+/** Limited because the registry's tokens and upload URLs contain the subject and the claims. */
 const MAX_SUBJECT_BYTES = 512
 /** Tolerated difference between the clocks of the issuer and the registry. */
 const CLOCK_SKEW_SECONDS = 30

@@ -9,7 +9,7 @@ const SIGNED_HEADERS = `host;${REGISTRY_HEADER}`
 export const MAX_LIFETIME_SECONDS = 15 * 60
 /** How far the clock of a client may be ahead. */
 const CLOCK_SKEW_MS = 5 * 60 * 1000
-/** Characters. */
+/** Maximum length of a password, in characters. */
 const MAX_PASSWORD_LENGTH = 8 * 1024
 
 /** The only request that is sent to STS. */
