@@ -27,9 +27,7 @@ const AWS_CACHE_DURATION = '10m0s'
 export function addKubeletCommand(program: Command, { io }: CliContext): void {
   program
     .command('kubelet-credential-provider')
-    .description(
-      'credential provider plugin of the kubelet: reads a request from standard input and prints a login',
-    )
+    .description('run as a credential provider plugin of the kubelet')
     .action(async () => {
       const json = v.pipe(v.string(), v.parseJson(), CredentialProviderRequest)
       const request = v.safeParse(json, await text(io.stdin))
