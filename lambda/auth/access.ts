@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../protocol/name.ts'
-import type { Tag, UploadId } from '../protocol/reference.ts'
+import type { SessionAddress, Tag } from '../protocol/reference.ts'
 import type { Subject } from './identity/subject.ts'
 import type { RepositoryFilter } from './policy/repository-filter.ts'
 import type { Right } from './policy/schema.ts'
@@ -25,5 +25,5 @@ export interface Access {
    * The upload token for a session's URL, as `name=value`. Undefined if authentication is disabled.
    * @param until when it expires, in milliseconds since 1970
    */
-  uploadToken(repository: RepositoryName, upload: UploadId, until: number): string | undefined
+  uploadToken(session: SessionAddress, until: number): string | undefined
 }

@@ -147,7 +147,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
   ): TokenHolder | undefined {
     const uploadToken = query.get(UPLOAD_TOKEN) ?? query.get(OLD_UPLOAD_TOKEN)
     if (!uploadToken || !name || !upload) return undefined
-    return verifyUploadToken(keyring(), { repository: name, upload }, uploadToken, clock())
+    return verifyUploadToken(keyring(), { name, upload }, uploadToken, clock())
   }
 
   function accessOf({ subject, holder, scopes }: Caller, policy: Policy, challenge: Challenge): Access {
@@ -178,8 +178,7 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
         return pullFilter(policy, subject)
       },
       canPullAll: scopes === undefined && allowedEverywhere(policy, subject, 'pull'),
-      uploadToken: (repository, upload, until) =>
-        issueUploadToken(keyring(), { repository, upload }, holder, until),
+      uploadToken: (session, until) => issueUploadToken(keyring(), session, holder, until),
     }
   }
 }

@@ -77,7 +77,7 @@ export function openAwsRegistry({ config, secrets, readLimit, memory, passwords 
     auth,
     corsOrigins: config.corsOrigins,
     minChunkSize: MIN_CHUNK_SIZE,
-    signUpload: (name, upload, until) => signer().uploadQuery(upload, name, Math.floor(until / 1000)),
+    signUpload: ({ name, upload }, until) => signer().uploadQuery(upload, name, Math.floor(until / 1000)),
   })
   return { ...registry, credentials }
 }

@@ -129,13 +129,14 @@ export class Collector {
   async #upload(row: GarbageRow, { repository, upload }: Garbage & { what: 'upload' }): Promise<void> {
     const { table, clock, uploadLifetime, gracePeriod } = this.#deps
     const { uploads, directUploads } = this.#registry
+    const address = { name: repository, upload }
     const session = await table.get<UploadRow>(keys.upload(repository, upload))
     if (session && session.expires > clock()) return this.#postpone(row, session.expires)
     if (session && uploads.isActive(upload)) return this.#postpone(row, clock() + uploadLifetime)
-    if (await directUploads.adopt(repository, upload)) return this.#finish(row)
+    if (await directUploads.adopt(address)) return this.#finish(row)
     if (!session) return this.#finish(row)
     const again = garbageWrite(this.#deps, clock() + gracePeriod, { what: 'upload', repository, upload })
-    const drop = uploads.dropWrites(repository, upload, session)
+    const drop = uploads.dropWrites(address, session)
     await this.#finish(row, ...drop, ...(session.direct ? [again] : []))
   }
 

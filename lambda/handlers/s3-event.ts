@@ -21,7 +21,7 @@ export async function handler({ Records = [] }: Partial<S3Event>): Promise<void>
   const keys = Records.map(({ s3 }) => decodeURIComponent(s3.object.key.replaceAll('+', ' ')))
   const adoptions = keys.map(async key => {
     const session = parseDirectObject(key)
-    if (session) await directUploads.adopt(session.name, session.upload)
+    if (session) await directUploads.adopt(session)
   })
   const failed = (await Promise.allSettled(adoptions)).filter(result => result.status === 'rejected')
   for (const { reason } of failed) writeRecord(faultRecord(Date.now(), reason))

@@ -1,6 +1,6 @@
 import type { Digest } from './digest.ts'
 import type { RepositoryName } from './name.ts'
-import type { UploadId } from './reference.ts'
+import type { SessionAddress } from './reference.ts'
 
 /** Paths for `Location`. Each starts with `/v2/` and contains no character that needs escaping. */
 
@@ -13,6 +13,6 @@ export function manifestPath(name: RepositoryName, digest: Digest): string {
 }
 
 /** The path alone identifies the upload: zb and other load tools drop the query of a `Location`. */
-export function uploadPath(name: RepositoryName, upload: UploadId): string {
+export function uploadPath({ name, upload }: SessionAddress): string {
   return `/v2/${name}/blobs/uploads/${upload}`
 }

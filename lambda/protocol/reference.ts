@@ -1,6 +1,7 @@
 import type { Brand } from './brand.ts'
 import { type Digest, parseDigest } from './digest.ts'
 import { RegistryError } from './errors.ts'
+import type { RepositoryName } from './name.ts'
 
 /** A tag: 128 characters at most, starting with a letter, a digit or an underscore. Tags keep their case. */
 export type Tag = Brand<string, 'Tag'>
@@ -12,6 +13,12 @@ export type Reference =
 
 /** Identifies an upload session. Random and unguessable: 122 bits in the form of a UUID. */
 export type UploadId = Brand<string, 'UploadId'>
+
+/** The location of an upload session: the id is valid only in the repository that the upload began in. */
+export interface SessionAddress {
+  readonly name: RepositoryName
+  readonly upload: UploadId
+}
 
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
 const UPLOAD_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Digest, digestOf } from '../protocol/digest.ts'
 import type { RepositoryName } from '../protocol/name.ts'
-import type { UploadId } from '../protocol/reference.ts'
+import type { SessionAddress, UploadId } from '../protocol/reference.ts'
 import { type ObjectName, StoreBusy, type UploadedObject } from '../store/blobs.ts'
 import { directObject } from '../store/direct-object.ts'
 import { keys, ranges } from '../store/keys.ts'
@@ -48,9 +48,11 @@ export class DirectUploads {
     const { partition, prefix } = ranges.uploads(name)
     const sessions = await this.#deps.table.query<UploadRow>(partition, { prefix })
     const newest = sessions.filter(session => session.direct).sort((a, b) => b.expires - a.expires)
-    const ids = newest.slice(0, MAX_SESSIONS).map(({ sort }) => sort.slice(prefix.length) as UploadId)
-    for (const some of chunked(ids, BATCH_SIZE))
-      await Promise.all(some.map(id => this.#adoptIf(name, id, digest => missing.includes(digest))))
+    const uploads = newest.slice(0, MAX_SESSIONS).map(({ sort }) => sort.slice(prefix.length) as UploadId)
+    for (const some of chunked(uploads, BATCH_SIZE))
+      await Promise.all(
+        some.map(upload => this.#adoptIf({ name, upload }, digest => missing.includes(digest))),
+      )
     return true
   }
 
@@ -60,32 +62,32 @@ export class DirectUploads {
    * @returns false when there is no object, or its session is to end as other bytes
    * @throws {StoreBusy} when its digest is yet to be found and that takes longer than a request may
    */
-  adopt(name: RepositoryName, id: UploadId): Promise<boolean> {
-    return this.#adoptIf(name, id, () => true)
+  adopt(session: SessionAddress): Promise<boolean> {
+    return this.#adoptIf(session, () => true)
   }
 
-  async #adoptIf(name: RepositoryName, id: UploadId, wanted: (digest: Digest) => boolean): Promise<boolean> {
-    const arrived = await this.#arrived(directObject({ name, upload: id }))
+  async #adoptIf(session: SessionAddress, wanted: (digest: Digest) => boolean): Promise<boolean> {
+    const arrived = await this.#arrived(directObject(session))
     if (!arrived) return false
-    return wanted(arrived.digest) ? retryOnConflict(() => this.#publish(name, id, arrived)) : true
+    return wanted(arrived.digest) ? retryOnConflict(() => this.#publish(session, arrived)) : true
   }
 
-  async #publish(name: RepositoryName, id: UploadId, arrived: Arrived): Promise<boolean> {
+  async #publish({ name, upload }: SessionAddress, arrived: Arrived): Promise<boolean> {
     const { table, clock, gracePeriod } = this.#deps
     const { object, size, digest } = arrived
-    const session = await table.get<UploadRow>(keys.upload(name, id))
-    if (!session) {
+    const row = await table.get<UploadRow>(keys.upload(name, upload))
+    if (!row) {
       await this.#dropUnlessBlob(arrived)
       return true
     }
-    if (session.closing) return false // it becomes a blob of the bytes sent through the registry, and its review finds the object
+    if (row.closing) return false // it becomes a blob of the bytes sent through the registry, and its review finds the object
     const plan = await this.#links.linkWrites(name, digest, { object, size })
-    const { version, draft } = session
+    const { version, draft } = row
     // A request may still be at work on the session, and leave something behind: a whole object, or where the row has recorded
     // bytes, a draft.
     const ours: Garbage = version > 0 ? { what: 'draft', draft } : { what: 'object', object: draft.object }
     await table.transact(
-      { delete: keys.upload(name, id), if: { version } },
+      { delete: keys.upload(name, upload), if: { version } },
       ...plan.writes,
       ...(plan.usesOffer ? [] : [garbageWrite(this.#deps, clock(), { what: 'object', object })]),
       garbageWrite(this.#deps, clock() + gracePeriod, ours),

@@ -2,7 +2,7 @@ import type { Algorithm } from '../protocol/digest.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import { uploadRange } from '../protocol/ranges.ts'
-import type { UploadId } from '../protocol/reference.ts'
+import type { SessionAddress, UploadId } from '../protocol/reference.ts'
 import { keys } from '../store/keys.ts'
 import type { UploadRow } from '../store/records.ts'
 import { ConditionFailed, type Write } from '../store/table.ts'
@@ -10,8 +10,7 @@ import type { Dependencies } from './dependencies.ts'
 import { garbageWrite } from './garbage.ts'
 
 /** An upload session as the client knows it. `size` counts the bytes that are safe. */
-export interface UploadSession {
-  readonly id: UploadId
+export interface UploadSession extends SessionAddress {
   readonly size: number
   /** Until when, in milliseconds since 1970, the client may write the whole blob into the store itself. */
   readonly directUntil?: number
@@ -23,6 +22,11 @@ export interface UploadSession {
 export const ANY_OWNER = Symbol('any owner')
 /** Who works on a session: a client by `subjectId`, or the registry itself. */
 export type Owner = string | typeof ANY_OWNER
+
+/** What opens an upload session: its location, and the owner that must have begun it. */
+export interface SessionKey extends SessionAddress {
+  readonly owner: Owner
+}
 
 /** The rows of upload sessions. To an owner, a session that another owner began does not exist. */
 export class UploadSessions {
@@ -37,35 +41,30 @@ export class UploadSessions {
     about: Pick<UploadRow, 'direct' | 'owner'>,
   ): Promise<UploadSession> {
     const { table, store, clock, newId, uploadLifetime } = this.#deps
-    const id = newId() as UploadId
+    const upload = newId() as UploadId
     const expires = clock() + uploadLifetime
-    const draft = store.begin(id, algorithm)
-    const row: UploadRow = { ...keys.upload(name, id), draft, version: 0, expires, ...about }
-    const review = garbageWrite(this.#deps, expires, { what: 'upload', repository: name, upload: id })
+    const draft = store.begin(upload, algorithm)
+    const row: UploadRow = { ...keys.upload(name, upload), draft, version: 0, expires, ...about }
+    const review = garbageWrite(this.#deps, expires, { what: 'upload', repository: name, upload })
     await table.transact({ put: row, if: 'absent' }, review)
-    return this.describe(id, row)
+    return this.describe({ name, upload }, row)
   }
 
-  async find(name: RepositoryName, id: UploadId, owner: Owner): Promise<UploadRow | undefined> {
-    const row = await this.#deps.table.get<UploadRow>(keys.upload(name, id))
+  async find({ name, upload, owner }: SessionKey): Promise<UploadRow | undefined> {
+    const row = await this.#deps.table.get<UploadRow>(keys.upload(name, upload))
     return owner === ANY_OWNER || row?.owner === undefined || row.owner === owner ? row : undefined
   }
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
-  async expect(name: RepositoryName, id: UploadId, owner: Owner): Promise<UploadRow> {
-    return (await this.find(name, id, owner)) ?? uploadUnknown()
+  async expect(key: SessionKey): Promise<UploadRow> {
+    return (await this.find(key)) ?? uploadUnknown()
   }
 
   /**
    * Records a change of the session and extends its lifetime.
    * @throws {RegistryError} BLOB_UPLOAD_UNKNOWN or RANGE_INVALID when another request was faster
    */
-  async record(
-    name: RepositoryName,
-    id: UploadId,
-    row: UploadRow,
-    change: Partial<UploadRow>,
-  ): Promise<UploadRow> {
+  async record(session: SessionAddress, row: UploadRow, change: Partial<UploadRow>): Promise<UploadRow> {
     const { table, clock, uploadLifetime } = this.#deps
     const next = { ...row, ...change, version: row.version + 1, expires: clock() + uploadLifetime }
     try {
@@ -73,7 +72,7 @@ export class UploadSessions {
       return next
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error
-      throw this.outOfOrder(id, await this.expect(name, id, ANY_OWNER))
+      throw this.outOfOrder(session, await this.expect({ ...session, owner: ANY_OWNER }))
     }
   }
 
@@ -81,10 +80,10 @@ export class UploadSessions {
    * The writes that end a session without a blob. The draft stays on the collector's list for a grace period, because a request
    * that still works on it may leave bytes behind.
    */
-  dropWrites(name: RepositoryName, id: UploadId, { version, draft }: UploadRow): Write[] {
+  dropWrites({ name, upload }: SessionAddress, { version, draft }: UploadRow): Write[] {
     const { clock, gracePeriod } = this.#deps
     return [
-      { delete: keys.upload(name, id), if: { version } },
+      { delete: keys.upload(name, upload), if: { version } },
       garbageWrite(this.#deps, clock() + gracePeriod, { what: 'draft', draft }),
     ]
   }
@@ -93,14 +92,14 @@ export class UploadSessions {
    * Once the session has bytes, the others must pass through the registry too. Direct uploads end half a lifetime before the session can,
    * so that a body which was let through at the last moment still finds the session.
    */
-  describe(id: UploadId, { draft: { size }, direct, expires }: UploadRow): UploadSession {
+  describe({ name, upload }: SessionAddress, { draft: { size }, direct, expires }: UploadRow): UploadSession {
     const directUntil = expires - this.#deps.uploadLifetime / 2
-    return { id, size, expires, ...(direct && size === 0 && { directUntil }) }
+    return { name, upload, size, expires, ...(direct && size === 0 && { directUntil }) }
   }
 
   /** RANGE_INVALID, which tells where to go on. */
-  outOfOrder(id: UploadId, row: UploadRow): OutOfOrder {
-    return new OutOfOrder(this.describe(id, row))
+  outOfOrder(session: SessionAddress, row: UploadRow): OutOfOrder {
+    return new OutOfOrder(this.describe(session, row))
   }
 }
 

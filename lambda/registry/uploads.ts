@@ -2,7 +2,7 @@ import { type Algorithm, algorithmOf, type Digest } from '../protocol/digest.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import type { ByteRange } from '../protocol/ranges.ts'
-import type { UploadId } from '../protocol/reference.ts'
+import type { SessionAddress, UploadId } from '../protocol/reference.ts'
 import { type Bytes, type Draft, DraftBusy, ObjectMissing, type ObjectName } from '../store/blobs.ts'
 import { keys } from '../store/keys.ts'
 import type { BlobRow, UploadRow } from '../store/records.ts'
@@ -12,7 +12,14 @@ import { garbageWrite } from './garbage.ts'
 import type { Links } from './links.ts'
 import { retryOnConflict } from './retry.ts'
 import { IDLE_LIMIT, SessionWork, TakenOver } from './session-work.ts'
-import { ANY_OWNER, type Owner, type UploadSession, UploadSessions, uploadUnknown } from './sessions.ts'
+import {
+  ANY_OWNER,
+  type Owner,
+  type SessionKey,
+  type UploadSession,
+  UploadSessions,
+  uploadUnknown,
+} from './sessions.ts'
 
 /** How often a silent request is looked at, in milliseconds. */
 const LOOK_EVERY = 1_000
@@ -23,16 +30,6 @@ export interface Chunk {
   /** Where the client says that they belong (`Content-Range`). Without it they follow what is there. */
   readonly range?: ByteRange
 }
-
-/** Who ends an upload. */
-export interface Uploader {
-  readonly owner: Owner
-  /** Whether they may pull from the repository, and so may learn which blobs it holds. */
-  readonly mayPull: boolean
-}
-
-/** Ends uploads that the registry itself has begun within a request. */
-export const REGISTRY: Uploader = { owner: ANY_OWNER, mayPull: true }
 
 /**
  * Upload sessions: from the first POST to the blob, across requests, processes and crashes. To an owner, a session that another
@@ -56,8 +53,8 @@ export class Uploads {
   }
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
-  async status(name: RepositoryName, id: UploadId, owner: Owner): Promise<UploadSession> {
-    return this.#sessions.describe(id, await this.#sessions.expect(name, id, owner))
+  async status(key: SessionKey): Promise<UploadSession> {
+    return this.#sessions.describe(key, await this.#sessions.expect(key))
   }
 
   /**
@@ -65,12 +62,12 @@ export class Uploads {
    * @throws {RegistryError} BLOB_UPLOAD_UNKNOWN; RANGE_INVALID, telling where to go on, when the chunk does not follow
    * what is there or another request was faster; SIZE_INVALID when it is not as long as it said
    */
-  append(name: RepositoryName, id: UploadId, chunk: Chunk, owner: Owner): Promise<UploadSession> {
-    return this.#alone(name, id, owner, chunk, async watched => {
-      const row = await this.#sessions.expect(name, id, owner)
-      if (row.closing) throw this.#sessions.outOfOrder(id, row)
-      const draft = await this.#receive(id, row, watched ?? chunk)
-      return this.#sessions.describe(id, await this.#sessions.record(name, id, row, { draft }))
+  append(key: SessionKey, chunk: Chunk): Promise<UploadSession> {
+    return this.#alone(key, chunk, async watched => {
+      const row = await this.#sessions.expect(key)
+      if (row.closing) throw this.#sessions.outOfOrder(key, row)
+      const draft = await this.#receive(key, row, watched ?? chunk)
+      return this.#sessions.describe(key, await this.#sessions.record(key, row, { draft }))
     })
   }
 
@@ -79,28 +76,24 @@ export class Uploads {
    * that did not hear the answer may ask again, even when the session has gone with the first time.
    * @throws {RegistryError} DIGEST_INVALID when the bytes have another digest, and the session stays as it was or, where
    * the store cannot add to them any more, is over; else as {@link append}
+   * @param mayPull whether the client may pull from the repository, and so may learn which blobs it holds
    */
-  finish(
-    name: RepositoryName,
-    id: UploadId,
-    digest: Digest,
-    last: Chunk | undefined,
-    { owner, mayPull }: Uploader,
-  ): Promise<void> {
-    return this.#alone(name, id, owner, last, async chunk => {
-      const found = await this.#sessions.find(name, id, owner)
+  finish(key: SessionKey, digest: Digest, last: Chunk | undefined, mayPull: boolean): Promise<void> {
+    const { name } = key
+    return this.#alone(key, last, async chunk => {
+      const found = await this.#sessions.find(key)
       if (!found) {
         if (!mayPull) uploadUnknown() // an id that the client made up would tell whether the repository holds the digest
         await this.#expectFinished(name, digest)
         return drain(chunk)
       }
       try {
-        const row = await this.#close(name, id, found, digest, chunk)
+        const row = await this.#close(key, found, digest, chunk)
         await this.#deps.store.commit(row.draft)
-        await this.#publish(name, id, row, digest)
+        await this.#publish(key, row, digest)
       } catch (error) {
         // Another process may have been faster with the same: then it has the session's bytes, or the session itself.
-        if (!isTaken(error) || (await this.#sessions.find(name, id, owner))) throw error
+        if (!isTaken(error) || (await this.#sessions.find(key))) throw error
         await this.#expectFinished(name, digest)
       }
     })
@@ -108,34 +101,35 @@ export class Uploads {
 
   /** A blob in one request (end-4b): no session outlives it. @throws as {@link finish} */
   async push(name: RepositoryName, digest: Digest, bytes: Bytes): Promise<void> {
-    const { id } = await this.#sessions.begin(name, algorithmOf(digest), {})
+    const { upload } = await this.#sessions.begin(name, algorithmOf(digest), {})
+    const key = { name, upload, owner: ANY_OWNER } as const
     try {
-      await this.finish(name, id, digest, { bytes }, REGISTRY)
+      await this.finish(key, digest, { bytes }, true)
     } catch (error) {
-      await this.cancel(name, id, ANY_OWNER).catch(() => {}) // it expires by itself
+      await this.cancel(key).catch(() => {}) // it expires by itself
       throw error
     }
   }
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
-  async cancel(name: RepositoryName, id: UploadId, owner: Owner): Promise<void> {
+  async cancel(key: SessionKey): Promise<void> {
     const { table, store } = this.#deps
     const draft = await retryOnConflict(async () => {
-      const row = await this.#sessions.expect(name, id, owner)
-      await table.transact(...this.#sessions.dropWrites(name, id, row))
+      const row = await this.#sessions.expect(key)
+      await table.transact(...this.#sessions.dropWrites(key, row))
       return row.draft
     })
-    if (!this.#atWork.has(id)) await store.discard(draft)
+    if (!this.#atWork.has(key.upload)) await store.discard(draft)
   }
 
   /** Whether a request is at work on the session in this process: one that sends for a day is slow, not idle. */
-  isActive(id: UploadId): boolean {
-    return this.#atWork.has(id)
+  isActive(upload: UploadId): boolean {
+    return this.#atWork.has(upload)
   }
 
   /** The writes that end a session without a blob. */
-  dropWrites(name: RepositoryName, id: UploadId, row: UploadRow): Write[] {
-    return this.#sessions.dropWrites(name, id, row)
+  dropWrites(session: SessionAddress, row: UploadRow): Write[] {
+    return this.#sessions.dropWrites(session, row)
   }
 
   /**
@@ -145,23 +139,22 @@ export class Uploads {
    * @param work is given the chunk as it is to be read
    */
   async #alone<T>(
-    name: RepositoryName,
-    id: UploadId,
-    owner: Owner,
+    key: SessionKey,
     chunk: Chunk | undefined,
     work: (chunk: Chunk | undefined) => Promise<T>,
   ): Promise<T> {
-    const elsewhere = async () => this.#sessions.outOfOrder(id, await this.#sessions.expect(name, id, owner))
-    const older = this.#atWork.get(id)
+    const { upload } = key
+    const elsewhere = async () => this.#sessions.outOfOrder(key, await this.#sessions.expect(key))
+    const older = this.#atWork.get(upload)
     if (older) {
-      const row = await this.#sessions.expect(name, id, owner)
+      const row = await this.#sessions.expect(key)
       // A chunk for another place is refused at once: the client has to hear where to go on.
       const follows = chunk?.range === undefined || chunk.range.first === row.draft.size
       if (!follows || !(await this.#takeOver(older))) throw await elsewhere()
-      if (this.#atWork.has(id)) throw await elsewhere() // somebody newer was faster
+      if (this.#atWork.has(upload)) throw await elsewhere() // somebody newer was faster
     }
     const mine = new SessionWork(this.#deps.clock)
-    this.#atWork.set(id, mine)
+    this.#atWork.set(upload, mine)
     try {
       return await work(chunk && { ...chunk, bytes: mine.watch(chunk.bytes) })
     } catch (error) {
@@ -169,7 +162,7 @@ export class Uploads {
       if (error instanceof ObjectMissing) uploadUnknown() // a backup had the row and not the draft, or another process ends the session
       throw error instanceof DraftBusy ? await elsewhere() : error
     } finally {
-      this.#atWork.delete(id)
+      this.#atWork.delete(upload)
       mine.end()
     }
   }
@@ -190,9 +183,14 @@ export class Uploads {
     return true
   }
 
-  async #receive(id: UploadId, row: UploadRow, { bytes, range }: Chunk, whole?: Digest): Promise<Draft> {
+  async #receive(
+    session: SessionAddress,
+    row: UploadRow,
+    { bytes, range }: Chunk,
+    whole?: Digest,
+  ): Promise<Draft> {
     const { size } = row.draft
-    if (range && range.first !== size) throw this.#sessions.outOfOrder(id, row)
+    if (range && range.first !== size) throw this.#sessions.outOfOrder(session, row)
     const draft = await this.#deps.store.append(row.draft, bytes, whole)
     if (range && draft.size !== range.last + 1)
       throw wrongLength(range.last - range.first + 1, { sent: draft.size - size })
@@ -203,47 +201,41 @@ export class Uploads {
    * Receives the last bytes and compares the digest of all. If it is right, the row notes that the session can only end as this
    * blob. If the store must seal the draft to know the digest, so that nothing can be added any more, the row notes it before.
    */
-  async #close(
-    name: RepositoryName,
-    id: UploadId,
-    row: UploadRow,
-    digest: Digest,
-    chunk?: Chunk,
-  ): Promise<UploadRow> {
+  async #close(session: SessionAddress, row: UploadRow, digest: Digest, chunk?: Chunk): Promise<UploadRow> {
     const algorithm = algorithmOf(digest)
     if (row.closing) await drain(chunk) // a repeated request: these bytes are in already
     const last = row.closing ? undefined : chunk
     const open = row.draft.size === 0 ? { ...row, draft: { ...row.draft, algorithm } } : row
-    const draft = last ? await this.#receive(id, open, last, digest) : open.draft
+    const draft = last ? await this.#receive(session, open, last, digest) : open.draft
     let noted = row
     let sealed = false
     const seal = async () => {
       sealed = true
-      if (last) noted = await this.#sessions.record(name, id, row, { draft, closing: digest })
+      if (last) noted = await this.#sessions.record(session, row, { draft, closing: digest })
     }
     const actual = await this.#deps.store.digest(draft, algorithm, seal)
     if (actual !== digest) {
-      if (sealed || noted.closing === digest) await this.#giveUp(name, id, noted)
+      if (sealed || noted.closing === digest) await this.#giveUp(session, noted)
       const message = `the uploaded bytes have the digest ${actual}, not ${digest}`
       throw new RegistryError('DIGEST_INVALID', { message, detail: { said: digest, actual } })
     }
     if (!last) return { ...row, draft }
-    return sealed ? noted : this.#sessions.record(name, id, row, { draft, closing: digest })
+    return sealed ? noted : this.#sessions.record(session, row, { draft, closing: digest })
   }
 
   /** Ends a session that takes no more bytes and has another digest than it was to have, unless another process has ended it. */
-  async #giveUp(name: RepositoryName, id: UploadId, row: UploadRow): Promise<void> {
+  async #giveUp(session: SessionAddress, row: UploadRow): Promise<void> {
     try {
-      await this.#deps.table.transact(...this.#sessions.dropWrites(name, id, row))
+      await this.#deps.table.transact(...this.#sessions.dropWrites(session, row))
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error
     }
   }
 
-  async #publish(name: RepositoryName, id: UploadId, row: UploadRow, digest: Digest): Promise<void> {
+  async #publish({ name, upload }: SessionAddress, row: UploadRow, digest: Digest): Promise<void> {
     const { table, store, clock, gracePeriod } = this.#deps
     const { object, size } = row.draft
-    const end: Write = { delete: keys.upload(name, id), if: { version: row.version } }
+    const end: Write = { delete: keys.upload(name, upload), if: { version: row.version } }
     await retryOnConflict(async () => {
       const plan = await this.#links.linkWrites(name, digest, { object, size })
       // The stored bytes may have been damaged or lost, and these have just been verified.

@@ -2,8 +2,7 @@ import type { Access } from '../auth/access.ts'
 import type { Accounts } from '../auth/identity/accounts.ts'
 import type { Policies } from '../auth/policy/policies.ts'
 import type { TokenService } from '../auth/tokens/token-service.ts'
-import type { RepositoryName } from '../protocol/name.ts'
-import type { UploadId } from '../protocol/reference.ts'
+import type { SessionAddress } from '../protocol/reference.ts'
 import type { Registry } from '../registry/registry.ts'
 
 /** The parameters of every handler besides the request. */
@@ -18,7 +17,7 @@ export interface Context {
    * Returns the query parameter, as `name=value`, with which CloudFront passes a direct upload to S3.
    * @param until expiry, in milliseconds since 1970
    */
-  readonly signUpload?: (name: RepositoryName, upload: UploadId, until: number) => string
+  readonly signUpload?: (session: SessionAddress, until: number) => string
   /** Minimum chunk size that the response to a new upload announces, in bytes. Smaller chunks are accepted too. */
   readonly minChunkSize?: number
 }

@@ -7,7 +7,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '../protocol/name.ts'
 import { blobPath, uploadPath } from '../protocol/paths.ts'
 import { parseChunkRange, uploadRange } from '../protocol/ranges.ts'
-import { OutOfOrder, type UploadSession } from '../registry/sessions.ts'
+import { OutOfOrder, type SessionKey, type UploadSession } from '../registry/sessions.ts'
 import { type Chunk, wrongLength } from '../registry/uploads.ts'
 import type { Context } from './context.ts'
 import { emptyResponse } from './responses.ts'
@@ -41,11 +41,8 @@ async function postUpload(
     return created(request, name, digest)
   }
   const algorithm = parseAlgorithm(query.get('digest-algorithm') ?? (mount ? algorithmOf(mount) : 'sha256'))
-  const begun = progress(202, await registry.uploads.begin(name, algorithm, access.owner), {
-    request,
-    name,
-    context,
-  })
+  const session = await registry.uploads.begin(name, algorithm, access.owner)
+  const begun = progress(202, session, { request, context })
   const { minChunkSize } = context
   if (minChunkSize === undefined) return begun
   return { ...begun, headers: { ...begun.headers, 'oci-chunk-min-length': String(minChunkSize) } }
@@ -54,13 +51,12 @@ async function postUpload(
 /** end-5. Docker, podman and crane send the whole blob in one PATCH. */
 async function patchUpload(
   request: HttpRequest,
-  { name, upload }: UploadParams,
+  params: UploadParams,
   context: Context,
 ): Promise<HttpResponse> {
-  const { registry, access } = context
-  const exchange = { request, name, context }
+  const exchange = { request, context }
   return withLocation(exchange, async () => {
-    const session = await registry.uploads.append(name, upload, chunkOf(request), access.owner)
+    const session = await context.registry.uploads.append(keyOf(params, context), chunkOf(request))
     return progress(202, session, exchange)
   })
 }
@@ -68,19 +64,19 @@ async function patchUpload(
 /** end-6. The body, if there is one, is the last chunk. */
 async function putUpload(
   request: HttpRequest,
-  { name, upload }: UploadParams,
+  params: UploadParams,
   context: Context,
 ): Promise<HttpResponse> {
+  const { name } = params
   const digest = digestIn(request.query, 'digest')
   if (!digest) {
     const message = 'the query parameter digest is missing'
     throw new RegistryError('DIGEST_INVALID', { message, detail: { missing: 'digest' } })
   }
   const chunk = bodyLength(request) === 0 ? undefined : chunkOf(request)
-  const { access } = context
-  const uploader = { owner: access.owner, mayPull: access.can('pull', name) }
-  return withLocation({ request, name, context }, async () => {
-    await context.registry.uploads.finish(name, upload, digest, chunk, uploader)
+  const mayPull = context.access.can('pull', name)
+  return withLocation({ request, context }, async () => {
+    await context.registry.uploads.finish(keyOf(params, context), digest, chunk, mayPull)
     return created(request, name, digest)
   })
 }
@@ -88,21 +84,22 @@ async function putUpload(
 /** end-13. */
 async function getUpload(
   request: HttpRequest,
-  { name, upload }: UploadParams,
+  params: UploadParams,
   context: Context,
 ): Promise<HttpResponse> {
-  const session = await context.registry.uploads.status(name, upload, context.access.owner)
-  return progress(204, session, { request, name, context })
+  const session = await context.registry.uploads.status(keyOf(params, context))
+  return progress(204, session, { request, context })
 }
 
 /** end-14. */
-async function deleteUpload(
-  _: HttpRequest,
-  { name, upload }: UploadParams,
-  { registry, access }: Context,
-): Promise<HttpResponse> {
-  await registry.uploads.cancel(name, upload, access.owner)
+async function deleteUpload(_: HttpRequest, params: UploadParams, context: Context): Promise<HttpResponse> {
+  await context.registry.uploads.cancel(keyOf(params, context))
   return emptyResponse(204)
+}
+
+/** To a subject, a session that another subject began does not exist. */
+function keyOf({ name, upload }: UploadParams, { access: { owner } }: Context): SessionKey {
+  return { name, upload, owner }
 }
 
 function chunkOf(request: HttpRequest): Chunk {
@@ -118,26 +115,21 @@ function chunkOf(request: HttpRequest): Chunk {
 /** The parts of an upload response that do not come from the session. */
 interface Exchange {
   readonly request: HttpRequest
-  readonly name: RepositoryName
   readonly context: Context
 }
 
 function progress(status: number, session: UploadSession, exchange: Exchange): HttpResponse {
-  const { id, size } = session
+  const { upload, size } = session
   const location = sessionUrl(session, exchange)
-  return emptyResponse(status, { location, range: uploadRange(size), 'docker-upload-uuid': id })
+  return emptyResponse(status, { location, range: uploadRange(size), 'docker-upload-uuid': upload })
 }
 
 /** The URL of a session. It always has a query, because many clients append `&digest=` without looking for one. */
-function sessionUrl(
-  { id, directUntil, expires }: UploadSession,
-  { request, name, context: { signUpload, access } }: Exchange,
-): string {
-  const signature = directUntil === undefined ? undefined : signUpload?.(name, id, directUntil)
-  const query = [access.uploadToken(name, id, expires), signature]
-    .filter(part => part !== undefined)
-    .join('&')
-  return locationUrl(request, `${uploadPath(name, id)}?${query || 'v=1'}`)
+function sessionUrl(session: UploadSession, { request, context: { signUpload, access } }: Exchange): string {
+  const { directUntil, expires } = session
+  const signature = directUntil === undefined ? undefined : signUpload?.(session, directUntil)
+  const query = [access.uploadToken(session, expires), signature].filter(part => part !== undefined).join('&')
+  return locationUrl(request, `${uploadPath(session)}?${query || 'v=1'}`)
 }
 
 /** Adds the URL of the session to the error for a chunk out of order, so that the client can continue. */

@@ -243,7 +243,7 @@ class Repository {
   }
 
   claim(upload: string) {
-    return this.registry.app.directUploads.adopt(this.name as never, upload as never)
+    return this.registry.app.directUploads.adopt({ name: this.name, upload } as never)
   }
 
   /** Pushes what a manifest needs, and gives the manifest. */

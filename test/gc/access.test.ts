@@ -41,7 +41,7 @@ it('neither claims nor the collector ask for accounts, tokens or the policy, whi
   await registry.expectStatus(202, 'DELETE', `/v2/app/manifests/${digest}`)
   table.asked.clear()
 
-  expect(await registry.directUploads.adopt(session.name, session.upload)).toBe(true)
+  expect(await registry.directUploads.adopt(session)).toBe(true)
   for (let run = 0; run < 4; run++) {
     registry.wait(GRACE)
     expect((await registry.collector.run()).failures).toEqual([])

@@ -30,7 +30,7 @@ it('leads back to the manifest', () => {
 it('leads back to the upload', () => {
   fc.assert(
     fc.property(name, id, (name, upload) => {
-      expect(paramsOf(uploadPath(name, upload))).toEqual({ name, upload })
+      expect(paramsOf(uploadPath({ name, upload }))).toEqual({ name, upload })
     }),
   )
 })
@@ -38,7 +38,7 @@ it('leads back to the upload', () => {
 it('needs no escaping, so that clients which re-encode it change nothing', () => {
   fc.assert(
     fc.property(name, anyDigest, id, (name, digest, upload) => {
-      for (const path of [blobPath(name, digest), manifestPath(name, digest), uploadPath(name, upload)])
+      for (const path of [blobPath(name, digest), manifestPath(name, digest), uploadPath({ name, upload })])
         expect(new URL(path, 'http://registry').pathname).toBe(path)
     }),
   )

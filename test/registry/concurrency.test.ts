@@ -105,7 +105,7 @@ describe('a blob is not lost', () => {
     justBefore('delete', 'upload#', () =>
       registry.expectStatus(201, 'PUT', `${headers.location}?digest=${DIGEST}`, { body: LAYER }),
     )
-    await registry.directUploads.adopt(session.name, session.upload)
+    await registry.directUploads.adopt(session)
 
     await expectKept('a')
   })

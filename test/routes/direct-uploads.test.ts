@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
-import type { UploadId } from '../../lambda/protocol/reference.ts'
-import { type DirectObject, directObject } from '../../lambda/store/direct-object.ts'
+import type { SessionAddress, UploadId } from '../../lambda/protocol/reference.ts'
+import { directObject } from '../../lambda/store/direct-object.ts'
 import { pausedBody } from '../support/bytes.ts'
 import { digest, imageOf } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
@@ -21,27 +21,27 @@ beforeEach(() => {
   store = new MemoryBlobs()
   table = new MemoryTable()
   signed = []
-  const sign = (name: string, upload: string, expires: number) => {
+  const sign = ({ name, upload }: SessionAddress, expires: number) => {
     signed.push({ name, upload, expires })
     return 'direct=signature'
   }
   registry = openRegistry({ table, store, direct: { readLimit: 100 }, signUpload: sign })
 })
 
-async function begin(name = 'a'): Promise<DirectObject> {
+async function begin(name = 'a'): Promise<SessionAddress> {
   const { headers } = await registry.expectStatus(202, 'POST', `/v2/${name}/blobs/uploads/`)
   return { name: name as RepositoryName, upload: headers['docker-upload-uuid'] as UploadId }
 }
 
-/** Begins a session and writes its object directly to the store, as a client does through CloudFront. */
-async function write(content: string, name = 'a'): Promise<DirectObject> {
+/** What a client does that was let through to the store. */
+async function write(content: string, name = 'a'): Promise<SessionAddress> {
   const session = await begin(name)
   store.write(session, content)
   return session
 }
 
-const adopt = ({ name, upload }: DirectObject) => registry.directUploads.adopt(name, upload)
-const exists = async (name = 'a') => (await registry.head(`/v2/${name}/blobs/${DIGEST}`)).status === 200
+const claim = (session: SessionAddress) => registry.directUploads.adopt(session)
+const isThere = async (name = 'a') => (await registry.head(`/v2/${name}/blobs/${DIGEST}`)).status === 200
 
 /** Lets grace periods pass, and runs the collector after each. */
 async function passGracePeriods(count: number): Promise<void> {
@@ -319,8 +319,8 @@ describe('when the store does not return the digest of a directly uploaded objec
     const early = await registry.putManifest('a', 'v1', imageOf([large]))
     expect([early.status, early.code, early.headers['retry-after']]).toEqual([503, 'UNAVAILABLE', '1'])
 
-    const eventHandler = openRegistry({ table, store, direct: { readLimit: 1000 } })
-    await eventHandler.directUploads.adopt(session.name, session.upload)
+    const patient = openRegistry({ table, store, direct: { readLimit: 1000 } })
+    await patient.directUploads.adopt(session)
     await registry.pushManifest('a', 'v1', imageOf([large]))
   })
 })

@@ -2,10 +2,9 @@ import fc from 'fast-check'
 import type { Digest } from '../../lambda/protocol/digest.ts'
 import { RegistryError } from '../../lambda/protocol/errors.ts'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
-import type { Tag, UploadId } from '../../lambda/protocol/reference.ts'
-import { ANY_OWNER } from '../../lambda/registry/sessions.ts'
+import type { Tag } from '../../lambda/protocol/reference.ts'
+import { ANY_OWNER, type SessionKey } from '../../lambda/registry/sessions.ts'
 import { UNGUARDED } from '../../lambda/registry/tags.ts'
-import { REGISTRY } from '../../lambda/registry/uploads.ts'
 import type { Bytes } from '../../lambda/store/blobs.ts'
 import { digestOfText, IMAGES, type ImageName } from './images.ts'
 import { type Gate, GRACE, HOUR, type Process, type World } from './world.ts'
@@ -180,9 +179,9 @@ export class Actor {
         return registry.blobs.delete(deed.name, digestOfText(deed.blob))
       case 'abandon upload':
       case 'cancel upload': {
-        const { id } = await registry.uploads.begin(deed.name, 'sha256', ANY_OWNER)
-        await registry.uploads.append(deed.name, id, { bytes: pieces('left over') }, ANY_OWNER)
-        return deed.do === 'cancel upload' ? registry.uploads.cancel(deed.name, id, ANY_OWNER) : undefined
+        const session = await this.#begin(deed.name)
+        await registry.uploads.append(session, { bytes: pieces('left over') })
+        return deed.do === 'cancel upload' ? registry.uploads.cancel(session) : undefined
       }
       case 'finish upload twice':
         return this.#finishTwice(deed.name)
@@ -232,33 +231,34 @@ export class Actor {
 
   /** Two requests, on two processes, want to end one session as different blobs. */
   async #finishTwice(name: RepositoryName): Promise<void> {
-    const { id } = await this.#process.registry.uploads.begin(name, 'sha256', ANY_OWNER)
+    const session = await this.#begin(name)
+    const { upload } = session
     const finish = ({ registry }: Process, text: string) =>
-      registry.uploads.finish(name, id, digestOfText(text), { bytes: pieces(text) }, REGISTRY)
-    const ends = [finish(this.#process, `one of ${id}`), finish(this.#helper, `another of ${id}`)]
+      registry.uploads.finish(session, digestOfText(text), { bytes: pieces(text) }, true)
+    const ends = [finish(this.#process, `one of ${upload}`), finish(this.#helper, `another of ${upload}`)]
     if ((await countKept(ends)) === 2) this.#history.complaints.push('one session became two blobs')
   }
 
   async #finishAndCancel(name: RepositoryName): Promise<void> {
     const { uploads } = this.#process.registry
-    const { id } = await uploads.begin(name, 'sha256', ANY_OWNER)
-    const text = `perhaps of ${id}`
-    await uploads.append(name, id, { bytes: pieces(text) }, ANY_OWNER)
+    const session = await this.#begin(name)
+    const text = `perhaps of ${session.upload}`
+    await uploads.append(session, { bytes: pieces(text) })
     const ends = [
-      uploads.finish(name, id, digestOfText(text), undefined, REGISTRY),
-      this.#helper.registry.uploads.cancel(name, id, ANY_OWNER),
+      uploads.finish(session, digestOfText(text), undefined, true),
+      this.#helper.registry.uploads.cancel(session),
     ]
     if ((await countKept(ends)) === 2) this.#history.complaints.push('a session was finished and cancelled')
   }
 
   /** The store's event is delivered twice, and both at once; and the URL is used again when the session has gone. */
   async #writeTwice(name: RepositoryName): Promise<void> {
-    const { id } = await this.#process.registry.uploads.begin(name, 'sha256', ANY_OWNER)
+    const session = await this.#begin(name)
     const lastChance = this.#world.now + GRACE / 2
-    const claim = ({ registry }: Process) => registry.directUploads.adopt(name, id)
-    await this.#write(name, id, 'a', lastChance)
+    const claim = ({ registry }: Process) => registry.directUploads.adopt(session)
+    await this.#write(session, 'a', lastChance)
     await Promise.all([claim(this.#process), claim(this.#helper)])
-    await this.#write(name, id, 'b', lastChance)
+    await this.#write(session, 'b', lastChance)
     await claim(this.#helper)
   }
 
@@ -266,11 +266,16 @@ export class Actor {
    * What the client does with its upload URL without us, while the edge lets it. It is acknowledged then and there.
    * @returns false when it came too late
    */
-  async #write(name: RepositoryName, upload: UploadId, blob: string, lastChance: number): Promise<boolean> {
+  async #write(session: SessionKey, blob: string, lastChance: number): Promise<boolean> {
     await this.#gate('write')
     if (this.#world.now >= lastChance) return false
-    this.#world.store.write({ name, upload }, blob)
+    this.#world.store.write(session, blob)
     return true
+  }
+
+  async #begin(name: RepositoryName): Promise<SessionKey> {
+    const { upload } = await this.#process.registry.uploads.begin(name, 'sha256', ANY_OWNER)
+    return { name, upload, owner: ANY_OWNER }
   }
 
   async #bring(name: RepositoryName, blob: string, way: Way): Promise<void> {
@@ -282,14 +287,14 @@ export class Actor {
     )
     if (there || (way === 'mount' && (await blobs.mount(name, digest, undefined, true)))) return
     if (way === 'direct') {
-      const { id } = await uploads.begin(name, 'sha256', ANY_OWNER)
-      if (await this.#write(name, id, blob, this.#world.now + GRACE / 2)) return
+      const session = await this.#begin(name)
+      if (await this.#write(session, blob, this.#world.now + GRACE / 2)) return
     }
     if (way !== 'chunks') return uploads.push(name, digest, pieces(blob))
-    const { id } = await uploads.begin(name, 'sha256', ANY_OWNER)
+    const session = await this.#begin(name)
     const middle = Math.floor(blob.length / 2)
-    await uploads.append(name, id, { bytes: pieces(blob.slice(0, middle)) }, ANY_OWNER)
-    await uploads.finish(name, id, digest, { bytes: pieces(blob.slice(middle)) }, REGISTRY)
+    await uploads.append(session, { bytes: pieces(blob.slice(0, middle)) })
+    await uploads.finish(session, digest, { bytes: pieces(blob.slice(middle)) }, true)
   }
 }
 

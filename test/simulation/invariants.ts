@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { type Digest, digestOf } from '../../lambda/protocol/digest.ts'
 import { parseManifest } from '../../lambda/protocol/manifest.ts'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
-import type { UploadId } from '../../lambda/protocol/reference.ts'
+import type { SessionAddress, UploadId } from '../../lambda/protocol/reference.ts'
 import type { ObjectName } from '../../lambda/store/blobs.ts'
-import { type DirectObject, directObject, parseDirectObject } from '../../lambda/store/direct-object.ts'
+import { directObject, parseDirectObject } from '../../lambda/store/direct-object.ts'
 import type {
   BlobRow,
   GarbageRow,
@@ -128,7 +128,7 @@ class Rows {
   uploads = () => this.named('upload#') as UploadRow[]
 
   /** Whether the collector has yet to look at the session that a client wrote for. */
-  isReviewed({ name, upload }: DirectObject): boolean {
+  isReviewed({ name, upload }: SessionAddress): boolean {
     return this.garbage().some(
       row => row.what === 'upload' && row.repository === name && row.upload === upload,
     )
@@ -149,7 +149,7 @@ class Rows {
   }
 }
 
-function sessionOf({ partition, sort }: UploadRow): DirectObject {
+function sessionOf({ partition, sort }: UploadRow): SessionAddress {
   return {
     name: partition.slice('repository#'.length) as RepositoryName,
     upload: sort.slice('upload#'.length) as UploadId,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Algorithm, type Digest, digestOf } from '../../lambda/protocol/digest.ts'
+import type { SessionAddress } from '../../lambda/protocol/reference.ts'
 import {
   type BlobStore,
   type ByteRange,
@@ -10,7 +11,7 @@ import {
   type ObjectName,
   type UploadedObject,
 } from '../../lambda/store/blobs.ts'
-import { type DirectObject, directObject } from '../../lambda/store/direct-object.ts'
+import { directObject } from '../../lambda/store/direct-object.ts'
 
 /** A {@link BlobStore} in memory. Drafts contain their bytes in their state, so they are independent of each other. */
 export class MemoryBlobs implements BlobStore {
@@ -76,7 +77,7 @@ export class MemoryBlobs implements BlobStore {
   }
 
   /** Writes an object as a direct upload does, which cannot overwrite one. @returns whether the object was written */
-  write(upload: DirectObject, bytes: string): boolean {
+  write(upload: SessionAddress, bytes: string): boolean {
     const object = directObject(upload)
     if (this.objects.has(object)) return false
     this.objects.set(object, Buffer.from(bytes))

@@ -1,6 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { RepositoryName } from '../../protocol/name.ts'
-import type { UploadId } from '../../protocol/reference.ts'
+import type { SessionAddress } from '../../protocol/reference.ts'
 import type { Keyring, SigningKey } from './keyring.ts'
 import type { TokenHolder } from './tokens.ts'
 
@@ -12,20 +11,15 @@ export const OLD_UPLOAD_TOKEN = 'proof'
 /** Expiry in seconds since 1970, holder, signature. 5,000 characters suffice for the longest name and all claims (federated/claims.ts). */
 const FORMAT = /^(\d{1,12})\.([\w-]{1,5000})\.([\w-]{43})$/
 
-/** The session that an upload token is valid for. */
-export interface UploadSessionKey {
-  readonly repository: RepositoryName
-  readonly upload: UploadId
-}
-
 /**
  * Issues the token that proves who began an upload session. An upload may take longer than an access token lives, and clients
  * do not request another one in the middle. The account is still looked up at each request.
+ * @param session the only session that the token is valid for
  * @param until milliseconds since 1970
  */
 export function issueUploadToken(
   keyring: Keyring,
-  session: UploadSessionKey,
+  session: SessionAddress,
   holder: TokenHolder,
   until: number,
 ): string {
@@ -37,7 +31,7 @@ export function issueUploadToken(
 /** @returns undefined when the token is malformed, has expired, or was not signed for this session by a key of the keyring */
 export function verifyUploadToken(
   keyring: Keyring,
-  session: UploadSessionKey,
+  session: SessionAddress,
   token: string,
   now: number,
 ): TokenHolder | undefined {
@@ -50,12 +44,7 @@ export function verifyUploadToken(
   return isValid ? JSON.parse(Buffer.from(who, 'base64url').toString()) : undefined
 }
 
-function sign(
-  { key }: SigningKey,
-  { repository, upload }: UploadSessionKey,
-  expires: number,
-  who: string,
-): string {
-  const text = ['session', upload, repository, expires, who].join('\n')
+function sign({ key }: SigningKey, { name, upload }: SessionAddress, expires: number, who: string): string {
+  const text = ['session', upload, name, expires, who].join('\n')
   return createHmac('sha256', key).update(text).digest('base64url')
 }
