@@ -5,10 +5,10 @@ import type { SessionAddress, UploadId } from '../protocol/reference.ts'
 import { type ObjectName, StoreBusy, type UploadedObject } from '../store/blobs.ts'
 import { directObject } from '../store/direct-object.ts'
 import { keys, ranges } from '../store/keys.ts'
-import type { BlobRow, Garbage, UploadRow } from '../store/records.ts'
+import type { Garbage, UploadRow } from '../store/records.ts'
 import { chunked } from '../util/chunked.ts'
 import type { Dependencies } from './dependencies.ts'
-import { garbageWrite } from './garbage.ts'
+import { discardUnlessBlob, garbageWrite } from './garbage.ts'
 import type { Links } from './links.ts'
 import { retryOnConflict } from './retry.ts'
 
@@ -77,7 +77,7 @@ export class DirectUploads {
     const { object, size, digest } = arrived
     const row = await table.get<UploadRow>(keys.upload(name, upload))
     if (!row) {
-      await this.#dropUnlessBlob(arrived)
+      await discardUnlessBlob(this.#deps, digest, object)
       return true
     }
     if (row.closing) return false // it becomes a blob of the bytes sent through the registry, and its review finds the object
@@ -93,14 +93,6 @@ export class DirectUploads {
       garbageWrite(this.#deps, clock() + gracePeriod, ours),
     )
     return true
-  }
-
-  /** The session is gone, so the object cannot be adopted any more: either it is a blob already or it never becomes one. */
-  async #dropUnlessBlob({ object, digest }: Arrived): Promise<void> {
-    const { table, clock, gracePeriod } = this.#deps
-    const blob = await table.get<BlobRow>(keys.blob(digest))
-    if (blob?.object === object) return
-    await table.transact(garbageWrite(this.#deps, clock() + gracePeriod, { what: 'object', object }))
   }
 
   async #arrived(object: ObjectName): Promise<Arrived | undefined> {

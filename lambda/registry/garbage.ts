@@ -1,7 +1,8 @@
+import type { Digest } from '../protocol/digest.ts'
 import { parseStoredManifest } from '../protocol/manifest.ts'
-import { ObjectMissing } from '../store/blobs.ts'
+import { ObjectMissing, type ObjectName } from '../store/blobs.ts'
 import { keys } from '../store/keys.ts'
-import type { Garbage, GarbageRow } from '../store/records.ts'
+import type { BlobRow, Garbage, GarbageRow } from '../store/records.ts'
 import { MAX_WRITES, type Write } from '../store/table.ts'
 import { chunked } from '../util/chunked.ts'
 import type { Dependencies } from './dependencies.ts'
@@ -10,6 +11,18 @@ import { loadContent } from './manifest-content.ts'
 /** The write that puts something on the collector's list for the time `due`. */
 export function garbageWrite({ newId }: Pick<Dependencies, 'newId'>, due: number, garbage: Garbage): Write {
   return { put: { ...keys.garbage(due, newId()), due, ...garbage } }
+}
+
+/** Puts an object on the collector's list, unless the blob row names it. Only for objects that no row can come to name later. */
+export async function discardUnlessBlob(
+  deps: Dependencies,
+  digest: Digest,
+  object: ObjectName,
+): Promise<void> {
+  const { table, clock, gracePeriod } = deps
+  const blob = await table.get<BlobRow>(keys.blob(digest))
+  if (blob?.object === object) return
+  await table.transact(garbageWrite(deps, clock() + gracePeriod, { what: 'object', object }))
 }
 
 /** How many writes a request may make on the collector's behalf. */

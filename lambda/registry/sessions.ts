@@ -1,11 +1,13 @@
-import type { Algorithm } from '../protocol/digest.ts'
+import type { Algorithm, Digest } from '../protocol/digest.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import { uploadRange } from '../protocol/ranges.ts'
 import type { SessionAddress, UploadId } from '../protocol/reference.ts'
+import type { Draft } from '../store/blobs.ts'
 import { keys } from '../store/keys.ts'
 import type { UploadRow } from '../store/records.ts'
 import { ConditionFailed, type Write } from '../store/table.ts'
+import { type Chunk, wrongLength } from './chunk.ts'
 import type { Dependencies } from './dependencies.ts'
 import { garbageWrite } from './garbage.ts'
 
@@ -58,6 +60,25 @@ export class UploadSessions {
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
   async expect(key: SessionKey): Promise<UploadRow> {
     return (await this.find(key)) ?? uploadUnknown()
+  }
+
+  /**
+   * Appends a chunk to the draft of the session. The row is not changed.
+   * @param whole the digest that the blob must have, if this is its last chunk
+   * @throws {RegistryError} RANGE_INVALID when the chunk does not follow the draft; SIZE_INVALID when it is not as long as its range
+   */
+  async receive(
+    session: SessionAddress,
+    row: UploadRow,
+    { bytes, range }: Chunk,
+    whole?: Digest,
+  ): Promise<Draft> {
+    const { size } = row.draft
+    if (range && range.first !== size) throw this.outOfOrder(session, row)
+    const draft = await this.#deps.store.append(row.draft, bytes, whole)
+    if (range && draft.size !== range.last + 1)
+      throw wrongLength(range.last - range.first + 1, { sent: draft.size - size })
+    return draft
   }
 
   /**
