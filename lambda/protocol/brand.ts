@@ -1,4 +1,4 @@
 declare const brand: unique symbol
 
-/** A validated value. Only the parser that checks the rule creates one, so the code below the parser does not check again. */
+/** A type of validated values. Only its parser creates them, so other code need not validate them again. */
 export type Brand<T, Name extends string> = T & { readonly [brand]: Name }

@@ -1,7 +1,7 @@
 import { type Digest, parseDigest } from './digest.ts'
 import { type Fields, invalid, isObject, text, textMap } from './json-fields.ts'
 
-/** A descriptor (image spec, "OCI Content Descriptors"), as far as a registry uses it. */
+/** The fields of a descriptor that a registry uses (image spec, "OCI Content Descriptors"). */
 export interface Descriptor {
   /** Empty when the descriptor has none. */
   readonly mediaType: string
@@ -14,7 +14,7 @@ interface Strictness {
 }
 
 /**
- * Checks every field that clients in Go decode into a type: one field of another type makes them reject the whole manifest.
+ * Checks every field that Go clients decode into a typed field. A field of another type makes them reject the complete manifest.
  * @param field the name of the descriptor in error messages
  * @throws {RegistryError} MANIFEST_INVALID
  */
@@ -31,7 +31,11 @@ export function parseDescriptor(
   try {
     return { mediaType, digest: parseDigest(digest) }
   } catch (cause) {
-    throw invalid(`${field}.digest is not a digest`, { digest }, cause)
+    throw invalid(
+      `${field}.digest must be sha256:<64 hex digits> or sha512:<128 hex digits>, in lower case`,
+      { digest },
+      cause,
+    )
   }
 }
 
@@ -44,7 +48,7 @@ export function parseDescriptors(
 ): Descriptor[] {
   if (value === undefined || value === null) return []
   if (!Array.isArray(value)) throw invalid(`${field} must be a list`)
-  if (value.length > limit) throw invalid(`more than ${limit} descriptors`)
+  if (value.length > limit) throw invalid(`a manifest can hold at most ${limit} descriptors`)
   return value.map((entry, index) => parse(entry, `${field}[${index}]`))
 }
 
@@ -57,7 +61,7 @@ function checkOtherFields(descriptor: Fields, field: string): void {
   if (descriptor.platform != null) checkPlatform(descriptor.platform, `${field}.platform`)
 }
 
-/** The fields of a platform, those of Docker's manifest lists included. */
+/** Checks the fields of a platform, including those of Docker's manifest lists. */
 function checkPlatform(platform: unknown, path: string): void {
   if (!isObject(platform)) throw invalid(`${path} must be an object`)
   for (const name of ['architecture', 'os', 'os.version', 'variant']) text(platform, name, `${path}.${name}`)
@@ -66,7 +70,7 @@ function checkPlatform(platform: unknown, path: string): void {
 
 function checkTextList(value: unknown, path: string): void {
   if (value != null && !(Array.isArray(value) && value.every(entry => typeof entry === 'string')))
-    throw invalid(`${path} must be a list of text`)
+    throw invalid(`${path} must be a list of strings`)
 }
 
 /** Go decodes `data` into bytes: the standard alphabet, padded. It skips line breaks. */

@@ -1,7 +1,7 @@
 /**
  * Every error that a client can receive: code, HTTP status and default message.
  * The first group is the table of the distribution spec ("Error Codes"). The second contains codes that the Docker
- * registry API added and clients know. The third is our own, for cases that neither names.
+ * registry API added and that clients know. The third contains our own codes, for cases that the other groups do not cover.
  */
 const ERRORS = {
   BLOB_UNKNOWN: [404, 'blob unknown to registry'],
@@ -36,31 +36,31 @@ const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
-/** Default of a 503, in seconds: every 503 has a Retry-After. */
+/** The default Retry-After of a 503, in seconds. */
 const RETRY_AFTER = { 'retry-after': '1' }
 
 interface ErrorOptions {
   /**
-   * The sentence for people. Docker, podman and skopeo show it and never the detail. Default: the reason in the detail, or else the
-   * message of the code, followed by the fields of the detail.
+   * The sentence for people. Docker, podman and skopeo show it, but not the detail. Default: `reason` or `rule` of the detail; without
+   * them, the message of the code, followed by the fields of the detail.
    */
   readonly message?: string | undefined
-  /** The field `detail`: names, digests, the rule that was broken. */
+  /** The field `detail` of the error document: names, digests, the violated rule. */
   readonly detail?: unknown
   /** Response headers that the error must carry, such as `Allow`, `Range` or `Retry-After`. */
   readonly headers?: Readonly<Record<string, string>>
   readonly cause?: unknown
-  /** Whether to log the cause although the status is below 500, because the registry has lost data. */
+  /** Whether to log the cause. Default: for statuses of 500 and above. Set it if the registry has lost data. */
   readonly isFault?: boolean
 }
 
-/** An error for the client. It may be thrown anywhere; only `http/app.ts` converts it to an HTTP response. */
+/** An error that the client receives. Any code may throw it. Only `http/app.ts` converts it to an HTTP response. */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError'
   readonly code: ErrorCode
   readonly detail: unknown
   readonly headers: Readonly<Record<string, string>>
-  /** Whether to log the cause, as a fault of the registry. */
+  /** Whether the error is logged as a fault of the registry. */
   readonly isFault: boolean
 
   constructor(code: ErrorCode, { message, detail, headers = {}, cause, isFault }: ErrorOptions = {}) {
@@ -82,10 +82,10 @@ export class RegistryError extends Error {
   }
 }
 
-/** In characters. Digests are long, and some clients print the message on one line. */
+/** In characters: some clients print the message on one line. */
 const MAX_MESSAGE_DETAIL = 500
 
-/** The message must contain every fact that a person needs: most clients print nothing else of an error document. */
+/** Builds a message with every fact that a person needs: most clients print only the message of an error document. */
 function messageOf(code: ErrorCode, detail: unknown): string {
   const defaultMessage = ERRORS[code][1]
   if (typeof detail === 'string') return `${defaultMessage}: ${detail}`

@@ -1,31 +1,31 @@
 import { RegistryError } from './errors.ts'
 
-/** An object of a JSON document that a client sent. Its values are not checked. */
+/** A JSON object that a client sent. Its values are not checked. */
 export type Fields = Readonly<Record<string, unknown>>
 
 export function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** @param path the name of the field in error messages. @throws {RegistryError} MANIFEST_INVALID for a value that is not text */
+/** A field of text. `null` counts as absent. @param path the name of the field in error messages. @throws {RegistryError} MANIFEST_INVALID */
 export function text(fields: Fields, field: string, path = field): string | undefined {
   const value = fields[field]
   if (value === undefined || value === null) return undefined
-  if (typeof value !== 'string') throw invalid(`${path} must be text`)
+  if (typeof value !== 'string') throw invalid(`${path} must be a string`)
   return value
 }
 
-/** Annotations. @throws {RegistryError} MANIFEST_INVALID for anything but an object with text values */
+/** An object whose values are all text: annotations. `null` counts as absent. @throws {RegistryError} MANIFEST_INVALID */
 export function textMap(value: unknown, path: string): Readonly<Record<string, string>> | undefined {
   if (value === undefined || value === null) return undefined
   if (!isObject(value)) throw invalid(`${path} must be an object`)
   for (const [name, annotation] of Object.entries(value))
     if (typeof annotation !== 'string')
-      throw invalid(`${path.replace(/annotations$/, 'annotation')} ${name} must be text`)
+      throw invalid(`${path.replace(/annotations$/, 'annotation')} ${name} must be a string`)
   return value as Readonly<Record<string, string>>
 }
 
-/** MANIFEST_INVALID. @param rule what is wrong and what is allowed; the client shows it as the message */
+/** MANIFEST_INVALID. @param rule what is wrong and what is allowed. It becomes the message that clients show */
 export function invalid(rule: string, more: Fields = {}, cause?: unknown): RegistryError {
   return new RegistryError('MANIFEST_INVALID', { detail: { rule, ...more }, cause })
 }

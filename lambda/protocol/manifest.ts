@@ -15,32 +15,32 @@ export interface Manifest {
   readonly mediaType: string
   /** Blobs that must be in the repository before the manifest: config and layers, each once. */
   readonly blobs: readonly Digest[]
-  /** Foreign layers: they may be in the repository, and are kept while they are. */
+  /** Foreign layers. They may be absent from the repository; those that are present are kept. */
   readonly foreign: readonly Digest[]
   /** Manifests that must be in the repository before this index. */
   readonly children: readonly Digest[]
   /** The manifest that this one refers to. It need not exist yet (distribution spec, "Pushing Manifests with Subject"). */
   readonly subject?: Digest
-  /** As the referrers API reports it: for an image without one, the media type of its config. */
+  /** As the referrers API reports it. For an image without `artifactType`, the media type of its config. */
   readonly artifactType?: string
   readonly annotations?: Readonly<Record<string, string>>
 }
 
 /** Maximum size of a manifest in bytes: the size that the distribution spec asks registries to accept at least. */
-export const MANIFEST_LIMIT = 4 * 1024 * 1024
+export const MAX_MANIFEST_SIZE = 4 * 1024 * 1024
 
 /** Maximum number of descriptors in one manifest. It is far above any image, and bounds the work of one request. */
-export const DESCRIPTOR_LIMIT = 10_000
+export const MAX_DESCRIPTORS = 10_000
 
-/** The field that lists the content of a shape, and the fields that would make it a document of another shape too (CVE-2021-41190). */
-const SHAPES: Readonly<Record<ManifestShape, { list: string; alien: readonly string[] }>> = {
-  image: { list: 'layers', alien: ['manifests', 'fsLayers', 'blobs'] },
-  index: { list: 'manifests', alien: ['config', 'layers', 'fsLayers', 'blobs'] },
-  artifact: { list: 'blobs', alien: ['config', 'layers', 'manifests', 'fsLayers'] },
+/** The field that lists the content of a shape, and the fields that belong to other shapes only (CVE-2021-41190). */
+const SHAPES: Readonly<Record<ManifestShape, { list: string; forbidden: readonly string[] }>> = {
+  image: { list: 'layers', forbidden: ['manifests', 'fsLayers', 'blobs'] },
+  index: { list: 'manifests', forbidden: ['config', 'layers', 'fsLayers', 'blobs'] },
+  artifact: { list: 'blobs', forbidden: ['config', 'layers', 'manifests', 'fsLayers'] },
 }
 
-/** Every field that a registry reads, by its name in lower case. */
-const KNOWN = new Map(
+/** Every top-level field that a registry reads, by its name in lower case. */
+const KNOWN_FIELDS = new Map(
   [
     ...['schemaVersion', 'mediaType', 'artifactType', 'config', 'layers', 'manifests', 'blobs', 'fsLayers'],
     ...['subject', 'annotations'],
@@ -48,25 +48,25 @@ const KNOWN = new Map(
 )
 
 const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/
-const NO_SCHEMA_1 =
+const SCHEMA_1_UNSUPPORTED =
   'Docker schema 1 manifests are not supported: push the image in Docker schema 2 or OCI format'
 
-/** RFC 6838 allows 127 characters on either side of the slash. */
-const MEDIA_TYPE_LIMIT = 255
+/** In characters. RFC 6838 allows 127 on either side of the slash. */
+const MAX_MEDIA_TYPE_LENGTH = 255
 
 /**
  * Parses a manifest. Unknown fields are ignored.
- * @param contentType the media type the client gave, without parameters; the document's own `mediaType` must agree
- * @throws {RegistryError} MANIFEST_INVALID with the rule that was broken
+ * @param contentType the Content-Type of the request, without parameters. The `mediaType` of the document must be equal to it
+ * @throws {RegistryError} MANIFEST_INVALID
  */
 export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest {
   return parse(bytes, contentType, parseDescriptor)
 }
 
 /**
- * Parses a manifest that was accepted before, perhaps by an older version with fewer checks. The collector must be able to free
+ * Parses a manifest that is stored, without the checks that older versions did not make: the collector must be able to free
  * everything that was ever stored.
- * @param mediaType of its row
+ * @param mediaType the media type in its row
  */
 export function parseStoredManifest(bytes: Uint8Array, mediaType: string): Manifest {
   return parse(bytes, mediaType, (value, field) => parseDescriptor(value, field, { onlyNames: true }))
@@ -82,22 +82,25 @@ function parse(
   const mediaType = decideMediaType(fields, contentType)
   const shape = shapeOf(mediaType)
   if (SCHEMA_1.test(mediaType) || (fields.schemaVersion === 1 && 'fsLayers' in fields))
-    throw invalid(NO_SCHEMA_1)
+    throw invalid(SCHEMA_1_UNSUPPORTED)
   if (!shape) throw invalid(`unsupported media type ${mediaType}`, { supported: manifestMediaTypes() })
   if (shape !== 'artifact' && fields.schemaVersion !== 2) throw invalid('schemaVersion must be 2')
-  const { list, alien } = SHAPES[shape]
-  for (const field of alien) if (fields[field] != null) throw invalid(`a ${mediaType} cannot hold ${field}`)
+  const { list, forbidden } = SHAPES[shape]
+  for (const field of forbidden)
+    if (fields[field] != null)
+      throw invalid(`a manifest of type ${mediaType} must not have the field ${field}`)
 
   const config = fields.config == null ? undefined : descriptor(fields.config, 'config')
   if (shape === 'image' && !config) throw invalid('config is missing')
-  const listed = parseDescriptors(fields[list], list, DESCRIPTOR_LIMIT, descriptor)
+  const listed = parseDescriptors(fields[list], list, MAX_DESCRIPTORS, descriptor)
   const needed = config ? [config, ...listed] : listed
-  if (needed.length > DESCRIPTOR_LIMIT) throw invalid(`more than ${DESCRIPTOR_LIMIT} descriptors`)
+  if (needed.length > MAX_DESCRIPTORS)
+    throw invalid(`a manifest can hold at most ${MAX_DESCRIPTORS} descriptors`)
 
   const subject = fields.subject == null ? undefined : descriptor(fields.subject, 'subject').digest
   const artifactType = text(fields, 'artifactType') || (shape === 'image' ? config?.mediaType : undefined)
-  if (artifactType && artifactType.length > MEDIA_TYPE_LIMIT)
-    throw invalid(`artifactType is longer than ${MEDIA_TYPE_LIMIT} characters`)
+  if (artifactType && artifactType.length > MAX_MEDIA_TYPE_LENGTH)
+    throw invalid(`artifactType must have at most ${MAX_MEDIA_TYPE_LENGTH} characters`)
   const annotations = textMap(fields.annotations, 'annotations')
   return {
     mediaType,
@@ -108,7 +111,7 @@ function parse(
   }
 }
 
-/** An index may list blobs beside manifests: BuildKit's cache export does, with the media types of layers. */
+/** Sorts descriptors by media type. An index may list blobs too: the cache export of BuildKit does, with the media types of layers. */
 function classify(needed: readonly Descriptor[], shape: ManifestShape) {
   const blobs = new Set<Digest>()
   const foreign = new Set<Digest>()
@@ -131,22 +134,22 @@ function parseObject(bytes: Uint8Array): Fields {
     )
     if (isObject(value)) return value
   } catch (cause) {
-    throw invalid('not JSON in UTF-8', {}, cause)
+    throw invalid('the manifest must be JSON in UTF-8', {}, cause)
   }
-  throw invalid('not a JSON object')
+  throw invalid('the manifest must be a JSON object')
 }
 
-/** Go's decoder, and so most clients, reads `Layers` as `layers`: clients would disagree about such a document (CVE-2021-41190). */
+/** Go's JSON decoder, and so most clients, reads `Layers` as `layers`. Clients would disagree about such a document (CVE-2021-41190). */
 function rejectLookalikes(fields: Fields): void {
   for (const field of Object.keys(fields)) {
-    const known = KNOWN.get(field.toLowerCase())
-    if (known !== undefined && known !== field) throw invalid(`${field} looks like ${known}`)
+    const known = KNOWN_FIELDS.get(field.toLowerCase())
+    if (known !== undefined && known !== field) throw invalid(`the field ${field} must be spelled ${known}`)
   }
 }
 
 function decideMediaType(fields: Fields, contentType?: string): string {
   const own = text(fields, 'mediaType')
   if (own && contentType && own !== contentType)
-    throw invalid('mediaType differs from Content-Type', { mediaType: own, contentType })
+    throw invalid('mediaType must be equal to the Content-Type', { mediaType: own, contentType })
   return own || contentType || (fields.manifests === undefined ? OCI_IMAGE : OCI_INDEX)
 }

@@ -1,10 +1,10 @@
-/** How the documents of a media type reference other content. */
+/** How a manifest of a media type references other content. */
 export type ManifestShape = 'image' | 'index' | 'artifact'
 
 export const OCI_IMAGE = 'application/vnd.oci.image.manifest.v1+json'
 export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json'
 
-/** Every media type of manifests. The artifact manifest was removed from the image spec before 1.1, but clients had pushed some. */
+/** The media types of manifests. The artifact manifest was removed from the image spec before 1.1, but clients had pushed some. */
 const MANIFESTS: Readonly<Record<string, ManifestShape>> = {
   [OCI_IMAGE]: 'image',
   [OCI_INDEX]: 'index',
@@ -22,7 +22,7 @@ const FOREIGN_LAYERS: ReadonlySet<string> = new Set([
   'application/vnd.oci.image.layer.nondistributable.v1.tar+zstd',
 ])
 
-/** `undefined` for anything that is not a manifest. */
+/** @returns undefined if the media type is not that of a manifest */
 export function shapeOf(mediaType: string): ManifestShape | undefined {
   return Object.hasOwn(MANIFESTS, mediaType) ? MANIFESTS[mediaType] : undefined
 }

@@ -1,11 +1,11 @@
 /** A page of a sorted list: at most `limit` entries after `last`. */
 export interface Page {
   readonly limit: number
-  /** Exclusive. It need not be in the list. */
+  /** The page begins after this entry, which need not be in the list. */
   readonly last?: string
 }
 
-/** Longer than any tag, name or digest, so a truncated `last` gives the same page. */
+/** In characters: longer than any tag, name or digest, so a truncated `last` gives the same page. */
 const MAX_LAST_LENGTH = 256
 
 /**
@@ -18,7 +18,7 @@ export function parsePage(query: URLSearchParams, max: number): Page {
   return { limit: /^\d+$/.test(n) ? Math.min(max, Number(n)) : max, ...(last && { last }) }
 }
 
-/** The `Link` to the next page (RFC 8288). `parameters` in order; `undefined` ones are left out. */
+/** The `Link` header for the next page (RFC 8288). Parameters that are `undefined` are omitted. */
 export function nextLink(url: string, parameters: Readonly<Record<string, string | undefined>>): string {
   const present = Object.entries(parameters).filter(
     (entry): entry is [string, string] => entry[1] !== undefined,

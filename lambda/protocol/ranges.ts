@@ -1,12 +1,12 @@
 import { RegistryError } from './errors.ts'
 
-/** Both ends inclusive, as in HTTP: `{ first: 0, last: 0 }` is one byte. */
+/** A range of bytes, both ends inclusive, as in HTTP: `{ first: 0, last: 0 }` is one byte. */
 export interface ByteRange {
   readonly first: number
   readonly last: number
 }
 
-/** The name of the unit may be in any case (RFC 9110 section 14.1). */
+/** The name of the unit is case-insensitive (RFC 9110 section 14.1). */
 const RANGES = /^bytes=(.*)$/i
 const RANGE = /^(\d*)-(\d*)$/
 /** More than any client requests at once, and few enough that the headers of the parts stay small. */
@@ -14,11 +14,12 @@ const MAX_RANGES = 16
 const CONTENT_RANGE = /^(?:bytes )?(\d+)-(\d+)(?:\/(?:\d+|\*))?$/
 
 /**
- * The `Range` of a GET (RFC 9110 section 14.2) against content of `size` bytes. Ranges that overlap or touch are joined; each joined range
- * takes the place of the first that it was made of. Ranges outside the content are left out. `undefined` means the whole: no header, an
- * unknown unit, bad syntax or more than 16 ranges, all of which a server may ignore, and any range of empty content.
+ * Parses the `Range` header of a GET (RFC 9110 section 14.2) for content of `size` bytes. Ranges that overlap or are adjacent are joined;
+ * a joined range takes the position of the first range in it. Ranges outside the content are omitted.
+ * @returns undefined for the complete content: without the header, for an unknown unit, a syntax error or more than 16 ranges, all of
+ * which a server may ignore, and for any range of empty content
  * @throws {RegistryError} RANGE_INVALID with `Content-Range` when no range is within the content. A range that ends before it begins counts
- * as one outside the content (HTTP would let us ignore that; the conformance suite expects the error)
+ * as outside the content: HTTP allows a server to ignore it, but the conformance suite expects the error
  */
 export function parseRanges(header: string | undefined, size: number): readonly ByteRange[] | undefined {
   const [, list = ''] = RANGES.exec(header?.trim() ?? '') ?? []
@@ -31,7 +32,7 @@ export function parseRanges(header: string | undefined, size: number): readonly 
   return joined.length > MAX_RANGES ? undefined : joined
 }
 
-/** @returns undefined for bad syntax */
+/** @returns undefined for a syntax error */
 function rangeOf(spec: string, size: number): ByteRange | undefined {
   const [, from = '', to = ''] = RANGE.exec(spec) ?? []
   if (from === '' && to === '') return undefined
@@ -59,7 +60,7 @@ function join(ranges: readonly ByteRange[]): ByteRange[] {
 
 function outside(size: number): RegistryError {
   return new RegistryError('RANGE_INVALID', {
-    message: `the range is not within the ${size} bytes of the blob`,
+    message: `the range is outside the blob, which has ${size} bytes`,
     detail: { size },
     headers: { 'content-range': `bytes */${size}` },
   })
@@ -71,8 +72,8 @@ export function contentRange({ first, last }: ByteRange, size: number): string {
 }
 
 /**
- * The `Content-Range` of a chunk: `<first>-<last>`, as the distribution spec writes it ("Pushing a blob in chunks"), or
- * HTTP's own form of it, `bytes <first>-<last>/<total or *>`, which some clients send.
+ * Parses the `Content-Range` of a chunk: `<first>-<last>`, the form of the distribution spec ("Pushing a blob in chunks"), or
+ * `bytes <first>-<last>/<total or *>`, the form of HTTP, which some clients send.
  * @throws {RegistryError} BLOB_UPLOAD_INVALID
  */
 export function parseChunkRange(header: string): ByteRange {
@@ -87,8 +88,8 @@ export function parseChunkRange(header: string): ByteRange {
 }
 
 /**
- * The `Range` of an upload session that holds `size` bytes. Docker computes a layer's size from it, so it must be exact
- * and without a unit; for an empty session, registries send `0-0`.
+ * The `Range` header of an upload session that holds `size` bytes. Docker computes a layer's size from it, so it must be exact
+ * and without a unit. For an empty session, registries send `0-0`.
  */
 export function uploadRange(size: number): string {
   return `0-${Math.max(0, size - 1)}`

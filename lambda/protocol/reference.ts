@@ -6,12 +6,12 @@ import type { RepositoryName } from './name.ts'
 /** A tag: 128 characters at most, starting with a letter, a digit or an underscore. Tags keep their case. */
 export type Tag = Brand<string, 'Tag'>
 
-/** Identifies a manifest by a tag, which can be moved, or by its digest, which is fixed. */
+/** Identifies a manifest: by a tag, which can be moved, or by its digest. */
 export type Reference =
   | { readonly kind: 'tag'; readonly tag: Tag }
   | { readonly kind: 'digest'; readonly digest: Digest }
 
-/** Identifies an upload session. Random and unguessable: 122 bits in the form of a UUID. */
+/** Identifies an upload session. A random UUID: 122 bits that cannot be guessed. */
 export type UploadId = Brand<string, 'UploadId'>
 
 /** The location of an upload session: the id is valid only in the repository that the upload began in. */
@@ -42,7 +42,7 @@ export function parseReference(text: string): Reference {
     : { kind: 'tag', tag: parseTag(text) }
 }
 
-/** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN: ids of another form are never issued. */
+/** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN for text of another form, because no such id is ever issued */
 export function parseUploadId(text: string): UploadId {
   if (!UPLOAD_ID.test(text)) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
   return text as UploadId

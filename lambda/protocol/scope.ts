@@ -1,10 +1,10 @@
 /**
- * What a token allows: `repository:<name>:pull,push`, or `registry:catalog:*`. The grammar is that of the distribution project's
- * token documentation ("Resource Scope Grammar").
+ * One entry of what a token allows: `repository:<name>:pull,push`, or `registry:catalog:*`. The grammar is that of the token
+ * documentation of the distribution project ("Resource Scope Grammar").
  */
 export interface Scope {
   readonly type: string
-  /** Of the type `repository`: its name, unchecked. It may begin with a host and a port. */
+  /** For the type `repository`, the name of the repository, not validated. It may begin with a host and a port. */
   readonly name: string
   readonly actions: readonly string[]
 }
@@ -13,14 +13,14 @@ export interface Scope {
 const TYPE = /^([a-z0-9]+)(?:\([a-z0-9]+\))?$/
 const TYPES = ['repository', 'registry']
 const ACTIONS = ['pull', 'push', 'delete', '*']
-/** The name is the text between the first and the last colon: it may contain a colon, before a port. */
+/** The name is the text between the first and the last colon. It may contain a colon itself, before a port. */
 const SCOPE = /^([^:]{1,100}):(.{1,300}):([^:]*)$/
-/** Clients request the scopes of one command; a copy between many repositories needs about a dozen. */
+/** Clients request the scopes of one command. A copy between many repositories needs about a dozen. */
 const MAX_SCOPES = 50
 
 /**
  * @param texts each may contain several scopes, separated by spaces
- * @returns the scopes of known types, each with its known actions. Unknown ones are left out. At most 50.
+ * @returns at most 50 scopes of known types, each with its known actions. Unknown types and actions are omitted
  */
 export function parseScopes(texts: readonly string[]): Scope[] {
   return texts

@@ -4,7 +4,7 @@ import { locationUrl } from '../http/origin.ts'
 import { type Params, route } from '../http/router.ts'
 import { accepts } from '../protocol/accept.ts'
 import { RegistryError } from '../protocol/errors.ts'
-import { MANIFEST_LIMIT } from '../protocol/manifest.ts'
+import { MAX_MANIFEST_SIZE } from '../protocol/manifest.ts'
 import { essence } from '../protocol/media-types.ts'
 import type { RepositoryName } from '../protocol/name.ts'
 import { manifestPath } from '../protocol/paths.ts'
@@ -54,7 +54,7 @@ async function putManifest(
   const guard = tagGuard(name, context.access)
   const allTags = reference.kind === 'tag' ? [reference.tag, ...tags] : tags
   for (const tag of allTags) await checkNewTag(name, tag, context)
-  const bytes = await readBody(request, MANIFEST_LIMIT)
+  const bytes = await readBody(request, MAX_MANIFEST_SIZE)
   const options = { tags, guard, ...(contentType && { contentType }) }
   const { digest, subject } = await context.registry.manifests.put(name, reference, bytes, options)
   return emptyResponse(201, {

@@ -7,16 +7,16 @@ import { DOCKER_IMAGE } from '../support/content.ts'
 
 it.each([
   ['no header', undefined],
-  ['an empty one', ' '],
+  ['an empty header', ' '],
   ['the type itself', OCI_IMAGE],
   ['the type among others', `${DOCKER_IMAGE}, ${OCI_IMAGE}`],
-  ['the type in other case', OCI_IMAGE.toUpperCase()],
+  ['the type in upper case', OCI_IMAGE.toUpperCase()],
   ['the type with a weight', `${OCI_IMAGE};q=0.1`],
-  ['the type with a weight that is small but more than nothing', `${OCI_IMAGE}; q=0.001`],
+  ['the type with a very small weight', `${OCI_IMAGE}; q=0.001`],
   ['any application type', 'application/*'],
   ['any type', 'text/html, */*;q=0.8'],
-  ['a refusal of another', `${OCI_INDEX};q=0, */*`],
-])('allows it: %s', (_, header) => {
+  ['another type excluded', `${OCI_INDEX};q=0, */*`],
+])('allows a media type: %s', (_, header) => {
   expect(accepts(header, OCI_IMAGE)).toBe(true)
 })
 
@@ -24,15 +24,15 @@ it.each([
   ['another type', OCI_INDEX],
   ['JSON', 'application/json'],
   ['another family of types', 'text/*'],
-  ['the type refused', `${OCI_IMAGE};q=0`],
-  ['the type refused, though any other will do', `*/*, ${OCI_IMAGE}; q=0.000`],
-  ['the family refused, though any other will do', '*/*, application/*;q=0'],
+  ['the type excluded', `${OCI_IMAGE};q=0`],
+  ['the type excluded and every other type allowed', `*/*, ${OCI_IMAGE}; q=0.000`],
+  ['the family excluded and every other type allowed', '*/*, application/*;q=0'],
   ['a part of the type', 'application/vnd.oci.image'],
-])('does not allow it: %s', (_, header) => {
+])('does not allow a media type: %s', (_, header) => {
   expect(accepts(header, OCI_IMAGE)).toBe(false)
 })
 
-it('allows what is listed, wherever it stands', () => {
+it('allows a listed type at any position', () => {
   const types = fc.shuffledSubarray(manifestMediaTypes(), { minLength: 1 })
   fc.assert(
     fc.property(types, fc.constantFrom(...manifestMediaTypes()), (listed, type) => {
@@ -41,6 +41,6 @@ it('allows what is listed, wherever it stands', () => {
   )
 })
 
-it('makes something of any text', () => {
+it('accepts any text as a header', () => {
   fc.assert(fc.property(anyText, text => typeof accepts(text, OCI_IMAGE) === 'boolean'))
 })

@@ -6,11 +6,11 @@ import { codeOf } from '../support/errors.ts'
 
 const HEX = 'a'.repeat(64)
 
-it('takes every digest of the two algorithms, and gives it back unchanged', () => {
+it('accepts every digest of both algorithms unchanged', () => {
   fc.assert(fc.property(anyDigest, digest => parseDigest(digest) === digest))
 })
 
-it('takes a digest apart and puts it together again', () => {
+it('splits a digest and joins it again', () => {
   fc.assert(
     fc.property(anyDigest, digest => {
       const [, hex = ''] = digest.split(':')
@@ -20,27 +20,27 @@ it('takes a digest apart and puts it together again', () => {
 })
 
 it.each([
-  ['nothing', ''],
+  ['an empty string', ''],
   ['no algorithm', HEX],
   ['no hex', 'sha256:'],
   ['an algorithm alone', 'sha256'],
   ['upper-case hex', `sha256:${HEX.toUpperCase()}`],
   ['an upper-case algorithm', `SHA256:${HEX}`],
-  ['a digit too few', `sha256:${HEX.slice(1)}`],
-  ['a digit too many', `sha256:${HEX}a`],
+  ['one hex digit too few', `sha256:${HEX.slice(1)}`],
+  ['one hex digit too many', `sha256:${HEX}a`],
   ['the length of the other algorithm', `sha512:${HEX}`],
   ['another algorithm', `md5:${'a'.repeat(32)}`],
   ['sha384', `sha384:${'a'.repeat(96)}`],
-  ['what is not hex', `sha256:${'g'.repeat(64)}`],
-  ['what the conformance suite calls a bad digest', 'sha256:baddigeststring'],
+  ['letters beyond f', `sha256:${'g'.repeat(64)}`],
+  ['the bad digest of the conformance suite', 'sha256:baddigeststring'],
   ['a path', `sha256:../../${'a'.repeat(58)}`],
   ['a line break at the end', `sha256:${HEX}\n`],
   ['a space before it', ` sha256:${HEX}`],
-])('refuses %s', (_, text) => {
+])('rejects %s', (_, text) => {
   expect(codeOf(() => parseDigest(text))).toBe('DIGEST_INVALID')
 })
 
-it('answers any text with a digest or DIGEST_INVALID', () => {
+it('rejects any other text with DIGEST_INVALID', () => {
   fc.assert(
     fc.property(anyText, text => {
       expect(codeOf(() => parseDigest(text))).toBe('DIGEST_INVALID')
@@ -48,10 +48,10 @@ it('answers any text with a digest or DIGEST_INVALID', () => {
   )
 })
 
-it.each(['sha256', 'sha512'])('knows the algorithm %s', name => {
+it.each(['sha256', 'sha512'])('accepts the algorithm %s', name => {
   expect(parseAlgorithm(name)).toBe(name)
 })
 
-it.each(['', 'SHA256', 'sha384', 'md5', 'sha256 ', 'constructor'])('does not know the algorithm %j', name => {
+it.each(['', 'SHA256', 'sha384', 'md5', 'sha256 ', 'constructor'])('rejects the algorithm %j', name => {
   expect(codeOf(() => parseAlgorithm(name))).toBe('DIGEST_INVALID')
 })

@@ -10,20 +10,20 @@ it.each([
   [' a/b ;x', 'a/b'],
   ['', ''],
   [';', ''],
-])('the essence of %j is %j', (header, wanted) => {
-  expect(essence(header)).toBe(wanted)
+])('the essence of %j is %j', (header, expected) => {
+  expect(essence(header)).toBe(expected)
 })
 
-it('has an essence that is its own essence', () => {
+it('the essence of an essence is the same', () => {
   fc.assert(fc.property(anyText, text => essence(essence(text)) === essence(text)))
 })
 
-it('knows a shape for every manifest media type', () => {
+it('every media type of a manifest has a shape', () => {
   for (const mediaType of manifestMediaTypes()) expect(shapeOf(mediaType)).toBeDefined()
 })
 
 it.each(['', 'application/json', LAYER, 'constructor', '__proto__', 'toString'])(
-  'knows no shape for %j',
+  '%j has no shape',
   mediaType => {
     expect(shapeOf(mediaType)).toBeUndefined()
   },

@@ -5,8 +5,8 @@ import { anyText, repositoryName } from '../support/arbitraries.ts'
 import { codeOf } from '../support/errors.ts'
 import { processorTime } from '../support/processor-time.ts'
 
-/** The expression of the distribution spec ("Pulling manifests"), as it is written there. */
-const OF_THE_SPEC = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/
+/** Verbatim from the distribution spec ("Pulling manifests"). */
+const SPEC_NAME = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/
 
 it.each([
   'a',
@@ -16,18 +16,18 @@ it.each([
   'v2/blobs/uploads',
   'a'.repeat(255),
   `${'a/'.repeat(127)}a`,
-])('takes %s', name => {
+])('accepts %s', name => {
   expect(parseRepositoryName(name)).toBe(name)
 })
 
 it.each([
-  ['nothing', ''],
+  ['an empty name', ''],
   ['upper case', 'Ubuntu'],
   ['a leading slash', '/a'],
   ['a trailing slash', 'a/'],
   ['an empty component', 'a//b'],
   ['a parent folder', 'a/../b'],
-  ['this folder', 'a/./b'],
+  ['the current folder', 'a/./b'],
   ['a leading dot', '.a'],
   ['a leading underscore', '_catalog'],
   ['a trailing hyphen', 'a-'],
@@ -44,15 +44,15 @@ it.each([
   ['a letter that looks like a Latin one', 'аlpine'],
   ['a digit that is not ASCII', 'a٣'],
   ['256 characters', 'a'.repeat(256)],
-])('refuses %s', (_, name) => {
+])('rejects %s', (_, name) => {
   expect(codeOf(() => parseRepositoryName(name))).toBe('NAME_INVALID')
 })
 
-it('takes every name that the grammar yields', () => {
+it('accepts every name of the grammar', () => {
   fc.assert(fc.property(repositoryName, name => parseRepositoryName(name) === name))
 })
 
-it('agrees with the spec about any text', () => {
+it('agrees with the expression of the spec for any text', () => {
   fc.assert(
     fc.property(
       fc.oneof(
@@ -60,14 +60,14 @@ it('agrees with the spec about any text', () => {
         repositoryName.map(name => `${name}-`),
       ),
       text => {
-        const valid = OF_THE_SPEC.test(text) && text.length <= 255
+        const valid = SPEC_NAME.test(text) && text.length <= 255
         expect(codeOf(() => parseRepositoryName(text))).toBe(valid ? undefined : 'NAME_INVALID')
       },
     ),
   )
 })
 
-it('decides at once about a name that is made to take long', async () => {
+it('needs little time for a name that is made to cause backtracking', async () => {
   const time = await processorTime(() => {
     for (const unit of ['a-', 'a_', '-', 'a/', 'a__'])
       codeOf(() => parseRepositoryName(`${unit.repeat(127)}!`))

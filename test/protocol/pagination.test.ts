@@ -22,11 +22,11 @@ describe('n', () => {
     ['n=%00', 1000],
     ['n=٣', 1000],
     ['n=2&n=3', 2],
-  ])('%j asks for %i', (query, limit) => {
+  ])('of %j requests %i entries', (query, limit) => {
     expect(page(query).limit).toBe(limit)
   })
 
-  it('never makes a page larger than the largest, and never fails', () => {
+  it('never exceeds the maximum, for any text', () => {
     fc.assert(
       fc.property(fc.oneof(anyText, fc.bigInt().map(String)), n => {
         const { limit } = parsePage(new URLSearchParams({ n }), 1000)
@@ -37,31 +37,31 @@ describe('n', () => {
 })
 
 describe('last', () => {
-  it('is where the page begins, exclusive', () => {
+  it('is the entry after which the page begins', () => {
     expect(page('last=v1.0')).toEqual({ limit: 1000, last: 'v1.0' })
   })
 
-  it('says nothing when it is empty', () => {
+  it('is ignored when it is empty', () => {
     expect(page('last=')).toEqual({ limit: 1000 })
   })
 
-  it('is cut where no tag, name or digest can reach', () => {
+  it('is truncated to a length that no tag, name or digest reaches', () => {
     expect(page(`last=${'a'.repeat(10_000)}`).last).toBe('a'.repeat(256))
   })
 })
 
-describe('the Link to the next page', () => {
-  it('is an address in angle brackets and its relation', () => {
+describe('the Link header for the next page', () => {
+  it('is a URL in angle brackets and its relation', () => {
     expect(nextLink('/v2/a/tags/list', { n: '2', last: 'b' })).toBe(
       '</v2/a/tags/list?n=2&last=b>; rel="next"',
     )
   })
 
-  it('leaves out what is not given', () => {
+  it('omits an undefined parameter', () => {
     expect(nextLink('/v2/_catalog', { n: undefined, last: 'b' })).toBe('</v2/_catalog?last=b>; rel="next"')
   })
 
-  it('is read back by the parser of pages, whatever the parameters hold', () => {
+  it('is parsed to the same page, for any parameters', () => {
     const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 1000 }), text, text, (limit, last, artifactType) => {

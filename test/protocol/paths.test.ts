@@ -11,7 +11,7 @@ const name = repositoryName.map(parseRepositoryName)
 const id = uploadId.map(parseUploadId)
 const paramsOf = (path: string) => match(routes, 'GET', path).params
 
-it('leads back to the blob', () => {
+it('the path of a blob is routed to the blob', () => {
   fc.assert(
     fc.property(name, anyDigest, (name, digest) => {
       expect(paramsOf(blobPath(name, digest))).toEqual({ name, digest })
@@ -19,7 +19,7 @@ it('leads back to the blob', () => {
   )
 })
 
-it('leads back to the manifest', () => {
+it('the path of a manifest is routed to the manifest', () => {
   fc.assert(
     fc.property(name, anyDigest, (name, digest) => {
       expect(paramsOf(manifestPath(name, digest))).toEqual({ name, existing: { kind: 'digest', digest } })
@@ -27,7 +27,7 @@ it('leads back to the manifest', () => {
   )
 })
 
-it('leads back to the upload', () => {
+it('the path of an upload session is routed to the session', () => {
   fc.assert(
     fc.property(name, id, (name, upload) => {
       expect(paramsOf(uploadPath({ name, upload }))).toEqual({ name, upload })
@@ -35,7 +35,7 @@ it('leads back to the upload', () => {
   )
 })
 
-it('needs no escaping, so that clients which re-encode it change nothing', () => {
+it('a path contains no character that a client would escape', () => {
   fc.assert(
     fc.property(name, anyDigest, id, (name, digest, upload) => {
       for (const path of [blobPath(name, digest), manifestPath(name, digest), uploadPath({ name, upload })])

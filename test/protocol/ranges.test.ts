@@ -10,7 +10,7 @@ import {
 import { anyText } from '../support/arbitraries.ts'
 import { codeOf, errorOf } from '../support/errors.ts'
 
-/** The one range that is left of the header. */
+/** Parses a header that yields one range at most. */
 const parseRange = (header: string | undefined, size: number): ByteRange | undefined => {
   const ranges = parseRanges(header, size)
   if (ranges) expect(ranges).toHaveLength(1)
@@ -20,7 +20,7 @@ const parseRange = (header: string | undefined, size: number): ByteRange | undef
 const size = fc.integer({ min: 1, max: 10 })
 const position = fc.nat(12)
 
-describe('several ranges of a GET', () => {
+describe('a Range header with several ranges', () => {
   it.each<[string, [number, number][]]>([
     [
       'bytes=0-1,5-6',
@@ -77,29 +77,29 @@ describe('several ranges of a GET', () => {
     expect(parseRanges(header, 100)).toEqual(expected.map(([first, last]) => ({ first, last })))
   })
 
-  it('are refused when all lie outside', () => {
+  it('is rejected when all ranges are outside the content', () => {
     expect(codeOf(() => parseRanges('bytes=100-,200-300,-0', 100))).toBe('RANGE_INVALID')
   })
 
-  it('hold each byte that was asked for once and no other, and never touch each other', () => {
+  it('yields each requested byte once and no other, in ranges that are not adjacent', () => {
     const pairs = fc.array(fc.tuple(position, position), { minLength: 1, maxLength: 20 })
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 60 }), pairs, (n, pairs) => {
-        const wanted = [...Array(n).keys()].filter(at => pairs.some(([a, b]) => at >= a && at <= b))
+        const expected = [...Array(n).keys()].filter(at => pairs.some(([a, b]) => at >= a && at <= b))
         const header = `bytes=${pairs.map(([a, b]) => `${a}-${b}`).join(',')}`
-        if (wanted.length === 0) return codeOf(() => parseRanges(header, n)) === 'RANGE_INVALID'
+        if (expected.length === 0) return codeOf(() => parseRanges(header, n)) === 'RANGE_INVALID'
         const ranges = parseRanges(header, n) ?? []
         const bytes = ranges.flatMap(({ first, last }) =>
           [...Array(last - first + 1).keys()].map(i => first + i),
         )
-        expect(bytes.sort((a, b) => a - b)).toEqual(wanted)
+        expect(bytes.sort((a, b) => a - b)).toEqual(expected)
         return ranges.every(({ last }) => !ranges.some(({ first }) => first === last + 1))
       }),
     )
   })
 })
 
-describe('the Range of a GET', () => {
+describe('a Range header', () => {
   it.each([
     ['bytes=500-1499', { first: 500, last: 1499 }],
     ['bytes=500-', { first: 500, last: 2047 }],
@@ -113,7 +113,7 @@ describe('the Range of a GET', () => {
   })
 
   it.each(['bytes=5000-10000', 'bytes=2048-', 'bytes=500-0', 'bytes=-0', `bytes=${'9'.repeat(400)}-`])(
-    '%s cannot be had of 2048 bytes',
+    '%s is rejected for 2048 bytes',
     header => {
       const error = errorOf(() => parseRange(header, 2048))
       expect(error?.code).toBe('RANGE_INVALID')
@@ -135,28 +135,28 @@ describe('the Range of a GET', () => {
     'bytes=0x1-2',
     'bytes=-1-2',
     'bytes=1.5-2',
-  ])('%j means the whole', header => {
+  ])('%j yields the complete content', header => {
     expect(parseRange(header, 2048)).toBeUndefined()
   })
 
-  it('of empty content means the whole', () => {
+  it('yields the complete content when that is empty', () => {
     fc.assert(fc.property(position, position, (a, b) => parseRange(`bytes=${a}-${b}`, 0) === undefined))
   })
 
-  it('takes out exactly the bytes that it names', () => {
+  it('yields exactly the requested bytes', () => {
     fc.assert(
       fc.property(size, position, position, (n, a, b) => {
         const content = [...Array(n).keys()]
-        const wanted = content.filter(at => at >= a && at <= b)
-        if (wanted.length === 0) return codeOf(() => parseRange(`bytes=${a}-${b}`, n)) === 'RANGE_INVALID'
+        const expected = content.filter(at => at >= a && at <= b)
+        if (expected.length === 0) return codeOf(() => parseRange(`bytes=${a}-${b}`, n)) === 'RANGE_INVALID'
         const { first = -1, last = -1 } = parseRange(`bytes=${a}-${b}`, n) ?? {}
-        expect(content.slice(first, last + 1)).toEqual(wanted)
-        return contentRange({ first, last }, n) === `bytes ${wanted[0]}-${wanted.at(-1)}/${n}`
+        expect(content.slice(first, last + 1)).toEqual(expected)
+        return contentRange({ first, last }, n) === `bytes ${expected[0]}-${expected.at(-1)}/${n}`
       }),
     )
   })
 
-  it('of a number alone takes that many from the end', () => {
+  it('yields that many bytes from the end for a suffix range', () => {
     fc.assert(
       fc.property(size, fc.integer({ min: 1, max: 12 }), (n, count) => {
         const { first = -1, last = -1 } = parseRange(`bytes=-${count}`, n) ?? {}
@@ -165,7 +165,7 @@ describe('the Range of a GET', () => {
     )
   })
 
-  it('never leaves the content, whatever the header says', () => {
+  it('never yields bytes outside the content, for any header', () => {
     const header = fc.oneof(
       anyText,
       fc.tuple(anyText, anyText).map(([a, b]) => `bytes=${a}-${b}`),
@@ -187,7 +187,7 @@ describe('the Range of a GET', () => {
 describe('the Content-Range of a chunk', () => {
   const span = fc.tuple(fc.nat(), fc.nat()).map(([first, more]) => ({ first, last: first + more }))
 
-  it('is read as the spec writes it, and as HTTP does', () => {
+  it('is parsed in the form of the spec and in the form of HTTP', () => {
     fc.assert(
       fc.property(span, fc.constantFrom('', '/*', '/123'), fc.boolean(), ({ first, last }, total, unit) => {
         expect(parseChunkRange(`${unit ? 'bytes ' : ''}${first}-${last}${total}`)).toEqual({ first, last })
@@ -195,7 +195,7 @@ describe('the Content-Range of a chunk', () => {
     )
   })
 
-  it('is read back from the Content-Range of a 206', () => {
+  it('is parsed from the Content-Range of a 206', () => {
     fc.assert(
       fc.property(span, range => {
         expect(parseChunkRange(contentRange(range, 1e9))).toEqual(range)
@@ -215,17 +215,17 @@ describe('the Content-Range of a chunk', () => {
     'bytes */5',
     '0-99999999999999999',
     '0 - 1',
-  ])('is not %j', header => {
+  ])('must not be %j', header => {
     expect(codeOf(() => parseChunkRange(header))).toBe('BLOB_UPLOAD_INVALID')
   })
 
-  it('is refused when it is anything else', () => {
+  it('is rejected for any other text', () => {
     fc.assert(fc.property(anyText, text => codeOf(() => parseChunkRange(text)) === 'BLOB_UPLOAD_INVALID'))
   })
 })
 
-describe('the Range of an upload', () => {
-  it('names the last byte that is safe, without a unit, for Docker computes the size of a layer from it', () => {
+describe('the Range of an upload session', () => {
+  it('names the last stored byte without a unit, because Docker computes the size of a layer from it', () => {
     fc.assert(fc.property(fc.integer({ min: 1 }), n => uploadRange(n) === `0-${n - 1}`))
   })
 

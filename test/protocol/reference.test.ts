@@ -4,16 +4,16 @@ import { parseReference, parseTag, parseUploadId } from '../../lambda/protocol/r
 import { anyDigest, anyText, tag, uploadId } from '../support/arbitraries.ts'
 import { codeOf } from '../support/errors.ts'
 
-/** The expression of the distribution spec ("Pulling manifests"), as it is written there. */
-const TAG_OF_THE_SPEC = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
+/** Verbatim from the distribution spec ("Pulling manifests"). */
+const SPEC_TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
 
 describe('a tag', () => {
-  it('is anything that the grammar yields, and keeps its case', () => {
+  it('may be any text of the grammar, and keeps its case', () => {
     fc.assert(fc.property(tag, text => parseTag(text) === text))
   })
 
   it.each([
-    ['nothing', ''],
+    ['empty', ''],
     ['a leading dot', '.a'],
     ['a leading hyphen', '-a'],
     ['a slash', 'a/b'],
@@ -27,21 +27,21 @@ describe('a tag', () => {
     ['a line break at the end', 'a\n'],
     ['129 characters', 'a'.repeat(129)],
     ['letters beyond ASCII', 'größe'],
-  ])('is not %s', (_, text) => {
+  ])('must not be or have %s', (_, text) => {
     expect(codeOf(() => parseTag(text))).toBe('TAG_INVALID')
   })
 
-  it('is what the spec says, for any text', () => {
+  it('agrees with the expression of the spec for any text', () => {
     fc.assert(
       fc.property(anyText, text => {
-        expect(codeOf(() => parseTag(text))).toBe(TAG_OF_THE_SPEC.test(text) ? undefined : 'TAG_INVALID')
+        expect(codeOf(() => parseTag(text))).toBe(SPEC_TAG.test(text) ? undefined : 'TAG_INVALID')
       }),
     )
   })
 })
 
 describe('a reference', () => {
-  it('is a tag where it has no colon', () => {
+  it('is a tag without a colon', () => {
     fc.assert(
       fc.property(tag, text => {
         expect(parseReference(text)).toEqual({ kind: 'tag', tag: text })
@@ -49,7 +49,7 @@ describe('a reference', () => {
     )
   })
 
-  it('is a digest where it has one', () => {
+  it('is a digest with a colon', () => {
     fc.assert(
       fc.property(anyDigest, digest => {
         expect(parseReference(digest)).toEqual({ kind: 'digest', digest })
@@ -57,7 +57,7 @@ describe('a reference', () => {
     )
   })
 
-  it('is refused as what it comes closest to', () => {
+  it('is rejected with the code of its kind', () => {
     fc.assert(
       fc.property(anyText, text => {
         const code = codeOf(() => parseReference(text))
@@ -74,16 +74,16 @@ describe('an upload id', () => {
   })
 
   it.each([
-    ['nothing', ''],
+    ['empty', ''],
     ['upper case', 'AAAAAAAA-AAAA-4AAA-8AAA-AAAAAAAAAAAA'],
     ['braces', '{aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa}'],
     ['a path', '../../../../../../../../../../../etc'],
     ['a line break at the end', 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa\n'],
-  ])('that is %s names no session', (_, text) => {
+  ])('is unknown: %s', (_, text) => {
     expect(codeOf(() => parseUploadId(text))).toBe('BLOB_UPLOAD_UNKNOWN')
   })
 
-  it('that we cannot have given out names no session, for any text', () => {
+  it('is unknown for any text that the registry does not issue', () => {
     fc.assert(fc.property(anyText, text => codeOf(() => parseUploadId(text)) === 'BLOB_UPLOAD_UNKNOWN'))
   })
 })

@@ -11,17 +11,17 @@ it.each([
   ],
   [['repository:a:'], [{ type: 'repository', name: 'a', actions: [] }]],
   [['nonsense', 'repository:a', ''], []],
-])('reads %j', (texts, scopes) => {
+])('parses %j', (texts, scopes) => {
   expect(parseScopes(texts)).toEqual(scopes)
 })
 
-it('reads several, in one text or in many', () => {
+it('parses several scopes in one text or in many', () => {
   const scopes = ['repository:a:pull', 'repository:b:push']
   expect(parseScopes([scopes.join(' ')])).toEqual(parseScopes(scopes))
   expect(parseScopes(scopes).map(formatScope)).toEqual(scopes)
 })
 
-it('reads fifty at most, because all of them are in the token', () => {
+it('parses at most fifty scopes, because all of them are in the token', () => {
   expect(parseScopes(Array(60).fill('repository:a:pull'))).toHaveLength(50)
 })
 
@@ -31,18 +31,18 @@ it.each([
   ['repository:app:Pull2', []],
   ['repository:app:pull,,pull', ['pull']],
   ['repository(plugin):app:pull', ['pull']],
-])('keeps what it understands of %s', (text, actions) => {
+])('keeps the known actions of %s', (text, actions) => {
   expect(parseScopes([text])).toEqual([{ type: 'repository', name: 'app', actions }])
 })
 
 it.each(['mystery:app:pull', 'Repository:app:pull', 'repository(x)y:app:pull', ':app:pull'])(
-  'leaves out %s, whose type is unknown',
+  'omits %s, whose type is unknown',
   text => {
     expect(parseScopes([text])).toEqual([])
   },
 )
 
-describe('unknown words', () => {
+describe('unknown actions', () => {
   const action = fc.constantFrom('pull', 'push', 'delete', '*')
   const unknownAction = fc
     .stringMatching(/^[!-+\--9;-~]{1,12}$/)
@@ -57,7 +57,7 @@ describe('unknown words', () => {
   const scope = fc.record({ type, name, words })
   const known = (word: string) => ['pull', 'push', 'delete', '*'].includes(word)
 
-  it('change nothing, wherever they are mixed in', () => {
+  it('change nothing at any position', () => {
     const texts = fc.array(fc.array(fc.oneof(scope, unknownScope), { maxLength: 4 }), { maxLength: 4 })
     fc.assert(
       fc.property(texts, lists => {

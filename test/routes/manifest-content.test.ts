@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { MANIFEST_LIMIT } from '../../lambda/protocol/manifest.ts'
+import { MAX_MANIFEST_SIZE } from '../../lambda/protocol/manifest.ts'
 import { OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
 import {
   CONFIG,
@@ -284,8 +284,8 @@ describe('the blobs and children of a manifest', () => {
 
 describe('the size of a manifest', () => {
   it('may be 4 MiB', async () => {
-    const document = sized(MANIFEST_LIMIT)
-    const named = await expectPreserved(document)
+    const document = sized(MAX_MANIFEST_SIZE)
+    const named = await expectKept(document)
     expect((await registry.head(`${MANIFESTS}/${named}`)).headers['content-length']).toBe('4194304')
   })
 
@@ -296,10 +296,10 @@ describe('the size of a manifest', () => {
     const headers = { 'content-type': OCI_IMAGE }
     const response = await registry.request('PUT', `${MANIFESTS}/v1`, {
       headers,
-      body: bodyOf(sized(MANIFEST_LIMIT + 1)),
+      body: bodyOf(sized(MAX_MANIFEST_SIZE + 1)),
     })
-    expect([response.status, response.code]).toEqual([413, 'CONTENT_TOO_LARGE'])
-    expect(response.detail).toEqual({ limit: MANIFEST_LIMIT })
+    expect([answer.status, answer.code]).toEqual([413, 'CONTENT_TOO_LARGE'])
+    expect(answer.detail).toEqual({ limit: MAX_MANIFEST_SIZE })
     await registry.expectStatus(404, 'GET', `${MANIFESTS}/v1`)
   })
 
