@@ -9,7 +9,7 @@ import { explainStoreError } from './registry/store-errors.ts'
 import type { Context } from './routes/context.ts'
 import { routes } from './routes/index.ts'
 
-/** The registry on a table and a blob store: the app that every adapter serves, and the collector. */
+/** A registry on one table and one blob store: the app that every adapter serves, and its background work. */
 export interface RegistryApp {
   readonly app: App
   readonly collector: Collector
@@ -17,7 +17,7 @@ export interface RegistryApp {
 }
 
 interface Options extends Partial<Pick<Context, 'signUpload' | 'minChunkSize'>> {
-  /** How clients reach this registry, such as `https://registry.example`. Empty or absent: adapters derive it from each request. */
+  /** The URL by which clients reach this registry, such as `https://registry.example`. Empty or absent: derived from each request. */
   readonly origin?: string | undefined
   /** Logins and access checks. Absent: every request may do everything. */
   readonly auth?: Auth | undefined

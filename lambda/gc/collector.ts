@@ -7,19 +7,19 @@ import type { BlobRow, Garbage, GarbageRow, UploadRow } from '../store/records.t
 import { ConditionFailed, type Write } from '../store/table.ts'
 
 /** The result of one run of the collector. */
-interface Collected {
+interface RunResult {
   /** How many garbage rows were handled. */
   readonly done: number
-  /** Errors of the rows that failed. Those rows stay on the list. */
+  /** Errors of the rows that failed. The next run handles those rows again. */
   readonly failures: readonly unknown[]
 }
 
-/** How many garbage rows are read at once. */
+/** How many garbage rows one query reads. */
 const PAGE_SIZE = 100
 
 /**
- * Frees unreferenced content while pushes go on. It reads garbage rows that are due and nothing else, so its cost follows
- * the garbage. A row only names what to look at. The conditions of the deleting write decide whether it is deleted, so a
+ * Frees unreferenced content while pushes are in progress. It reads only garbage rows that are due, so its cost is proportional to
+ * the garbage. A row only names a candidate. The conditions of the write that deletes the candidate decide, so a
  * concurrent push wins. Any number of collectors may run at once, and any step may be repeated.
  */
 export class Collector {
@@ -31,15 +31,15 @@ export class Collector {
   }
 
   /**
-   * Handles every row that is due now. A row that fails does not hold up the others.
-   * @param goOn called before each row; false leaves the rest for the next run
+   * Handles every row that is due now. If a row fails, the others are handled all the same.
+   * @param shouldContinue called before each row; false leaves the rest for the next run
    */
-  async run(goOn: () => boolean = () => true): Promise<Collected> {
+  async run(shouldContinue: () => boolean = () => true): Promise<RunResult> {
     const failures: unknown[] = []
     let done = 0
     for (const shard of GARBAGE_SHARDS)
       for await (const row of this.#due(shard)) {
-        if (!goOn()) return { done, failures }
+        if (!shouldContinue()) return { done, failures }
         try {
           await this.#collect(row)
           done++
@@ -88,11 +88,11 @@ export class Collector {
           return await this.#finish(row)
       }
     } catch (error) {
-      if (!(error instanceof ConditionFailed)) throw error // a concurrent write was faster: the next run looks at the row again
+      if (!(error instanceof ConditionFailed)) throw error // a concurrent write was faster: the next run handles the row again
     }
   }
 
-  /** Deletes a link without refs that was not touched for a grace period. A younger one is postponed. */
+  /** Deletes a link without refs that was not touched for a grace period. A link that was touched later is postponed. */
   async #link(row: GarbageRow, { repository, digest }: Garbage & { what: 'link' }): Promise<void> {
     const { table, clock, gracePeriod } = this.#deps
     const { links } = this.#registry
@@ -100,19 +100,19 @@ export class Collector {
     if (!link) return this.#finish(row)
     const { partition, prefix } = ranges.refs(repository, digest)
     const refs = await table.query(partition, { prefix, limit: 1 })
-    if (refs.length > 0) return this.#finish(row) // the delete of the last ref lists the link again
+    if (refs.length > 0) return this.#finish(row) // the delete of the last ref writes a new garbage row
     if (link.touched > clock() - gracePeriod) return this.#postpone(row, link.touched + gracePeriod)
     await this.#finish(row, ...links.unlinkWrites(repository, digest, link))
   }
 
   /**
-   * Deletes a blob that no repository holds. Its object stays for a grace period: for clients that were redirected to it, and so
-   * that a backup of the table stays usable for that long, because every object that it names still exists.
+   * Deletes a blob that no repository holds. Its object stays for a grace period: clients may have been redirected to it, and a
+   * backup of the table stays usable for that long, because every object that it names still exists.
    */
   async #blob(row: GarbageRow, { digest }: Garbage & { what: 'blob' }): Promise<void> {
     const { table, clock, gracePeriod } = this.#deps
     const blob = await table.get<BlobRow>(keys.blob(digest))
-    if (!blob || blob.links > 0) return this.#finish(row) // the delete of the last link lists the blob again
+    if (!blob || blob.links > 0) return this.#finish(row) // the delete of the last link writes a new garbage row
     const { object } = blob
     const taken: Write = { delete: keys.blob(digest), if: { links: 0, object } }
     await this.#finish(
@@ -124,7 +124,7 @@ export class Collector {
 
   /**
    * Ends an expired session. A direct upload was acknowledged by the store, so it is adopted even now. The collector looks for
-   * it once more a grace period after the session has gone, because it may still be on its way.
+   * a direct upload again a grace period after the session has ended, because its body may still be arriving.
    */
   async #upload(row: GarbageRow, { repository, upload }: Garbage & { what: 'upload' }): Promise<void> {
     const { table, clock, uploadLifetime, gracePeriod } = this.#deps
@@ -140,7 +140,7 @@ export class Collector {
     await this.#finish(row, ...drop, ...(session.direct ? [again] : []))
   }
 
-  /** Marks the announcement as taken first, so that a push still in progress can no longer commit. */
+  /** Marks the announcement of a push as taken first, so that a push in progress can no longer commit. */
   async #push(row: GarbageRow & { what: 'push' }): Promise<void> {
     const { partition, sort } = row
     const take: Write = {

@@ -27,39 +27,39 @@ export class Blobs {
     this.#directUploads = directUploads
   }
 
-  /** For a client that wants the bytes. @throws {RegistryError} BLOB_UNKNOWN */
+  /** Finds a blob whose bytes are requested. @throws {RegistryError} BLOB_UNKNOWN */
   find(name: RepositoryName, digest: Digest): Promise<Blob> {
-    return this.#expect(name, digest, () => this.#links.find(name, digest))
+    return this.#get(name, digest, () => this.#links.find(name, digest))
   }
 
-  /** For a client that relies on the answer: the blob is kept for a grace period. @throws {RegistryError} BLOB_UNKNOWN */
+  /** Finds a blob and keeps it, for a client that will reference it: see {@link Links.refresh}. @throws {RegistryError} BLOB_UNKNOWN */
   refresh(name: RepositoryName, digest: Digest): Promise<Blob> {
-    return this.#expect(name, digest, () => this.#links.refresh(name, digest))
+    return this.#get(name, digest, () => this.#links.refresh(name, digest))
   }
 
-  /** Where the client can fetch the bytes without us, if it can. */
+  /** The URL at which the client can fetch the bytes from the store itself; undefined where it cannot. */
   redirectUrl({ object }: Blob, request: PresignRequest): Promise<string | undefined> {
     return this.#deps.store.presign(object, request)
   }
 
-  /** @throws {ObjectMissing} before the first byte, when the store has lost the object or bytes of it */
+  /** @throws {ObjectMissing} before the first byte, when the store has lost the object or a part of it */
   read({ object, size }: Blob, range?: ByteRange): Promise<Bytes> {
-    const whole = size > 0 ? { first: 0, last: size - 1 } : undefined
-    return this.#deps.store.read(object, range ?? whole)
+    const all = size > 0 ? { first: 0, last: size - 1 } : undefined
+    return this.#deps.store.read(object, range ?? all)
   }
 
-  /** For a HEAD, which must agree with the GET. @throws {ObjectMissing} as {@link read} */
-  async expectStored(blob: Blob): Promise<void> {
+  /** Checks that the bytes are stored: a HEAD must agree with the GET. @throws {ObjectMissing} as {@link read} */
+  async requireStored(blob: Blob): Promise<void> {
     if (await this.#isStored(blob)) return
     throw new ObjectMissing(`the file of ${blob.object} is missing or shorter than ${blob.size} bytes`)
   }
 
   /**
-   * Gives the repository a blob that another one holds.
-   * @param from the repository to take it from; without one, any (distribution spec, "Mounting a blob": anonymous mount)
-   * @param mayPull whether the caller may pull from the repository itself. If not, only the source decides, because the answer
-   * would tell what the repository holds already
-   * @returns false when it cannot be had there, so the client must upload it
+   * Mounts a blob that another repository holds.
+   * @param from the source repository; undefined for any (distribution spec, "Mounting a blob": anonymous mount)
+   * @param mayPull whether the caller may pull from the target repository. If not, only the source decides, because the result
+   * would otherwise reveal which blobs the target holds
+   * @returns false when the blob cannot be mounted and the client must upload it
    */
   async mount(
     name: RepositoryName,
@@ -69,23 +69,23 @@ export class Blobs {
   ): Promise<boolean> {
     return retryOnConflict(async () => {
       const link = mayPull && (await this.#links.refresh(name, digest))
-      if (link) return this.#canBeKept(link)
+      if (link) return this.#isUsable(link)
       if (!(await this.#isHeld(digest, from))) return false
       const plan = await this.#links.linkWrites(name, digest)
-      if (!plan?.stored || !(await this.#canBeKept(plan.stored))) return false
+      if (!plan?.stored || !(await this.#isUsable(plan.stored))) return false
       await this.#deps.table.transact(...plan.writes)
       return true
     })
   }
 
   /**
-   * Takes the blob from the repository.
-   * @throws {RegistryError} BLOB_UNKNOWN; UNSUPPORTED, naming the manifest, while one needs it
+   * Removes the blob from the repository.
+   * @throws {RegistryError} BLOB_UNKNOWN; UNSUPPORTED, naming a manifest, while a manifest needs the blob
    */
   async delete(name: RepositoryName, digest: Digest): Promise<void> {
     const { table } = this.#deps
     await retryOnConflict(async () => {
-      const link = await this.#expect(name, digest, () => this.#links.find(name, digest))
+      const link = await this.#get(name, digest, () => this.#links.find(name, digest))
       const { partition, prefix } = ranges.refs(name, digest)
       const [ref] = await table.query(partition, { prefix, limit: 1 })
       if (ref) {
@@ -101,19 +101,19 @@ export class Blobs {
   }
 
   /** A missing blob may be an unadopted direct upload, or another request may adopt it between the two lookups. */
-  async #expect(
+  async #get(
     name: RepositoryName,
     digest: Digest,
-    look: () => Promise<LinkRow | undefined>,
+    lookUp: () => Promise<LinkRow | undefined>,
   ): Promise<LinkRow> {
-    const link = await look()
+    const link = await lookUp()
     if (link) return link
     if (!(await this.#directUploads.search(name, [digest]))) unknown(digest)
-    return (await look()) ?? unknown(digest)
+    return (await lookUp()) ?? unknown(digest)
   }
 
-  /** False for a damaged blob that an upload of the same bytes would restore. */
-  async #canBeKept(blob: Blob): Promise<boolean> {
+  /** Whether the blob needs no upload. False for a damaged blob that an upload of the same bytes would restore. */
+  async #isUsable(blob: Blob): Promise<boolean> {
     return !this.#deps.store.restore || (await this.#isStored(blob))
   }
 

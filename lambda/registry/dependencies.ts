@@ -2,31 +2,30 @@ import type { RepositoryName } from '../protocol/name.ts'
 import type { BlobStore } from '../store/blobs.ts'
 import type { Table } from '../store/table.ts'
 
-/** What every adapter uses for {@link Dependencies.uploadLifetime}. */
+/** The {@link Dependencies.uploadLifetime} of every deployment. */
 export const UPLOAD_LIFETIME = 24 * 60 * 60 * 1000
 
-/** What the registry is built on. Times are milliseconds. */
+/** Everything that the registry takes from outside. Durations are milliseconds. */
 export interface Dependencies {
   readonly table: Table
   readonly store: BlobStore
   /** Milliseconds since 1970. */
   readonly clock: () => number
-  /** Resolves after so many milliseconds. Without it nothing is waited for: the second of two requests for a session is refused at once. */
+  /** Resolves after a time. Absent: of two requests for an upload session, the second is refused at once instead of waiting. */
   readonly pause?: (milliseconds: number) => Promise<void>
   /** A fresh random UUID in lower case. */
   readonly newId: () => string
-  /** The grace period: how long unreferenced content is kept, so that a manifest which needs it can still arrive. */
+  /** The grace period: how long unreferenced content is kept, so that a push in progress can still reference it. */
   readonly gracePeriod: number
-  /** How long an upload session may stay idle. */
+  /** How long an upload session may be idle before it expires. */
   readonly uploadLifetime: number
-  /** Whether the repository takes manifests whose blobs or children are absent. Without it, none does. */
+  /** Whether the repository accepts manifests whose blobs or children are absent. Without it, no repository does. */
   readonly isSparse?: (name: RepositoryName) => boolean
-  /** Present where clients can write whole blobs into the store themselves. */
+  /** Present where clients can make direct uploads. */
   readonly directUploads?: DirectUploadOptions
 }
 
-/** The way past us, for the whole body of an upload. */
 export interface DirectUploadOptions {
-  /** How many bytes may be read again, in one request, to find a digest that the store does not tell. */
+  /** The largest object, in bytes, that is read to compute a digest that the store does not provide. */
   readonly readLimit: number
 }

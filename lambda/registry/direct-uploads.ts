@@ -12,24 +12,24 @@ import { discardUnlessBlob, garbageWrite } from './garbage.ts'
 import type { Links } from './links.ts'
 import { retryOnConflict } from './retry.ts'
 
-/** How many objects are looked up in the store at the same time. */
+/** How many objects are looked up in the store in parallel. */
 const BATCH_SIZE = 16
 /**
- * How many sessions a request looks at, the newest first, so that it can be answered in time however many were abandoned. What
- * is older has been adopted after its S3 event, or the collector will adopt it.
+ * How many sessions one request searches, the newest first. The bound keeps the request short when many sessions were abandoned.
+ * Older uploads have been adopted after their S3 event, or the collector adopts them.
  */
 const MAX_SESSIONS = 512
 
-/** An object that a client wrote, with the digest that the store or we have found. */
-interface Arrived extends UploadedObject {
+/** An object that a direct upload wrote, with the digest that the store or the registry has computed. */
+interface WrittenObject extends UploadedObject {
   readonly object: ObjectName
   readonly digest: Digest
 }
 
 /**
- * Blobs that clients write into the store themselves. The client has its 201 before the registry knows of the bytes:
- * the store has verified them, and the session names their object. Adopting an object makes a blob of it. The S3 event, a read,
- * the push of a manifest or the collector does so, whichever comes first.
+ * Direct uploads. The client receives its 201 from the store before the registry knows of the bytes. The store has verified them,
+ * and the upload session names their object. Adopting the object makes a blob of it. The S3 event, a read, the push of a manifest
+ * or the collector adopts it, whichever comes first.
  */
 export class DirectUploads {
   readonly #deps: Dependencies
@@ -40,8 +40,8 @@ export class DirectUploads {
   }
 
   /**
-   * Looks for blobs that the repository seems to lack among the objects of its open sessions.
-   * @returns false where direct uploads are off, so that a second look would find nothing new
+   * Adopts the blobs that the repository seems to lack, if direct uploads of its open sessions have written them.
+   * @returns false where direct uploads are disabled, so that looking for the blobs again is useless
    */
   async search(name: RepositoryName, missing: readonly Digest[]): Promise<boolean> {
     if (!this.#deps.directUploads) return false
@@ -57,52 +57,53 @@ export class DirectUploads {
   }
 
   /**
-   * Makes a blob of what a client wrote for a session, and ends the session. Where that is gone, the object goes too
-   * unless it is a blob already. May be repeated, and raced.
-   * @returns false when there is no object, or its session is to end as other bytes
-   * @throws {StoreBusy} when its digest is yet to be found and that takes longer than a request may
+   * Makes a blob of the object that a direct upload wrote, and ends its session. If the session has ended, the object is discarded
+   * unless it is a blob already. May be repeated and run concurrently.
+   * @returns false when there is no object, or the session is being closed as the blob of bytes sent through the registry
+   * @throws {StoreBusy} when computing the digest would take longer than a request may
    */
   adopt(session: SessionAddress): Promise<boolean> {
     return this.#adoptIf(session, () => true)
   }
 
   async #adoptIf(session: SessionAddress, wanted: (digest: Digest) => boolean): Promise<boolean> {
-    const arrived = await this.#arrived(directObject(session))
-    if (!arrived) return false
-    return wanted(arrived.digest) ? retryOnConflict(() => this.#publish(session, arrived)) : true
+    const written = await this.#findWritten(directObject(session))
+    if (!written) return false
+    return wanted(written.digest) ? retryOnConflict(() => this.#publish(session, written)) : true
   }
 
-  async #publish({ name, upload }: SessionAddress, arrived: Arrived): Promise<boolean> {
+  async #publish({ name, upload }: SessionAddress, written: WrittenObject): Promise<boolean> {
     const { table, clock, gracePeriod } = this.#deps
-    const { object, size, digest } = arrived
+    const { object, size, digest } = written
     const row = await table.get<UploadRow>(keys.upload(name, upload))
     if (!row) {
       await discardUnlessBlob(this.#deps, digest, object)
       return true
     }
-    if (row.closing) return false // it becomes a blob of the bytes sent through the registry, and its review finds the object
+    if (row.closing) return false // the review of the session finds the object later
     const plan = await this.#links.linkWrites(name, digest, { object, size })
     const { version, draft } = row
-    // A request may still be at work on the session, and leave something behind: a whole object, or where the row has recorded
-    // bytes, a draft.
-    const ours: Garbage = version > 0 ? { what: 'draft', draft } : { what: 'object', object: draft.object }
+    // A request that still works on the session may leave bytes behind: an object, or a draft if the row has recorded bytes.
+    const leftover: Garbage =
+      version > 0 ? { what: 'draft', draft } : { what: 'object', object: draft.object }
     await table.transact(
       { delete: keys.upload(name, upload), if: { version } },
       ...plan.writes,
-      ...(plan.usesOffer ? [] : [garbageWrite(this.#deps, clock(), { what: 'object', object })]),
-      garbageWrite(this.#deps, clock() + gracePeriod, ours),
+      ...(plan.usesUpload ? [] : [garbageWrite(this.#deps, clock(), { what: 'object', object })]),
+      garbageWrite(this.#deps, clock() + gracePeriod, leftover),
     )
     return true
   }
 
-  async #arrived(object: ObjectName): Promise<Arrived | undefined> {
+  async #findWritten(object: ObjectName): Promise<WrittenObject | undefined> {
     const { store, directUploads } = this.#deps
-    const received = directUploads && (await store.findUploaded?.(object))
-    if (!received) return undefined
-    if (received.digest) return { ...received, object, digest: received.digest }
-    if (received.size > directUploads.readLimit) throw new StoreBusy(`${object} has yet to be read`)
+    const uploaded = directUploads && (await store.findUploaded?.(object))
+    if (!uploaded) return undefined
+    if (uploaded.digest) return { ...uploaded, object, digest: uploaded.digest }
+    if (uploaded.size > directUploads.readLimit)
+      throw new StoreBusy(`the digest of ${object} has not been computed yet`)
     const hash = createHash('sha256')
     for await (const piece of await store.read(object)) hash.update(piece)
-    return { ...received, object, digest: digestOf('sha256', hash.digest('hex')) }
+    return { ...uploaded, object, digest: digestOf('sha256', hash.digest('hex')) }
   }
 }

@@ -8,12 +8,12 @@ import { chunked } from '../util/chunked.ts'
 import type { Dependencies } from './dependencies.ts'
 import { loadContent } from './manifest-content.ts'
 
-/** The write that puts something on the collector's list for the time `due`. */
+/** The write of a garbage row. @param due when the collector looks at it, in milliseconds since 1970 */
 export function garbageWrite({ newId }: Pick<Dependencies, 'newId'>, due: number, garbage: Garbage): Write {
   return { put: { ...keys.garbage(due, newId()), due, ...garbage } }
 }
 
-/** Puts an object on the collector's list, unless the blob row names it. Only for objects that no row can come to name later. */
+/** Has the collector delete an object, unless the blob row names it. Only for objects that no row can name later. */
 export async function discardUnlessBlob(
   deps: Dependencies,
   digest: Digest,
@@ -25,28 +25,28 @@ export async function discardUnlessBlob(
   await table.transact(garbageWrite(deps, clock() + gracePeriod, { what: 'object', object }))
 }
 
-/** How many writes a request may make on the collector's behalf. */
+/** How many writes a request may make to save the collector work. */
 const MAX_WRITES_PER_REQUEST = 5 * MAX_WRITES
 
 /** The garbage of a push: see {@link GarbageRow}. */
 export type PushGarbage = GarbageRow & { readonly what: 'push' }
 
 /**
- * Deletes what a push wrote for a manifest that was deleted or never committed: its refs and parents, distinguished from
- * those of other pushes by the push id. The collector then reviews the blobs that it needed. May be repeated: the garbage
- * row is deleted last.
+ * Deletes the refs and parents that a push wrote for a manifest that was deleted or never committed. They carry the id of the push,
+ * so those of other pushes stay. The collector then reviews the blobs of the manifest. May be repeated: the garbage row is
+ * deleted last.
  */
 export async function releasePush(deps: Dependencies, row: PushGarbage): Promise<void> {
   await apply(deps, row, await releaseWrites(deps, row))
 }
 
-/** {@link releasePush} on behalf of a request: only while it is little work, and its failure is not the request's. */
+/** {@link releasePush} within a request: only if it takes few writes. If it fails, the request still succeeds. */
 export async function releasePushIfSmall(deps: Dependencies, row: PushGarbage): Promise<void> {
   try {
     const writes = await releaseWrites(deps, row)
     if (writes.length <= MAX_WRITES_PER_REQUEST) await apply(deps, row, writes)
   } catch {
-    // the row stays on the collector's list
+    // the garbage row remains, and the collector repeats the work
   }
 }
 
@@ -54,7 +54,7 @@ async function releaseWrites(deps: Dependencies, row: PushGarbage): Promise<Writ
   const { repository, digest, mediaType, push } = row
   const now = deps.clock()
   const bytes = await loadContent(deps.store, row).catch(error => {
-    if (error instanceof ObjectMissing) return undefined // the push did not come as far as its first ref
+    if (error instanceof ObjectMissing) return undefined // the push ended before it wrote a ref
     throw error
   })
   if (!bytes) return []
@@ -72,7 +72,7 @@ async function apply(deps: Dependencies, row: PushGarbage, writes: readonly Writ
   const { table, clock, gracePeriod } = deps
   for (const some of chunked(writes, MAX_WRITES)) await table.transact(...some)
   const { partition, sort } = row
-  // A request and the collector may both do this at once. Only one of them may list the object.
+  // A request and the collector may run this concurrently. Only one of them may write the garbage row of the object.
   const end: Write = { delete: { partition, sort }, if: 'present' }
   if (!('object' in row)) return table.transact(end)
   const { object } = row

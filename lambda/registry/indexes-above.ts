@@ -8,32 +8,32 @@ import type { Table, Write } from '../store/table.ts'
 import { chunked } from '../util/chunked.ts'
 import { getAll } from './retry.ts'
 
-/** How many indexes are followed upwards from one manifest. */
+/** How many indexes above one manifest are examined. */
 const MAX_INDEXES = 1000
-/** How many of them the transaction of a delete holds to what was read, the nearest first. */
+/** For how many of them, the nearest first, the transaction of a delete requires the row that was read. */
 const MAX_CHECKS = 48
-/** How many are read at the same time. */
+/** How many indexes are read in parallel. */
 const BATCH_SIZE = 16
 
-/** More indexes hold a manifest than one request can look through. */
+/** DENIED: more indexes hold a manifest than one request can examine. */
 export class TooManyIndexes extends RegistryError {
   constructor(digest: Digest) {
-    const reason = `more than ${MAX_INDEXES} indexes hold it, too many to look for immutable tags: delete those indexes first`
+    const reason = `more than ${MAX_INDEXES} indexes hold the manifest, too many to check for immutable tags: delete those indexes first`
     super('DENIED', { message: reason, detail: { digest, reason } })
   }
 }
 
 /**
- * Looks at every tag that names an index above a manifest, at any depth, and gives the conditions under which no other tag
- * can have come to name one of those indexes meanwhile. The row of the manifest itself must have been read before.
- * @param expectMutable throws for a tag that is immutable
+ * Checks every tag that points to an index above a manifest, at any depth. The row of the manifest itself must have been read before.
+ * @param requireMutable throws when a tag is immutable
+ * @returns conditions for the delete of the manifest. They fail if a tag was pointed to one of the indexes since
  * @throws {TooManyIndexes}
  */
-export async function expectUnprotected(
+export async function requireNoImmutableTag(
   table: Table,
   name: RepositoryName,
   digest: Digest,
-  expectMutable: (tag: Tag) => void,
+  requireMutable: (tag: Tag) => void,
 ): Promise<Write[]> {
   const seen = new Set([digest])
   const checks: Write[] = []
@@ -41,12 +41,12 @@ export async function expectUnprotected(
   while (level.length > 0) {
     for (const index of level) seen.add(index)
     if (seen.size > MAX_INDEXES + 1) throw new TooManyIndexes(digest)
-    // The rows before their tags and parents: a push that adds one of those later changes the row (manifest-push.ts).
+    // Rows are read before their tags and parents: a push that adds one of these later changes the row (manifest-push.ts).
     checks.push(...(await checksOf(table, name, level.slice(0, MAX_CHECKS - checks.length))))
     const above: Digest[] = []
     for (const some of chunked(level, BATCH_SIZE)) {
       const tags = await Promise.all(some.map(index => tagsOf(table, name, index)))
-      tags.flat().forEach(expectMutable)
+      tags.flat().forEach(requireMutable)
       above.push(...(await Promise.all(some.map(index => parentsOf(table, name, index)))).flat())
     }
     level = [...new Set(above)].filter(index => !seen.has(index))
@@ -54,7 +54,7 @@ export async function expectUnprotected(
   return checks
 }
 
-/** The tags that name a manifest. */
+/** The tags that point to a manifest. */
 export async function tagsOf(table: Table, name: RepositoryName, digest: Digest): Promise<Tag[]> {
   const { partition, prefix } = ranges.tagged(name, digest)
   return (await table.query(partition, { prefix })).map(row => row.sort.slice(prefix.length) as Tag)
@@ -73,7 +73,7 @@ async function checksOf(table: Table, name: RepositoryName, indexes: readonly Di
     indexes.map(index => keys.manifest(name, index)),
   )
   return indexes.map((index, i) => {
-    const row = rows[i] // none while its push is not finished
+    const row = rows[i] // absent while its push is in progress
     return {
       check: keys.manifest(name, index),
       if: row ? { push: row.push, tagging: row.tagging } : 'absent',

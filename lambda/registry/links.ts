@@ -8,17 +8,18 @@ import type { Dependencies } from './dependencies.ts'
 import { garbageWrite } from './garbage.ts'
 import { retryOnConflict } from './retry.ts'
 
-/** The bytes that an upload brought, ready to become a blob. */
+/** The bytes of an upload, ready to become a blob. */
 interface UploadedBytes {
   readonly object: ObjectName
   readonly size: number
 }
 
-/** How to give a repository a blob, and whether the offered object becomes it. */
+/** How to link a blob to a repository. */
 interface LinkPlan {
   readonly writes: readonly Write[]
-  readonly usesOffer: boolean
-  /** The blob that is stored already, if any. */
+  /** Whether the uploaded object becomes the blob. Otherwise it is not needed. */
+  readonly usesUpload: boolean
+  /** The blob, if it is stored already. */
   readonly stored?: UploadedBytes
 }
 
@@ -37,9 +38,9 @@ export class Links {
   }
 
   /**
-   * The link, kept for at least three quarters of a grace period from now: a client that learns that a blob is here must find it
-   * when it pushes the manifest. The row is rewritten only when it is older than a quarter of the grace period. On a full disk it is not rewritten:
-   * a HEAD must not fail there, and a manifest that would rely on its answer could not be pushed either.
+   * Finds the link and keeps it for at least three quarters of a grace period from now: a client that learns that a blob exists must
+   * find it when it pushes the manifest. The row is rewritten only if its last touch is more than a quarter of the grace period ago. On a
+   * full disk it is not rewritten: a HEAD must not fail there, and the manifest could not be pushed either.
    */
   async refresh(name: RepositoryName, digest: Digest): Promise<LinkRow | undefined> {
     const { clock, gracePeriod, table } = this.#deps
@@ -58,16 +59,16 @@ export class Links {
   }
 
   /**
-   * The writes after which the repository holds the blob: from what it holds already, from what another holds, or
-   * from the object that is offered. They fail if what this plan read has changed.
-   * @returns undefined when no repository holds the blob and no object is offered
+   * The writes that link a blob to a repository: a blob that some repository holds already, or the uploaded object. They fail if
+   * the rows have changed since they were read here.
+   * @returns undefined when no repository holds the blob and there is no upload
    */
-  linkWrites(name: RepositoryName, digest: Digest, offer: UploadedBytes): Promise<LinkPlan>
+  linkWrites(name: RepositoryName, digest: Digest, upload: UploadedBytes): Promise<LinkPlan>
   linkWrites(name: RepositoryName, digest: Digest): Promise<LinkPlan | undefined>
   async linkWrites(
     name: RepositoryName,
     digest: Digest,
-    offer?: UploadedBytes,
+    upload?: UploadedBytes,
   ): Promise<LinkPlan | undefined> {
     const { table, clock, gracePeriod } = this.#deps
     const now = clock()
@@ -75,9 +76,9 @@ export class Links {
       LinkRow?,
       BlobRow?,
     ]
-    if (link) return { writes: [this.touchWrite(name, digest)], usesOffer: false, stored: link }
+    if (link) return { writes: [this.touchWrite(name, digest)], usesUpload: false, stored: link }
 
-    const source = blob ?? offer
+    const source = blob ?? upload
     if (!source) return undefined
     const { object, size } = source
     const newLink: LinkRow = { ...keys.link(name, digest), object, size, touched: now, touches: 0 }
@@ -86,10 +87,10 @@ export class Links {
       : { put: { ...keys.blob(digest), object, size, links: 1 }, if: 'absent' }
     const review = garbageWrite(this.#deps, now + gracePeriod, { what: 'link', repository: name, digest })
     const writes: Write[] = [count, { put: newLink, if: 'absent' }, review]
-    return { writes, usesOffer: !blob, ...(blob && { stored: blob }) }
+    return { writes, usesUpload: !blob, ...(blob && { stored: blob }) }
   }
 
-  /** The writes that take a blob from a repository, if the link has not been touched since it was read. */
+  /** The writes that remove a blob from a repository, if the link has not been touched since it was read. */
   unlinkWrites(name: RepositoryName, digest: Digest, { touched, touches }: LinkRow): Write[] {
     return [
       { delete: keys.link(name, digest), if: { touched, touches } },

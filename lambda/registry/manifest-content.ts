@@ -2,27 +2,27 @@ import { algorithmOf, type Digest } from '../protocol/digest.ts'
 import type { BlobStore, Bytes, ObjectName } from '../store/blobs.ts'
 import type { Content } from '../store/records.ts'
 
-/** The largest manifest that is kept in its row. A DynamoDB item holds 400 KB, keys and other attributes included. */
+/** The largest manifest that is kept in its row, in bytes. A DynamoDB item holds 400 KB, including its keys and other attributes. */
 export const MAX_INLINE_BYTES = 350_000
 
-/** The bytes of a manifest, wherever they are kept. */
+/** Reads the bytes of a manifest from its row or its object. */
 export async function loadContent(store: BlobStore, content: Content): Promise<Uint8Array> {
   if ('bytes' in content) return content.bytes
   return collect(await store.read(content.object))
 }
 
-/** Keeps bytes as an object under a name that a row already mentions. May be repeated. */
+/** Stores the bytes of a manifest as an object. A row must name the object before. May be repeated. */
 export async function storeContent(
   store: BlobStore,
   object: ObjectName,
   bytes: Uint8Array,
   digest: Digest,
 ): Promise<void> {
-  const draft = await store.append(store.begin(object, algorithmOf(digest)), oneOf(bytes), digest)
+  const draft = await store.append(store.begin(object, algorithmOf(digest)), streamOf(bytes), digest)
   await store.commit(draft)
 }
 
-/** Stores bytes again where the store has lost the object or bytes of it. May be repeated. */
+/** Stores the bytes of a manifest again if the store has lost the object or a part of it. May be repeated. */
 export async function restoreContent(
   store: BlobStore,
   object: ObjectName,
@@ -37,10 +37,10 @@ export async function restoreContent(
 
 async function collect(bytes: Bytes): Promise<Uint8Array> {
   const pieces: Uint8Array[] = []
-  for await (const piece of bytes) pieces.push(Uint8Array.from(piece)) // a piece is only ours until the next
+  for await (const piece of bytes) pieces.push(Uint8Array.from(piece)) // a piece is valid only until the next one
   return Buffer.concat(pieces)
 }
 
-async function* oneOf(bytes: Uint8Array): Bytes {
+async function* streamOf(bytes: Uint8Array): Bytes {
   yield bytes
 }

@@ -28,11 +28,12 @@ interface ManifestUpload {
 }
 
 /**
- * The push of a manifest. Nearly always it is one transaction: every blob it needs is touched and referred to, every
- * child noted, and the manifest, its place among the referrers and its tags appear together or not at all.
+ * The push of a manifest. Nearly always it is one transaction: it touches the link of every blob and writes its ref, counts every
+ * child, and writes the manifest row, its referrer row and its tags.
  *
- * A push too large for that announces itself first, by a garbage row that takes its refs back unless it finishes. The
- * refs then go ahead in batches, and the manifest row, written while the announcement is withdrawn, is the commit point.
+ * A push that is too large for one transaction is announced first. The announcement is a garbage row: if the push does not finish, the
+ * collector deletes its refs. The refs are then written in batches. The transaction that writes the manifest row and deletes the
+ * announcement commits the push.
  */
 export class ManifestPush {
   readonly #deps: Dependencies
@@ -64,14 +65,14 @@ export class ManifestPush {
       ...tags.map(tag => keys.tag(name, tag)),
     ])) as [ManifestRow?, RepositoryRow?, ...TagRow[]]
     tags.forEach((tag, i) => {
-      if (old[i]?.digest !== digest) guard.expectAllowed(tag, old[i] ? 'overwrite-tag' : 'create-tag')
+      if (old[i]?.digest !== digest) guard.requireAllowed(tag, old[i] ? 'overwrite-tag' : 'create-tag')
     })
     const now = clock()
-    const { mediaType } = stored ?? manifest // a digest has the type of its first push, whatever tag it goes by
+    const { mediaType } = stored ?? manifest // a digest keeps the media type of its first push
     const target = { digest, mediaType, size: bytes.length, pushed: now }
     const moves = tags.map((tag, i) => moveTagWrites(name, tag, old[i], target))
     if (stored && 'object' in stored) await restoreContent(this.#deps.store, stored.object, bytes, digest)
-    // Its refs keep its blobs. Nothing keeps its children: they may have been deleted since.
+    // Its refs protect its blobs. Its children may have been deleted since its first push, so they are checked again.
     if (stored)
       return this.#tag(
         upload,
@@ -83,7 +84,7 @@ export class ManifestPush {
 
     const push = newId()
     const needs = await this.#needs.steps(upload, push)
-    const announced = bytes.length > MAX_INLINE_BYTES || needs.length + moves.flat().length + 3 > MAX_WRITES
+    const isAnnounced = bytes.length > MAX_INLINE_BYTES || needs.length + moves.flat().length + 3 > MAX_WRITES
     const content: Content = bytes.length > MAX_INLINE_BYTES ? { object: newId() } : { bytes }
     const { subject } = manifest
     const row = {
@@ -99,15 +100,16 @@ export class ManifestPush {
       ...referrerWrites(name, digest, bytes.length, manifest),
       ...repositoryWrites(name, repository, now),
     ]
-    if (!announced)
+    if (!isAnnounced)
       return applySteps(table, [...needs, ...[...commit, ...moves.flat()].map(write => ({ write }))])
     await this.#announce(upload, push, content, needs, commit)
     await this.#tag(upload, push, moves)
   }
 
   /**
-   * Points tags at a manifest that is there. The count in its row makes a concurrent delete fail its condition.
-   * @param checks conditions of the whole push. They share the first transaction, or go before it where they are too many
+   * Points tags to a manifest that is stored. Counting them in its row makes a concurrent delete fail.
+   * @param checks conditions of the push. They are part of the first transaction, or precede it if they are too many
+   * @param also writes of the first transaction
    */
   async #tag(
     { name, digest }: ManifestUpload,
@@ -117,18 +119,18 @@ export class ManifestPush {
     also: readonly Write[] = [],
   ): Promise<void> {
     const { table, clock } = this.#deps
-    const note: Write = {
+    const count: Write = {
       update: keys.manifest(name, digest),
       change: { add: { tagging: 1 }, set: { pushed: clock() } },
       if: { push },
     }
-    const room = Math.floor((MAX_WRITES - 2) / WRITES_PER_TAG)
-    const [first = [], ...rest] = chunked(moves, room)
-    const writes = [note, ...also, ...first.flat()].map((write): Step => ({ write }))
+    const tagsPerTransaction = Math.floor((MAX_WRITES - 2) / WRITES_PER_TAG)
+    const [first = [], ...rest] = chunked(moves, tagsPerTransaction)
+    const writes = [count, ...also, ...first.flat()].map((write): Step => ({ write }))
     const fits = checks.length + writes.length <= MAX_WRITES
     if (!fits) for (const some of chunked(checks, MAX_WRITES)) await applySteps(table, some)
     await applySteps(table, fits ? [...checks, ...writes] : writes)
-    for (const some of rest) await table.transact(note, ...some.flat())
+    for (const some of rest) await table.transact(count, ...some.flat())
   }
 
   async #announce(
@@ -158,8 +160,8 @@ export class ManifestPush {
     const { partition, sort } = announcement
     await table.transact({ put: announcement, if: 'absent' })
     if ('object' in content) await storeContent(store, content.object, bytes, digest)
-    const stillOurs: Step = { write: { check: { partition, sort }, if: { taken: false } } }
-    for (const some of chunked(needs, MAX_WRITES - 1)) await applySteps(table, [...some, stillOurs])
+    const stillAnnounced: Step = { write: { check: { partition, sort }, if: { taken: false } } }
+    for (const some of chunked(needs, MAX_WRITES - 1)) await applySteps(table, [...some, stillAnnounced])
     await table.transact(...commit, { delete: { partition, sort }, if: { taken: false } })
   }
 }

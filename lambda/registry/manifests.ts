@@ -12,40 +12,40 @@ import { chunked } from '../util/chunked.ts'
 import type { Dependencies } from './dependencies.ts'
 import type { DirectUploads } from './direct-uploads.ts'
 import { type PushGarbage, releasePushIfSmall } from './garbage.ts'
-import { expectUnprotected, tagsOf } from './indexes-above.ts'
+import { requireNoImmutableTag, tagsOf } from './indexes-above.ts'
 import type { Links } from './links.ts'
 import { loadContent } from './manifest-content.ts'
 import { ManifestPush } from './manifest-push.ts'
 import { retryOnConflict } from './retry.ts'
 import { dropTagWrites, type TagGuard, type Tags } from './tags.ts'
 
-/** How many tags one transaction of a delete removes. The last one also holds the manifest and the checks of its indexes. */
-const MAX_TAGS_AT_ONCE = 24
+/** How many tags one transaction of a delete removes. The last transaction also deletes the manifest and checks its indexes. */
+const MAX_TAGS_PER_TRANSACTION = 24
 
-/** Which manifest, without its bytes. */
+/** A manifest without its bytes. */
 export interface ManifestInfo {
   readonly digest: Digest
   readonly mediaType: string
   readonly size: number
 }
 
-/** A manifest whose bytes have not been read yet. */
+/** A manifest whose bytes are read on demand. */
 export interface OpenManifest extends ManifestInfo {
-  /** @throws {RegistryError} MANIFEST_UNKNOWN when it has been deleted meanwhile */
+  /** @throws {RegistryError} MANIFEST_UNKNOWN when the manifest has been deleted meanwhile */
   readonly load: () => Promise<Uint8Array>
 }
 
-/** What comes with a manifest's bytes. */
-interface Labels {
-  /** Its media type as the client gave it, without parameters. */
+/** The parts of a push besides the bytes. */
+interface PushOptions {
+  /** The Content-Type of the request, without parameters. */
   readonly contentType?: string
-  /** More tags than the one that it is pushed by. */
+  /** Tags besides the one in the path of the request. */
   readonly tags?: readonly Tag[]
   readonly guard: TagGuard
 }
 
-/** What a push was about, for the answer. */
-export interface Pushed {
+/** The facts that the response to a push contains. */
+export interface PushResult {
   readonly digest: Digest
   readonly subject?: Digest
 }
@@ -69,7 +69,7 @@ export class Manifests {
   }
 
   /**
-   * Finds a manifest without reading more than its name requires: a conditional request may not need the bytes.
+   * Finds a manifest without reading its bytes, which a conditional request may not need.
    * @throws {RegistryError} MANIFEST_UNKNOWN
    */
   async open(name: RepositoryName, reference: Reference): Promise<OpenManifest> {
@@ -92,16 +92,16 @@ export class Manifests {
   }
 
   /**
-   * Stores a manifest and points tags at it.
-   * @throws {RegistryError} MANIFEST_INVALID; DIGEST_INVALID when the reference is the digest of something else;
-   * MANIFEST_BLOB_UNKNOWN, naming what the repository lacks
+   * Stores a manifest and points tags to it.
+   * @throws {RegistryError} MANIFEST_INVALID; DIGEST_INVALID when the reference is the digest of other bytes;
+   * MANIFEST_BLOB_UNKNOWN, naming the blobs and manifests that the repository lacks; the errors of the guard
    */
   async put(
     name: RepositoryName,
     reference: Reference,
     bytes: Uint8Array,
-    { contentType, tags = [], guard }: Labels,
-  ): Promise<Pushed> {
+    { contentType, tags = [], guard }: PushOptions,
+  ): Promise<PushResult> {
     const manifest = parseManifest(bytes, contentType)
     const algorithm = reference.kind === 'digest' ? algorithmOf(reference.digest) : 'sha256'
     const digest = digestOf(algorithm, createHash(algorithm).update(bytes).digest('hex'))
@@ -116,19 +116,19 @@ export class Manifests {
   }
 
   /**
-   * Deletes a manifest and the tags that name it. What it needed is released at once if that is little work, otherwise by the
-   * collector. @throws {RegistryError} MANIFEST_UNKNOWN; what the guard throws, also for an immutable tag that leads to the
-   * manifest through indexes; nothing is changed then
+   * Deletes a manifest and the tags that point to it. Its refs are deleted at once if they are few, otherwise by the collector.
+   * @throws {RegistryError} MANIFEST_UNKNOWN; the errors of the guard, also for an immutable tag of an index that contains the
+   * manifest at any depth. Nothing is changed then
    */
   async delete(name: RepositoryName, digest: Digest, guard: TagGuard): Promise<void> {
     const { table, clock, newId } = this.#deps
     const garbage = await retryOnConflict(async () => {
       const row = await this.#row(name, digest)
       const tags = await tagsOf(table, name, digest)
-      for (const tag of tags) guard.expectAllowed(tag, 'delete')
-      const { expectMutable } = guard
-      const checks = expectMutable ? await expectUnprotected(table, name, digest, expectMutable) : []
-      const [last = [], ...earlier] = chunked(tags, MAX_TAGS_AT_ONCE)
+      for (const tag of tags) guard.requireAllowed(tag, 'delete')
+      const { requireMutable } = guard
+      const checks = requireMutable ? await requireNoImmutableTag(table, name, digest, requireMutable) : []
+      const [last = [], ...earlier] = chunked(tags, MAX_TAGS_PER_TRANSACTION)
       for (const some of earlier)
         await table.transact(...some.flatMap(tag => dropTagWrites(name, tag, { digest })))
       const { mediaType, push, tagging, subject } = row
@@ -158,7 +158,7 @@ export class Manifests {
     await releasePushIfSmall(this.#deps, garbage)
   }
 
-  /** @throws {RegistryError} MANIFEST_UNKNOWN, as a fault for the log, when the store has lost the bytes */
+  /** @throws {RegistryError} MANIFEST_UNKNOWN, which is also logged as a fault, when the store has lost the bytes */
   async #load(digest: Digest, row: ManifestRow): Promise<Uint8Array> {
     try {
       const bytes = await loadContent(this.#deps.store, row)

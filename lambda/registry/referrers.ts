@@ -8,14 +8,14 @@ import type { Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
 import { loadContent } from './manifest-content.ts'
 
-/** Annotations above this many bytes are not kept twice, but read from the manifest when it is listed. */
-const ANNOTATIONS_LIMIT = 16_384
+/** Larger annotations, in characters of JSON, are not copied into the referrer row. A listing reads them from the manifest. */
+const MAX_ANNOTATIONS_LENGTH = 16_384
 
-/** How much of a page may be referrers, in bytes: an index, too, must stay below the manifest limit. */
-const PAGE_BYTES = 3_500_000
+/** How many bytes of a page may be descriptors: the response is an index, which must stay below the maximum size of a manifest. */
+const MAX_PAGE_BYTES = 3_500_000
 
-/** How many rows are read at once. */
-const QUERY_LIMIT = 100
+/** How many rows one query reads. */
+const ROWS_PER_QUERY = 100
 
 /** A manifest as the referrers API lists it. */
 export interface Referrer {
@@ -26,7 +26,7 @@ export interface Referrer {
   readonly annotations?: Readonly<Record<string, string>>
 }
 
-/** What refers to what: the `subject` of manifests, seen from the other end. */
+/** The referrers API: the manifests whose `subject` is a given manifest. */
 export class Referrers {
   readonly #deps: Dependencies
   constructor(deps: Dependencies) {
@@ -34,8 +34,8 @@ export class Referrers {
   }
 
   /**
-   * One page of the manifests whose subject is `subject`, which need not exist.
-   * @returns the referrers, and the digest to go on behind when there may be more
+   * One page of the referrers of `subject`, which need not exist.
+   * @returns the referrers, and `next`, the digest after which the next page begins, if there may be more
    */
   async list(
     name: RepositoryName,
@@ -47,11 +47,11 @@ export class Referrers {
     let bytes = 0
     for await (const row of this.#rows(name, subject, last)) {
       if (artifactType !== undefined && row.artifactType !== artifactType) continue
-      const referrer = await this.#whole(name, row)
+      const referrer = await this.#complete(name, row)
       bytes += Buffer.byteLength(JSON.stringify(referrer))
       const previous = referrers.at(-1)
-      const full = referrers.length === limit || (previous && bytes > PAGE_BYTES)
-      if (full) return { referrers, ...(previous && { next: previous.digest }) }
+      const isFull = referrers.length === limit || (previous && bytes > MAX_PAGE_BYTES)
+      if (isFull) return { referrers, ...(previous && { next: previous.digest }) }
       referrers.push(referrer)
     }
     return { referrers }
@@ -61,15 +61,19 @@ export class Referrers {
     const { partition, prefix } = ranges.referrers(name, subject)
     let after = prefix + last
     for (;;) {
-      const rows = await this.#deps.table.query<ReferrerRow>(partition, { prefix, after, limit: QUERY_LIMIT })
+      const rows = await this.#deps.table.query<ReferrerRow>(partition, {
+        prefix,
+        after,
+        limit: ROWS_PER_QUERY,
+      })
       yield* rows
       const end = rows.at(-1)
-      if (!end || rows.length < QUERY_LIMIT) return
+      if (!end || rows.length < ROWS_PER_QUERY) return
       after = end.sort
     }
   }
 
-  async #whole(name: RepositoryName, { descriptor, abridged }: ReferrerRow): Promise<Referrer> {
+  async #complete(name: RepositoryName, { descriptor, abridged }: ReferrerRow): Promise<Referrer> {
     const referrer: Referrer = JSON.parse(descriptor)
     if (!abridged) return referrer
     const row = await this.#deps.table.get<ManifestRow>(keys.manifest(name, referrer.digest))
@@ -79,7 +83,7 @@ export class Referrers {
   }
 }
 
-/** The write, if any, that lists a manifest among the referrers of its subject. */
+/** The write of the referrer row of a manifest; none if the manifest has no subject. */
 export function referrerWrites(
   name: RepositoryName,
   digest: Digest,
@@ -88,7 +92,7 @@ export function referrerWrites(
 ): Write[] {
   const { mediaType, subject, artifactType, annotations } = manifest
   if (!subject) return []
-  const abridged = annotations !== undefined && JSON.stringify(annotations).length > ANNOTATIONS_LIMIT
+  const abridged = annotations !== undefined && JSON.stringify(annotations).length > MAX_ANNOTATIONS_LENGTH
   const referrer: Referrer = {
     mediaType,
     digest,

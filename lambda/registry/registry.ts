@@ -8,7 +8,7 @@ import { Repositories } from './repositories.ts'
 import { Tags } from './tags.ts'
 import { Uploads } from './uploads.ts'
 
-/** What a registry can do, noun by noun. */
+/** The operations of a registry, grouped by noun. */
 export interface Registry {
   readonly repositories: Repositories
   readonly blobs: Blobs

@@ -10,35 +10,33 @@ import type { Dependencies } from './dependencies.ts'
 import { TooManyIndexes } from './indexes-above.ts'
 import type { Manifests } from './manifests.ts'
 import {
-  expectRepository,
   isUncollectable,
-  REMOVED_AT,
+  REMOVED,
   removalWrites,
   repositoryExists,
+  requireRepository,
 } from './repository-row.ts'
 import type { TagGuard } from './tags.ts'
 
-/** How many manifests one call removes: no function may run for longer than half a minute. */
-const AT_ONCE = 50
-/** How many rows are read at once where not all of the first ones are shown to whoever asks, however short the page. */
-const ROWS_AT_ONCE = 1000
-
-/** How many rows of removed repositories one listing hands to the collector. */
-const REPAIRS_AT_ONCE = 10
-
-/** How many patterns a listing compares before other requests have their turn. It takes a few milliseconds. */
+/** How many manifests one call removes: a request may run for half a minute at most. */
+const MAX_MANIFESTS_PER_CALL = 50
+/** How many rows a query reads after the first one of a page, whose rows were not all visible to the caller. */
+const ROWS_PER_QUERY = 1000
+/** How many rows of removed repositories one listing repairs. */
+const MAX_REPAIRS = 10
+/** How many patterns a listing compares before it lets other requests run. It takes a few milliseconds. */
 const COMPARISONS_PER_TURN = 20_000
 
-/** Which repositories a listing is of. */
+/** The repositories that a listing may show. */
 interface Filter {
   includes(name: RepositoryName): boolean
-  /** Each name begins with one of these. Sorted, and none begins with another. Empty where there can be no name. */
+  /** Every visible name begins with one of these. Sorted; none begins with another. Empty if no name can be visible. */
   readonly prefixes: readonly string[]
-  /** How many patterns one call of `includes` compares at most. */
+  /** The largest number of patterns that one call of `includes` compares. */
   readonly comparisons: number
 }
 
-/** The repositories there are. A repository begins with its first manifest. */
+/** The repositories. A repository exists from its first manifest on. */
 export class Repositories {
   readonly #deps: Dependencies
   readonly #table: Table
@@ -50,23 +48,25 @@ export class Repositories {
   }
 
   /**
-   * Removes manifests and tags, some at a time. The blobs are the collector's.
-   * @returns how many manifests went, and whether to ask again because there are more
-   * @throws {RegistryError} NAME_UNKNOWN; what the guard throws for any tag of the repository, and nothing is changed then.
-   * A tag that arrives while the removal is at work can still end it in the middle.
+   * Removes some of the manifests of a repository and their tags. The collector frees the blobs.
+   * @returns how many manifests were removed, and whether more remain, so that the caller must call again
+   * @throws {RegistryError} NAME_UNKNOWN; the errors of the guard for any tag of the repository. Nothing is changed then.
+   * A tag that is pushed during the removal can still stop it halfway.
    */
   async remove(name: RepositoryName, guard: TagGuard): Promise<{ removed: number; more: boolean }> {
-    await expectRepository(this.#table, name)
-    await this.#expectRemovable(name, guard)
+    await requireRepository(this.#table, name)
+    await this.#requireRemovable(name, guard)
     const { partition, prefix } = ranges.manifests(name)
-    const rows = await this.#table.query(partition, { prefix, limit: AT_ONCE + 1 })
-    const more = rows.length > AT_ONCE
-    const digests = rows.slice(0, AT_ONCE).map(({ sort }) => sort.slice(prefix.length) as Digest)
-    const postponed: TooManyIndexes[] = [] // the next calls find their indexes gone
+    const rows = await this.#table.query(partition, { prefix, limit: MAX_MANIFESTS_PER_CALL + 1 })
+    const more = rows.length > MAX_MANIFESTS_PER_CALL
+    const digests = rows
+      .slice(0, MAX_MANIFESTS_PER_CALL)
+      .map(({ sort }) => sort.slice(prefix.length) as Digest)
+    const postponed: TooManyIndexes[] = [] // a later call succeeds, once the indexes above them are removed
     for (const digest of digests)
       await this.#manifests.delete(name, digest, guard).catch(error => {
         if (error instanceof TooManyIndexes) postponed.push(error)
-        else unlessGone(error)
+        else ignoreUnknownManifest(error)
       })
     const removed = digests.length - postponed.length
     if (removed === 0 && postponed[0]) throw postponed[0]
@@ -75,21 +75,21 @@ export class Repositories {
     return { removed, more: false }
   }
 
-  /** Asks about every tag before anything is removed. */
-  async #expectRemovable(name: RepositoryName, guard: TagGuard): Promise<void> {
+  /** Checks every tag before anything is removed. */
+  async #requireRemovable(name: RepositoryName, guard: TagGuard): Promise<void> {
     const { partition, prefix } = ranges.tags(name)
     let after = prefix
     for (let more = true; more; ) {
-      const rows = await this.#table.query(partition, { prefix, after, limit: ROWS_AT_ONCE })
-      for (const { sort } of rows) guard.expectAllowed(sort.slice(prefix.length) as Tag, 'delete')
-      more = rows.length === ROWS_AT_ONCE
+      const rows = await this.#table.query(partition, { prefix, after, limit: ROWS_PER_QUERY })
+      for (const { sort } of rows) guard.requireAllowed(sort.slice(prefix.length) as Tag, 'delete')
+      more = rows.length === ROWS_PER_QUERY
       after = rows.at(-1)?.sort ?? after
     }
   }
 
   /**
-   * One page of the catalog, in ASCII order, and whether there is more behind it. Only names with one of the filter's prefixes are
-   * read. Other requests have their turn after a bounded number of comparisons.
+   * One page of the catalog, in ASCII order, and whether more names follow. Only names with one of the filter's prefixes are read.
+   * Other requests run after a bounded number of comparisons.
    */
   async list(
     { limit, last }: Page,
@@ -103,13 +103,13 @@ export class Repositories {
       if (++seen % rowsPerTurn === 0) await new Promise(resolve => setImmediate(resolve))
       if (!includes(row.sort as RepositoryName)) continue
       if (await repositoryExists(this.#table, row)) names.push(row.sort)
-      else if (isUncollectable(row) && repairs++ < REPAIRS_AT_ONCE) await this.#makeCollectable(row)
+      else if (isUncollectable(row) && repairs++ < MAX_REPAIRS) await this.#makeCollectable(row)
       if (names.length > limit) break
     }
     return { names: names.slice(0, limit), more: limit > 0 && names.length > limit }
   }
 
-  /** @param first how many rows the first query of a prefix reads: often they are enough */
+  /** @param first how many rows the first query of each prefix reads. Often they suffice */
   async *#rows(
     prefixes: readonly string[],
     last: string | undefined,
@@ -119,7 +119,7 @@ export class Repositories {
       if (last && last > prefix && !last.startsWith(prefix)) continue // all of its names come before `last`
       let after = last
       let limit = first
-      for (let more = true; more; limit = ROWS_AT_ONCE) {
+      for (let more = true; more; limit = ROWS_PER_QUERY) {
         const page = { ...(prefix && { prefix }), ...(after && { after }), limit }
         const rows = await this.#table.query<RepositoryRow>(REPOSITORIES, page)
         yield* rows
@@ -129,14 +129,14 @@ export class Repositories {
     }
   }
 
-  /** Older versions left rows of removed repositories without a garbage row, and every listing would read them for ever. */
+  /** Older versions left rows of removed repositories without a garbage row. Every listing would read them forever. */
   async #makeCollectable({ sort }: RepositoryRow): Promise<void> {
-    const writes = removalWrites(this.#deps, sort as RepositoryName, { updated: REMOVED_AT })
-    await this.#table.transact(...writes).catch(() => {}) // The listing does not depend on it. The next one tries again.
+    const writes = removalWrites(this.#deps, sort as RepositoryName, { updated: REMOVED })
+    await this.#table.transact(...writes).catch(() => {}) // The listing succeeds without it, and the next one tries again.
   }
 }
 
-/** Somebody else removed it between two looks. */
-function unlessGone(error: unknown): void {
+/** A concurrent request may have deleted the manifest. */
+function ignoreUnknownManifest(error: unknown): void {
   if (!(error instanceof RegistryError) || error.code !== 'MANIFEST_UNKNOWN') throw error
 }

@@ -6,45 +6,45 @@ import type { Condition, Table, Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
 import { garbageWrite } from './garbage.ts'
 
-/** How far behind the last push the row may be. If every push wrote it, all of them would meet there. Milliseconds. */
-const UPDATE_EVERY = 60 * 60 * 1000
-/** No push of a manifest takes longer from its reads to its commit. Milliseconds. */
-const LONGEST_PUSH = 60 * 60 * 1000
+/** How often the row records a push, in milliseconds. If every push wrote it, concurrent pushes would conflict there. */
+const UPDATE_INTERVAL_MS = 60 * 60 * 1000
+/** The longest time that a push of a manifest takes from its reads to its commit, in milliseconds. */
+const MAX_PUSH_MS = 60 * 60 * 1000
 /**
- * Stands for the last push in the row of a repository that was removed. The next push finds it old, and writes the time. But a push
- * that read the row before the removal leaves it as it is; so with this in its row, a repository is there if it has a manifest.
+ * The value of `updated` that marks a removed repository. The next push replaces it with the time. A push that read the row before
+ * the removal does not, so a repository with this value exists if it has a manifest.
  */
-export const REMOVED_AT = 0
+export const REMOVED = 0
 
-/** The writes, if any, by which a push makes its repository known. `row` is what was read of it. */
+/** The writes, if any, by which a push records its repository. @param row the row that was read */
 export function repositoryWrites(name: RepositoryName, row: RepositoryRow | undefined, now: number): Write[] {
   if (!row) return [{ put: { ...keys.repository(name), created: now, updated: now }, if: 'absent' }]
-  if (row.updated > now - UPDATE_EVERY) return []
+  if (row.updated > now - UPDATE_INTERVAL_MS) return []
   return [
     { update: keys.repository(name), change: { set: { updated: now, collectable: false } }, if: 'present' },
   ]
 }
 
-/** The writes that mark a repository as removed and have the collector end its row. */
+/** The writes that mark a repository as removed and have the collector delete its row. */
 export function removalWrites(deps: Dependencies, name: RepositoryName, condition: Condition): Write[] {
-  const set = { updated: REMOVED_AT, collectable: true }
-  return [{ update: keys.repository(name), change: { set }, if: condition }, forgetRepository(deps, name)]
+  const set = { updated: REMOVED, collectable: true }
+  return [{ update: keys.repository(name), change: { set }, if: condition }, reviewWrite(deps, name)]
 }
 
-/** Whether the row is of a removed repository and an older version wrote it: then no garbage row may end it. */
+/** Whether an older version marked the repository as removed. Then there may be no garbage row that leads to the delete of its row. */
 export function isUncollectable({ updated, collectable }: RepositoryRow): boolean {
-  return updated === REMOVED_AT && collectable !== true
+  return updated === REMOVED && collectable !== true
 }
 
-/** The write that puts the row of a removed repository on the collector's list, for when no earlier push is at work any more. */
-function forgetRepository(deps: Dependencies, repository: RepositoryName): Write {
-  const due = deps.clock() + Math.min(deps.gracePeriod, LONGEST_PUSH)
+/** The write that has the collector delete the row of a removed repository, once every push that began before has ended. */
+function reviewWrite(deps: Dependencies, repository: RepositoryName): Write {
+  const due = deps.clock() + Math.min(deps.gracePeriod, MAX_PUSH_MS)
   return garbageWrite(deps, due, { what: 'repository', repository })
 }
 
 /**
- * The writes that end the row of a repository that was removed: it is deleted, or dated where a push that read it before the
- * removal has left a manifest. There are none where a push has dated it since.
+ * The writes by which the collector settles the row of a removed repository. The row is deleted, or gets a time again if a push that
+ * began before the removal has left a manifest. None if a later push has written the time already.
  */
 export async function settleRepository(
   { table, clock }: Pick<Dependencies, 'table' | 'clock'>,
@@ -52,15 +52,15 @@ export async function settleRepository(
 ): Promise<Write[]> {
   const key = keys.repository(repository)
   const row = await table.get<RepositoryRow>(key)
-  if (row?.updated !== REMOVED_AT) return []
-  const condition = { updated: REMOVED_AT }
+  if (row?.updated !== REMOVED) return []
+  const condition = { updated: REMOVED }
   if (await repositoryExists(table, row))
     return [{ update: key, change: { set: { updated: clock(), collectable: false } }, if: condition }]
   return [{ delete: key, if: condition }]
 }
 
-/** @throws {RegistryError} NAME_UNKNOWN where there is no such repository */
-export async function expectRepository(table: Table, name: RepositoryName): Promise<void> {
+/** @throws {RegistryError} NAME_UNKNOWN when the repository does not exist */
+export async function requireRepository(table: Table, name: RepositoryName): Promise<void> {
   const row = await table.get<RepositoryRow>(keys.repository(name))
   if (!row || !(await repositoryExists(table, row)))
     throw new RegistryError('NAME_UNKNOWN', {
@@ -69,9 +69,9 @@ export async function expectRepository(table: Table, name: RepositoryName): Prom
     })
 }
 
-/** Whether a repository that has a row is there. */
+/** Whether the repository of a row exists: the row may mark it as removed. */
 export async function repositoryExists(table: Table, { sort, updated }: RepositoryRow): Promise<boolean> {
-  if (updated !== REMOVED_AT) return true
+  if (updated !== REMOVED) return true
   const { partition, prefix } = ranges.manifests(sort as RepositoryName)
   return (await table.query(partition, { prefix, limit: 1 })).length > 0
 }

@@ -11,21 +11,22 @@ import { type Chunk, wrongLength } from './chunk.ts'
 import type { Dependencies } from './dependencies.ts'
 import { garbageWrite } from './garbage.ts'
 
-/** An upload session as the client knows it. `size` counts the bytes that are safe. */
+/** An upload session as its client sees it. */
 export interface UploadSession extends SessionAddress {
+  /** How many bytes are stored durably. */
   readonly size: number
-  /** Until when, in milliseconds since 1970, the client may write the whole blob into the store itself. */
+  /** Until when the client may make a direct upload, in milliseconds since 1970. Absent where it may not. */
   readonly directUntil?: number
-  /** When it ends unless something comes, in milliseconds since 1970. */
+  /** When the session ends unless bytes arrive, in milliseconds since 1970. */
   readonly expires: number
 }
 
-/** For work on a session that is not on behalf of a client, or whose owner was compared before. */
+/** Opens a session whatever its owner: for the registry's own work, and after the owner has been compared. */
 export const ANY_OWNER = Symbol('any owner')
-/** Who works on a session: a client by `subjectId`, or the registry itself. */
+/** Who works on a session: a client, by its `subjectId`, or the registry itself. */
 export type Owner = string | typeof ANY_OWNER
 
-/** What opens an upload session: its location, and the owner that must have begun it. */
+/** Opens an upload session: its location, and the owner that must have begun it. */
 export interface SessionKey extends SessionAddress {
   readonly owner: Owner
 }
@@ -58,7 +59,7 @@ export class UploadSessions {
   }
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
-  async expect(key: SessionKey): Promise<UploadRow> {
+  async get(key: SessionKey): Promise<UploadRow> {
     return (await this.find(key)) ?? uploadUnknown()
   }
 
@@ -93,12 +94,12 @@ export class UploadSessions {
       return next
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error
-      throw this.outOfOrder(session, await this.expect({ ...session, owner: ANY_OWNER }))
+      throw this.outOfOrder(session, await this.get({ ...session, owner: ANY_OWNER }))
     }
   }
 
   /**
-   * The writes that end a session without a blob. The draft stays on the collector's list for a grace period, because a request
+   * The writes that end a session without a blob. The collector discards the draft a grace period later, because a request
    * that still works on it may leave bytes behind.
    */
   dropWrites({ name, upload }: SessionAddress, { version, draft }: UploadRow): Write[] {
@@ -110,15 +111,15 @@ export class UploadSessions {
   }
 
   /**
-   * Once the session has bytes, the others must pass through the registry too. Direct uploads end half a lifetime before the session can,
-   * so that a body which was let through at the last moment still finds the session.
+   * A session that holds bytes cannot become a direct upload any more. The permission for a direct upload ends half a lifetime
+   * before the session does, so that an upload that CloudFront accepted at the last moment still finds the session.
    */
   describe({ name, upload }: SessionAddress, { draft: { size }, direct, expires }: UploadRow): UploadSession {
     const directUntil = expires - this.#deps.uploadLifetime / 2
     return { name, upload, size, expires, ...(direct && size === 0 && { directUntil }) }
   }
 
-  /** RANGE_INVALID, which tells where to go on. */
+  /** RANGE_INVALID, with the position to continue at. */
   outOfOrder(session: SessionAddress, row: UploadRow): OutOfOrder {
     return new OutOfOrder(this.describe(session, row))
   }
@@ -131,15 +132,18 @@ export function uploadUnknown(): never {
   throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { message: UNKNOWN_SESSION })
 }
 
-/** A chunk that does not follow the bytes of its session. The route adds the `Location`: regctl goes on only where it has both headers. */
+/**
+ * RANGE_INVALID: a chunk that does not follow the bytes of its session. The route adds the `Location`, because regctl continues
+ * only if it receives both `Range` and `Location`.
+ */
 export class OutOfOrder extends RegistryError {
   readonly session: UploadSession
   constructor(session: UploadSession, headers: Readonly<Record<string, string>> = {}) {
     const { size } = session
     super('RANGE_INVALID', {
-      message: `the session holds ${size} bytes: the next chunk must begin at byte ${size}, when no other request is sending`,
+      message: `the upload session holds ${size} bytes: the next chunk must begin at byte ${size}, once no other request is sending to the session`,
       detail: { size },
-      // `0-0` would say that byte 0 is there, and send a client to byte 1.
+      // `0-0` would mean that byte 0 is stored, and a client would continue at byte 1.
       headers: { ...(size > 0 && { range: uploadRange(size) }), ...headers },
     })
     this.session = session

@@ -6,31 +6,31 @@ import { keys, ranges } from '../store/keys.ts'
 import type { TagRow } from '../store/records.ts'
 import type { Key, Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
-import { expectRepository } from './repository-row.ts'
+import { requireRepository } from './repository-row.ts'
 import { retryOnConflict } from './retry.ts'
 
-/** How many rows are read at once where the first ones hold tags that the caller may not see. */
-const ROWS_AT_ONCE = 1000
+/** How many rows a query reads after the first one of a page, whose tags were not all visible to the caller. */
+const ROWS_PER_QUERY = 1000
 
-/** The most writes that {@link moveTagWrites} makes. */
+/** The largest number of writes of {@link moveTagWrites}. */
 export const WRITES_PER_TAG = 3
 
 /**
- * What the caller may do with the tags of one repository. It is asked about rows that were read, and the write that follows
- * holds only while they are unchanged.
+ * Checks what the caller may do with the tags of one repository. It is called with tags that were read. The write that follows fails
+ * if they have changed since.
  */
 export interface TagGuard {
   /** @throws {RegistryError} when the caller may not change this tag in this way */
-  readonly expectAllowed: (tag: Tag, change: 'create-tag' | 'overwrite-tag' | 'delete') => void
+  readonly requireAllowed: (tag: Tag, change: 'create-tag' | 'overwrite-tag' | 'delete') => void
   /**
-   * Throws a RegistryError when a tag is immutable, so that everything it leads to must stay. Absent where no tag of the
-   * repository can be immutable: then nothing is read to find out.
+   * Throws a RegistryError when a tag is immutable, because every manifest reachable from it must stay. Absent where no tag of the
+   * repository can be immutable, so that no rows need to be read.
    */
-  readonly expectMutable?: (tag: Tag) => void
+  readonly requireMutable?: (tag: Tag) => void
 }
 
-/** Allows everything. Only for callers that no policy applies to. */
-export const UNGUARDED: TagGuard = { expectAllowed: () => {} }
+/** Allows everything. Only for callers to which no policy applies. */
+export const UNGUARDED: TagGuard = { requireAllowed: () => {} }
 
 /** The tags of repositories. A tag row and its reverse, the tagged row, are always written together. */
 export class Tags {
@@ -44,8 +44,8 @@ export class Tags {
   }
 
   /**
-   * One page, in ASCII order, and whether there is more behind it.
-   * @param isShown which of the tags the page is of
+   * One page of the tags, in ASCII order, and whether more follow.
+   * @param isShown whether the caller may see a tag
    * @throws {RegistryError} NAME_UNKNOWN
    */
   async list(
@@ -57,31 +57,31 @@ export class Tags {
     const { partition, prefix } = ranges.tags(name)
     const tags: Tag[] = []
     let after = last && prefix + last
-    let wanted = limit + 1
+    let rowLimit = limit + 1
     for (let more = true; more && tags.length <= limit; ) {
-      const rows = await table.query(partition, { prefix, ...(after && { after }), limit: wanted })
-      if (rows.length === 0 && tags.length === 0) await expectRepository(table, name)
+      const rows = await table.query(partition, { prefix, ...(after && { after }), limit: rowLimit })
+      if (rows.length === 0 && tags.length === 0) await requireRepository(table, name)
       tags.push(...rows.map(row => row.sort.slice(prefix.length) as Tag).filter(isShown))
-      more = rows.length === wanted
+      more = rows.length === rowLimit
       after = rows.at(-1)?.sort
-      wanted = ROWS_AT_ONCE
+      rowLimit = ROWS_PER_QUERY
     }
     return { tags: tags.slice(0, limit), more: limit > 0 && tags.length > limit }
   }
 
-  /** Takes a tag away; what it named stays. @throws {RegistryError} MANIFEST_UNKNOWN */
+  /** Deletes a tag but not its manifest. @throws {RegistryError} MANIFEST_UNKNOWN; the errors of the guard */
   async delete(name: RepositoryName, tag: Tag, guard: TagGuard): Promise<void> {
     await retryOnConflict(async () => {
       const row = await this.find(name, tag)
       if (!row)
         throw new RegistryError('MANIFEST_UNKNOWN', { message: `tag ${tag} does not exist`, detail: { tag } })
-      guard.expectAllowed(tag, 'delete')
+      guard.requireAllowed(tag, 'delete')
       await this.#deps.table.transact(...dropTagWrites(name, tag, row))
     })
   }
 }
 
-/** The writes that make a tag name another manifest, as long as it still is what was read. */
+/** The writes that point a tag to a manifest, if the tag has not changed since it was read. */
 export function moveTagWrites(
   name: RepositoryName,
   tag: Tag,
@@ -96,7 +96,7 @@ export function moveTagWrites(
   ]
 }
 
-/** The writes that take a tag away, as long as it still is what was read. */
+/** The writes that delete a tag, if it has not changed since it was read. */
 export function dropTagWrites(name: RepositoryName, tag: Tag, { digest }: Pick<TagRow, 'digest'>): Write[] {
   return [{ delete: keys.tag(name, tag), if: { digest } }, { delete: keys.tagged(name, digest, tag) }]
 }

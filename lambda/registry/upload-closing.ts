@@ -27,7 +27,7 @@ export class UploadClosing {
     this.#sessions = sessions
   }
 
-  /** @param chunk the last chunk, if there is one. See `Uploads.finish` */
+  /** See `Uploads.finish`. @param chunk the last chunk, if there is one */
   async run(key: SessionKey, digest: Digest, chunk: Chunk | undefined, mayPull: boolean): Promise<void> {
     const found = await this.#sessions.find(key)
     if (!found) {
@@ -98,7 +98,7 @@ export class UploadClosing {
       // After a grace period, because another process may be about to write the object again.
       const leftover = garbageWrite(this.#deps, clock() + gracePeriod, { what: 'object', object })
       try {
-        await table.transact(end, ...plan.writes, ...(plan.usesOffer ? [] : [leftover]))
+        await table.transact(end, ...plan.writes, ...(plan.usesUpload ? [] : [leftover]))
       } catch (error) {
         if (!(error instanceof ConditionFailed)) throw error
         // The blob row may have gone since it was read. Its object may have been deleted before it was restored here.

@@ -8,7 +8,7 @@ import type { Chunk } from './chunk.ts'
 import type { Dependencies } from './dependencies.ts'
 import type { Links } from './links.ts'
 import { retryOnConflict } from './retry.ts'
-import { IDLE_LIMIT, SessionWork, TakenOver } from './session-work.ts'
+import { MAX_IDLE_MS, SessionWork, TakenOver } from './session-work.ts'
 import {
   ANY_OWNER,
   type Owner,
@@ -19,18 +19,18 @@ import {
 } from './sessions.ts'
 import { UploadClosing } from './upload-closing.ts'
 
-/** How often a silent request is looked at, in milliseconds. */
-const LOOK_EVERY = 1_000
+/** How often a newer request checks whether an older one has stalled, in milliseconds. */
+const POLL_INTERVAL_MS = 1_000
 
 /**
- * Upload sessions: from the first POST to the blob, across requests, processes and crashes. To an owner, a session that another
- * owner began does not exist.
+ * Upload sessions, from the POST that begins one to the blob. A session survives crashes, and its requests may reach different
+ * processes. To an owner, a session that another owner began does not exist.
  */
 export class Uploads {
   readonly #deps: Dependencies
   readonly #sessions: UploadSessions
   readonly #closing: UploadClosing
-  readonly #atWork = new Map<UploadId, SessionWork>()
+  readonly #active = new Map<UploadId, SessionWork>()
   constructor(deps: Dependencies, links: Links) {
     this.#deps = deps
     this.#sessions = new UploadSessions(deps)
@@ -45,17 +45,17 @@ export class Uploads {
 
   /** @throws {RegistryError} BLOB_UPLOAD_UNKNOWN */
   async status(key: SessionKey): Promise<UploadSession> {
-    return this.#sessions.describe(key, await this.#sessions.expect(key))
+    return this.#sessions.describe(key, await this.#sessions.get(key))
   }
 
   /**
    * Adds a chunk.
-   * @throws {RegistryError} BLOB_UPLOAD_UNKNOWN; RANGE_INVALID, telling where to go on, when the chunk does not follow
-   * what is there or another request was faster; SIZE_INVALID when it is not as long as it said
+   * @throws {RegistryError} BLOB_UPLOAD_UNKNOWN; RANGE_INVALID, with the position to continue at, when the chunk does not follow
+   * the bytes of the session or another request works on it; SIZE_INVALID when the chunk is not as long as its range
    */
   append(key: SessionKey, chunk: Chunk): Promise<UploadSession> {
-    return this.#alone(key, chunk, async watched => {
-      const row = await this.#sessions.expect(key)
+    return this.#withLock(key, chunk, async watched => {
+      const row = await this.#sessions.get(key)
       if (row.closing) throw this.#sessions.outOfOrder(key, row)
       const draft = await this.#sessions.receive(key, row, watched ?? chunk)
       return this.#sessions.describe(key, await this.#sessions.record(key, row, { draft }))
@@ -63,24 +63,24 @@ export class Uploads {
   }
 
   /**
-   * Ends the session: its bytes, and those of the last chunk if there is one, become a blob of the repository. A client
-   * that did not hear the answer may ask again, even when the session has gone with the first time.
+   * Closes the session: its bytes, and those of the last chunk if there is one, become a blob of the repository. A client
+   * that did not receive the response may repeat the request, although the session is gone then.
    * @param mayPull whether the client may pull from the repository, and so may learn which blobs it holds
-   * @throws {RegistryError} DIGEST_INVALID when the bytes have another digest, and the session stays as it was or, where
-   * the store cannot add to them any more, is over; else as {@link append}
+   * @throws {RegistryError} DIGEST_INVALID when the bytes have another digest. The session is unchanged then, or has ended if
+   * the store cannot add bytes to it any more. Otherwise as {@link append}
    */
   finish(key: SessionKey, digest: Digest, last: Chunk | undefined, mayPull: boolean): Promise<void> {
-    return this.#alone(key, last, chunk => this.#closing.run(key, digest, chunk, mayPull))
+    return this.#withLock(key, last, chunk => this.#closing.run(key, digest, chunk, mayPull))
   }
 
-  /** A blob in one request (end-4b): no session outlives it. @throws as {@link finish} */
+  /** Uploads a blob in one request (end-4b). Its session ends with the request. @throws as {@link finish} */
   async push(name: RepositoryName, digest: Digest, bytes: Bytes): Promise<void> {
     const { upload } = await this.#sessions.begin(name, algorithmOf(digest), {})
     const key = { name, upload, owner: ANY_OWNER } as const
     try {
       await this.finish(key, digest, { bytes }, true)
     } catch (error) {
-      await this.cancel(key).catch(() => {}) // it expires by itself
+      await this.cancel(key).catch(() => {}) // the session expires anyway
       throw error
     }
   }
@@ -89,16 +89,16 @@ export class Uploads {
   async cancel(key: SessionKey): Promise<void> {
     const { table, store } = this.#deps
     const draft = await retryOnConflict(async () => {
-      const row = await this.#sessions.expect(key)
+      const row = await this.#sessions.get(key)
       await table.transact(...this.#sessions.dropWrites(key, row))
       return row.draft
     })
-    if (!this.#atWork.has(key.upload)) await store.discard(draft)
+    if (!this.#active.has(key.upload)) await store.discard(draft)
   }
 
-  /** Whether a request is at work on the session in this process: one that sends for a day is slow, not idle. */
+  /** Whether a request of this process works on the session. A session whose client sends slowly for a day is not idle. */
   isActive(upload: UploadId): boolean {
-    return this.#atWork.has(upload)
+    return this.#active.has(upload)
   }
 
   /** The writes that end a session without a blob. */
@@ -107,51 +107,53 @@ export class Uploads {
   }
 
   /**
-   * One request at a time for a session: a second one would write over what the first has just been promised. A first one whose client
-   * sends nothing any more gives way. Between processes the version in the row decides, and the store must notice bytes that another
-   * process wrote.
-   * @param work is given the chunk as it is to be read
+   * Runs the work of one request at a time for each session: a second request would overwrite bytes that the first has
+   * acknowledged. A request whose client has stalled is replaced by a newer one. Between processes the version in the row decides,
+   * and the store must detect bytes that another process wrote.
+   * @param work receives the chunk in the form that detects stalls
    */
-  async #alone<T>(
+  async #withLock<T>(
     key: SessionKey,
     chunk: Chunk | undefined,
     work: (chunk: Chunk | undefined) => Promise<T>,
   ): Promise<T> {
     const { upload } = key
-    const elsewhere = async () => this.#sessions.outOfOrder(key, await this.#sessions.expect(key))
-    const older = this.#atWork.get(upload)
+    const outOfOrder = async () => this.#sessions.outOfOrder(key, await this.#sessions.get(key))
+    const older = this.#active.get(upload)
     if (older) {
-      const row = await this.#sessions.expect(key)
-      // A chunk for another place is refused at once: the client has to hear where to go on.
+      const row = await this.#sessions.get(key)
+      // A chunk for another position is refused at once, so that the client learns where to continue.
       const follows = chunk?.range === undefined || chunk.range.first === row.draft.size
-      if (!follows || !(await this.#takeOver(older))) throw await elsewhere()
-      if (this.#atWork.has(upload)) throw await elsewhere() // somebody newer was faster
+      if (!follows || !(await this.#takeOver(older))) throw await outOfOrder()
+      if (this.#active.has(upload)) throw await outOfOrder() // another newer request was faster
     }
-    const mine = new SessionWork(this.#deps.clock)
-    this.#atWork.set(upload, mine)
+    const current = new SessionWork(this.#deps.clock)
+    this.#active.set(upload, current)
     try {
-      return await work(chunk && { ...chunk, bytes: mine.watch(chunk.bytes) })
+      return await work(chunk && { ...chunk, bytes: current.watch(chunk.bytes) })
     } catch (error) {
-      if (error instanceof TakenOver) throw await elsewhere()
-      if (error instanceof ObjectMissing) uploadUnknown() // a backup had the row and not the draft, or another process ends the session
-      throw error instanceof DraftBusy ? await elsewhere() : error
+      if (error instanceof TakenOver) throw await outOfOrder()
+      // A restored backup has the row without the draft, or another process has ended the session.
+      if (error instanceof ObjectMissing) uploadUnknown()
+      throw error instanceof DraftBusy ? await outOfOrder() : error
     } finally {
-      this.#atWork.delete(upload)
-      mine.end()
+      this.#active.delete(upload)
+      current.end()
     }
   }
 
   /**
-   * Waits until the older request has been silent for long enough, and then until it has let go of the session. Clients that repeat a chunk
-   * after a broken connection give up within seconds when they are refused, so the newer request is kept waiting instead.
-   * @returns false as soon as the older request has shown that its client is alive
+   * Waits until the older request has stalled for {@link MAX_IDLE_MS}, and then until it has stopped working on the session. A client
+   * that repeats a chunk after a broken connection gives up within seconds when it is refused, so the newer request waits instead.
+   * @returns false as soon as the client of the older request sends bytes
    */
   async #takeOver(older: SessionWork): Promise<boolean> {
     const { pause } = this.#deps
-    const { moved } = older
-    for (let waited = 0; !older.takeOver(); waited += LOOK_EVERY) {
-      if (!pause || !older.isWaiting || older.moved !== moved || waited >= IDLE_LIMIT) return false
-      await pause(LOOK_EVERY)
+    const { lastBytesAt } = older
+    for (let waited = 0; !older.takeOver(); waited += POLL_INTERVAL_MS) {
+      if (!pause || !older.isWaiting || older.lastBytesAt !== lastBytesAt || waited >= MAX_IDLE_MS)
+        return false
+      await pause(POLL_INTERVAL_MS)
     }
     await older.ended
     return true

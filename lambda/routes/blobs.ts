@@ -71,7 +71,7 @@ async function headBlob(
   if (isNotModified(headers['if-none-match'], digest)) return notModified(digest)
   const redirected = await redirect('HEAD', digest, blob, registry)
   if (redirected) return redirected
-  await registry.blobs.expectStored(blob)
+  await registry.blobs.requireStored(blob)
   return { status: 200, headers: blobHeaders(digest, blob) }
 }
 

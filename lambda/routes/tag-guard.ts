@@ -7,9 +7,9 @@ import type { TagGuard } from '../registry/tags.ts'
 export function tagGuard(name: RepositoryName, access: Access): TagGuard {
   const isImmutable = access.immutableTags(name)
   return {
-    expectAllowed: (tag, change) => access.require(change, name, tag),
+    requireAllowed: (tag, change) => access.require(change, name, tag),
     ...(isImmutable && {
-      expectMutable: tag => {
+      requireMutable: tag => {
         if (isImmutable(tag))
           throw forbidden('delete', {
             repository: name,

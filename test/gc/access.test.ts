@@ -8,29 +8,29 @@ import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { GRACE, openRegistry } from '../support/registry.ts'
 
-/** Remembers which partitions it was asked about. */
+/** Records the partitions that are read or written. */
 class WatchedTable extends MemoryTable {
-  readonly asked = new Set<string>()
+  readonly accessed = new Set<string>()
 
   override get<T extends Item>(key: Key): Promise<T | undefined> {
-    this.asked.add(key.partition)
+    this.accessed.add(key.partition)
     return super.get(key)
   }
   override getMany<T extends Item>(all: readonly Key[]): Promise<(T | undefined)[]> {
-    for (const { partition } of all) this.asked.add(partition)
+    for (const { partition } of all) this.accessed.add(partition)
     return super.getMany(all)
   }
   override query<T extends Item>(partition: string, range?: KeyRange): Promise<T[]> {
-    this.asked.add(partition)
+    this.accessed.add(partition)
     return super.query(partition, range)
   }
   override transact(...writes: readonly Write[]): Promise<void> {
-    for (const write of writes) this.asked.add(keyOf(write).partition)
+    for (const write of writes) this.accessed.add(keyOf(write).partition)
     return super.transact(...writes)
   }
 }
 
-it('neither claims nor the collector ask for accounts, tokens or the policy, which they may not see on AWS', async () => {
+it('adoption and the collector access no accounts, tokens or policy, to which they have no permission on AWS', async () => {
   const [table, store] = [new WatchedTable(), new MemoryBlobs()]
   const registry = openRegistry({ table, store, direct: { readLimit: 100 } })
   const { digest } = await registry.pushImage('app', 'v1', ['layer'])
@@ -39,7 +39,7 @@ it('neither claims nor the collector ask for accounts, tokens or the policy, whi
   const session = { name: 'app' as RepositoryName, upload: headers['docker-upload-uuid'] as UploadId }
   store.write(session, 'written directly')
   await registry.expectStatus(202, 'DELETE', `/v2/app/manifests/${digest}`)
-  table.asked.clear()
+  table.accessed.clear()
 
   expect(await registry.directUploads.adopt(session)).toBe(true)
   for (let run = 0; run < 4; run++) {
@@ -48,11 +48,11 @@ it('neither claims nor the collector ask for accounts, tokens or the policy, whi
   }
 
   expect(table.all().filter(({ partition }) => partition !== 'repositories')).toEqual([])
-  expect([...table.asked].filter(partition => ACCESS_PARTITIONS.includes(partition))).toEqual([])
+  expect([...table.accessed].filter(partition => ACCESS_PARTITIONS.includes(partition))).toEqual([])
 })
 
 it.each([keys.account('ann'), keys.policy, keys.refresh('hash'), keys.failures('bucket')])(
-  '%j is one of those',
+  '%j is in a partition of accounts, tokens or the policy',
   key => {
     expect(ACCESS_PARTITIONS).toContain(key.partition)
   },

@@ -18,7 +18,7 @@ beforeEach(() => {
   registry = openRegistry({ table, store })
 })
 
-/** Twice, because what a run frees may be on the list that it has just been through. */
+/** Twice, because a run may write garbage rows into a shard that it has passed already. */
 async function collect(): Promise<void> {
   for (let run = 0; run < 2; run++) expect((await registry.collector.run()).failures).toEqual([])
 }
@@ -26,8 +26,8 @@ async function collect(): Promise<void> {
 const statusOf = async (path: string) => (await registry.head(path)).status
 const blobPath = (content: string, name = 'app') => `/v2/${name}/blobs/${digest(content)}`
 
-describe('a blob that no manifest needs', () => {
-  it('stays for a grace after it was uploaded, and goes then', async () => {
+describe('an unreferenced blob', () => {
+  it('is kept for a grace period after its upload, and then deleted', async () => {
     await registry.pushBlob('app', 'layer')
 
     registry.wait(GRACE - 1)
@@ -39,7 +39,7 @@ describe('a blob that no manifest needs', () => {
     expect(await statusOf(blobPath('layer'))).toBe(404)
   })
 
-  it('stays for a grace after a client was told that it is here', async () => {
+  it('is kept for a grace period after a HEAD found it', async () => {
     await registry.pushBlob('app', 'layer')
     registry.wait(GRACE / 2)
     expect(await statusOf(blobPath('layer'))).toBe(200)
@@ -50,7 +50,7 @@ describe('a blob that no manifest needs', () => {
     expect((await registry.get(blobPath('layer'))).status).toBe(200)
   })
 
-  it('goes a grace after the last client was told that it is here', async () => {
+  it('is deleted a grace period after the last HEAD that found it', async () => {
     await registry.pushBlob('app', 'layer')
     registry.wait(GRACE / 2)
     expect(await statusOf(blobPath('layer'))).toBe(200)
@@ -63,7 +63,7 @@ describe('a blob that no manifest needs', () => {
     expect((await registry.get(blobPath('layer'))).status).toBe(404)
   })
 
-  it('goes from one repository and stays in another', async () => {
+  it('is deleted from its repository and kept in another one that references it', async () => {
     await registry.pushBlob('app', 'layer')
     await registry.pushImage('other', 'v1', ['layer'])
 
@@ -77,8 +77,8 @@ describe('a blob that no manifest needs', () => {
   })
 })
 
-describe('the object of a blob that is gone', () => {
-  it('stays for a grace, so that a copy of the table taken before is good that long, and goes then', async () => {
+describe('the object of a deleted blob', () => {
+  it('is kept for a grace period, so that a backup of the table stays usable, and then deleted', async () => {
     await registry.pushBlob('app', 'layer')
     await registry.expectStatus(202, 'DELETE', blobPath('layer'))
     await collect()
@@ -97,8 +97,8 @@ describe('the object of a blob that is gone', () => {
   })
 })
 
-describe('the content of a large manifest that is gone', () => {
-  it('stays for a grace, as that of blobs does, and goes then', async () => {
+describe('the object of a deleted manifest above 350 KB', () => {
+  it('is kept for a grace period and then deleted', async () => {
     await registry.pushBlob('app', '{}')
     const large = imageOf([], { annotations: { note: 'x'.repeat(400_000) } })
     const named = await registry.pushManifest('app', 'v1', large)
@@ -114,8 +114,8 @@ describe('the content of a large manifest that is gone', () => {
   })
 })
 
-describe('what a manifest needs', () => {
-  it('stays for ever, and when the manifest is deleted for its grace', async () => {
+describe('a blob that a manifest references', () => {
+  it('is kept while the manifest exists, and deleted with it once its grace period is over', async () => {
     const image = await registry.pushImage('app', 'v1', ['layer'])
     registry.wait(100 * GRACE)
     await collect()
@@ -127,7 +127,7 @@ describe('what a manifest needs', () => {
     expect((await registry.get(blobPath('layer'))).status).toBe(404)
   })
 
-  it('stays when the same manifest is pushed again after its delete', async () => {
+  it('is kept when the same manifest is deleted and pushed again', async () => {
     const image = await registry.pushImage('app', 'v1', ['layer'])
     await registry.expectStatus(202, 'DELETE', `/v2/app/manifests/${image.digest}`)
     await registry.pushManifest('app', 'v2', imageOf(['layer']))
@@ -140,8 +140,8 @@ describe('what a manifest needs', () => {
   })
 })
 
-describe('what a manifest needed that is deleted', () => {
-  it('is freed by the next run where the store could not tell what that was', async () => {
+describe('the refs of a deleted manifest', () => {
+  it('are deleted by the next run if the store could not read the manifest', async () => {
     for (const blob of ['{}', 'layer']) await registry.pushBlob('app', blob)
     const large = imageOf(['layer'], { annotations: { note: 'x'.repeat(400_000) } })
     const image = await registry.pushManifest('app', 'v1', large)
@@ -156,7 +156,7 @@ describe('what a manifest needed that is deleted', () => {
     await registry.expectStatus(202, 'DELETE', blobPath('layer'))
   })
 
-  it('is left to the next run where it is much', async () => {
+  it('are left to the next run if they are many', async () => {
     const layers = Array.from({ length: 300 }, (_, i) => `layer ${i}`)
     const image = await registry.pushImage('app', 'v1', layers)
     let writes = 0
@@ -174,7 +174,7 @@ describe('what a manifest needed that is deleted', () => {
 })
 
 describe('an upload session', () => {
-  it('goes when it has been idle for its life, and a grace later its bytes', async () => {
+  it('expires after its lifetime without bytes, and its bytes are deleted a grace period later', async () => {
     const location = await registry.beginUpload('app')
     registry.wait(UPLOAD_LIFE / 2)
     await registry.expectStatus(202, 'PATCH', location, { body: 'some bytes' })
@@ -191,7 +191,7 @@ describe('an upload session', () => {
     expect(await garbage()).toEqual([])
   })
 
-  it('stays while a request is at work on it, however long that takes', async () => {
+  it('is kept while a request works on it, however long that takes', async () => {
     const location = await registry.beginUpload('app')
     const slow = Promise.withResolvers<void>()
     async function* body() {
@@ -210,7 +210,7 @@ describe('an upload session', () => {
   })
 })
 
-it('leaves what it failed on for the next run, and deals with the rest', async () => {
+it('the collector leaves a row that fails to the next run, and handles the others', async () => {
   for (const content of ['one', 'two', 'three']) await registry.pushBlob('app', content)
   registry.wait(GRACE)
   await collect()
@@ -218,7 +218,7 @@ it('leaves what it failed on for the next run, and deals with the rest', async (
   const [stubborn] = store.objects.keys()
   const remove = store.delete.bind(store)
   store.delete = async object => {
-    if (object === stubborn) throw new Error('the disk says no')
+    if (object === stubborn) throw new Error('disk failure')
     await remove(object)
   }
 
@@ -231,7 +231,7 @@ it('leaves what it failed on for the next run, and deals with the rest', async (
   expect(store.objects.size).toBe(0)
 })
 
-it('deals with all that is due in one run, and reads little of what is not', async () => {
+it('the collector handles every due row in one run, and reads few of the others', async () => {
   const list = (due: number, number: number) =>
     table.transact({ put: { ...keys.garbage(due, `0${number}`), due, what: 'object', object: `o${number}` } })
   for (let i = 0; i < 250; i++) {
@@ -249,7 +249,7 @@ it('deals with all that is due in one run, and reads little of what is not', asy
   expect(pages).toBe(3)
 })
 
-it('begins nothing more when it is told to stop, and leaves it to the next run', async () => {
+it('the collector stops when it must, and leaves the other rows to the next run', async () => {
   for (const content of ['one', 'two', 'three']) await registry.pushBlob('app', content)
   registry.wait(GRACE)
   const before = (await garbage()).length
@@ -264,7 +264,7 @@ async function garbage() {
   return rows.flat()
 }
 
-describe('the row of a repository that was removed', () => {
+describe('the row of a removed repository', () => {
   const HOUR = 60 * 60 * 1000
   const row = () => table.get(keys.repository('app' as RepositoryName))
   const remove = () => registry.expectStatus(200, 'DELETE', '/api/repositories/app')
@@ -274,7 +274,7 @@ describe('the row of a repository that was removed', () => {
     await remove()
   })
 
-  it('goes an hour later, so the catalog does not look at it any more', async () => {
+  it('is deleted an hour later, so that the catalog no longer reads it', async () => {
     registry.wait(HOUR - 1)
     await collect()
     expect(await row()).toBeDefined()
@@ -285,14 +285,14 @@ describe('the row of a repository that was removed', () => {
     expect((await registry.get('/v2/app/tags/list')).status).toBe(404)
   })
 
-  it('stays when something was pushed meanwhile', async () => {
+  it('is kept when a manifest was pushed meanwhile', async () => {
     await registry.pushManifest('app', 'v2', indexOf([]))
     registry.wait(HOUR)
     await collect()
     expect(await catalog()).toEqual(['app'])
   })
 
-  it('is dated when a push that read it before has left it as it was', async () => {
+  it('gets a time again when a push that began before the removal left a manifest', async () => {
     await registry.pushManifest('app', 'v2', indexOf([]))
     const update = { set: { updated: 0 } }
     await table.transact({ update: keys.repository('app' as RepositoryName), change: update })
@@ -302,7 +302,7 @@ describe('the row of a repository that was removed', () => {
     expect(await catalog()).toEqual(['app'])
   })
 
-  it('is made again by the next push', async () => {
+  it('is written again by the next push', async () => {
     registry.wait(HOUR)
     await collect()
     await registry.pushManifest('app', 'v2', indexOf([]))
@@ -318,7 +318,7 @@ describe('the row of a repository that an older version removed', () => {
   const rowCount = async () => (await table.query(REPOSITORIES)).length
   const names = async () => (await registry.get('/v2/_catalog')).json.repositories
 
-  it('is collected once a listing has met it', async () => {
+  it('is deleted after a listing has read it', async () => {
     await table.transact(oldRow('gone'))
     await names()
     await names()
@@ -327,13 +327,13 @@ describe('the row of a repository that an older version removed', () => {
     expect(await rowCount()).toBe(0)
   })
 
-  it('is given one garbage row, however many listings meet it', async () => {
+  it('gets one garbage row, however many listings read it', async () => {
     await table.transact(oldRow('gone'))
     for (let listing = 0; listing < 3; listing++) await names()
     expect(await garbage()).toHaveLength(1)
   })
 
-  it('is handed to the collector with at most nine others by one listing', async () => {
+  it('is one of at most ten rows that a listing repairs', async () => {
     await table.transact(...Array.from({ length: 12 }, (_, i) => oldRow(`gone-${i}`)))
     await names()
     registry.wait(HOUR)
@@ -344,13 +344,13 @@ describe('the row of a repository that an older version removed', () => {
   it.each([
     ['on a full disk', new StorageFull('full', { cause: new Error('full') })],
     ['that a push overtakes', new ConditionFailed([0])],
-  ])('does not fail a listing %s', async (_, error) => {
+  ])('does not make a listing fail %s', async (_, error) => {
     const trouble: Fault = { calls: 0 }
     const troubledTable = withFault(new MemoryTable(), ['transact'], trouble)
     const other = openRegistry({ table: troubledTable })
     await troubledTable.transact(oldRow('gone'))
     trouble.error = error
-    const answer = await other.expectStatus(200, 'GET', '/v2/_catalog')
-    expect(answer.json.repositories).toEqual([])
+    const response = await other.expectStatus(200, 'GET', '/v2/_catalog')
+    expect(response.json.repositories).toEqual([])
   })
 })

@@ -8,8 +8,8 @@ import { MemoryTable } from '../support/memory-table.ts'
 import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
 
 /*
- * What one request has read is changed by another before it writes. The simulation finds such meetings by chance; these are
- * the ones that cost somebody his data.
+ * Another request changes the rows that a request has read before it writes. The simulation finds such races by chance. These are
+ * the ones that would lose data.
  */
 
 const LAYER = 'the content of a layer'
@@ -24,15 +24,15 @@ beforeEach(() => {
   registry = openRegistry({ table, store, direct: { readLimit: 1000 } })
 })
 
-/** Lets something happen before the next transaction that deletes, or else writes, a row whose sort key begins so. */
-function justBefore(how: 'delete' | 'write', beginning: string, happens: () => Promise<unknown>): void {
-  const isMeant = (write: Write) =>
-    !('check' in write) && 'delete' in write === (how === 'delete') && keyOf(write).sort.startsWith(beginning)
+/** Runs a function before the next transaction that deletes or writes a row whose sort key has the prefix. */
+function justBefore(change: 'delete' | 'write', prefix: string, run: () => Promise<unknown>): void {
+  const matches = (write: Write) =>
+    !('check' in write) && 'delete' in write === (change === 'delete') && keyOf(write).sort.startsWith(prefix)
   const transact = table.transact.bind(table)
   table.transact = async (...writes) => {
-    if (writes.some(isMeant)) {
+    if (writes.some(matches)) {
       table.transact = transact
-      await happens()
+      await run()
     }
     return transact(...writes)
   }
@@ -43,8 +43,8 @@ const blob = (name: string) => `/v2/${name}/blobs/${DIGEST}`
 const mount = (name: string, from: string) =>
   registry.expectStatus(201, 'POST', `/v2/${name}/blobs/uploads/?mount=${DIGEST}&from=${from}`)
 
-/** Time in which all goes that nobody holds. The blob in this repository is asked for meanwhile. */
-async function passGraces(name: string): Promise<void> {
+/** Lets grace periods pass until everything unreferenced is deleted. HEAD requests keep the blob in one repository. */
+async function passGracePeriods(name: string): Promise<void> {
   for (let i = 0; i < 8; i++) {
     await collect()
     registry.wait(GRACE / 2)
@@ -54,12 +54,12 @@ async function passGraces(name: string): Promise<void> {
 }
 
 async function expectKept(name: string): Promise<void> {
-  await passGraces(name)
+  await passGracePeriods(name)
   expect((await registry.expectStatus(200, 'GET', blob(name))).text).toBe(LAYER)
 }
 
-describe('a blob is not lost', () => {
-  it('when it is freed and uploaded again while it is being mounted', async () => {
+describe('a blob is kept', () => {
+  it('when it is deleted and uploaded again during a mount', async () => {
     await registry.pushBlob('a', LAYER)
     justBefore('write', `blob#${DIGEST}`, async () => {
       await registry.expectStatus(202, 'DELETE', blob('a'))
@@ -71,7 +71,7 @@ describe('a blob is not lost', () => {
     await expectKept('b')
   })
 
-  it('when it is mounted while it is being freed', async () => {
+  it('when it is mounted while the collector deletes it', async () => {
     await registry.pushBlob('a', LAYER)
     await registry.expectStatus(202, 'DELETE', blob('a'))
     justBefore('delete', 'object', () => registry.pushBlob('b', LAYER))
@@ -80,7 +80,7 @@ describe('a blob is not lost', () => {
     await expectKept('b')
   })
 
-  it('when two repositories are the first to get it', async () => {
+  it('when two repositories upload it first at the same time', async () => {
     justBefore('write', 'object', () => registry.pushBlob('b', LAYER))
     await registry.pushBlob('a', LAYER)
     await registry.expectStatus(202, 'DELETE', blob('b'))
@@ -88,7 +88,7 @@ describe('a blob is not lost', () => {
     await expectKept('a')
   })
 
-  it('when its session ends while that is being cancelled', async () => {
+  it('when its session is closed during a cancel', async () => {
     const location = await registry.beginUpload('a')
     justBefore('delete', 'upload#', () =>
       registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body: LAYER }),
@@ -98,7 +98,7 @@ describe('a blob is not lost', () => {
     await expectKept('a')
   })
 
-  it('when its session ends while what a client wrote for that is being claimed', async () => {
+  it('when its session is closed during the adoption of a direct upload', async () => {
     const { headers } = await registry.expectStatus(202, 'POST', '/v2/a/blobs/uploads/')
     const session = { name: 'a' as RepositoryName, upload: headers['docker-upload-uuid'] as UploadId }
     store.write(session, 'written directly')
@@ -110,7 +110,7 @@ describe('a blob is not lost', () => {
     await expectKept('a')
   })
 
-  it('when a manifest begins to need it while it is being deleted', async () => {
+  it('when a manifest that references it is pushed during its delete', async () => {
     for (const content of ['{}', LAYER]) await registry.pushBlob('a', content)
     justBefore('delete', 'blob#', () => registry.pushManifest('a', 'v1', imageOf([LAYER])))
     await registry.expectStatus(405, 'DELETE', blob('a'))
@@ -118,7 +118,7 @@ describe('a blob is not lost', () => {
     await expectKept('a')
   })
 
-  it('when the collector takes a large push for dead just before its end', async () => {
+  it('when the collector ends the announcement of a large push just before its commit', async () => {
     for (const content of ['{}', LAYER]) await registry.pushBlob('a', content)
     justBefore('write', 'manifest#', async () => {
       registry.wait(GRACE / 2)
@@ -134,25 +134,25 @@ describe('a blob is not lost', () => {
   })
 })
 
-it('a session that is cancelled just before its end makes no blob', async () => {
+it('a session that is cancelled just before it is closed makes no blob', async () => {
   const location = await registry.beginUpload('a')
   justBefore('delete', 'upload#', () => registry.expectStatus(204, 'DELETE', location))
   await registry.expectStatus(404, 'PUT', `${location}?digest=${DIGEST}`, { body: LAYER })
   await registry.expectStatus(404, 'GET', blob('a'))
 })
 
-describe('no object stays that nobody holds', () => {
-  it('when a blob is mounted twice at once', async () => {
+describe('no unreferenced object remains', () => {
+  it('when a blob is mounted twice at the same time', async () => {
     await registry.pushBlob('a', LAYER)
     justBefore('write', `blob#${DIGEST}`, () => mount('b', 'a'))
     await mount('b', 'a')
     for (const name of ['a', 'b']) await registry.expectStatus(202, 'DELETE', blob(name))
 
-    await passGraces('c')
+    await passGracePeriods('c')
     expect(store.objects.size).toBe(0)
   })
 
-  it('when a blob is freed, uploaded and deleted again while it is being freed', async () => {
+  it('when a blob is deleted, uploaded and deleted again while the collector deletes it', async () => {
     await registry.pushBlob('a', LAYER)
     await registry.expectStatus(202, 'DELETE', blob('a'))
     justBefore('delete', 'object', async () => {
@@ -162,7 +162,7 @@ describe('no object stays that nobody holds', () => {
     })
     await collect()
 
-    await passGraces('c')
+    await passGracePeriods('c')
     expect(store.objects.size).toBe(0)
   })
 })
@@ -171,7 +171,7 @@ describe('a tag', () => {
   const index = (name: string) => indexOf([], { annotations: { name } })
   const tagsOf = async () => (await registry.get('/v2/a/tags/list')).json.tags
 
-  it('that is moved twice at once keeps no manifest from being deleted', async () => {
+  it('that is moved twice at the same time does not protect the manifest in between', async () => {
     await registry.pushManifest('a', 'v1', index('first'))
     justBefore('write', 'tag#', () => registry.pushManifest('a', 'v1', index('second')))
     await registry.pushManifest('a', 'v1', index('third'))
@@ -181,7 +181,7 @@ describe('a tag', () => {
     expect(await tagsOf()).toEqual(['v1'])
   })
 
-  it('that is deleted while it is moved keeps no manifest from being deleted', async () => {
+  it('that is moved during its delete does not protect a manifest', async () => {
     await registry.pushManifest('a', 'v1', index('first'))
     justBefore('delete', 'tag#', () => registry.pushManifest('a', 'v1', index('second')))
     await registry.expectStatus(202, 'DELETE', '/v2/a/manifests/v1')
@@ -190,7 +190,7 @@ describe('a tag', () => {
     expect(await tagsOf()).toEqual([])
   })
 
-  it('goes with its manifest also where it came while that was being deleted', async () => {
+  it('that is pushed during the delete of its manifest is deleted too', async () => {
     const named = await registry.pushManifest('a', 'v1', index('first'))
     justBefore('delete', 'manifest#', () => registry.pushManifest('a', 'v2', index('first')))
     await registry.expectStatus(202, 'DELETE', `/v2/a/manifests/${named}`)
@@ -199,13 +199,13 @@ describe('a tag', () => {
   })
 })
 
-it('a repository is removed though somebody else takes one of its manifests away meanwhile', async () => {
+it('a repository is removed although another request deletes one of its manifests meanwhile', async () => {
   const named = await registry.pushManifest('a', 'v1', indexOf([]))
   justBefore('delete', 'manifest#', () => registry.expectStatus(202, 'DELETE', `/v2/a/manifests/${named}`))
   await registry.expectStatus(200, 'DELETE', '/api/repositories/a')
 })
 
-it('a large push goes on while the collector comes by', async () => {
+it('a large push succeeds while the collector runs between its transactions', async () => {
   for (const content of ['{}', LAYER]) await registry.pushBlob('a', content)
   let collecting = false
   const transact = table.transact.bind(table)

@@ -14,7 +14,7 @@ const CONTENT = 'the content of a layer'
 const DIGEST = digest(CONTENT)
 const BLOB = `/v2/a/blobs/${DIGEST}`
 
-/** The ways in which a file can be wrong without anything but its bytes telling. */
+/** Damages that only the file itself shows. */
 const DAMAGES: readonly [name: string, damage: (file: string) => void][] = [
   ['missing', file => rmSync(file)],
   ['empty', file => truncateSync(file, 0)],
@@ -55,20 +55,20 @@ describe.each(DAMAGES)('a blob whose file is %s', (_, damage) => {
     ['GET', {}],
     ['GET', { range: 'bytes=2-20' }],
     ['HEAD', {}],
-  ] as const)('is 404 to %s %o, with a fault in the log', async (method, headers) => {
+  ] as const)('responds 404 to %s %o and logs a fault', async (method, headers) => {
     const { exchange } = await registry.expectStatus(404, method, BLOB, { headers })
 
     expect(exchange).toMatchObject({ code: 'BLOB_UNKNOWN', fault: expect.any(ObjectMissing) })
   })
 
-  it.each(['a', 'b'])('is whole again when it is pushed to %s in one request', async repository => {
+  it.each(['a', 'b'])('is restored by a push to %s in one request', async repository => {
     await registry.pushBlob(repository, CONTENT)
 
     expect((await registry.expectStatus(200, 'GET', BLOB)).text).toBe(CONTENT)
     await registry.expectStatus(200, 'HEAD', BLOB)
   })
 
-  it('is whole again when it is pushed in chunks', async () => {
+  it('is restored by a push in chunks', async () => {
     const location = await registry.beginUpload('a')
     await registry.expectStatus(202, 'PATCH', location, { body: CONTENT.slice(0, 7) })
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`, { body: CONTENT.slice(7) })
@@ -80,7 +80,7 @@ describe.each(DAMAGES)('a blob whose file is %s', (_, damage) => {
     await registry.expectStatus(202, 'POST', `/v2/${repository}/blobs/uploads/?mount=${DIGEST}&from=a`)
   })
 
-  it('stays whole when the upload that restored it is cleaned up', async () => {
+  it('stays intact when the collector deletes the upload that restored it', async () => {
     await registry.pushBlob('a', '{}')
     await registry.pushBlob('a', CONTENT)
     await registry.pushManifest('a', 'latest', imageOf([CONTENT]))
@@ -95,7 +95,7 @@ describe.each(DAMAGES)('a blob whose file is %s', (_, damage) => {
 })
 
 describe('an upload of a blob that is stored already', () => {
-  it('replaces bytes that have changed without changing their number', async () => {
+  it('replaces changed bytes of the same length', async () => {
     await registry.pushBlob('a', CONTENT)
     writeFileSync(await fileOfBlob(), CONTENT.toUpperCase())
 
@@ -104,7 +104,7 @@ describe('an upload of a blob that is stored already', () => {
     expect((await registry.get(BLOB)).text).toBe(CONTENT)
   })
 
-  it('leaves a reader that began before with the bytes that it began with', async () => {
+  it('does not disturb a reader that began before', async () => {
     await registry.pushBlob('a', CONTENT)
     const row = await table.get<BlobRow>({ partition: `blob#${DIGEST}`, sort: 'object' })
     const reading = await store.read(row?.object ?? '')
@@ -114,7 +114,7 @@ describe('an upload of a blob that is stored already', () => {
     expect((await collect(reading)).toString()).toBe(CONTENT)
   })
 
-  it('never shows the blob as missing', async () => {
+  it('never makes the blob unavailable', async () => {
     await registry.pushBlob('a', CONTENT)
     let pushing = true
     const pushes = (async () => {
@@ -125,14 +125,14 @@ describe('an upload of a blob that is stored already', () => {
     await pushes
   })
 
-  it('takes no more room than the blob did', async () => {
+  it('takes no additional space', async () => {
     await registry.pushBlob('a', CONTENT)
     await registry.pushBlob('a', CONTENT)
 
     expect(new Set(files().map(file => statSync(file).ino)).size).toBe(1)
   })
 
-  it('leaves nothing when the blob is deleted afterwards', async () => {
+  it('leaves no files when the blob is deleted afterwards', async () => {
     await registry.pushBlob('a', CONTENT)
     await registry.pushBlob('b', CONTENT)
     for (const repository of ['a', 'b'])
@@ -157,14 +157,14 @@ describe.each(DAMAGES)('a manifest above 350 KB whose file is %s', (_, damage) =
     damage(file)
   })
 
-  it('is 404, with a fault in the log', async () => {
+  it('responds 404 and logs a fault', async () => {
     const { exchange } = await registry.expectStatus(404, 'GET', '/v2/a/manifests/latest')
 
     expect(exchange.code).toBe('MANIFEST_UNKNOWN')
     expect(exchange.fault).toBeDefined()
   })
 
-  it('is whole again when it is pushed again', async () => {
+  it('is restored by another push', async () => {
     await registry.pushManifest('a', 'latest', document)
 
     expect(existsSync(file)).toBe(true)

@@ -14,8 +14,8 @@ const step = fc.record({
   blob: fc.constantFrom(...BLOBS),
 })
 
-/** Invariant I5. What another repository holds answers nothing, by whatever road one asks (CVE-2024-39897). */
-it('reads a blob in a repository if and only if that repository was given it', async () => {
+/** Invariant I5. No request reveals the blobs of another repository (CVE-2024-39897). */
+it('a blob is readable in a repository if and only if that repository holds it', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), async steps => {
       const registry = openRegistry()
@@ -61,8 +61,8 @@ it('reads a blob in a repository if and only if that repository was given it', a
   )
 })
 
-describe('what a manifest names', () => {
-  it('does not become readable by being named', async () => {
+describe('a blob that a manifest names', () => {
+  it('does not become readable in the repository of the manifest', async () => {
     const registry = openRegistry()
     await registry.pushBlob('theirs', 'secret')
     await registry.pushBlob('ours', '{}')
@@ -73,7 +73,7 @@ describe('what a manifest names', () => {
     await registry.expectStatus(404, 'GET', `/v2/ours/blobs/${digest('secret')}`)
   })
 
-  it('does not become deletable there, either', async () => {
+  it('does not become deletable in another repository', async () => {
     const registry = openRegistry()
     const image = await registry.pushImage('theirs', 'latest')
     await registry.expectStatus(404, 'DELETE', `/v2/ours/manifests/${image.digest}`)
@@ -82,7 +82,7 @@ describe('what a manifest names', () => {
   })
 })
 
-it('does not tell by a closing PUT what another repository holds', async () => {
+it('a closing PUT does not reveal the blobs of another repository', async () => {
   const registry = openRegistry()
   await registry.pushBlob('theirs', 'secret')
   const location = await registry.beginUpload('ours')
@@ -90,7 +90,7 @@ it('does not tell by a closing PUT what another repository holds', async () => {
   await registry.expectStatus(404, 'GET', `/v2/ours/blobs/${digest('secret')}`)
 })
 
-it('keeps the bytes of a digest to what the digest says, whoever pushed them', async () => {
+it('a push to one repository cannot replace the bytes of a digest in another', async () => {
   const registry = openRegistry()
   await registry.pushBlob('theirs', 'good')
   const sent = { body: 'evil' }

@@ -25,21 +25,21 @@ describe('an index pushed again', () => {
     ['above 350 KB', indexOf([IMAGE], { annotations: { note: 'x'.repeat(400_000) } }), [IMAGE]],
     ['with more children than one transaction holds', indexOf(MANY), MANY],
     ['in another index', indexOf([SMALL]), [IMAGE, SMALL]],
-  ])('%s is refused when its last child has been deleted', async (_, index, children) => {
+  ])('%s is rejected when its last child has been deleted', async (_, index, children) => {
     for (const child of children) await registry.pushManifest('app', digest(child), child)
     await registry.pushManifest('app', 'v1', index)
     const gone = children.at(-1) ?? ''
     await deleteManifest(gone)
 
     for (const reference of ['v1', 'v2', digest(index)]) {
-      const answer = await registry.putManifest('app', reference, index)
-      expect([answer.status, answer.code]).toEqual([404, 'MANIFEST_BLOB_UNKNOWN'])
-      expect(answer.detail).toEqual({ missing: [digest(gone)] })
+      const response = await registry.putManifest('app', reference, index)
+      expect([response.status, response.code]).toEqual([404, 'MANIFEST_BLOB_UNKNOWN'])
+      expect(response.detail).toEqual({ missing: [digest(gone)] })
     }
     await registry.expectStatus(404, 'GET', '/v2/app/manifests/v2')
   })
 
-  it('is taken when its child has been pushed again', async () => {
+  it('is accepted when its child has been pushed again', async () => {
     await registry.pushManifest('app', 'v1', IMAGE)
     await registry.pushManifest('app', 'v2', SMALL)
     await deleteManifest(IMAGE)
@@ -48,7 +48,7 @@ describe('an index pushed again', () => {
     await registry.pushManifest('app', 'v3', SMALL)
   })
 
-  it('is refused when its child is deleted before the transaction', async () => {
+  it('is rejected when its child is deleted just before the transaction', async () => {
     await registry.pushManifest('app', 'v1', IMAGE)
     await registry.pushManifest('app', 'v2', SMALL)
     const transact = table.transact.bind(table)
@@ -58,9 +58,9 @@ describe('an index pushed again', () => {
       return transact(...writes)
     }
 
-    const answer = await registry.putManifest('app', 'v3', SMALL)
+    const response = await registry.putManifest('app', 'v3', SMALL)
 
-    expect([answer.status, answer.detail]).toEqual([404, { missing: [digest(IMAGE)] }])
+    expect([response.status, response.detail]).toEqual([404, { missing: [digest(IMAGE)] }])
     await registry.expectStatus(404, 'GET', '/v2/app/manifests/v3')
   })
 
@@ -75,7 +75,7 @@ describe('an index pushed again', () => {
 })
 
 describe('an image pushed again', () => {
-  it('still has its blobs, which nobody could delete meanwhile', async () => {
+  it('still has its blobs, which could not be deleted meanwhile', async () => {
     await registry.pushManifest('app', 'v1', IMAGE)
     for (const blob of ['{}', 'layer'])
       await registry.expectStatus(405, 'DELETE', `/v2/app/blobs/${digest(blob)}`)
@@ -90,7 +90,7 @@ describe('an image pushed again', () => {
       await registry.expectStatus(200, 'GET', `/v2/app/blobs/${digest(blob)}`)
   })
 
-  it('is taken without its subject, which need not be there', async () => {
+  it('is accepted without its subject, which may be absent', async () => {
     const subject = descriptorOf(IMAGE, OCI_IMAGE)
     await registry.pushManifest('app', 'v1', IMAGE)
     const signature = imageOf(['layer'], { subject })

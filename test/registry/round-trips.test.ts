@@ -10,7 +10,7 @@ import { MemoryTable } from '../support/memory-table.ts'
 
 const HOUR = 60 * 60 * 1000
 
-/** The calls of the ports by one operation, in the columns of the table in docs/architecture.md. */
+/** The calls of the ports that an operation makes, in the columns of the table in docs/architecture.md. */
 interface Cost {
   readonly get: number
   readonly getMany: number
@@ -18,11 +18,11 @@ interface Cost {
   readonly transact: number
   /** The sum of the writes of all transactions. */
   readonly writes: number
-  /** The calls of the blob store that do I/O, in order. */
+  /** Calls of the blob store that do I/O, in order. */
   readonly store: string
 }
 
-/** Prepares a registry for an operation, and returns the operation. */
+/** Prepares a registry for the operation, and returns the operation. */
 type Scene = (registry: Registry) => Promise<() => Promise<unknown>>
 
 const SCENES: Readonly<Record<string, Scene>> = {
@@ -163,7 +163,7 @@ const LAYERS = ['one layer', 'another layer']
 describe('the table of port calls in docs/architecture.md', () => {
   const documented = readTable()
 
-  it('lists every operation', () => {
+  it('lists the operations that are counted here', () => {
     expect([...documented.keys()]).toEqual(Object.keys(SCENES))
   })
 
@@ -210,7 +210,7 @@ class Registry {
     }
   }
 
-  /** Sends a request, which must succeed or return 304. */
+  /** Sends a request. The response must be a success or 304. */
   async send(
     method: string,
     target: string,

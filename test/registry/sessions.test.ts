@@ -15,8 +15,8 @@ beforeEach(async () => {
   location = await registry.beginUpload('a')
 })
 
-describe('while a request is at work on a session', () => {
-  it('another PATCH is told to wait its turn, and nothing of it is kept', async () => {
+describe('while a request works on a session', () => {
+  it('another PATCH is rejected, and none of its bytes are kept', async () => {
     const { body, arrived, go } = pausedBody('the content ', 'of a layer')
     const first = registry.request('PATCH', location, { body })
     await arrived
@@ -28,7 +28,7 @@ describe('while a request is at work on a session', () => {
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`)
   })
 
-  it('a closing PUT is told to wait its turn', async () => {
+  it('a closing PUT is rejected', async () => {
     const { body, arrived, go } = pausedBody('the content ', 'of a layer')
     const first = registry.request('PATCH', location, { body })
     await arrived
@@ -38,7 +38,7 @@ describe('while a request is at work on a session', () => {
     await registry.expectStatus(201, 'PUT', `${location}?digest=${DIGEST}`)
   })
 
-  it('GET tells what is safe, which is not what is on its way', async () => {
+  it('GET reports the stored bytes without those in transit', async () => {
     await registry.expectStatus(202, 'PATCH', location, { body: 'the ' })
     const { body, arrived, go } = pausedBody('content ', 'of a layer')
     const first = registry.request('PATCH', location, { body })
@@ -49,7 +49,7 @@ describe('while a request is at work on a session', () => {
     expect((await registry.expectStatus(204, 'GET', location)).headers.range).toBe('0-21')
   })
 
-  it('DELETE ends it under its hands', async () => {
+  it('DELETE cancels the session, and the request fails', async () => {
     const { body, arrived, go } = pausedBody('the content ', 'of a layer')
     const first = registry.request('PATCH', location, { body })
     await arrived
@@ -59,7 +59,7 @@ describe('while a request is at work on a session', () => {
     await registry.expectStatus(404, 'GET', location)
   })
 
-  it('other sessions go on', async () => {
+  it('other sessions continue', async () => {
     const { body, arrived, go } = pausedBody('the content ', 'of a layer')
     const first = registry.request('PATCH', location, { body })
     await arrived
@@ -70,25 +70,25 @@ describe('while a request is at work on a session', () => {
   })
 })
 
-it('takes the same blob through many sessions at once', async () => {
+it('the same blob can be uploaded in many sessions at the same time', async () => {
   const locations = await Promise.all(
     Array.from({ length: 10 }, (_, i) => registry.beginUpload(i % 2 ? 'a' : 'b')),
   )
   const close = (one: string) => registry.request('PUT', `${one}?digest=${DIGEST}`, { body: CONTENT })
-  const answers = await Promise.all(locations.map(close))
-  expect(answers.map(answer => answer.status)).toEqual(Array(10).fill(201))
+  const responses = await Promise.all(locations.map(close))
+  expect(responses.map(response => response.status)).toEqual(Array(10).fill(201))
   for (const name of ['a', 'b'])
     expect((await registry.get(`/v2/${name}/blobs/${DIGEST}`)).text).toBe(CONTENT)
 })
 
-it('is done with a session for good once it was cancelled, though the blob exists', async () => {
+it('a cancelled session cannot be closed, although the blob exists', async () => {
   await registry.pushBlob('b', CONTENT)
   await registry.expectStatus(204, 'DELETE', location)
   await registry.expectStatus(404, 'PUT', `${location}?digest=${DIGEST}`, { body: CONTENT })
 })
 
-describe('two processes that end one session as the same blob', () => {
-  it('both say so, whichever is faster', async () => {
+describe('two processes that close one session as the same blob', () => {
+  it('both succeed, whichever is faster', async () => {
     const { one, other, url } = await twoProcesses()
     const { body, arrived, go } = pausedBody('the content ', 'of a layer')
     const slow = other.request('PUT', url, { body })
@@ -99,7 +99,7 @@ describe('two processes that end one session as the same blob', () => {
     expect((await slow).status).toBe(201)
   })
 
-  it('leave no object behind where the blob was there already', async () => {
+  it('leave no object behind if the blob existed already', async () => {
     const { one, other, url, store } = await twoProcesses()
     store.commitOnLastAppend()
     await one.pushImage('b', 'v1', [CONTENT])

@@ -3,7 +3,7 @@ import type { Digest } from '../../lambda/protocol/digest.ts'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import { keys } from '../../lambda/store/keys.ts'
 import type { ManifestRow } from '../../lambda/store/records.ts'
-import { contradictions } from '../simulation/invariants.ts'
+import { violations } from '../simulation/invariants.ts'
 import type { World } from '../simulation/world.ts'
 import { digest, imageOf, indexOf } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
@@ -28,19 +28,19 @@ const pushImage = async (name: string, document: string) => {
   for (const blob of ['{}', 'layer']) await registry.pushBlob(name, blob)
   await registry.pushManifest(name, digest(document), document)
 }
-const passGraces = async () => {
+const passGracePeriods = async () => {
   for (let i = 0; i < 4; i++) {
     registry.wait(GRACE)
     await registry.collector.run()
   }
 }
 
-describe('a repository of the setting sparse', () => {
+describe('a sparse repository', () => {
   it.each([
     ['small', INDEX],
     ['above 350 KB', LARGE],
   ])(
-    'takes an index of which one child is absent, and finds that child when it comes: %s',
+    'accepts an index whose child is absent, and serves that child once it is pushed: %s',
     async (_, index) => {
       await pushImage('mirror/app', AMD64)
 
@@ -54,19 +54,19 @@ describe('a repository of the setting sparse', () => {
     },
   )
 
-  it('takes an image of which a layer is absent, and keeps that layer from when it comes', async () => {
+  it('accepts an image whose layer is absent, and keeps that layer once it is pushed', async () => {
     await registry.pushBlob('mirror/app', '{}')
     await registry.pushManifest('mirror/app', 'v1', imageOf(['layer']))
     await registry.pushBlob('mirror/app', 'layer')
 
-    await passGraces()
+    await passGracePeriods()
 
     await registry.expectStatus(200, 'GET', `/v2/mirror/app/blobs/${digest('layer')}`)
     await registry.expectStatus(405, 'DELETE', `/v2/mirror/app/blobs/${digest('layer')}`)
-    expect(contradictions({ table, store } as World)).toEqual([])
+    expect(violations({ table, store } as World)).toEqual([])
   })
 
-  it('frees what an incomplete image needed when that is deleted', async () => {
+  it('frees the blobs of an incomplete image when the image is deleted', async () => {
     await registry.pushBlob('mirror/app', '{}')
     await registry.pushManifest('mirror/app', 'v1', imageOf(['layer', 'absent']))
     await registry.pushBlob('mirror/app', 'layer')
@@ -76,22 +76,22 @@ describe('a repository of the setting sparse', () => {
       `/v2/mirror/app/manifests/${digest(imageOf(['layer', 'absent']))}`,
     )
 
-    await passGraces()
+    await passGracePeriods()
 
     expect(store.objects.size).toBe(0)
     expect(table.all().filter(({ sort }) => /^(?:ref|parent|blob)#/.test(sort))).toEqual([])
   })
 
-  it('refuses a manifest that is malformed, as any other', async () => {
-    const answer = await registry.putManifest('mirror/app', 'v1', imageOf([], { config: undefined }))
-    expect([answer.status, answer.code]).toEqual([400, 'MANIFEST_INVALID'])
+  it('rejects a malformed manifest', async () => {
+    const response = await registry.putManifest('mirror/app', 'v1', imageOf([], { config: undefined }))
+    expect([response.status, response.code]).toEqual([400, 'MANIFEST_INVALID'])
   })
 
-  it('is none that the patterns do not name', async () => {
+  it('does not include repositories that match no pattern', async () => {
     for (const name of ['app', 'mirrors/app']) {
       await pushImage(name, AMD64)
-      const answer = await registry.putManifest(name, 'v1', INDEX)
-      expect([answer.status, answer.detail]).toEqual([404, { missing: [digest(ARM64)] }])
+      const response = await registry.putManifest(name, 'v1', INDEX)
+      expect([response.status, response.detail]).toEqual([404, { missing: [digest(ARM64)] }])
     }
   })
 })
@@ -105,14 +105,14 @@ describe('the push of an index to a sparse repository', () => {
   it.each([
     ['small', INDEX],
     ['above 350 KB', LARGE],
-  ])('changes the row of a child that is present, so that a delete notices it: %s', async (_, index) => {
+  ])('changes the row of a present child, so that a delete detects it: %s', async (_, index) => {
     await pushImage('mirror/app', AMD64)
     const before = (await tagging()) ?? 0
     await registry.pushManifest('mirror/app', 'v1', index)
     expect(await tagging()).toBe(before + 1)
   })
 
-  it('changes the row of a child that is present when the push is repeated', async () => {
+  it('changes the row of a present child when the push is repeated', async () => {
     await pushImage('mirror/app', AMD64)
     await registry.pushManifest('mirror/app', 'v1', INDEX)
     const before = (await tagging()) ?? 0
@@ -120,7 +120,7 @@ describe('the push of an index to a sparse repository', () => {
     expect(await tagging()).toBe(before + 1)
   })
 
-  it('begins again when an absent child arrives meanwhile, and changes its row', async () => {
+  it('begins again when an absent child is pushed meanwhile, and changes its row', async () => {
     const transact = table.transact.bind(table)
     for (const blob of ['{}', 'layer']) await registry.pushBlob('mirror/app', blob)
     table.transact = async (...writes) => {
@@ -133,7 +133,7 @@ describe('the push of an index to a sparse repository', () => {
   })
 })
 
-it('a push begins again when an absent layer arrives meanwhile, and keeps the layer', async () => {
+it('a push begins again when an absent layer is uploaded meanwhile, and keeps the layer', async () => {
   await registry.pushBlob('mirror/app', '{}')
   const transact = table.transact.bind(table)
   table.transact = async (...writes) => {

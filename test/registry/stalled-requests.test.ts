@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { IDLE_LIMIT } from '../../lambda/registry/session-work.ts'
+import { MAX_IDLE_MS } from '../../lambda/registry/session-work.ts'
 import { FileBlobs } from '../../lambda/store/files/blobs.ts'
 import { digest } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
@@ -10,11 +10,11 @@ import { TempDir } from '../support/temp-dir.ts'
 const CONTENT = 'the content of a layer'
 const DIGEST = digest(CONTENT)
 
-/** Bytes whose client decides when they come and whether they end. */
+/** A request body whose client decides when bytes arrive and whether they end. */
 class Connection implements AsyncIterable<Uint8Array> {
   readonly #queue: (Uint8Array | null)[] = []
   #wake: () => void = () => {}
-  /** Whether a reader has all that was sent and waits for more. */
+  /** Whether a reader has read every byte and waits for more. */
   isAwaited = false
 
   send(text: string): void {
@@ -44,7 +44,7 @@ class Connection implements AsyncIterable<Uint8Array> {
 
 const settle = () => new Promise<void>(resolve => setImmediate(resolve))
 
-/** A registry whose pauses let its own time pass, and nothing else. */
+/** A registry whose pauses only advance its clock. */
 async function open(store: MemoryBlobs | FileBlobs = new MemoryBlobs()) {
   const registry = openRegistry({
     store,
@@ -58,14 +58,14 @@ async function open(store: MemoryBlobs | FileBlobs = new MemoryBlobs()) {
   const begin = async (first: number, last: number, text: string) => {
     const connection = new Connection()
     const headers = { 'content-range': `${first}-${last}` }
-    const answer = registry.request('PATCH', location, { headers, body: connection })
+    const response = registry.request('PATCH', location, { headers, body: connection })
     if (text) connection.send(text)
-    let answered = false
-    void answer.then(() => {
-      answered = true
+    let isSettled = false
+    void response.then(() => {
+      isSettled = true
     })
-    while (!connection.isAwaited && !answered) await settle()
-    return { connection, answer }
+    while (!connection.isAwaited && !isSettled) await settle()
+    return { connection, response }
   }
   const patch = (first: number, text: string) =>
     registry.request('PATCH', location, {
@@ -76,11 +76,11 @@ async function open(store: MemoryBlobs | FileBlobs = new MemoryBlobs()) {
   return { registry, location, begin, patch, close }
 }
 
-describe('a request whose connection broke without a word', () => {
+describe('a request whose connection broke without a FIN', () => {
   it.each([
     ['in memory', async () => new MemoryBlobs()],
     ['in files', (folder: string) => FileBlobs.open(folder)],
-  ])('gives way to a newer one, %s', async (_, openStore) => {
+  ])('is replaced by a newer one, %s', async (_, openStore) => {
     using scratch = new TempDir()
     const { registry, begin, patch, close } = await open(await openStore(scratch.path))
     await patch(0, CONTENT.slice(0, 4))
@@ -89,12 +89,12 @@ describe('a request whose connection broke without a word', () => {
     const newer = await patch(4, CONTENT.slice(4))
 
     expect([newer.status, newer.headers.range]).toEqual([202, `0-${CONTENT.length - 1}`])
-    expect((await older.answer).status).toBe(416)
+    expect((await older.response).status).toBe(416)
     await close()
     expect((await registry.get(`/v2/app/blobs/${DIGEST}`)).text).toBe(CONTENT)
   })
 
-  it('gives way to a PUT with the rest', async () => {
+  it('is replaced by a PUT with the remaining bytes', async () => {
     const { registry, location, begin } = await open()
     await begin(0, 9, 'the')
 
@@ -103,7 +103,7 @@ describe('a request whose connection broke without a word', () => {
     expect((await registry.get(`/v2/app/blobs/${DIGEST}`)).text).toBe(CONTENT)
   })
 
-  it('has none of its bytes recorded when they come after all', async () => {
+  it('has none of its bytes recorded when they arrive later', async () => {
     const { begin, patch, close } = await open()
     const older = await begin(0, 9, 'xxxx')
     await patch(0, CONTENT)
@@ -111,26 +111,26 @@ describe('a request whose connection broke without a word', () => {
     older.connection.send('xxxxxx')
     older.connection.end()
 
-    expect((await older.answer).status).toBe(416)
+    expect((await older.response).status).toBe(416)
     await close()
   })
 
-  it('does not give way before it has been silent for ten seconds', async () => {
+  it('is not replaced before it has stalled for ten seconds', async () => {
     const { registry, begin, patch } = await open()
     const older = await begin(0, CONTENT.length - 1, CONTENT.slice(0, 4))
     const began = registry.now()
-    let answered = false
+    let isSettled = false
     const newer = patch(0, CONTENT).finally(() => {
-      answered = true
+      isSettled = true
     })
-    while (!answered) await settle()
+    while (!isSettled) await settle()
 
     expect((await newer).status).toBe(202)
-    expect(registry.now() - began).toBeGreaterThanOrEqual(IDLE_LIMIT)
-    expect((await older.answer).status).toBe(416)
+    expect(registry.now() - began).toBeGreaterThanOrEqual(MAX_IDLE_MS)
+    expect((await older.response).status).toBe(416)
   })
 
-  it('is not waited for by a chunk that belongs elsewhere', async () => {
+  it('does not delay a chunk for another position', async () => {
     const { registry, begin, patch } = await open()
     await begin(0, 9, 'the')
     const before = registry.now()
@@ -141,7 +141,7 @@ describe('a request whose connection broke without a word', () => {
   })
 })
 
-it('a slow request keeps the session as long as bytes come', async () => {
+it('a slow request keeps the session as long as bytes arrive', async () => {
   let connection: Connection | undefined
   const registry = openRegistry({
     pause: async milliseconds => {
@@ -163,7 +163,7 @@ it('a slow request keeps the session as long as bytes come', async () => {
   expect((await older).status).toBe(202)
 })
 
-/** What a client does next: chunks begin at what it was told last, and may die, trickle or end. */
+/** A chunk of a client. It begins at the position of the last response, and stalls, ends later or ends at once. */
 const step = fc.record({
   size: fc.integer({ min: 1, max: 6 }),
   sent: fc.integer({ min: 0, max: 6 }),
@@ -171,31 +171,31 @@ const step = fc.record({
   silence: fc.constantFrom(0, 3_000, 11_000),
 })
 
-it('whatever dies and whatever comes late, each acknowledged byte is there once', async () => {
+it('each acknowledged byte is stored once, whichever requests stall or end late', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async steps => {
       const { registry, location, begin } = await open()
       let acknowledged = 0
-      const late: { connection: Connection; answer: Promise<TestResponse>; rest: string }[] = []
-      const hear = ({ status, headers }: TestResponse) => {
+      const late: { connection: Connection; response: Promise<Answer>; rest: string }[] = []
+      const acknowledge = ({ status, headers }: Answer) => {
         if (status === 202) acknowledged = Math.max(acknowledged, Number(headers.range?.split('-')[1]) + 1)
       }
       for (const { size, sent, fate, silence } of steps) {
         const first = acknowledged
         const text = String.fromCharCode(97 + (first % 26)).repeat(size)
         const some = text.slice(0, fate === 'ends now' ? size : Math.min(sent, size - 1))
-        const { connection, answer } = await begin(first, first + size - 1, some)
+        const { connection, response } = await begin(first, first + size - 1, some)
         if (fate === 'ends now') {
           connection.end()
-          hear(await answer)
-        } else late.push({ connection, answer, rest: fate === 'dies' ? '' : text.slice(some.length) })
+          acknowledge(await response)
+        } else late.push({ connection, response, rest: fate === 'dies' ? '' : text.slice(some.length) })
         registry.wait(silence)
       }
       for (const { connection, rest } of late) {
         if (rest) connection.send(rest)
         connection.end()
       }
-      for (const { answer } of late) hear(await answer)
+      for (const { response } of late) acknowledge(await response)
 
       const { headers } = await registry.expectStatus(204, 'GET', location)
       const [, last] = /^0-(\d+)$/.exec(headers.range ?? '') ?? []

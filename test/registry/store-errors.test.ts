@@ -8,12 +8,12 @@ it.each([
   [new StoreBusy(), 'UNAVAILABLE', 503],
   [new StorageFull(), 'INSUFFICIENT_STORAGE', 507],
   [new ObjectMissing(), 'BLOB_UNKNOWN', 404],
-])('%s means %s', (error, code, status) => {
+])('%s becomes %s', (error, code, status) => {
   expect(explainStoreError(error)).toMatchObject({ code, status, cause: error })
 })
 
 it.each([new Error(), new ConditionFailed([0]), new DraftBusy(), 'text', undefined, null])(
-  '%s means nothing to a client',
+  '%s is not explained to a client',
   error => {
     expect(explainStoreError(error)).toBeUndefined()
   },

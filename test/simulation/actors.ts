@@ -12,36 +12,36 @@ import { type Gate, GRACE, HOUR, type Process, type World } from './world.ts'
 const REPOSITORIES = ['app', 'team/app'] as [RepositoryName, RepositoryName]
 const TAGS = ['v1', 'latest'] as [Tag, Tag]
 
-/** Something that a client, or the schedule, does. */
-export type Deed =
+/** An action of a client or of the schedule. */
+export type Action =
   | {
       readonly do: 'push'
       readonly name: RepositoryName
       readonly image: ImageName
       readonly tag: Tag
-      readonly way: Way
+      readonly way: UploadMethod
     }
   | { readonly do: 'delete manifest'; readonly name: RepositoryName; readonly image: ImageName }
   | { readonly do: 'delete tag'; readonly name: RepositoryName; readonly tag: Tag }
   | { readonly do: 'delete blob'; readonly name: RepositoryName; readonly blob: string }
-  | { readonly do: OddUpload; readonly name: RepositoryName }
+  | { readonly do: UnusualUpload; readonly name: RepositoryName }
   | { readonly do: 'collect' }
-  /** Time passes, after others have had so many turns. */
+  /** Time passes, after a number of calls of other actors. */
   | { readonly do: 'wait'; readonly hours: number; readonly turns: number }
 
-const ODD_UPLOADS = [
+const UNUSUAL_UPLOADS = [
   'abandon upload',
   'cancel upload',
   'finish upload twice',
   'finish and cancel upload',
   'write directly twice',
 ] as const
-type OddUpload = (typeof ODD_UPLOADS)[number]
+type UnusualUpload = (typeof UNUSUAL_UPLOADS)[number]
 
-/** How a client brings a blob that is not there. */
-type Way = 'whole' | 'chunks' | 'mount' | 'direct'
+/** How a client uploads an absent blob. */
+type UploadMethod = 'whole' | 'chunks' | 'mount' | 'direct'
 
-/** Mostly the first, so that deeds meet. */
+/** Mostly the first value, so that actions conflict. */
 function mostly<T>(first: T, rest: readonly T[]): fc.Arbitrary<T> {
   return fc.oneof(
     { weight: 4, arbitrary: fc.constant(first) },
@@ -53,33 +53,33 @@ const IMAGE_NAMES = Object.keys(IMAGES) as ImageName[]
 const name = mostly(REPOSITORIES[0], REPOSITORIES)
 const tag = mostly(TAGS[0], TAGS)
 
-/** An image that most deeds of a play are about. */
-export const theme = fc.constantFrom(...IMAGE_NAMES, 'large' as const)
+/** The image that most actions of a scenario use. */
+export const anyImage = fc.constantFrom(...IMAGE_NAMES, 'large' as const)
 
-export function deedsAbout(imageName: ImageName): fc.Arbitrary<Deed> {
+export function actionsOn(imageName: ImageName): fc.Arbitrary<Action> {
   const image = mostly(imageName, IMAGE_NAMES)
   const hours = fc.constantFrom(1e-6, 5, 7, 23, 25, 60)
   return fc.oneof(
     { weight: 5, arbitrary: image.chain(pushOf) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('delete manifest' as const), name, image }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('delete tag' as const), name, tag }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constantFrom(...ODD_UPLOADS), name }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constantFrom(...UNUSUAL_UPLOADS), name }) },
     { weight: 4, arbitrary: fc.constant({ do: 'collect' as const }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), hours, turns: fc.nat(10) }) },
   )
 }
 
-export function pushOf(image: ImageName): fc.Arbitrary<Deed> {
-  const way = fc.constantFrom<Way>('whole', 'chunks', 'mount', 'direct')
+export function pushOf(image: ImageName): fc.Arbitrary<Action> {
+  const way = fc.constantFrom<UploadMethod>('whole', 'chunks', 'mount', 'direct')
   return fc.record({ do: fc.constant('push' as const), name, image: fc.constant(image), tag, way })
 }
 
-/** What may have happened to the image before: it is there, was there, or was there and everything of it is old. */
-export function pastsOf(image: ImageName): fc.Arbitrary<Deed[]> {
+/** The earlier actions on the image: it is absent, present or deleted, and its rows are recent or old. */
+export function earlierActions(image: ImageName): fc.Arbitrary<Action[]> {
   const [name, tag] = [REPOSITORIES[0], TAGS[0]]
-  const push: Deed = { do: 'push', name, image, tag, way: 'whole' }
-  const gone: Deed = { do: 'delete manifest', name, image }
-  return fc.constantFrom<Deed[]>(
+  const push: Action = { do: 'push', name, image, tag, way: 'whole' }
+  const gone: Action = { do: 'delete manifest', name, image }
+  return fc.constantFrom<Action[]>(
     [],
     [push],
     [push, gone],
@@ -90,18 +90,18 @@ export function pastsOf(image: ImageName): fc.Arbitrary<Deed[]> {
   )
 }
 
-/** The collector comes by, perhaps after so long that it gives up what is under way. */
-export const collection: fc.Arbitrary<Deed[]> = fc.oneof(
-  fc.constant<Deed[]>([{ do: 'collect' }]),
-  // A push of many blobs takes as many turns before it announces itself.
-  fc.nat(70).map((turns): Deed[] => [{ do: 'wait', hours: 25, turns }, { do: 'collect' }]),
+/** The collector runs, perhaps so late that it ends pushes and uploads in progress. */
+export const collection: fc.Arbitrary<Action[]> = fc.oneof(
+  fc.constant<Action[]>([{ do: 'collect' }]),
+  // A push makes a call for each of its blobs before its announcement.
+  fc.nat(70).map((turns): Action[] => [{ do: 'wait', hours: 25, turns }, { do: 'collect' }]),
 )
 
-export const blobDeletion: fc.Arbitrary<Deed[]> = fc
+export const deleteBlob: fc.Arbitrary<Action[]> = fc
   .record({ do: fc.constant('delete blob' as const), name, blob: mostly('a', ['b', 'c', 'd']) })
-  .map(deed => [deed])
+  .map(action => [action])
 
-/** When an operation began and ended, in the order of all operations. One cut short never ended. */
+/** When an operation began and ended, in the order of all operations. `ended` is infinite if its process was killed. */
 interface Span {
   readonly began: number
   ended: number
@@ -113,11 +113,11 @@ interface Push extends Span {
   readonly tag: Tag
 }
 
-/** What clients saw: pushes that were acknowledged, and deletes that were asked for. */
+/** What clients saw: acknowledged pushes, and requested deletes. */
 export class History {
   readonly pushes: Push[] = []
   readonly deletes: (Span & { readonly name: RepositoryName; readonly digest: Digest })[] = []
-  readonly complaints: string[] = []
+  readonly failures: string[] = []
   #now = 0
 
   begin(): Span {
@@ -127,13 +127,13 @@ export class History {
     span.ended = this.#now++
   }
 
-  /** Whether a delete may have come after the push in some order that agrees with what clients saw. */
+  /** Whether a delete may have followed the push, in some order that is consistent with what clients saw. */
   mayBeDeleted({ name, digest, began }: Push): boolean {
     return this.deletes.some(del => del.name === name && del.digest === digest && del.ended > began)
   }
 }
 
-/** A client that does one thing after the other, on processes of its own. */
+/** A client that performs one action after the other, on its own processes. */
 export class Actor {
   readonly #world: World
   readonly #process: Process
@@ -148,65 +148,65 @@ export class Actor {
     this.#history = history
   }
 
-  async run(deeds: readonly Deed[]): Promise<void> {
-    for (const deed of deeds) {
+  async run(actions: readonly Action[]): Promise<void> {
+    for (const action of actions) {
       try {
-        await this.#perform(deed)
+        await this.#perform(action)
       } catch (error) {
         const expected =
           error instanceof RegistryError &&
           ['MANIFEST_UNKNOWN', 'BLOB_UNKNOWN', 'BLOB_UPLOAD_UNKNOWN', 'UNSUPPORTED'].includes(error.code)
-        if (deed.do === 'push' || !expected) this.#history.complaints.push(`${deed.do}: ${describe(error)}`)
+        if (action.do === 'push' || !expected) this.#history.failures.push(`${action.do}: ${describe(error)}`)
       }
     }
   }
 
-  async #perform(deed: Deed): Promise<void> {
+  async #perform(action: Action): Promise<void> {
     const { registry, collector } = this.#process
-    switch (deed.do) {
+    switch (action.do) {
       case 'push':
-        return this.#push(deed)
+        return this.#push(action)
       case 'delete manifest': {
-        const { digest } = IMAGES[deed.image]
-        const span = { ...this.#history.begin(), name: deed.name, digest }
+        const { digest } = IMAGES[action.image]
+        const span = { ...this.#history.begin(), name: action.name, digest }
         this.#history.deletes.push(span)
-        await registry.manifests.delete(deed.name, digest, UNGUARDED)
+        await registry.manifests.delete(action.name, digest, UNGUARDED)
         return this.#history.end(span)
       }
       case 'delete tag':
-        return registry.tags.delete(deed.name, deed.tag, UNGUARDED)
+        return registry.tags.delete(action.name, action.tag, UNGUARDED)
       case 'delete blob':
-        return registry.blobs.delete(deed.name, digestOfText(deed.blob))
+        return registry.blobs.delete(action.name, digestOfText(action.blob))
       case 'abandon upload':
       case 'cancel upload': {
-        const session = await this.#begin(deed.name)
+        const session = await this.#begin(action.name)
         await registry.uploads.append(session, { bytes: pieces('left over') })
-        return deed.do === 'cancel upload' ? registry.uploads.cancel(session) : undefined
+        return action.do === 'cancel upload' ? registry.uploads.cancel(session) : undefined
       }
       case 'finish upload twice':
-        return this.#finishTwice(deed.name)
+        return this.#finishTwice(action.name)
       case 'finish and cancel upload':
-        return this.#finishAndCancel(deed.name)
+        return this.#finishAndCancel(action.name)
       case 'write directly twice':
-        return this.#writeTwice(deed.name)
+        return this.#writeTwice(action.name)
       case 'collect': {
         const { failures } = await collector.run()
-        for (const failure of failures) this.#history.complaints.push(`collector: ${describe(failure)}`)
+        for (const failure of failures) this.#history.failures.push(`collector: ${describe(failure)}`)
         return
       }
       case 'wait':
-        for (let turn = 0; turn < deed.turns; turn++) await this.#gate('wait')
-        this.#world.now += Math.ceil(deed.hours * HOUR)
+        for (let turn = 0; turn < action.turns; turn++) await this.#gate('wait')
+        this.#world.now += Math.ceil(action.hours * HOUR)
     }
   }
 
-  async #push({ name, image: imageName, tag, way }: Deed & { do: 'push' }): Promise<void> {
+  async #push({ name, image: imageName, tag, way }: Action & { do: 'push' }): Promise<void> {
     const image = IMAGES[imageName]
     const { manifests } = this.#process.registry
     const started = this.#world.now
     try {
       for (const part of [...image.children, image]) {
-        for (const blob of part.blobs) await this.#bring(name, blob, way)
+        for (const blob of part.blobs) await this.#provideBlob(name, blob, way)
         const span = { ...this.#history.begin(), name, digest: part.digest, tag }
         const reference =
           part === image
@@ -217,26 +217,26 @@ export class Actor {
         this.#history.pushes.push(span)
       }
     } catch (error) {
-      // Whoever takes longer than clients were promised must expect to begin again, and so must one whose child was deleted.
-      const lost =
+      // A push may fail if it takes longer than content is kept for it, or if a child was deleted meanwhile.
+      const isMissing =
         error instanceof RegistryError &&
         ['MANIFEST_BLOB_UNKNOWN', 'BLOB_UPLOAD_UNKNOWN'].includes(error.code)
-      const late = this.#world.now - started > (GRACE * 3) / 4
-      const robbed = image.children.some(child =>
+      const isLate = this.#world.now - started > (GRACE * 3) / 4
+      const childWasDeleted = image.children.some(child =>
         this.#history.deletes.some(({ digest }) => digest === child.digest),
       )
-      if (!(lost && (late || robbed))) throw error
+      if (!(isMissing && (isLate || childWasDeleted))) throw error
     }
   }
 
-  /** Two requests, on two processes, want to end one session as different blobs. */
+  /** Two requests, on two processes, close one session as different blobs. */
   async #finishTwice(name: RepositoryName): Promise<void> {
     const session = await this.#begin(name)
     const { upload } = session
     const finish = ({ registry }: Process, text: string) =>
       registry.uploads.finish(session, digestOfText(text), { bytes: pieces(text) }, true)
     const ends = [finish(this.#process, `one of ${upload}`), finish(this.#helper, `another of ${upload}`)]
-    if ((await countKept(ends)) === 2) this.#history.complaints.push('one session became two blobs')
+    if ((await countSucceeded(ends)) === 2) this.#history.failures.push('one session became two blobs')
   }
 
   async #finishAndCancel(name: RepositoryName): Promise<void> {
@@ -248,23 +248,25 @@ export class Actor {
       uploads.finish(session, digestOfText(text), undefined, true),
       this.#helper.registry.uploads.cancel(session),
     ]
-    if ((await countKept(ends)) === 2) this.#history.complaints.push('a session was finished and cancelled')
+    if ((await countSucceeded(ends)) === 2)
+      this.#history.failures.push('a session was finished and cancelled')
   }
 
-  /** The store's event is delivered twice, and both at once; and the URL is used again when the session has gone. */
+  /** The store delivers its event twice at the same time, and the URL is used again after the session has ended. */
   async #writeTwice(name: RepositoryName): Promise<void> {
     const session = await this.#begin(name)
     const lastChance = this.#world.now + GRACE / 2
-    const claim = ({ registry }: Process) => registry.directUploads.adopt(session)
+    const adopt = ({ registry }: Process) => registry.directUploads.adopt(session)
     await this.#write(session, 'a', lastChance)
-    await Promise.all([claim(this.#process), claim(this.#helper)])
+    await Promise.all([adopt(this.#process), adopt(this.#helper)])
     await this.#write(session, 'b', lastChance)
-    await claim(this.#helper)
+    await adopt(this.#helper)
   }
 
   /**
-   * What the client does with its upload URL without us, while the edge lets it. It is acknowledged then and there.
-   * @returns false when it came too late
+   * A direct upload, which the store acknowledges at once.
+   * @param lastChance when the edge stops accepting it
+   * @returns false when it is too late
    */
   async #write(session: SessionKey, blob: string, lastChance: number): Promise<boolean> {
     await this.#gate('write')
@@ -278,14 +280,14 @@ export class Actor {
     return { name, upload, owner: ANY_OWNER }
   }
 
-  async #bring(name: RepositoryName, blob: string, way: Way): Promise<void> {
+  async #provideBlob(name: RepositoryName, blob: string, way: UploadMethod): Promise<void> {
     const { blobs, uploads } = this.#process.registry
     const digest = digestOfText(blob)
-    const there = await blobs.refresh(name, digest).then(
+    const exists = await blobs.refresh(name, digest).then(
       () => true,
       () => false,
     )
-    if (there || (way === 'mount' && (await blobs.mount(name, digest, undefined, true)))) return
+    if (exists || (way === 'mount' && (await blobs.mount(name, digest, undefined, true)))) return
     if (way === 'direct') {
       const session = await this.#begin(name)
       if (await this.#write(session, blob, this.#world.now + GRACE / 2)) return
@@ -298,14 +300,14 @@ export class Actor {
   }
 }
 
-/** How many of the requests on one session were granted. The others must have been refused for a reason that clients know. */
-async function countKept(requests: readonly Promise<void>[]): Promise<number> {
-  const known = ['RANGE_INVALID', 'DIGEST_INVALID', 'BLOB_UPLOAD_UNKNOWN']
+/** How many of the requests on one session succeeded. The others must have failed with an error that clients expect. */
+async function countSucceeded(requests: readonly Promise<void>[]): Promise<number> {
+  const expected = ['RANGE_INVALID', 'DIGEST_INVALID', 'BLOB_UPLOAD_UNKNOWN']
   const ends = await Promise.allSettled(requests)
   for (const end of ends)
     if (
       end.status === 'rejected' &&
-      !(end.reason instanceof RegistryError && known.includes(end.reason.code))
+      !(end.reason instanceof RegistryError && expected.includes(end.reason.code))
     )
       throw end.reason
   return ends.filter(end => end.status === 'fulfilled').length

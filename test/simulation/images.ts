@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type Digest, digestOf } from '../../lambda/protocol/digest.ts'
 import { OCI_IMAGE, OCI_INDEX } from '../../lambda/protocol/media-types.ts'
 
-/** Something to push: its bytes, and what must be there before. */
+/** A manifest to push, and the content that must be pushed before it. */
 export interface Image {
   readonly bytes: Buffer
   readonly digest: Digest
@@ -40,7 +40,7 @@ const small = image('a', ['b'])
 const sharing = image('a', ['b', 'c'])
 const referring = image('{}', ['d'], { subject: descriptor(OCI_IMAGE, small.bytes) })
 const both = index(small, sharing)
-/** Needs more writes than one transaction holds. */
+/** Needs more writes than one transaction allows. */
 const large = image(
   'a',
   Array.from({ length: 47 }, (_, i) => `layer ${i}`),

@@ -16,31 +16,31 @@ import type {
 import type { Item } from '../../lambda/store/table.ts'
 import type { World } from './world.ts'
 
-/** Every way in which the rows and objects of a registry contradict the invariants of docs/architecture.md. */
-export function contradictions({ table, store }: World): string[] {
+/** Every violation of the invariants of docs/architecture.md by the rows and objects of a registry. */
+export function violations({ table, store }: World): string[] {
   const rows = new Rows(table.all())
   const found: string[] = []
-  const expect = (holds: boolean, what: string) => {
-    if (!holds) found.push(what)
+  const expect = (holds: boolean, violation: string) => {
+    if (!holds) found.push(violation)
   }
 
   const names = rows.objectNames()
   for (const object of store.objects.keys()) {
     const direct = parseDirectObject(object)
     const count = names.filter(name => name === object).length
-    // The review of its session may put it on the collector's list once more. That is never too early: only a session makes a blob of it.
-    if (direct) expect(count >= 1 || rows.isReviewed(direct), `I1: nobody will ever look at ${object}`)
+    // The review of its session may write another garbage row for it. Only a session can make a blob of it, so that is never too early.
+    if (direct) expect(count >= 1 || rows.isReviewed(direct), `I1: no row leads to ${object}`)
     else expect(count === 1, `I1: ${object} is not named by exactly one row`)
   }
 
   for (const blob of rows.blobs()) {
     const digest = blob.partition.slice('blob#'.length) as Digest
     const bytes = store.objects.get(blob.object)
-    expect(bytes !== undefined && hash(bytes) === digest, `the object of ${digest} holds something else`)
+    expect(bytes !== undefined && hash(bytes) === digest, `the object of ${digest} holds other bytes`)
     const links = rows.links().filter(link => link.sort === `blob#${digest}`)
     expect(links.length === blob.links, `I2: ${digest} counts ${blob.links} links, not ${links.length}`)
     for (const link of links)
-      expect(link.object === blob.object, `I2: ${link.partition} has ${digest} elsewhere`)
+      expect(link.object === blob.object, `I2: ${link.partition} names another object for ${digest}`)
   }
   for (const { partition, sort } of rows.links())
     expect(rows.has(sort, 'object'), `I2: ${partition} links a missing ${sort}`)
@@ -72,7 +72,7 @@ export function contradictions({ table, store }: World): string[] {
 
   for (const { partition, sort, digest } of rows.tags()) {
     const tag = sort.slice('tag#'.length)
-    expect(rows.has(partition, `manifest#${digest}`), `${tag} names a manifest that is not there`)
+    expect(rows.has(partition, `manifest#${digest}`), `${tag} points to a missing manifest`)
     expect(rows.has(partition, `tagged#${digest}#${tag}`), `${tag} has no reverse row`)
   }
   for (const { partition, sort } of rows.named('tagged#')) {
@@ -81,13 +81,13 @@ export function contradictions({ table, store }: World): string[] {
       rows
         .tags()
         .some(row => row.partition === partition && row.sort === `tag#${tag}` && row.digest === digest),
-      `${sort} lies`,
+      `${sort} contradicts its tag`,
     )
   }
   return found
 }
 
-/** What is left that nothing needs. After a few graces without pushes this must be nothing. */
+/** Unreferenced rows and objects. A few grace periods after the last push there must be none. */
 export function leftovers({ table, store }: World): string[] {
   const rows = new Rows(table.all())
   const needed = rows.named('ref#').map(({ partition, sort }) => `${partition} blob#${sort.split('#')[1]}`)
@@ -127,7 +127,7 @@ class Rows {
   tags = () => this.named('tag#') as TagRow[]
   uploads = () => this.named('upload#') as UploadRow[]
 
-  /** Whether the collector has yet to look at the session that a client wrote for. */
+  /** Whether a garbage row will review the session of a direct upload. */
   isReviewed({ name, upload }: SessionAddress): boolean {
     return this.garbage().some(
       row => row.what === 'upload' && row.repository === name && row.upload === upload,

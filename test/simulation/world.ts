@@ -7,23 +7,23 @@ import { MemoryTable } from '../support/memory-table.ts'
 export const HOUR = 60 * 60 * 1000
 export const GRACE = 24 * HOUR
 
-/** Lets a call of a port go through when its turn has come. */
+/** Delays a call of a port until the scheduler allows it. */
 export type Gate = (call: string) => Promise<void>
 
-/** One process of the registry: state of its own, but for the stores. */
+/** One process of the registry. Processes share only the table, the blob store and the time. */
 export interface Process {
   readonly registry: Registry
   readonly collector: Collector
 }
 
-/** What all processes share: two stores and the time. Nothing moves but by the calls and the clock. */
+/** What the processes share: a table, a blob store and the time. Only calls of the ports and the clock change it. */
 export class World {
   readonly table = new MemoryTable()
   readonly store = new MemoryBlobs()
   now = 1_000 * GRACE
   #ids = 0
 
-  /** A process whose every call of a port waits for the gate, and may be overtaken there by those of others. */
+  /** Starts a process whose every call of a port waits at the gate, where calls of other processes may overtake it. */
   start(gate: Gate): Process {
     const deps: Dependencies = {
       table: gated(this.table, gate),
@@ -38,7 +38,7 @@ export class World {
     return { registry, collector: new Collector(deps, registry) }
   }
 
-  /** Unlike random ones, these are the same again when a failed run is repeated. The first digit still varies. */
+  /** Ids that are the same when a failed run is repeated. Their first digit varies, as that of random ids. */
   #newId(): string {
     const n = ++this.#ids
     return `${((n * 7) % 16).toString(16)}0000000-0000-4000-8000-${String(n).padStart(12, '0')}`
