@@ -81,9 +81,9 @@ function checkBase64(data: unknown, path: string): void {
     throw invalid(`${path} must be padded base64`)
 }
 
-/** Clients in Go decode `size` into an int64. Some old tools omit it, which Go reads as 0. */
+/** Go clients decode `size` into an int64. Some old tools omit it, which Go reads as 0. */
 function checkSize(size: unknown, path: string): void {
   if (size === undefined || size === null) return
   if (typeof size === 'number' && Number.isSafeInteger(size) && size >= 0) return
-  throw invalid(`${path} must be a whole number of bytes, 0 or more`)
+  throw invalid(`${path} must be a whole number of bytes in decimal digits, such as 1024`)
 }

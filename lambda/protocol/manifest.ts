@@ -1,5 +1,7 @@
 import { type Descriptor, parseDescriptor, parseDescriptors } from './descriptor.ts'
 import type { Digest } from './digest.ts'
+import type { RegistryError } from './errors.ts'
+import { invalidateNonIntegers } from './integer-fields.ts'
 import { type Fields, invalid, isObject, text, textMap } from './json-fields.ts'
 import {
   isForeignLayer,
@@ -60,7 +62,7 @@ const MAX_MEDIA_TYPE_LENGTH = 255
  * @throws {RegistryError} MANIFEST_INVALID
  */
 export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest {
-  return parse(bytes, contentType, parseDescriptor)
+  return parse(parseObject(invalidateNonIntegers(decode(bytes))), contentType, parseDescriptor)
 }
 
 /**
@@ -69,15 +71,16 @@ export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest
  * @param mediaType the media type in its row
  */
 export function parseStoredManifest(bytes: Uint8Array, mediaType: string): Manifest {
-  return parse(bytes, mediaType, (value, field) => parseDescriptor(value, field, { onlyNames: true }))
+  return parse(parseObject(decode(bytes)), mediaType, (value, field) =>
+    parseDescriptor(value, field, { onlyNames: true }),
+  )
 }
 
 function parse(
-  bytes: Uint8Array,
+  fields: Fields,
   contentType: string | undefined,
   descriptor: (value: unknown, field: string) => Descriptor,
 ): Manifest {
-  const fields = parseObject(bytes)
   rejectLookalikes(fields)
   const mediaType = decideMediaType(fields, contentType)
   const shape = shapeOf(mediaType)
@@ -127,16 +130,26 @@ function classify(needed: readonly Descriptor[], shape: ManifestShape) {
   }
 }
 
-function parseObject(bytes: Uint8Array): Fields {
+function decode(bytes: Uint8Array): string {
   try {
-    const value: unknown = JSON.parse(
-      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes),
-    )
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (cause) {
+    throw notJson(cause)
+  }
+}
+
+function parseObject(json: string): Fields {
+  try {
+    const value: unknown = JSON.parse(json)
     if (isObject(value)) return value
   } catch (cause) {
-    throw invalid('the manifest must be JSON in UTF-8', {}, cause)
+    throw notJson(cause)
   }
   throw invalid('the manifest must be a JSON object')
+}
+
+function notJson(cause: unknown): RegistryError {
+  return invalid('the manifest must be JSON in UTF-8', {}, cause)
 }
 
 /** Go's JSON decoder, and so most clients, reads `Layers` as `layers`. Clients would disagree about such a document (CVE-2021-41190). */

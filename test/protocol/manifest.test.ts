@@ -195,7 +195,7 @@ describe('rejects bytes that are not a manifest:', () => {
   })
 })
 
-describe('rejects a wrong field:', () => {
+describe('a field', () => {
   const good = descriptorOf('a')
   it.each<[string, Fields]>([
     ['schemaVersion must be 2', { schemaVersion: 1 }],
@@ -249,12 +249,24 @@ describe('rejects a wrong field:', () => {
     ['annotations must be an object', { annotations: ['a'] }],
     ['annotation a must be a string', { annotations: { a: 1 } }],
     ['annotation a must be a string', { annotations: { a: null } }],
-  ])('%s in %j', (rule, fields) => {
+  ])('is rejected with the rule that %s: %j', (rule, fields) => {
     expect(ruleOf(imageOf([], fields))).toBe(rule)
   })
 
-  const WRONG_SIZES = ['"5"', '-1', '1.5', '9007199254740992', '1e400', 'true', '[]', '{}']
-  it.each(WRONG_SIZES)('a size of %s in any descriptor', size => {
+  const WRONG_SIZES = [
+    '"5"',
+    '-1',
+    '1.5',
+    '3.0',
+    '3e0',
+    '-0',
+    '9007199254740992',
+    '1e400',
+    'true',
+    '[]',
+    '{}',
+  ]
+  it.each(WRONG_SIZES)('is rejected in any descriptor: a size of %s', size => {
     const wrong = JSON.stringify({ ...good, size: 'SIZE' }).replace('"SIZE"', size)
     const places: [string, string][] = [
       ['config', imageOf([], { config: 'HERE' })],
@@ -264,24 +276,24 @@ describe('rejects a wrong field:', () => {
     ]
     for (const [place, document] of places)
       expect(ruleOf(document.replace('"HERE"', wrong))).toBe(
-        `${place}.size must be a whole number of bytes, 0 or more`,
+        `${place}.size must be a whole number of bytes in decimal digits, such as 1024`,
       )
   })
 
-  it.each([undefined, null, 0, 2 ** 53 - 1])('accepts a size of %j', size => {
+  it.each([undefined, null, 0, 2 ** 53 - 1])('is accepted: a size of %j', size => {
     expect(parse(imageOf([], { layers: [{ ...good, size }] })).blobs).toContain(good.digest)
   })
 
-  it.each(['', 'YQ==', 'YWI=', 'YWJj', 'YW\nJj'])('accepts data of %j', data => {
+  it.each(['', 'YQ==', 'YWI=', 'YWJj', 'YW\nJj'])('is accepted: data of %j', data => {
     expect(parse(imageOf([], { layers: [{ ...good, data }] })).blobs).toContain(good.digest)
   })
 
-  it('accepts a platform of strings and lists of strings', () => {
+  it('is accepted: a platform of strings and lists of strings', () => {
     const platform = { os: 'windows', 'os.version': '10.0', 'os.features': ['win32k'], architecture: 'amd64' }
     expect(parse(imageOf([], { layers: [{ ...good, platform }] })).blobs).toContain(good.digest)
   })
 
-  it('too many descriptors', () => {
+  it('is rejected when it lists too many descriptors', () => {
     const layers = Array.from({ length: MAX_DESCRIPTORS }, () => descriptorOf('a'))
     expect(ruleOf(imageOf([], { layers }))).toBe(`a manifest can hold at most ${MAX_DESCRIPTORS} descriptors`)
   })
@@ -290,8 +302,8 @@ describe('rejects a wrong field:', () => {
 describe('a stored manifest', () => {
   it('is parsed although it has fields that a push may not have', () => {
     const layers = [{ ...descriptorOf('a'), size: '5', urls: 7, annotations: { a: 1 } }]
-    const bytes = Buffer.from(imageOf([], { layers }))
-    expect(parseStoredManifest(bytes, OCI_IMAGE).blobs).toContain(descriptorOf('a').digest)
+    const document = imageOf([], { layers }).replace('"schemaVersion":2', '"schemaVersion":2.0')
+    expect(parseStoredManifest(Buffer.from(document), OCI_IMAGE).blobs).toContain(descriptorOf('a').digest)
   })
 })
 
