@@ -20,7 +20,7 @@ import type { TagGuard } from './tags.ts'
 
 /** How many manifests one call removes: a request may run for half a minute at most. */
 const MAX_MANIFESTS_PER_CALL = 50
-/** How many rows a query reads after the first one of a page, whose rows were not all visible to the caller. */
+/** How many rows one query reads. The first query of a page reads only as many as the page needs. */
 const ROWS_PER_QUERY = 1000
 /** How many rows of removed repositories one listing repairs. */
 const MAX_REPAIRS = 10

@@ -9,7 +9,7 @@ import type { Dependencies } from './dependencies.ts'
 import { requireRepository } from './repository-row.ts'
 import { retryOnConflict } from './retry.ts'
 
-/** How many rows a query reads after the first one of a page, whose tags were not all visible to the caller. */
+/** How many rows one query reads. The first query of a page reads only as many as the page needs. */
 const ROWS_PER_QUERY = 1000
 
 /** The largest number of writes of {@link moveTagWrites}. */

@@ -167,8 +167,8 @@ it('a slow request keeps the session as long as bytes arrive', async () => {
 const step = fc.record({
   size: fc.integer({ min: 1, max: 6 }),
   sent: fc.integer({ min: 0, max: 6 }),
-  fate: fc.constantFrom('dies', 'ends later', 'ends now'),
-  silence: fc.constantFrom(0, 3_000, 11_000),
+  fate: fc.constantFrom('stalls', 'ends later', 'ends now'),
+  idleMs: fc.constantFrom(0, 3_000, 11_000),
 })
 
 it('each acknowledged byte is stored once, whichever requests stall or end late', async () => {
@@ -180,7 +180,7 @@ it('each acknowledged byte is stored once, whichever requests stall or end late'
       const acknowledge = ({ status, headers }: Answer) => {
         if (status === 202) acknowledged = Math.max(acknowledged, Number(headers.range?.split('-')[1]) + 1)
       }
-      for (const { size, sent, fate, silence } of steps) {
+      for (const { size, sent, fate, idleMs } of steps) {
         const first = acknowledged
         const text = String.fromCharCode(97 + (first % 26)).repeat(size)
         const some = text.slice(0, fate === 'ends now' ? size : Math.min(sent, size - 1))
@@ -188,8 +188,8 @@ it('each acknowledged byte is stored once, whichever requests stall or end late'
         if (fate === 'ends now') {
           connection.end()
           acknowledge(await response)
-        } else late.push({ connection, response, rest: fate === 'dies' ? '' : text.slice(some.length) })
-        registry.wait(silence)
+        } else late.push({ connection, response, rest: fate === 'stalls' ? '' : text.slice(some.length) })
+        registry.wait(idleMs)
       }
       for (const { connection, rest } of late) {
         if (rest) connection.send(rest)

@@ -19,7 +19,7 @@ export type Action =
       readonly name: RepositoryName
       readonly image: ImageName
       readonly tag: Tag
-      readonly way: UploadMethod
+      readonly method: UploadMethod
     }
   | { readonly do: 'delete manifest'; readonly name: RepositoryName; readonly image: ImageName }
   | { readonly do: 'delete tag'; readonly name: RepositoryName; readonly tag: Tag }
@@ -70,14 +70,14 @@ export function actionsOn(imageName: ImageName): fc.Arbitrary<Action> {
 }
 
 export function pushOf(image: ImageName): fc.Arbitrary<Action> {
-  const way = fc.constantFrom<UploadMethod>('whole', 'chunks', 'mount', 'direct')
-  return fc.record({ do: fc.constant('push' as const), name, image: fc.constant(image), tag, way })
+  const method = fc.constantFrom<UploadMethod>('whole', 'chunks', 'mount', 'direct')
+  return fc.record({ do: fc.constant('push' as const), name, image: fc.constant(image), tag, method })
 }
 
 /** The earlier actions on the image: it is absent, present or deleted, and its rows are recent or old. */
 export function earlierActions(image: ImageName): fc.Arbitrary<Action[]> {
   const [name, tag] = [REPOSITORIES[0], TAGS[0]]
-  const push: Action = { do: 'push', name, image, tag, way: 'whole' }
+  const push: Action = { do: 'push', name, image, tag, method: 'whole' }
   const gone: Action = { do: 'delete manifest', name, image }
   return fc.constantFrom<Action[]>(
     [],
@@ -137,14 +137,14 @@ export class History {
 export class Actor {
   readonly #world: World
   readonly #process: Process
-  readonly #helper: Process
+  readonly #otherProcess: Process
   readonly #gate: Gate
   readonly #history: History
   constructor(world: World, gate: Gate, history: History) {
     this.#world = world
     this.#gate = gate
     this.#process = world.start(gate)
-    this.#helper = world.start(gate)
+    this.#otherProcess = world.start(gate)
     this.#history = history
   }
 
@@ -200,13 +200,13 @@ export class Actor {
     }
   }
 
-  async #push({ name, image: imageName, tag, way }: Action & { do: 'push' }): Promise<void> {
+  async #push({ name, image: imageName, tag, method }: Action & { do: 'push' }): Promise<void> {
     const image = IMAGES[imageName]
     const { manifests } = this.#process.registry
     const started = this.#world.now
     try {
       for (const part of [...image.children, image]) {
-        for (const blob of part.blobs) await this.#provideBlob(name, blob, way)
+        for (const blob of part.blobs) await this.#provideBlob(name, blob, method)
         const span = { ...this.#history.begin(), name, digest: part.digest, tag }
         const reference =
           part === image
@@ -235,7 +235,10 @@ export class Actor {
     const { upload } = session
     const finish = ({ registry }: Process, text: string) =>
       registry.uploads.finish(session, digestOfText(text), { bytes: pieces(text) }, true)
-    const ends = [finish(this.#process, `one of ${upload}`), finish(this.#helper, `another of ${upload}`)]
+    const ends = [
+      finish(this.#process, `one of ${upload}`),
+      finish(this.#otherProcess, `another of ${upload}`),
+    ]
     if ((await countSucceeded(ends)) === 2) this.#history.failures.push('one session became two blobs')
   }
 
@@ -246,7 +249,7 @@ export class Actor {
     await uploads.append(session, { bytes: pieces(text) })
     const ends = [
       uploads.finish(session, digestOfText(text), undefined, true),
-      this.#helper.registry.uploads.cancel(session),
+      this.#otherProcess.registry.uploads.cancel(session),
     ]
     if ((await countSucceeded(ends)) === 2)
       this.#history.failures.push('a session was finished and cancelled')
@@ -258,9 +261,9 @@ export class Actor {
     const lastChance = this.#world.now + GRACE / 2
     const adopt = ({ registry }: Process) => registry.directUploads.adopt(session)
     await this.#write(session, 'a', lastChance)
-    await Promise.all([adopt(this.#process), adopt(this.#helper)])
+    await Promise.all([adopt(this.#process), adopt(this.#otherProcess)])
     await this.#write(session, 'b', lastChance)
-    await adopt(this.#helper)
+    await adopt(this.#otherProcess)
   }
 
   /**
@@ -280,19 +283,19 @@ export class Actor {
     return { name, upload, owner: ANY_OWNER }
   }
 
-  async #provideBlob(name: RepositoryName, blob: string, way: UploadMethod): Promise<void> {
+  async #provideBlob(name: RepositoryName, blob: string, method: UploadMethod): Promise<void> {
     const { blobs, uploads } = this.#process.registry
     const digest = digestOfText(blob)
     const exists = await blobs.refresh(name, digest).then(
       () => true,
       () => false,
     )
-    if (exists || (way === 'mount' && (await blobs.mount(name, digest, undefined, true)))) return
-    if (way === 'direct') {
+    if (exists || (method === 'mount' && (await blobs.mount(name, digest, undefined, true)))) return
+    if (method === 'direct') {
       const session = await this.#begin(name)
       if (await this.#write(session, blob, this.#world.now + GRACE / 2)) return
     }
-    if (way !== 'chunks') return uploads.push(name, digest, pieces(blob))
+    if (method !== 'chunks') return uploads.push(name, digest, pieces(blob))
     const session = await this.#begin(name)
     const middle = Math.floor(blob.length / 2)
     await uploads.append(session, { bytes: pieces(blob.slice(0, middle)) })
