@@ -176,8 +176,8 @@ it('each acknowledged byte is stored once, whichever requests stall or end late'
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async steps => {
       const { registry, location, begin } = await open()
       let acknowledged = 0
-      const late: { connection: Connection; response: Promise<Answer>; rest: string }[] = []
-      const acknowledge = ({ status, headers }: Answer) => {
+      const late: { connection: Connection; response: Promise<TestResponse>; rest: string }[] = []
+      const acknowledge = ({ status, headers }: TestResponse) => {
         if (status === 202) acknowledged = Math.max(acknowledged, Number(headers.range?.split('-')[1]) + 1)
       }
       for (const { size, sent, fate, idleMs } of steps) {

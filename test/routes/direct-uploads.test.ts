@@ -33,15 +33,15 @@ async function begin(name = 'a'): Promise<SessionAddress> {
   return { name: name as RepositoryName, upload: headers['docker-upload-uuid'] as UploadId }
 }
 
-/** What a client does that was let through to the store. */
+/** Begins a session and writes its object directly to the store, as a client does through CloudFront. */
 async function write(content: string, name = 'a'): Promise<SessionAddress> {
   const session = await begin(name)
   store.write(session, content)
   return session
 }
 
-const claim = (session: SessionAddress) => registry.directUploads.adopt(session)
-const isThere = async (name = 'a') => (await registry.head(`/v2/${name}/blobs/${DIGEST}`)).status === 200
+const adopt = (session: SessionAddress) => registry.directUploads.adopt(session)
+const exists = async (name = 'a') => (await registry.head(`/v2/${name}/blobs/${DIGEST}`)).status === 200
 
 /** Lets grace periods pass, and runs the collector after each. */
 async function passGracePeriods(count: number): Promise<void> {

@@ -285,7 +285,7 @@ describe('the blobs and children of a manifest', () => {
 describe('the size of a manifest', () => {
   it('may be 4 MiB', async () => {
     const document = sized(MAX_MANIFEST_SIZE)
-    const named = await expectKept(document)
+    const named = await expectPreserved(document)
     expect((await registry.head(`${MANIFESTS}/${named}`)).headers['content-length']).toBe('4194304')
   })
 
@@ -298,8 +298,8 @@ describe('the size of a manifest', () => {
       headers,
       body: bodyOf(sized(MAX_MANIFEST_SIZE + 1)),
     })
-    expect([answer.status, answer.code]).toEqual([413, 'CONTENT_TOO_LARGE'])
-    expect(answer.detail).toEqual({ limit: MAX_MANIFEST_SIZE })
+    expect([response.status, response.code]).toEqual([413, 'CONTENT_TOO_LARGE'])
+    expect(response.detail).toEqual({ limit: MAX_MANIFEST_SIZE })
     await registry.expectStatus(404, 'GET', `${MANIFESTS}/v1`)
   })
 

@@ -47,7 +47,10 @@ export class GuardedServer implements AsyncDisposable {
     const keyring = new Keyring([newKey()])
     const parts = { table, keyring: () => keyring, passwords: cheapPasswords }
     // Backdated tokens expire early, both for the registry and for clients that read `issued_at`.
-    const issuing = createAuth({ ...parts, clock: () => clock() - (TOKEN_LIFETIME_SECONDS * 1000 - tokensLeft) })
+    const issuing = createAuth({
+      ...parts,
+      clock: () => clock() - (TOKEN_LIFETIME_SECONDS * 1000 - tokensLeft),
+    })
     this.auth = { ...createAuth({ ...parts, clock }), tokens: issuing.tokens }
     const deps = { table, store: new MemoryBlobs(), clock, newId: randomUUID }
     const { app } = createRegistryApp(
