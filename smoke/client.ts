@@ -10,10 +10,10 @@ export interface Reply {
   readonly bytes: Buffer
 }
 
-export interface Sent {
+export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array
-  /** How many copies of the body are sent, concatenated. */
+  /** How many copies of the body are sent, concatenated. Default: one. */
   readonly copies?: number
   /** Sends the request without a login. */
   readonly anonymous?: boolean
@@ -21,11 +21,12 @@ export interface Sent {
   readonly chunked?: boolean
 }
 
-/** Timeout of an idle connection, in milliseconds. CloudFront waits for S3 and the relay for 120 s. */
-const PATIENCE = 130_000
-const PIECE = 65_536
+/** Timeout of an idle connection. CloudFront waits 120 s for S3 and the relay. */
+const IDLE_TIMEOUT_MS = 130_000
+/** Bytes per write to the socket. */
+const WRITE_SIZE = 65_536
 
-/** Sends requests to one deployed registry. It follows no redirects, retries nothing, and adds only the login. */
+/** An HTTP client for one deployed registry. It follows no redirects, does not retry, and adds only the login. */
 export class Client {
   readonly #origin: URL
   readonly #authorization: Readonly<Record<string, string>>
@@ -41,30 +42,30 @@ export class Client {
     return this.#origin.origin
   }
 
-  /** @param target a path of the registry, or a whole URL, which gets no login */
-  ask(method: string, target: string, sent: Sent = {}): Promise<Reply> {
-    const { headers = {}, body, copies = 1, anonymous, chunked } = sent
+  /** @param target a path of the registry, or the URL of another server, which does not receive the login */
+  request(method: string, target: string, options: RequestOptions = {}): Promise<Reply> {
+    const { headers = {}, body, copies = 1, anonymous, chunked } = options
     const url = new URL(target, this.#origin)
     const send = url.protocol === 'https:' ? sendSecure : sendPlain
-    const ours = url.origin === this.#origin.origin
+    const isRegistry = url.origin === this.#origin.origin
     const { promise, resolve, reject } = Promise.withResolvers<Reply>()
     const request = send(
       url,
       {
         method,
         agent: false,
-        timeout: PATIENCE,
+        timeout: IDLE_TIMEOUT_MS,
         headers: {
-          ...(ours && !anonymous && this.#authorization),
+          ...(isRegistry && !anonymous && this.#authorization),
           ...(body && !chunked && { 'content-length': String(copies * body.length) }),
           ...headers,
         },
       },
-      async answer => {
-        const pieces: Buffer[] = []
-        for await (const piece of answer) pieces.push(piece)
-        const bytes = Buffer.concat(pieces)
-        resolve({ status: answer.statusCode ?? 0, headers: flat(answer.headers), bytes })
+      async response => {
+        const chunks: Buffer[] = []
+        for await (const chunk of response) chunks.push(chunk)
+        const bytes = Buffer.concat(chunks)
+        resolve({ status: response.statusCode ?? 0, headers: joinValues(response.headers), bytes })
       },
     )
     request.on('error', reject)
@@ -73,8 +74,11 @@ export class Client {
     return promise
   }
 
-  /** The same over HTTP/2, where Content-Length is optional. Undefined when the server does not support HTTP/2. */
-  async askByHttp2(method: string, target: string, body: Uint8Array): Promise<Reply | undefined> {
+  /**
+   * Sends a request over HTTP/2, where Content-Length is optional.
+   * @returns undefined for an `http:` address: servers offer HTTP/2 over TLS only
+   */
+  async requestOverHttp2(method: string, target: string, body: Uint8Array): Promise<Reply | undefined> {
     if (this.#origin.protocol !== 'https:') return undefined
     const { promise, resolve, reject } = Promise.withResolvers<Reply>()
     const session = connect(this.#origin.origin)
@@ -83,23 +87,25 @@ export class Client {
       ...{ ':method': method, ':path': target, 'content-length': String(body.length) },
       ...this.#authorization,
     })
-    stream.setTimeout(PATIENCE, () => stream.destroy(new Error('the registry did not respond in time')))
+    stream.setTimeout(IDLE_TIMEOUT_MS, () =>
+      stream.destroy(new Error('the registry did not respond in time')),
+    )
     stream.on('error', reject)
     stream.on('response', async headers => {
-      const pieces: Buffer[] = []
-      for await (const piece of stream) pieces.push(piece)
-      resolve({ status: headers[':status'] ?? 0, headers: flat(headers), bytes: Buffer.concat(pieces) })
+      const chunks: Buffer[] = []
+      for await (const chunk of stream) chunks.push(chunk)
+      resolve({ status: headers[':status'] ?? 0, headers: joinValues(headers), bytes: Buffer.concat(chunks) })
     })
     stream.end(body)
     return promise.finally(() => session.close())
   }
 }
 
-/** Yields one copy at a time, so that an early response is read before a write fails. */
+/** Waits for the socket after each copy, so that an early response is read before a write fails. */
 async function write(request: ClientRequest, body: Uint8Array | undefined, copies: number): Promise<void> {
   for (let copy = 0; body && copy < copies; copy++) {
     if (request.writableNeedDrain) await once(request, 'drain')
-    for (let at = 0; at < body.length; at += PIECE) request.write(body.subarray(at, at + PIECE))
+    for (let at = 0; at < body.length; at += WRITE_SIZE) request.write(body.subarray(at, at + WRITE_SIZE))
   }
   request.end()
 }
@@ -111,11 +117,11 @@ export function digestOf(bytes: Uint8Array, copies = 1): string {
   return `sha256:${hash.digest('hex')}`
 }
 
-/** Random bytes, which no registry has. */
+/** Random bytes, so that the registry does not have them yet. */
 export function freshBytes(size: number): Buffer {
   return randomBytes(size)
 }
 
-function flat(headers: IncomingHttpHeaders): Record<string, string | undefined> {
+function joinValues(headers: IncomingHttpHeaders): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value?.toString()]))
 }

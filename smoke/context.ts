@@ -1,4 +1,4 @@
-import { type Client, digestOf, type Reply, type Sent } from './client.ts'
+import { type Client, digestOf, type Reply, type RequestOptions } from './client.ts'
 
 /** A client, and a repository that only this run uses. */
 export interface Context {
@@ -9,24 +9,32 @@ export interface Context {
   readonly blobs: string[]
 }
 
-/** The context of all checks. */
-export interface SmokeContext extends Context {
-  /** The address of the API behind CloudFront, if it was given. */
-  readonly api?: string | undefined
-  /** Whether the deployment has a relay. */
+/** What is deployed, as far as a client can observe it. */
+export interface Deployment {
+  readonly pull: 's3' | 'edge'
   readonly relay: boolean
+  /** Whether the registry offers direct uploads: the URL of an upload session then has a signature for CloudFront. */
+  readonly directUploads: boolean
+}
+
+/** What the checks get. */
+export interface SmokeContext extends Context, Deployment {
+  /** URL of the API behind CloudFront, if the option `--api` is set. */
+  readonly api?: string | undefined
   /** Whether the client logs in. */
   readonly hasLogin: boolean
-  /** Size of a large blob to push, in GiB; absent: none. */
+  /** Size of the blob that the option `--large` pushes, in GiB. */
   readonly large?: number | undefined
 }
 
 export interface Check {
   readonly name: string
   /** @returns what was observed; undefined when the check does not apply. @throws {CheckFailed} when it fails */
-  readonly run: (bench: SmokeContext) => Promise<string | undefined>
+  readonly run: (context: SmokeContext) => Promise<string | undefined>
   /** What to do when the check fails. */
-  readonly otherwise: string
+  readonly advice: string
+  /** When this check fails, the later checks of its group would fail for the same reason, so they do not run. */
+  readonly isPrerequisite?: boolean
 }
 
 /** The deployment does not behave as the design requires. The message describes what was observed. */
@@ -41,14 +49,14 @@ export function expect(holds: boolean, seen: string): asserts holds {
 export const describeReply = ({ status, headers, bytes }: Reply) =>
   `${status}, content-length ${headers['content-length'] ?? 'none'}: ${bytes.toString('utf8', 0, 200)}`
 
-/** Stands for a response that was lost with the connection, because it came while the body was being sent. Some networks do that. */
-export const brokenConnection = (): undefined => undefined
+/** Replaces a response that came while the body was being sent: some networks then close the connection, and the response is lost. */
+export const lostResponse = (): undefined => undefined
 
 /** Begins an upload session and returns its URL. */
 export async function beginUpload({ client, path }: Pick<Context, 'client' | 'path'>): Promise<string> {
-  const answer = await client.ask('POST', `${path}/blobs/uploads/`)
-  expect(answer.status === 202, describeReply(answer))
-  return answer.headers.location ?? ''
+  const reply = await client.request('POST', `${path}/blobs/uploads/`)
+  expect(reply.status === 202, describeReply(reply))
+  return reply.headers.location ?? ''
 }
 
 /** The URL that closes an upload session. */
@@ -56,28 +64,31 @@ export const withDigest = (location: string, digest: string) =>
   `${location}${location.includes('?') ? '&' : '?'}digest=${digest}`
 
 /** Pushes a blob that is small enough for the API. */
-export async function pushSmall(bench: SmokeContext, bytes: Buffer): Promise<string> {
+export async function pushSmall(context: SmokeContext, bytes: Buffer): Promise<string> {
   const digest = digestOf(bytes)
-  const answer = await bench.client.ask('POST', `${bench.path}/blobs/uploads/?digest=${digest}`, {
+  const reply = await context.client.request('POST', `${context.path}/blobs/uploads/?digest=${digest}`, {
     body: bytes,
   })
-  expect(answer.status === 201, describeReply(answer))
-  bench.blobs.push(digest)
+  expect(reply.status === 201, describeReply(reply))
+  context.blobs.push(digest)
   return digest
 }
 
-/** Pushes a whole blob in one request, large enough for a direct upload. @param how options of the request */
+/** Pushes a blob in one PUT. A blob of more than 1 MiB becomes a direct upload, if the deployment has them. */
 export async function putDirectly(
-  bench: SmokeContext,
+  context: SmokeContext,
   bytes: Buffer,
-  { digest = digestOf(bytes), ...how }: { digest?: string } & Pick<Sent, 'chunked' | 'copies'> = {},
+  {
+    digest = digestOf(bytes),
+    ...options
+  }: { digest?: string } & Pick<RequestOptions, 'chunked' | 'copies'> = {},
 ): Promise<Reply> {
-  const target = withDigest(await beginUpload(bench), digest)
-  const answer = await bench.client.ask('PUT', target, { body: bytes, ...how })
-  if (answer.status === 201) bench.blobs.push(digest)
-  return answer
+  const target = withDigest(await beginUpload(context), digest)
+  const reply = await context.client.request('PUT', target, { body: bytes, ...options })
+  if (reply.status === 201) context.blobs.push(digest)
+  return reply
 }
 
 /** Whether the repository does not have the blob. */
 export const isMissing = async ({ client, path }: SmokeContext, digest: string) =>
-  (await client.ask('HEAD', `${path}/blobs/${digest}`)).status === 404
+  (await client.request('HEAD', `${path}/blobs/${digest}`)).status === 404

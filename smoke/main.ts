@@ -1,71 +1,99 @@
 import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { CHECKS } from './checks/index.ts'
+import { CHECK_GROUPS } from './checks/index.ts'
 import { Client } from './client.ts'
-import { CheckFailed, type Context, type SmokeContext } from './context.ts'
-import { expectReady, inspect } from './inspect.ts'
+import { type Check, CheckFailed, type Context, type SmokeContext } from './context.ts'
+import { describeDeployment, inspect } from './inspect.ts'
+import { expectReady } from './ready.ts'
 
 const HELP = `npm run smoke -- https://registry.example [options]
 
-Checks on a deployed registry what its design leans on and no document of AWS says.
-Pushes about 60 MiB into a repository of its own, and deletes it again.
+Verifies the AWS behavior that Longshore relies on and AWS does not document, on a deployed registry.
+Pushes about 60 MiB to a new repository, and deletes it afterwards.
 
-  --user <name>   a login that may push and delete, where one is needed; its password is in LONGSHORE_PASSWORD
-  --relay         the deployment must have a relay; by default the test finds out
-  --large <GiB>   pushes one blob of that size too, at most 5, to see what CloudFront takes
-  --api <url>     the address of the API itself, https://….execute-api.….amazonaws.com
+  --user <name>   logs in as this user, who must be allowed to push and delete; the password is in LONGSHORE_PASSWORD
+  --relay         requires a relay; without the option, the relay is checked if the deployment has one
+  --large <GiB>   also pushes one blob of this size, at most 5, to verify that CloudFront accepts it
+  --api <url>     also verifies that the API refuses direct requests: the stack's output ApiAddress
 
-Exit code 0: all as it should be; 1: something differs, or nothing can be checked; 2: wrong arguments.`
+Exit codes: 0: every check passed; 1: a check failed, or no check could run; 2: wrong arguments.`
 
-/** Advice when a request failed, which says nothing about the check itself. */
-const AGAIN = 'run the test again; if it still fails, look into the logs of the API'
+/** Advice when a request got no response, which says nothing about the check itself. */
+const RETRY_ADVICE = 'run the smoke test again; if it still fails, look into the log groups of the API'
 
-const { values, positionals } = read()
+const { values, positionals } = readArguments()
 const [origin = ''] = positionals
-if (values.help) end(HELP, 0)
-if (!/^https?:\/\/[^/]+\/?$/.test(origin)) end(HELP, 2)
+if (values.help) exit(HELP, 0)
+if (!/^https?:\/\/[^/]+\/?$/.test(origin)) exit(HELP, 2)
 
 const { user, api } = values
 const large = values.large === undefined ? undefined : Number(values.large)
-if (large !== undefined && !(large > 0 && large <= 5)) end('--large: a number of GiB, at most 5', 2)
+if (large !== undefined && !(large > 0 && large <= 5)) exit('--large must be a number of GiB, at most 5', 2)
 const { LONGSHORE_PASSWORD: password } = process.env
-if (user && !password) end('the password is missing: set LONGSHORE_PASSWORD', 2)
+if (user && !password) exit('the password is missing: set LONGSHORE_PASSWORD', 2)
 const client = new Client(origin, user && password ? { user, password } : undefined)
 const path = `/v2/smoke/${randomUUID()}`
 const context: Context = { client, path, blobs: [] }
 
 const started = performance.now()
 await expectReady(client, path, user).catch(stop)
-const first = performance.now() - started
-const found = await inspect(context).catch(stop)
-const relay = values.relay || found.relay
-const bench: SmokeContext = { ...context, api, relay, large, hasLogin: user !== undefined }
-console.log(`deployed: pull=${found.pull}, ${found.relay ? 'a relay' : 'no relay'}\n`)
-let differences = 0
-for (const { name, run, otherwise } of CHECKS) {
-  try {
-    const seen = await run(bench)
-    console.log(seen === undefined ? `  –  ${name}: does not apply` : `  ✓  ${name}: ${seen}`)
-  } catch (error) {
-    differences++
-    console.log(`  ✗  ${name}`)
-    console.log(`       seen: ${shown(error)}`)
-    console.log(`       what to do: ${error instanceof CheckFailed ? otherwise : AGAIN}`)
-  }
-}
+const firstMs = performance.now() - started
+const deployment = await inspect(context).catch(stop)
+console.log(`deployed: ${describeDeployment(deployment)}\n`)
+const { run, failed } = await runChecks({
+  ...context,
+  ...deployment,
+  relay: values.relay || deployment.relay,
+  api,
+  large,
+  hasLogin: user !== undefined,
+})
 await cleanUp()
 const again = performance.now()
-await client.ask('GET', '/v2/')
-console.log(`\nfirst answers ${Math.round(first)} ms, the last ${Math.round(performance.now() - again)} ms`)
-console.log(differences === 0 ? 'every check passed' : `${differences} of ${CHECKS.length} checks failed`)
-process.exit(differences === 0 ? 0 : 1)
+await client.request('GET', '/v2/')
+const lastMs = performance.now() - again
+console.log(`\nfirst response after ${Math.round(firstMs)} ms, last after ${Math.round(lastMs)} ms`)
+console.log(failed === 0 ? 'every check passed' : `${failed} of ${run} checks failed`)
+process.exit(failed === 0 ? 0 : 1)
+
+async function runChecks(smoke: SmokeContext): Promise<{ run: number; failed: number }> {
+  const count = { run: 0, failed: 0 }
+  for (const group of CHECK_GROUPS) {
+    let obstacle: Check | undefined
+    for (const check of group) {
+      if (obstacle) {
+        console.log(`  –  ${check.name}: not checked, because "${obstacle.name}" failed`)
+        continue
+      }
+      count.run++
+      if (await passes(check, smoke)) continue
+      count.failed++
+      if (check.isPrerequisite) obstacle = check
+    }
+  }
+  return count
+}
+
+/** Runs one check and prints its result. */
+async function passes({ name, run, advice }: Check, smoke: SmokeContext): Promise<boolean> {
+  try {
+    const observed = await run(smoke)
+    console.log(observed === undefined ? `  –  ${name}: does not apply` : `  ✓  ${name}: ${observed}`)
+    return true
+  } catch (error) {
+    console.log(`  ✗  ${name}`)
+    console.log(`       seen: ${describeError(error)}`)
+    console.log(`       what to do: ${error instanceof CheckFailed ? advice : RETRY_ADVICE}`)
+    return false
+  }
+}
 
 async function stop(error: unknown): Promise<never> {
   if (context.blobs.length > 0) await cleanUp().catch(() => {})
-  return end(shown(error), 1)
+  return exit(describeError(error), 1)
 }
 
-function read() {
+function readArguments() {
   try {
     return parseArgs({
       allowPositionals: true,
@@ -78,27 +106,25 @@ function read() {
       },
     })
   } catch (error) {
-    return end(`${(error as Error).message}\n\n${HELP}`, 2)
+    return exit(`${(error as Error).message}\n\n${HELP}`, 2)
   }
 }
 
-/** Removes the signatures of signed URLs, which stay valid for some time, from the output. */
-function shown(error: unknown): string {
-  const text = error instanceof CheckFailed ? error.message : String((error as Error).message)
-  return text
+/** The message without the signatures of signed URLs, which are valid for some time. */
+function describeError(error: unknown): string {
+  return String((error as Error).message)
     .replace(/((?:direct=|\/pull\/)\d+\.)[\w-]+/g, '$1…')
     .replace(/(X-Amz-[A-Za-z-]+=)[^&\s"]+/g, '$1…')
 }
 
 async function cleanUp(): Promise<void> {
-  const { path, blobs } = context
-  const { headers } = await client.ask('HEAD', `${path}/manifests/smoke`)
+  const { headers } = await client.request('HEAD', `${path}/manifests/smoke`)
   const digest = headers['docker-content-digest']
-  if (digest) await client.ask('DELETE', `${path}/manifests/${digest}`)
-  for (const blob of blobs) await client.ask('DELETE', `${path}/blobs/${blob}`)
+  if (digest) await client.request('DELETE', `${path}/manifests/${digest}`)
+  for (const blob of context.blobs) await client.request('DELETE', `${path}/blobs/${blob}`)
 }
 
-function end(message: string, code: number): never {
+function exit(message: string, code: number): never {
   if (code === 0) console.log(message)
   else console.error(message === HELP ? message : `longshore: ${message}`)
   process.exit(code)

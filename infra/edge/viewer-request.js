@@ -9,14 +9,14 @@ const MiB = 1024 * 1024
 /** A body up to here goes to the API, which commits it at once. */
 const SMALL = MiB
 /** The API's event holds 6 MB, of which base64 and headers take their share. */
-const MOST_OF_API = 4 * MiB
+const MAX_API_BODY = 4 * MiB
 /** What S3 takes in one PUT. */
-const MOST_OF_BUCKET = 5 * 1024 * MiB
+const MAX_BUCKET_BODY = 5 * 1024 * MiB
 
 // As in lambda/protocol/name.ts, digest.ts and reference.ts.
 const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*'
 const NAME = `${COMPONENT}(?:/${COMPONENT})*`
-const LONGEST_NAME = 255
+const MAX_NAME_LENGTH = 255
 const ID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 const DIGEST = 'sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}'
 const TOKEN = '([0-9]{1,12})[.]([0-9A-Za-z_-]{43})'
@@ -71,7 +71,7 @@ async function route(request) {
     if (tokens.length > 0) {
       const digests = parameter(request, 'digest')
       if (digests.length !== 1 || !ANY_DIGEST.test(digests[0])) return refuse(request, DIGEST_INVALID)
-      if (digests[0].startsWith('sha256:') && length <= MOST_OF_BUCKET)
+      if (digests[0].startsWith('sha256:') && length <= MAX_BUCKET_BODY)
         return uploadDirectly(request, upload, tokens, digests[0])
     }
   }
@@ -80,7 +80,7 @@ async function route(request) {
     return request
   }
   // The gateway's own 413 is not an OCI document.
-  if (length > MOST_OF_API) return refuse(request, CONTENT_TOO_LARGE)
+  if (length > MAX_API_BODY) return refuse(request, CONTENT_TOO_LARGE)
   return request
 }
 
@@ -170,7 +170,7 @@ async function hasRelay() {
 
 function match(pattern, path) {
   const found = pattern.exec(path)
-  return found && found[1].length <= LONGEST_NAME ? found : null
+  return found && found[1].length <= MAX_NAME_LENGTH ? found : null
 }
 
 /** Our paths are printable ASCII, and no two origins agree on what an odd one names. */

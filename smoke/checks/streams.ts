@@ -1,5 +1,5 @@
 import { digestOf, freshBytes } from '../client.ts'
-import { beginUpload, brokenConnection, type Check, describeReply, expect, withDigest } from '../context.ts'
+import { beginUpload, type Check, describeReply, expect, lostResponse, withDigest } from '../context.ts'
 
 const MiB = 2 ** 20
 
@@ -7,72 +7,82 @@ const MiB = 2 ** 20
 export const STREAM_CHECKS: readonly Check[] = [
   {
     name: 'the API accepts a chunk without Content-Length, as Docker sends it',
-    run: async bench => {
+    run: async context => {
       const bytes = freshBytes(MiB)
-      const answer = await bench.client.ask('PATCH', await beginUpload(bench), { body: bytes, chunked: true })
-      expect(answer.status === 202 && answer.headers.range === `0-${MiB - 1}`, describeReply(answer))
-      const end = withDigest(answer.headers.location ?? '', digestOf(bytes))
-      const done = await bench.client.ask('PUT', end, { body: Buffer.alloc(0) })
+      const reply = await context.client.request('PATCH', await beginUpload(context), {
+        body: bytes,
+        chunked: true,
+      })
+      expect(reply.status === 202 && reply.headers.range === `0-${MiB - 1}`, describeReply(reply))
+      const end = withDigest(reply.headers.location ?? '', digestOf(bytes))
+      const done = await context.client.request('PUT', end, { body: Buffer.alloc(0) })
       expect(done.status === 201, describeReply(done))
-      bench.blobs.push(digestOf(bytes))
+      context.blobs.push(digestOf(bytes))
       return '202, then 201'
     },
-    otherwise: 'Docker with a graph driver, podman and jib cannot push at all without a relay: set relay=on',
+    advice: 'Docker with a graph driver, podman and jib cannot push without a relay: set relay=on',
   },
   {
     name: 'the API accepts a chunk of 4 MiB',
-    run: async bench => {
-      if (bench.relay) return undefined
+    run: async context => {
+      if (context.relay) return undefined
       const bytes = freshBytes(4 * MiB)
-      const answer = await bench.client.ask('PATCH', await beginUpload(bench), { body: bytes })
-      expect(answer.status === 202, describeReply(answer))
+      const reply = await context.client.request('PATCH', await beginUpload(context), { body: bytes })
+      expect(reply.status === 202, describeReply(reply))
       return '202'
     },
-    otherwise:
-      'the limit of API or Lambda is lower than 4 MiB: lower MOST_OF_API in infra/edge/viewer-request.js',
+    advice:
+      'the limit of API Gateway or Lambda is lower than 4 MiB: lower MAX_API_BODY in infra/edge/viewer-request.js',
   },
   {
     name: 'a body that is too large for the API gets an OCI error document',
-    run: async bench => {
-      if (bench.relay) return undefined
-      const answer = await bench.client
-        .ask('PATCH', await beginUpload(bench), { body: freshBytes(5 * MiB) })
-        .catch(brokenConnection)
-      if (!answer) return 'the connection was closed before the answer was read'
-      expect(answer.status === 413 && answer.bytes.includes('CONTENT_TOO_LARGE'), describeReply(answer))
+    run: async context => {
+      if (context.relay) return undefined
+      const reply = await context.client
+        .request('PATCH', await beginUpload(context), { body: freshBytes(5 * MiB) })
+        .catch(lostResponse)
+      if (!reply) return 'the connection was closed before the response was read'
+      expect(reply.status === 413 && reply.bytes.includes('CONTENT_TOO_LARGE'), describeReply(reply))
       return '413 CONTENT_TOO_LARGE'
     },
-    otherwise: 'clients see the message of a gateway instead; harmless, but less clear',
+    advice: 'clients show the message of API Gateway instead; harmless, but less clear',
   },
   {
     name: 'a stream that is too large for the API is refused',
-    run: async bench => {
-      if (bench.relay) return undefined
-      const answer = await bench.client
-        .ask('PATCH', await beginUpload(bench), { body: freshBytes(11 * MiB), chunked: true })
-        .catch(brokenConnection)
-      if (!answer) return 'the connection was closed before the answer was read'
-      expect(answer.status === 413, describeReply(answer))
-      return `413 ${answer.bytes.toString('utf8', 0, 100)}`
+    run: async context => {
+      if (context.relay) return undefined
+      const reply = await context.client
+        .request('PATCH', await beginUpload(context), { body: freshBytes(11 * MiB), chunked: true })
+        .catch(lostResponse)
+      if (!reply) return 'the connection was closed before the response was read'
+      expect(reply.status === 413, describeReply(reply))
+      return `413 ${reply.bytes.toString('utf8', 0, 100)}`
     },
-    otherwise:
-      'a 2xx: the API accepts more than expected, and MOST_OF_API in infra/edge/viewer-request.js may be raised; a 5xx: Docker, podman and crane retry before they give up. Use another client for large layers, or set relay=on',
+    advice:
+      '2xx: the API accepts more than expected, and you can raise MAX_API_BODY in infra/edge/viewer-request.js. 5xx: Docker, podman and crane retry before they give up; use another client for large layers, or set relay=on',
   },
   {
     name: 'a layer in one PATCH goes through the relay',
-    run: async bench => {
-      if (!bench.relay) return undefined
+    run: async context => {
+      if (!context.relay) return undefined
       const bytes = freshBytes(20 * MiB)
-      const answer = await bench.client.ask('PATCH', await beginUpload(bench), { body: bytes, chunked: true })
-      expect(answer.status === 202 && answer.headers.range === `0-${20 * MiB - 1}`, describeReply(answer))
-      const done = await bench.client.ask('PUT', withDigest(answer.headers.location ?? '', digestOf(bytes)), {
-        body: Buffer.alloc(0),
+      const reply = await context.client.request('PATCH', await beginUpload(context), {
+        body: bytes,
+        chunked: true,
       })
+      expect(reply.status === 202 && reply.headers.range === `0-${20 * MiB - 1}`, describeReply(reply))
+      const done = await context.client.request(
+        'PUT',
+        withDigest(reply.headers.location ?? '', digestOf(bytes)),
+        {
+          body: Buffer.alloc(0),
+        },
+      )
       expect(done.status === 201, describeReply(done))
-      bench.blobs.push(digestOf(bytes))
+      context.blobs.push(digestOf(bytes))
       return '20 MiB'
     },
-    otherwise:
+    advice:
       '413: the KeyValueStore does not announce the relay (check the custom resource RelaySwitch). 502 or 504: CloudFront does not reach the load balancer; check relayZones and relayPrefixList',
   },
 ]
