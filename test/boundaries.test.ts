@@ -97,6 +97,7 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
     'constructs',
     'esbuild',
     'valibot',
+    'node:fs',
     'node:path',
   ],
 ]

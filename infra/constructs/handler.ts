@@ -1,5 +1,6 @@
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { AssetHashType, DockerImage, type Duration } from 'aws-cdk-lib'
+import { type Duration, FileSystem, Stack } from 'aws-cdk-lib'
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
@@ -33,12 +34,14 @@ export class Handler extends Construct {
     super(scope, id)
     this.role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
     allow(this.role, 'logs', ['CreateLogStream', 'PutLogEvents'], props.log.logGroupArn)
+    // Bundled here and not by the CDK, which would print a line for each function. `cdk list` and tests need no bundles.
+    const folder = Stack.of(this).bundlingRequired ? bundled(props.file) : undefined
     this.function = new LambdaFunction(this, 'Function', {
       description: props.description,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       handler: 'index.handler',
-      code: codeOf(props.file),
+      code: Code.fromAsset(folder ?? HANDLERS),
       memorySize: props.memory,
       timeout: props.timeout,
       environment: props.environment ?? {},
@@ -47,23 +50,14 @@ export class Handler extends Construct {
       ...(props.atMost && { reservedConcurrentExecutions: props.atMost }),
       ...(props.keepTrying && { retryAttempts: 2, maxEventAge: props.keepTrying }),
     })
+    // The function has copied it into the cloud assembly.
+    if (folder) rmSync(folder, { recursive: true })
   }
 }
 
-/** Bundles the function locally, without Docker. `command` distinguishes the assets: the CDK bundles equal ones only once. */
-function codeOf(file: string): Code {
-  const entry = join(HANDLERS, `${file}.ts`)
-  return Code.fromAsset(HANDLERS, {
-    assetHashType: AssetHashType.OUTPUT,
-    bundling: {
-      image: DockerImage.fromRegistry('not-used'),
-      command: [file],
-      local: {
-        tryBundle(folder) {
-          bundle(entry, folder)
-          return true
-        },
-      },
-    },
-  })
+/** Folder with the bundle of a handler. The caller removes it. */
+function bundled(file: string): string {
+  const folder = FileSystem.mkdtemp('longshore-')
+  bundle(join(HANDLERS, `${file}.ts`), folder)
+  return folder
 }

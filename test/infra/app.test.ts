@@ -30,7 +30,7 @@ function synth(output: string, flags: string[], before: string[] = []) {
     ...flags,
   ]
   const env = { PATH, HOME: folder, CI: 'true', NO_COLOR: '1' }
-  return spawnSync(program, rest, { encoding: 'utf8', env, timeout: 50_000 })
+  return spawnSync(program, rest, { encoding: 'utf8', env, timeout: 240_000 })
 }
 
 const cutOff = spawnSync('unshare', ['-rn', 'true']).status === 0
@@ -40,11 +40,11 @@ describe.skipIf(!cutOff)('Without network (needs unshare -rn) and account', () =
 
   beforeAll(() => {
     result = synth('whole', ['-c', 'relay=on', '-c', 'pull=edge'], ['unshare', '-rn'])
-  }, 60_000)
+  }, 250_000)
 
-  it('cdk synth makes the template', () => {
-    expect(result.stderr).not.toMatch(/error/i)
-    expect(result.status).toBe(0)
+  it('cdk synth makes the template, and prints nothing', () => {
+    // A new version of the CDK has new feature flags: `npx cdk flags --unstable=flags --set --default --unconfigured`.
+    expect(result).toMatchObject({ status: 0, stdout: '', stderr: '' })
     expect(readdirSync(join(folder, 'whole'))).toContain('longshore.template.json')
   })
 
