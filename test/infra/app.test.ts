@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Loose } from './synthesize.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'longshore-synth-'))
@@ -29,7 +29,8 @@ function synth(output: string, flags: string[], before: string[] = []) {
     join(folder, output),
     ...flags,
   ]
-  const env = { PATH, HOME: folder, CI: 'true', NO_COLOR: '1' }
+  const { NODE_COMPILE_CACHE } = process.env
+  const env = { PATH, HOME: folder, CI: 'true', NO_COLOR: '1', NODE_COMPILE_CACHE }
   return spawnSync(program, rest, { encoding: 'utf8', env, timeout: 240_000 })
 }
 
@@ -61,14 +62,22 @@ describe.skipIf(!cutOff)('Without network (needs unshare -rn) and account', () =
   })
 })
 
-describe('A setting that is not allowed', () => {
-  it('ends cdk synth with one line of ours', () => {
-    const { status, stderr } = synth('refused', ['-c', 'pull=cdn'])
-    expect(status).toBe(1)
-    expect(stderr.split('\n').filter(line => line.startsWith('longshore:'))).toEqual([
-      'longshore: setting pull is "cdn"; allowed: s3, edge',
-    ])
-    expect(stderr).not.toContain('    at ')
+describe('An invalid setting', () => {
+  afterEach(() => {
+    vi.restoreAllMocks()
+    vi.unstubAllEnvs()
+    process.exitCode = undefined
+  })
+
+  it('ends the app with one line and exit code 1', async () => {
+    const print = vi.spyOn(console, 'error').mockReturnValue()
+    // `cdk synth -c pull=cdn` passes it in this way.
+    vi.stubEnv('CDK_CONTEXT_JSON', JSON.stringify({ pull: 'cdn' }))
+
+    await import('../../infra/app.ts')
+
+    expect(print.mock.calls).toEqual([['longshore: setting pull is "cdn"; allowed: s3, edge']])
+    expect(process.exitCode).toBe(1)
   })
 })
 

@@ -49,6 +49,9 @@ export interface Synthesized {
   one(type: string): Loose
 }
 
+/** Makes no bundles, and copies no asset. */
+const WITHOUT_FILES = { 'aws:cdk:bundling-stacks': [], 'aws:cdk:disable-asset-staging': true }
+
 const done = new Map<string, Synthesized>()
 
 /** The template, made without bundling the functions: what they hold is for their own tests to say. */
@@ -56,7 +59,7 @@ export function synthesize(context: Record<string, unknown> = {}): Synthesized {
   const name = JSON.stringify(context)
   const known = done.get(name)
   if (known) return known
-  const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } })
+  const app = new App({ context: WITHOUT_FILES, treeMetadata: false })
   const stack = new RegistryStack(app, readSettings(context))
   const template: Template = app.synth().getStackArtifact(stack.artifactId).template
   const resources = Object.values(template.Resources)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { DISALLOWED, type EdgeRequest, type EdgeResponse, type EdgeValues, targetOf } from './edge-event.ts'
-import { callHandler } from './edge-runtime.ts'
+import { EdgeScript } from './edge-runtime.ts'
 
 /** A function returned a result for which CloudFront responds 502, or used a feature that CloudFront does not have. */
 export class EdgeViolation extends Error {
@@ -32,14 +32,15 @@ const MAX_TARGET_LENGTH = 8_191
 const READ_ONLY_IN_REQUEST = ['cdn-loop', 'content-length', 'host', 'transfer-encoding', 'via']
 const READ_ONLY_IN_RESPONSE = ['via', 'warning']
 
-/** Runs a file of `infra/edge/` as CloudFront does, in a new context for each call. */
+/** A file of `infra/edge/`, run as CloudFront would run it: nothing is left of one call when the next one runs. */
 export class EdgeFunction {
-  readonly #source: string
+  readonly #script: EdgeScript
 
   /** @throws {EdgeViolation} when the file is larger than CloudFront allows */
   constructor(path: string) {
-    this.#source = readFileSync(path, 'utf8')
-    check(Buffer.byteLength(this.#source) <= MAX_FILE_SIZE, `${path} is too large`)
+    const source = readFileSync(path, 'utf8')
+    check(Buffer.byteLength(source) <= MAX_FILE_SIZE, `${path} is too large`)
+    this.#script = new EdgeScript(source)
   }
 
   /** @throws {EdgeViolation} when the result is invalid for CloudFront */
@@ -53,7 +54,7 @@ export class EdgeFunction {
       },
     }
     const event = { ...envelope('viewer-request'), request }
-    const result = await callHandler(this.#source, event, { cloudfront, now })
+    const result = await this.#script.call(event, { cloudfront, now })
     check(origin === undefined || origins.includes(origin), `there is no origin ${origin}`)
     if (isResponse(result)) {
       checkResponse(result, {})
@@ -76,7 +77,7 @@ export class EdgeFunction {
     check(response.statusCode < 400, 'CloudFront runs no function for a response with status 400 or above')
     const event = { ...envelope('viewer-response'), request, response }
     const cloudfront = { kvs: () => keyValueStore(items) }
-    const result = await callHandler(this.#source, event, { cloudfront, now })
+    const result = await this.#script.call(event, { cloudfront, now })
     check(isResponse(result), 'the function did not return a response')
     checkResponse(result, response.headers)
     return result

@@ -1,5 +1,5 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
-import { createContext, runInContext, Script } from 'node:vm'
+import { type Context, createContext, runInContext, Script } from 'node:vm'
 
 const words = (text: string) => text.trim().split(/\s+/)
 
@@ -38,8 +38,12 @@ const GLOBALS = words(`
     isNaN parseFloat parseInt NaN Infinity undefined Buffer TextDecoder TextEncoder atob btoa
     console`)
 
-/** Removes the other features. It runs inside the context before the function, and leaves no names of its own there. */
-const STRIP = `(({ METHODS, ALWAYS, GLOBALS, now }) => {
+/**
+ * Runs inside a new context, before any function. What is left is frozen, so that one call cannot change it for the next.
+ * Returns a function that sets the clock.
+ */
+const STRIP = `(({ METHODS, ALWAYS, GLOBALS }) => {
+  let now = 0
   const RealDate = Date
   globalThis.Date = class extends RealDate {
     constructor(...args) { args.length > 0 ? super(...args) : super(now) }
@@ -50,10 +54,18 @@ const STRIP = `(({ METHODS, ALWAYS, GLOBALS, now }) => {
     for (const name of Object.getOwnPropertyNames(owner))
       if (!kept.includes(name) && !ALWAYS.includes(name)) delete owner[name]
   }
-  for (const name of Object.getOwnPropertyNames(globalThis)) if (!GLOBALS.includes(name)) delete globalThis[name]
+  const { freeze, getOwnPropertyNames } = Object
+  for (const name of getOwnPropertyNames(globalThis)) {
+    if (!GLOBALS.includes(name)) delete globalThis[name]
+    else if (['object', 'function'].includes(typeof globalThis[name]) && name !== 'globalThis') {
+      freeze(globalThis[name])
+      if (globalThis[name].prototype) freeze(globalThis[name].prototype)
+    }
+  }
+  return time => { now = time }
 })`
 
-const buffer = {
+const buffer = Object.freeze({
   alloc: Buffer.alloc,
   allocUnsafe: Buffer.allocUnsafe,
   byteLength: Buffer.byteLength,
@@ -62,7 +74,7 @@ const buffer = {
   from: Buffer.from,
   isBuffer: Buffer.isBuffer,
   isEncoding: Buffer.isEncoding,
-}
+})
 
 const hasher = (hash: Hash | Hmac) => ({
   update(data: string | Uint8Array) {
@@ -90,17 +102,16 @@ const crypto = {
 /** Import statements, which are valid in a function file and not in a script of `node:vm`. */
 const IMPORT = /^import (\w+) from '(\w+)'$/gm
 
-/**
- * Runs a function file in a new context and calls its `handler`. Events and results pass as JSON, so that the function
- * shares no objects with this process.
- * @param cloudfront the module `cloudfront` of the function
- * @param now the time of the function's clock, in milliseconds since 1970
- */
-export async function callHandler(
-  source: string,
-  event: unknown,
-  { cloudfront, now }: { cloudfront: unknown; now: number },
-): Promise<unknown> {
+interface Runtime {
+  readonly context: Context
+  readonly setClock: (now: number) => void
+  readonly parse: (text: string) => unknown
+  readonly stringify: (value: unknown) => string
+  /** The globals that differ from those of any new context. */
+  readonly globals: Readonly<Record<string, unknown>>
+}
+
+function createRuntime(): Runtime {
   const context = createContext(
     {
       Buffer: buffer,
@@ -114,15 +125,51 @@ export async function callHandler(
   )
   const parse = runInContext('JSON.parse', context)
   const stringify = runInContext('JSON.stringify', context)
-  runInContext(STRIP, context)({ METHODS, ALWAYS, GLOBALS, now })
+  const setClock = runInContext(STRIP, context)({ METHODS, ALWAYS, GLOBALS })
+  return { context, setClock, parse, stringify, globals: { ...context } }
+}
 
-  const modules: Record<string, unknown> = { cloudfront, crypto }
-  const imported: unknown[] = []
-  const script = source.replaceAll(IMPORT, (_, local: string, name: string) => {
-    if (!(name in modules)) throw new TypeError(`the runtime has no module ${name}`)
-    imported.push(modules[name])
-    return `const ${local} = imported[${imported.length - 1}]`
-  })
-  const load = new Script(`'use strict'; (imported => { ${script}\nreturn handler })`).runInContext(context)
-  return JSON.parse(stringify(await load(imported)(parse(JSON.stringify(event)))))
+/** A function file, compiled once. Each call gets globals that no other call has changed, and module variables of its own. */
+export class EdgeScript {
+  readonly #script: Script
+  /** Names of the modules in the order of the imports. */
+  readonly #modules: string[] = []
+  /** To make a runtime costs more than to run a function. */
+  readonly #idle: Runtime[] = []
+
+  constructor(source: string) {
+    const body = source.replaceAll(IMPORT, (_, local: string, name: string) => {
+      this.#modules.push(name)
+      return `const ${local} = imported[${this.#modules.length - 1}]`
+    })
+    this.#script = new Script(`'use strict'; (imported => { ${body}\nreturn handler })`)
+  }
+
+  /**
+   * Calls `handler`. Events and results cross as JSON, so nothing of this process hangs on to what the function sees.
+   * @param cloudfront what the file gets as the module `cloudfront`
+   * @param now what the function's clock says while it runs, in milliseconds since 1970
+   */
+  async call(event: unknown, { cloudfront, now }: { cloudfront: unknown; now: number }): Promise<unknown> {
+    const modules: Record<string, unknown> = { cloudfront, crypto }
+    const imported = this.#modules.map(name => {
+      if (!(name in modules)) throw new TypeError(`the runtime has no module ${name}`)
+      return modules[name]
+    })
+    const runtime = this.#idle.pop() ?? createRuntime()
+    const { context, setClock, parse, stringify } = runtime
+    try {
+      setClock(now)
+      const handler = this.#script.runInContext(context)(imported)
+      return JSON.parse(stringify(await handler(parse(JSON.stringify(event)))))
+    } finally {
+      if (isUnchanged(runtime)) this.#idle.push(runtime)
+    }
+  }
+}
+
+/** Whether a function has neither set nor replaced a global. It cannot change the objects that are globals: they are frozen. */
+function isUnchanged({ context, globals }: Runtime): boolean {
+  const names = Object.getOwnPropertyNames(context)
+  return names.length === Object.keys(globals).length && names.every(name => context[name] === globals[name])
 }

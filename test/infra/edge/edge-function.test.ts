@@ -116,15 +116,37 @@ describe('the stand-in for CloudFront’s runtime', () => {
     await expect(edge.viewerRequest(request)).rejects.toThrow('no module fs')
   })
 
-  it('runs each call anew, at the time that it is told', async () => {
+  it.each([
+    ['sets a global', 'globalThis.calls = 1', 'globalThis.calls'],
+    ['replaces a global', 'globalThis.JSON = 1', 'JSON === 1'],
+    ['replaces an object of the runtime', 'globalThis.Buffer = 1', 'Buffer === 1'],
+    ['changes a module variable', 'calls++', 'calls'],
+    ['changes an object', 'Math.calls = 1', 'Math.calls'],
+    ['changes a prototype', 'Array.prototype.calls = 1', '[].calls'],
+    ['leaves the position of a pattern', 'pattern.test("aa")', 'pattern.lastIndex'],
+  ])('leaves nothing to the next call when a function %s', async (_, change, left) => {
     const edge = await written(
-      `globalThis.calls = (globalThis.calls || 0) + 1
-       const now = Date.now() === new Date().getTime() ? Date.now() : 0
-       return { statusCode: 200, headers: {}, body: globalThis.calls + ' at ' + now }`,
+      `let found = ${left} || "nothing"
+       try { ${change} } catch (e) { found = found + " and an error" }
+       return { statusCode: 200, headers: {}, body: found }`,
+      'let calls = 0\nconst pattern = /a/g\n',
+    )
+
+    const first = await edge.viewerRequest(request)
+    const second = await edge.viewerRequest(request)
+
+    expect(first).toHaveProperty('response.body', expect.stringMatching(/^nothing/))
+    expect(second).toEqual(first)
+  })
+
+  it('runs each call at the time that the call states', async () => {
+    const edge = await written(
+      `const now = Date.now() === new Date().getTime() ? Date.now() : 0
+       return { statusCode: 200, headers: {}, body: 'at ' + now }`,
     )
 
     for (const now of [5, 6])
-      expect(await edge.viewerRequest(request, { now })).toHaveProperty('response.body', `1 at ${now}`)
+      expect(await edge.viewerRequest(request, { now })).toHaveProperty('response.body', `at ${now}`)
   })
 
   it('has the items of the KeyValueStore, and rejects for what is not there', async () => {
