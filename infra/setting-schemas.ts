@@ -7,24 +7,24 @@ import { type Issuer, parseIssuers } from '../lambda/auth/identity/federated/iss
  */
 
 export function oneOf<const T extends string>(...allowed: T[]) {
-  return v.pipe(v.unknown(), v.transform(plain), v.picklist(allowed, allowed.join(', ')))
+  return v.pipe(v.unknown(), v.transform(toText), v.picklist(allowed, allowed.join(', ')))
 }
 
 export function oneNumberOf(...allowed: number[]) {
-  return v.pipe(v.unknown(), v.transform(number), v.picklist(allowed, allowed.join(', ')))
+  return v.pipe(v.unknown(), v.transform(toNumber), v.picklist(allowed, allowed.join(', ')))
 }
 
-export function wholeNumber(least: number, most: number) {
-  const check = (value: unknown) => Number.isInteger(value) && Number(value) >= least && Number(value) <= most
+export function wholeNumber(min: number, max: number) {
+  const check = (value: unknown) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max
   return v.pipe(
     v.unknown(),
-    v.transform(number),
-    v.custom<number>(check, `a whole number from ${least} to ${most}`),
+    v.transform(toNumber),
+    v.custom<number>(check, `a whole number from ${min} to ${max}`),
   )
 }
 
 export function matching(pattern: RegExp, allowed: string) {
-  return v.pipe(v.unknown(), v.transform(plain), v.string(allowed), v.regex(pattern, allowed))
+  return v.pipe(v.unknown(), v.transform(toText), v.string(allowed), v.regex(pattern, allowed))
 }
 
 export function list(pattern: RegExp, allowed: string) {
@@ -42,7 +42,7 @@ export function origins() {
 }
 
 /** The environment of a function is limited to 4 KB. */
-const LONGEST_ISSUERS = 2_500
+const MAX_ISSUERS_LENGTH = 2_500
 
 export function issuers() {
   const read = (value: unknown) => (typeof value === 'string' ? JSON.parse(value) : value)
@@ -51,8 +51,8 @@ export function issuers() {
     v.rawTransform<unknown, Issuer[]>(({ dataset, addIssue, NEVER }) => {
       try {
         const issuers = parseIssuers(read(dataset.value))
-        if (JSON.stringify(issuers).length <= LONGEST_ISSUERS) return issuers
-        addIssue({ message: `at most ${LONGEST_ISSUERS} characters of JSON` })
+        if (JSON.stringify(issuers).length <= MAX_ISSUERS_LENGTH) return issuers
+        addIssue({ message: `at most ${MAX_ISSUERS_LENGTH} characters of JSON` })
       } catch (error) {
         addIssue({ message: `a list of issuers; ${(error as Error).message}` })
       }
@@ -66,13 +66,13 @@ export function tags() {
   const allowed = 'tags as key=value,key=value, with at most 40 of them'
   const key = v.pipe(v.string(), v.regex(/^(?!aws:)[\w .:/+@-]{1,128}$/i, allowed))
   const value = v.pipe(v.string(allowed), v.regex(/^[\w .:/=+@-]{0,256}$/, allowed))
-  const split = (text: unknown) => (typeof text === 'string' ? pairsOf(text) : text)
+  const split = (text: unknown) => (typeof text === 'string' ? parsePairs(text) : text)
   const pairs = v.pipe(v.record(key, value, allowed), v.maxEntries(40, allowed))
   return v.pipe(v.unknown(), v.transform(split), pairs)
 }
 
 /** A pair without `=` stays invalid and is refused. */
-function pairsOf(text: string): unknown {
+function parsePairs(text: string): unknown {
   const pairs = text
     .split(',')
     .map(pair => [pair.split('=', 1)[0], pair.split('=').slice(1).join('=')] as const)
@@ -80,10 +80,10 @@ function pairsOf(text: string): unknown {
 }
 
 /** cdk.json may contain the number 100, the command line only the text "100". */
-function plain(value: unknown): unknown {
+function toText(value: unknown): unknown {
   return typeof value === 'number' ? String(value) : value
 }
 
-function number(value: unknown): unknown {
+function toNumber(value: unknown): unknown {
   return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
 }

@@ -150,11 +150,13 @@ export function readSettings(context: Record<string, unknown>): Settings {
   const { longshore = {}, ...flat } = context
   if (typeof longshore !== 'object' || longshore === null || Array.isArray(longshore))
     throw new SettingsError('the block `longshore` of the context must be an object')
-  const said = Object.entries({ ...longshore, ...flat }).filter(([name]) => !/[:/]/.test(name))
-  for (const [name] of said)
+  const given = Object.entries({ ...longshore, ...flat }).filter(([name]) => !/[:/]/.test(name))
+  for (const [name] of given)
     if (!Object.hasOwn(FIELDS, name))
-      throw new SettingsError(`there is no setting ${name}; there are ${Object.keys(FIELDS).join(', ')}`)
-  const result = v.safeParse(SCHEMA, Object.fromEntries(said))
+      throw new SettingsError(
+        `there is no setting ${name}; the settings are ${Object.keys(FIELDS).join(', ')}`,
+      )
+  const result = v.safeParse(SCHEMA, Object.fromEntries(given))
   if (!result.success) {
     const [issue] = result.issues
     const [{ key, value } = { key: '', value: '' }] = issue.path ?? []
@@ -185,6 +187,6 @@ function checkTogether({ domain, certificate, zone, ...relay }: Settings): void 
     throw new SettingsError(`setting relayMax is ${relayMax}; allowed: no less than relayMin, ${relayMin}`)
 }
 
-function steps(least: number, most: number): number[] {
-  return Array.from({ length: (most - least) / 1024 + 1 }, (_, i) => least + i * 1024)
+function steps(min: number, max: number): number[] {
+  return Array.from({ length: (max - min) / 1024 + 1 }, (_, i) => min + i * 1024)
 }

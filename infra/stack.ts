@@ -11,7 +11,7 @@ import { Storage } from './constructs/storage.ts'
 import type { Settings } from './settings.ts'
 
 /** CDK feature flags that the stack turns on. */
-const CHOICES = [
+const FEATURE_FLAGS = [
   // Autoscaling decides the number of tasks, also when the stack is updated.
   '@aws-cdk/aws-ecs:removeDefaultDesiredCount',
 ]
@@ -20,7 +20,7 @@ const CHOICES = [
  * The whole registry:
  *
  *     client ──► edge ──┬──► api ──► function ──► table, bucket
- *                       ├──► relay, if wanted ──► table, bucket
+ *                       ├──► relay (optional) ──► table, bucket
  *                       └──► bucket ──► claim ──► table
  *
  *                          every hour: collector     ──► table, bucket
@@ -31,7 +31,7 @@ export class RegistryStack extends Stack {
       description: 'Longshore: a serverless container registry',
       analyticsReporting: false,
     })
-    for (const choice of CHOICES) this.node.setContext(choice, true)
+    for (const flag of FEATURE_FLAGS) this.node.setContext(flag, true)
     const { name } = settings
     const removal = settings.retain === 'on' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY
     const logs = new Logs(this, 'Logs', { name, days: settings.logRetentionDays })
@@ -79,26 +79,30 @@ export class RegistryStack extends Stack {
 
     for (const [key, value] of Object.entries(settings.tags)) Tags.of(this).add(key, value)
     const host = domain ?? distribution.attrDomainName
-    this.#tell('Registry', `https://${host}`, "The registry's address")
-    this.#tell('Login', `docker login ${host}`, 'What to say to begin with')
+    this.#output('Registry', `https://${host}`, "The registry's address")
+    this.#output('Login', `docker login ${host}`, 'Logs Docker in to the registry')
     if (settings.auth === 'on' && settings.firstAdministrator === 'on') {
       const parts = { host, storage, log: logs.of('first-administrator') }
       const { login } = new FirstAdministrator(this, 'FirstAdministrator', parts)
-      this.#tell('FirstLogin', login, 'Logs in the first administrator, whose password was generated')
+      this.#output(
+        'FirstLogin',
+        login,
+        'Logs Docker in as the first administrator, with the generated password',
+      )
     }
-    this.#tell(
-      'EdgeHost',
-      distribution.attrDomainName,
-      'Where the domain must point to, as an alias or CNAME',
+    this.#output('EdgeHost', distribution.attrDomainName, 'Target of the alias or CNAME record of the domain')
+    this.#output(
+      'ApiAddress',
+      `https://${api.host}`,
+      'Address of the API behind CloudFront, which refuses direct requests',
     )
-    this.#tell('ApiAddress', `https://${api.host}`, 'The API behind the edge, which serves nobody here')
-    this.#tell('TableName', storage.table.tableName, 'DynamoDB table: all that is said about the blobs')
-    this.#tell('BucketName', storage.bucket.bucketName, 'S3 bucket: the blobs')
-    this.#tell('SecretName', parameter, 'SSM parameter: the secret of edge and API')
-    this.#tell('LogGroups', `/${name}/`, 'What the names of all log groups begin with')
+    this.#output('TableName', storage.table.tableName, 'DynamoDB table with the rows of the registry')
+    this.#output('BucketName', storage.bucket.bucketName, 'S3 bucket with the blobs')
+    this.#output('SecretName', parameter, 'SSM parameter with the secrets that the edge and the API share')
+    this.#output('LogGroups', `/${name}/`, 'Prefix of the names of all log groups')
   }
 
-  #tell(id: string, value: string, description: string): void {
+  #output(id: string, value: string, description: string): void {
     new CfnOutput(this, id, { value, description })
   }
 }

@@ -42,7 +42,7 @@ export class Api extends Construct {
     const api = new CfnApi(this, 'Api', {
       name: props.name,
       protocolType: 'HTTP',
-      description: 'Longshore: what CloudFront does not answer itself',
+      description: 'Longshore: the registry API behind CloudFront',
     })
     const integration = new CfnIntegration(this, 'Function', {
       apiId: api.ref,
@@ -59,7 +59,7 @@ export class Api extends Construct {
     suppress(
       route,
       'AwsSolutions-APIG4',
-      "The registry authorizes each request itself: an authorizer's refusal lacks the challenge with which clients begin to log in.",
+      "The registry authorizes each request itself: an authorizer's 401 response lacks the challenge that clients need to log in.",
     )
     const stage = new CfnStage(this, 'Stage', {
       apiId: api.ref,

@@ -31,11 +31,11 @@ export class EdgeSecret extends Construct {
     super(scope, id)
     this.store = new KeyValueStore(this, 'Store', {
       keyValueStoreName: `${Stack.of(this).stackName}-${Aws.REGION}`,
-      comment: "Longshore's edge: keys of links, and whether there is a relay",
+      comment: 'Longshore: keys of signed URLs, and whether there is a relay',
     })
     this.#handler = new Handler(this, 'Maker', {
       file: 'edge-secret',
-      description: 'Longshore: makes the secret of edge and API when the stack is deployed',
+      description: 'Longshore: creates the secrets of the edge and the API',
       memory: 256,
       timeout: Duration.minutes(1),
       log: props.log,

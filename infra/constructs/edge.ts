@@ -25,14 +25,14 @@ const CODE = join(import.meta.dirname, '../edge')
 const EVERY_METHOD = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE']
 
 /** Origin response timeouts in seconds: the maximum of API Gateway, and the maximum of CloudFront. */
-const API_PATIENCE = 35
-const LONGEST_PATIENCE = 120
+const API_TIMEOUT_SECONDS = 35
+const MAX_TIMEOUT_SECONDS = 120
 
 /**
  * The error codes that CloudFront caches for ten seconds by default, even with caching disabled. A client that requests a blob, pushes
  * it and requests it again would get a cached 404. CloudFront never caches 416.
  */
-const KEPT_REFUSALS = [400, 403, 404, 405, 414, 500, 501, 502, 503, 504]
+const CACHED_ERRORS = [400, 403, 404, 405, 414, 500, 501, 502, 503, 504]
 
 interface EdgeProps {
   readonly settings: Settings
@@ -85,12 +85,12 @@ export class Edge extends Construct {
               targetOriginId: 'bucket',
               allowedMethods: ['GET', 'HEAD', ...(settings.corsOrigins.length > 0 ? ['OPTIONS'] : [])],
               cachedMethods: ['GET', 'HEAD'],
-              ...pagesMayRead(this, nameOf('cors'), settings),
+              ...corsBehavior(this, nameOf('cors'), settings),
               cachePolicyId: blobCache(this, nameOf('blobs')).cachePolicyId,
             },
           ],
         }),
-        customErrorResponses: KEPT_REFUSALS.map(errorCode => ({ errorCode, errorCachingMinTtl: 0 })),
+        customErrorResponses: CACHED_ERRORS.map(errorCode => ({ errorCode, errorCachingMinTtl: 0 })),
         ...(settings.domain && settings.certificate
           ? {
               aliases: [settings.domain],
@@ -106,11 +106,11 @@ export class Edge extends Construct {
     })
     distributionWrites(storage, this.distribution)
     if (settings.pull === 'edge') distributionReads(storage, this.distribution)
-    acceptWhatIsNotSet(this.distribution, settings)
+    suppressFindings(this.distribution, settings)
   }
 }
 
-/** The two functions are deployed as they are written. */
+/** The files of the two functions are deployed unchanged. */
 function functionsOf(
   scope: Construct,
   keyValueStore: KeyValueStore,
@@ -135,7 +135,7 @@ function apiOrigin({ apiHost, secretHeader }: EdgeProps): CfnDistribution.Origin
     customOriginConfig: {
       originProtocolPolicy: 'https-only',
       originSslProtocols: ['TLSv1.2'],
-      originReadTimeout: API_PATIENCE,
+      originReadTimeout: API_TIMEOUT_SECONDS,
       originKeepaliveTimeout: 60,
     },
   }
@@ -155,7 +155,7 @@ function bucketOrigin(
     id: 'bucket',
     domainName: bucket.bucketRegionalDomainName,
     originAccessControlId: control.originAccessControlId,
-    s3OriginConfig: { originAccessIdentity: '', originReadTimeout: LONGEST_PATIENCE },
+    s3OriginConfig: { originAccessIdentity: '', originReadTimeout: MAX_TIMEOUT_SECONDS },
   }
 }
 
@@ -167,7 +167,7 @@ function relayOrigins({ relay, secretHeader }: EdgeProps): CfnDistribution.Origi
       id: 'relay',
       domainName: host,
       originCustomHeaders: [{ headerName: 'x-longshore-edge', headerValue: secretHeader }],
-      vpcOriginConfig: { vpcOriginId, originReadTimeout: LONGEST_PATIENCE, originKeepaliveTimeout: 60 },
+      vpcOriginConfig: { vpcOriginId, originReadTimeout: MAX_TIMEOUT_SECONDS, originKeepaliveTimeout: 60 },
     },
   ]
 }
@@ -189,7 +189,7 @@ function blobCache(scope: Construct, cachePolicyName: string): CachePolicy {
 }
 
 /** Adds CORS headers to blobs from the bucket. The API answers the preflight requests for them. */
-function pagesMayRead(
+function corsBehavior(
   scope: Construct,
   responseHeadersPolicyName: string,
   { corsOrigins }: Settings,
@@ -215,25 +215,25 @@ function pagesMayRead(
   }
 }
 
-function acceptWhatIsNotSet(distribution: CfnDistribution, { webAcl, domain }: Settings): void {
+function suppressFindings(distribution: CfnDistribution, { webAcl, domain }: Settings): void {
   const open =
-    'A registry is asked by machines, wherever they run: who may do what is for its own authorization to say.'
+    'Clients of a registry are machines in any country, and the registry authorizes each request itself.'
   suppress(distribution, 'AwsSolutions-CFR1', open)
   if (!webAcl)
     suppress(
       distribution,
       'AwsSolutions-CFR2',
-      'A web ACL is a choice (setting webAcl), because it costs while idle. API Gateway throttles anyway.',
+      'A web ACL is optional (setting webAcl), because it costs while idle. API Gateway throttles requests in any case.',
     )
   suppress(
     distribution,
     'AwsSolutions-CFR3',
-    'CloudFront would write down the signatures of upload and pull links. What reaches the API is logged there, without them.',
+    'CloudFront access logs contain the signatures of upload and pull URLs. API Gateway logs the requests to the API without them.',
   )
   if (!domain)
     suppress(
       distribution,
       'AwsSolutions-CFR4',
-      "With CloudFront's own name there is no choice of TLS versions; with a domain (setting domain) it is TLS 1.2 at least.",
+      "CloudFront's own domain does not allow a choice of TLS versions. With the setting domain, the minimum is TLS 1.2.",
     )
 }

@@ -15,9 +15,9 @@ interface FirstAdministratorProps {
 }
 
 /**
- * The account `admin`, whose password is generated when the stack is deployed and is in Secrets Manager alone. It is made in a registry
- * without accounts, and never touched again. Secrets Manager takes 0.40 dollars a month: once there are other administrators,
- * the setting `firstAdministrator=off` removes the secret.
+ * Creates the account `admin` in a registry without accounts, and never changes it later. Its password is generated on deployment and
+ * stored in Secrets Manager only, at 0.40 dollars a month. Once there are other administrators, the setting `firstAdministrator=off`
+ * removes the secret.
  */
 export class FirstAdministrator extends Construct {
   /** The command that logs in without showing the password. */
@@ -26,18 +26,18 @@ export class FirstAdministrator extends Construct {
   constructor(scope: Construct, id: string, { host, storage, log }: FirstAdministratorProps) {
     super(scope, id)
     const secret = new Secret(this, 'Password', {
-      description: 'Longshore: the password of the user admin, as it was when the registry was made',
+      description: 'Longshore: the initial password of the user admin',
       generateSecretString: { passwordLength: 32, excludePunctuation: true },
       removalPolicy: RemovalPolicy.DESTROY,
     })
     suppress(
       secret,
       'AwsSolutions-SMG4',
-      'It is for the first login alone: to change it here would not change the password that the registry knows.',
+      'It is for the first login only: rotating the secret would not change the password in the registry.',
     )
     const maker = new Handler(this, 'Maker', {
       file: 'first-administrator',
-      description: 'Longshore: makes the first account when the registry is made',
+      description: 'Longshore: creates the first account',
       memory: 512,
       timeout: Duration.minutes(1),
       environment: {

@@ -17,7 +17,7 @@ import {
 import type { Storage } from './storage.ts'
 
 /** Lambda's maximum timeout. */
-const LONGEST = Duration.minutes(15)
+const MAX_TIMEOUT = Duration.minutes(15)
 
 interface FunctionsProps {
   readonly settings: Settings
@@ -42,9 +42,9 @@ export class Functions extends Construct {
     super(scope, id)
     this.api = new Handler(this, 'Api', {
       file: 'api',
-      description: 'Longshore: answers the requests of clients',
+      description: 'Longshore: serves the registry API',
       memory: settings.memory,
-      // API Gateway gives up after 30 seconds. What ends before can still say so.
+      // API Gateway's timeout is 30 seconds. A function that ends earlier can log why.
       timeout: Duration.seconds(29),
       environment,
       log: logs.of('api'),
@@ -55,10 +55,10 @@ export class Functions extends Construct {
 
     this.claim = new Handler(this, 'Claim', {
       file: 's3-event',
-      description: 'Longshore: makes blobs of what clients put into the bucket',
-      // One whole processor, for the time when an object must be read and hashed.
+      description: 'Longshore: adopts direct uploads',
+      // One full vCPU, because some objects must be read and hashed.
       memory: 1769,
-      timeout: LONGEST,
+      timeout: MAX_TIMEOUT,
       environment,
       log: logs.of('claim'),
       keepTrying: Duration.hours(6),
@@ -66,13 +66,13 @@ export class Functions extends Construct {
     allowTableExceptAccess(this.claim.role, storage)
     allowListing(this.claim.role, storage)
     allowObjects(this.claim.role, storage, 'read', 'direct')
-    storage.announceDirectUploads(this.claim.function)
+    storage.notifyOfDirectUploads(this.claim.function)
 
     this.collector = new Handler(this, 'Collector', {
       file: 'collector',
-      description: 'Longshore: frees what nothing refers to any more',
+      description: 'Longshore: deletes unreferenced content',
       memory: 512,
-      timeout: LONGEST,
+      timeout: MAX_TIMEOUT,
       environment,
       log: logs.of('collector'),
       ...(settings.reserveCollector === 'on' && { atMost: 1 }),
@@ -80,9 +80,9 @@ export class Functions extends Construct {
     allowTableExceptAccess(this.collector.role, storage)
     allowClearing(this.collector.role, storage)
     new Rule(this, 'Schedule', {
-      description: 'Longshore: time to collect garbage',
+      description: 'Longshore: runs the garbage collector',
       schedule: Schedule.rate(Duration.hours(1)),
-      // It comes again in an hour anyway.
+      // The next run is in an hour anyway.
       targets: [new LambdaFunction(this.collector.function, { retryAttempts: 0 })],
     })
   }

@@ -13,8 +13,8 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 
 /**
- * Where CloudFront's requests to an origin come from, as Amazon's list `com.amazonaws.global.cloudfront.origin-facing`. Its id is
- * fixed in each region. Requests to a VPC origin come from there too: not from the addresses of the VPC.
+ * Ids of Amazon's prefix list `com.amazonaws.global.cloudfront.origin-facing` by region: the addresses from which CloudFront sends
+ * requests to origins. Requests to a VPC origin come from these addresses too, not from addresses of the VPC.
  */
 const CLOUDFRONT_LISTS = {
   'ap-northeast-1': 'pl-58a04531',
@@ -44,9 +44,9 @@ interface NetworkProps {
 }
 
 /**
- * The relay's network. The load balancer is in subnets that have no way to the internet and none from it. The tasks have a way out, to
- * reach AWS, by a public address of their own, because a NAT gateway would cost more than all the rest of the relay;
- * their firewall lets nobody in but the load balancer. Bytes go to S3 and rows to DynamoDB by gateways that cost nothing.
+ * The relay's network. The load balancer is in subnets without a route to the internet. The tasks reach AWS by public addresses of
+ * their own, because a NAT gateway would cost more than the rest of the relay; their security group accepts connections from the load
+ * balancer only. S3 and DynamoDB are reached through gateway endpoints, which are free of charge.
  */
 export class Network extends Construct {
   readonly vpc: IVpc
@@ -71,7 +71,7 @@ export class Network extends Construct {
       destination: FlowLogDestination.toCloudWatchLogs(log),
       trafficType: FlowLogTrafficType.REJECT,
     })
-    // The CDK's own types do not go together when a property that is left out is not one that is undefined.
+    // With `exactOptionalPropertyTypes`, Vpc does not fit the CDK's own interface.
     this.vpc = vpc as IVpc
     this.cloudFront = Peer.prefixList(prefixList ?? this.#listOfRegion())
   }

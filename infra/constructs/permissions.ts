@@ -22,8 +22,8 @@ export function allowTable(role: IRole, { table }: Storage): void {
 }
 
 /**
- * What works behind the requests: the same, but not the rows of accounts, tokens and the policy. It is a denial of
- * those partitions, so that a call in which IAM sees no partition is not refused.
+ * The same without the rows of accounts, tokens and the policy, for functions that serve no requests. It denies these partitions
+ * instead of allowing the others, so that a call in which IAM sees no partition is not refused.
  */
 export function allowTableExceptAccess(role: IRole, storage: Storage): void {
   allowTable(role, storage)
@@ -66,7 +66,7 @@ export function allowObjects(
     suppressWildcard(
       role,
       all,
-      'All objects of one folder of the bucket: their names are random ids of uploads to come.',
+      'All objects under one prefix of the bucket: their names are random ids of future uploads.',
     )
 }
 

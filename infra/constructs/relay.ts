@@ -31,7 +31,7 @@ import { allow, allowBlobs, allowTable } from './permissions.ts'
 import type { Storage } from './storage.ts'
 
 const PORT = 8080
-const TOP = join(import.meta.dirname, '../..')
+const PROJECT = join(import.meta.dirname, '../..')
 /** The files that the image contains. */
 const SOURCES = ['lambda', 'server', 'package.json', 'package-lock.json', '.npmrc']
 
@@ -46,8 +46,9 @@ interface RelayProps {
 }
 
 /**
- * The same app as the API, in containers that stream: for clients that send a whole layer in one PATCH. CloudFront reaches its
- * load balancer inside the VPC; neither it nor the containers answer to the internet.
+ * Runs the same app as the API in containers, which stream bodies of any size: for clients that send a whole layer in one PATCH.
+ * CloudFront reaches the load balancer inside the VPC. Neither the load balancer nor the containers accept connections from the
+ * internet.
  */
 export class Relay extends Construct {
   /** Host name of the load balancer, which only CloudFront can reach. */
@@ -59,8 +60,8 @@ export class Relay extends Construct {
     const { settings } = props
     const { relayZones: zones, relayPrefixList: prefixList } = settings
     const network = new Network(this, 'Network', { zones, prefixList, log: props.networkLog })
-    const service = this.#serve(network, this.#defineTask(props), settings)
-    const balancer = this.#balance(network, service)
+    const service = this.#createService(network, this.#defineTask(props), settings)
+    const balancer = this.#createBalancer(network, service)
     const origin = new CfnVpcOrigin(this, 'Origin', {
       vpcOriginEndpointConfig: {
         arn: balancer.loadBalancerArn,
@@ -69,7 +70,7 @@ export class Relay extends Construct {
         httpPort: 80,
       },
     })
-    // Its way in is its own, but AWS wants to see an internet gateway before it makes one.
+    // A VPC origin does not use the internet gateway, but AWS requires one before it creates the origin.
     origin.node.addDependency(network.vpc.internetConnectivityEstablished)
     this.host = balancer.loadBalancerDnsName
     this.vpcOriginId = origin.attrId
@@ -101,17 +102,17 @@ export class Relay extends Construct {
     suppress(
       task,
       'AwsSolutions-ECS2',
-      'They are names of a table, a bucket and a parameter. The secret itself is read from SSM when the relay starts.',
+      'The variables are names of a table, a bucket and a parameter. The relay reads the secret itself from SSM when it starts.',
     )
     suppressWildcard(
       task.obtainExecutionRole(),
       '*',
-      'To log in to ECR is not possible on a single repository: AWS takes no other resource for it.',
+      'The action ecr:GetAuthorizationToken cannot be limited to a repository: AWS accepts no other resource for it.',
     )
     return task
   }
 
-  #serve(
+  #createService(
     { vpc }: Network,
     taskDefinition: FargateTaskDefinition,
     { relayMin, relayMax }: Settings,
@@ -145,7 +146,7 @@ export class Relay extends Construct {
     return service
   }
 
-  #balance({ vpc, cloudFront }: Network, service: FargateService): ApplicationLoadBalancer {
+  #createBalancer({ vpc, cloudFront }: Network, service: FargateService): ApplicationLoadBalancer {
     const firewall = new SecurityGroup(this, 'BalancerFirewall', {
       vpc,
       description: 'Relay: in from CloudFront, out to the tasks',
@@ -164,16 +165,16 @@ export class Relay extends Construct {
     suppress(
       balancer,
       'AwsSolutions-ELB2',
-      'Nobody comes by it but CloudFront, and the relay logs each request itself.',
+      'Only CloudFront reaches the load balancer, and the relay logs each request itself.',
     )
-    // Not TLS: a certificate is for a name of one's own, and this one is Amazon's. The way there is CloudFront's private one into the VPC.
+    // Not TLS: the load balancer has a name of Amazon's, for which there is no certificate. The connection is CloudFront's private one into the VPC.
     balancer
       .addListener('FromCloudFront', { port: 80, protocol: ApplicationProtocol.HTTP, open: false })
       .addTargets('Tasks', {
         port: PORT,
         protocol: ApplicationProtocol.HTTP,
         targets: [service],
-        // Who asks does not know the secret, and is refused by a relay that is well.
+        // The health check does not have the edge header, so a healthy relay refuses it.
         healthCheck: { path: '/v2/', healthyHttpCodes: '200,401,403', interval: Duration.seconds(15) },
         deregistrationDelay: Duration.minutes(2),
       })
@@ -183,7 +184,7 @@ export class Relay extends Construct {
 
 function imageOf(scope: Construct): DockerImageAsset {
   return new DockerImageAsset(scope, 'Image', {
-    directory: TOP,
+    directory: PROJECT,
     file: 'server/Dockerfile',
     platform: Platform.LINUX_ARM64,
     exclude: ['*', ...SOURCES.map(path => `!${path}`)],

@@ -26,8 +26,8 @@ interface StorageProps {
 export class Storage extends Construct {
   readonly bucket: Bucket
   /**
-   * The bucket's name, made here of the account and the stack's own id rather than by CloudFormation. The bucket must know the
-   * function that it calls, and that function the bucket: one of them has to know a name instead of asking for it.
+   * The bucket's name, built from the account and the id of the stack. The bucket refers to the function that it calls, and the
+   * function to the bucket. A name that does not come from CloudFormation breaks this cycle.
    */
   readonly bucketName: string
   readonly bucketArn: string
@@ -39,8 +39,8 @@ export class Storage extends Construct {
     this.bucketName = `${name}-${Aws.ACCOUNT_ID}-${Fn.select(0, Fn.split('-', stackId))}`
     this.bucketArn = `arn:${Aws.PARTITION}:s3:::${this.bucketName}`
 
-    // No versions: an object is written once and never again (its key is that of its upload, and each write is
-    // conditional), so the one thing that versions would do is keep and bill what the garbage collector has deleted.
+    // No versions: an object is written only once (its key is the id of its upload, and each write is conditional), so versions would
+    // only keep, and bill, objects that the garbage collector has deleted.
     this.bucket = new Bucket(this, 'Blobs', {
       bucketName: this.bucketName,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
@@ -53,8 +53,8 @@ export class Storage extends Construct {
         { id: 'forgotten-tails', prefix: 'tails/', expiration: Duration.days(7) },
       ],
       removalPolicy: removal,
-      // Behind the redirect of the API a browser sends `Origin: null` (Fetch standard, HTTP-redirect fetch), which only `*` admits. The
-      // presigned URL remains the one thing that lets anybody read.
+      // After the redirect of the API a browser sends `Origin: null` (Fetch standard, HTTP-redirect fetch), which only `*` allows.
+      // Reading still requires a presigned URL.
       ...(readByPages && {
         cors: [
           {
@@ -70,7 +70,7 @@ export class Storage extends Construct {
     suppress(
       this.bucket,
       'AwsSolutions-S1',
-      'S3 would write down the signatures of presigned links with every request. The API logs each request for such a link, without them.',
+      'S3 access logs contain the signatures of presigned URLs. The API logs each request for such a URL, without the signature.',
     )
 
     this.table = new TableV2(this, 'Table', {
@@ -85,10 +85,10 @@ export class Storage extends Construct {
   }
 
   /**
-   * Tells a function of each blob that a client wrote into the bucket itself. Done with CloudFormation's own means: what the CDK
-   * offers for it is one more function, which may change the notifications of every bucket.
+   * Invokes a function for each direct upload. This uses the bucket's own property, because the CDK's way adds a function that may
+   * change the notifications of every bucket.
    */
-  announceDirectUploads(to: IFunction): void {
+  notifyOfDirectUploads(to: IFunction): void {
     to.addPermission('Bucket', {
       principal: new ServicePrincipal('s3.amazonaws.com'),
       sourceArn: this.bucketArn,

@@ -1,16 +1,16 @@
-// Sends each request to its origin by its head: whole blobs to the bucket, streams to the relay, all else to the API.
+// Selects the origin of each request by its head: bucket for whole blobs, relay for streams, API for the rest.
 //
-// CloudFront Functions, runtime 2.0: one file of at most 10 KB, no exports, ES 5.1 and little more: no
-// destructuring or spread, and `$` matches in front of a last line break too. See docs/decisions/0009-signed-urls.md.
+// CloudFront Functions, runtime 2.0: one file of at most 10 KB, no exports, ES 5.1 and a little more, no
+// destructuring or spread. `$` also matches before a final line break. See docs/decisions/0009-signed-urls.md.
 import cf from 'cloudfront'
 import crypto from 'crypto'
 
 const MiB = 1024 * 1024
-/** A body up to here goes to the API, which commits it at once. */
+/** The API commits bodies up to this size at once. */
 const SMALL = MiB
-/** The API's event holds 6 MB, of which base64 and headers take their share. */
+/** A Lambda event holds 6 MB, base64 and headers included. */
 const MAX_API_BODY = 4 * MiB
-/** What S3 takes in one PUT. */
+/** S3's limit for one PUT. */
 const MAX_BUCKET_BODY = 5 * 1024 * MiB
 
 // As in lambda/protocol/name.ts, digest.ts and reference.ts.
@@ -28,10 +28,17 @@ const DIRECT = new RegExp(`^${TOKEN}$`)
 const ANY_DIGEST = new RegExp(`^(?:${DIGEST})$`)
 const KEY = /^[0-9A-Za-z_-]{43}$/
 
-/** Whoever touches these is answered 502 by CloudFront. */
+/** CloudFront responds with 502 if a function changes these. */
 const READ_ONLY = ['cdn-loop', 'content-length', 'host', 'transfer-encoding', 'via']
-/** The headers of a viewer that reach the bucket. */
-const OF_GET = ['if-match', 'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since', 'range']
+/** Headers of a GET that the bucket receives. */
+const GET_HEADERS = [
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'range',
+]
 
 // As in lambda/protocol/errors.ts.
 const BAD_REQUEST = [400, 'BAD_REQUEST', 'malformed request']
@@ -48,15 +55,15 @@ async function handler(event) {
   try {
     return await route(event.request)
   } catch (_) {
-    // No KeyValueStore, or none of its keys: nothing can be verified, so nothing is let through.
+    // No KeyValueStore, or no keys in it: nothing can be verified, so nothing may pass.
     return refuse(event.request, UNAVAILABLE, { 'retry-after': { value: '5' } })
   }
 }
 
 async function route(request) {
-  // The origin adds its own: what a viewer says here would pass for the edge's secret.
+  // The edge header proves to the origin that CloudFront sent the request.
   delete request.headers['x-longshore-edge']
-  // API and relay are asked by names of their own.
+  // CloudFront calls API and relay by other host names.
   request.headers['x-longshore-host'] = request.headers.host
 
   const malformed = malformedPath(request.uri)
@@ -79,12 +86,12 @@ async function route(request) {
     cf.selectRequestOriginById('relay')
     return request
   }
-  // The gateway's own 413 is not an OCI document.
+  // API Gateway's own 413 is no OCI error document.
   if (length > MAX_API_BODY) return refuse(request, CONTENT_TOO_LARGE)
   return request
 }
 
-/** The body goes to S3, which verifies the digest and writes an object only where there is none. */
+/** S3 verifies the digest, and does not overwrite an object. */
 async function uploadDirectly(request, upload, tokens, digest) {
   const token = tokens.length === 1 && DIRECT.exec(tokens[0])
   const repository = upload[1]
@@ -100,32 +107,32 @@ async function uploadDirectly(request, upload, tokens, digest) {
   return request
 }
 
-/** GET and HEAD of an object, under a link that the API gave out. */
+/** GET and HEAD of an object, by a URL that the API signed. */
 async function pull(request, length) {
-  // CORS: the API knows which pages may read.
+  // CORS: the API knows the allowed origins.
   if (request.method === 'OPTIONS') {
     cf.selectRequestOriginById('api')
     return request
   }
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return refuse(request, UNSUPPORTED, { allow: { value: 'GET, HEAD' } })
-  // These two are read-only, so a body could not be kept from the bucket.
+  // These two are read-only, so the bucket would receive a body.
   if (length > 0 || request.headers['transfer-encoding']) return refuse(request, BAD_REQUEST)
 
-  // The one character of the path that a client may see fit to encode.
-  const link = PULL.exec(request.uri.replace(/%3a/i, ':'))
-  if (!link) return refuse(request, NOT_FOUND)
-  const digest = link[3]
-  const key = link[4]
-  if (!(await isSigned(`pull\n${digest}\n${key}\n${link[1]}`, link))) return refuse(request, BLOB_UNKNOWN)
+  // Clients may encode the colon.
+  const found = PULL.exec(request.uri.replace(/%3a/i, ':'))
+  if (!found) return refuse(request, NOT_FOUND)
+  const digest = found[3]
+  const key = found[4]
+  if (!(await isSigned(`pull\n${digest}\n${key}\n${found[1]}`, found))) return refuse(request, BLOB_UNKNOWN)
 
-  sendToBucket(request, `/${key}`, OF_GET)
-  // For viewer-response.js, should it see this request and not the viewer's. S3 ignores it.
+  sendToBucket(request, `/${key}`, GET_HEADERS)
+  // For viewer-response.js, if it sees this request instead of the viewer's. S3 ignores it.
   request.headers['docker-content-digest'] = { value: digest }
   return request
 }
 
-/** What the API cannot take, or may not: a PATCH with a whole layer, a body that is large or of unknown length. */
+/** The API may not accept a PATCH with a whole layer, or a body that is large or of unknown length. */
 function isForRelay(request, upload, length) {
   if (upload && request.method === 'PATCH') return true
   if (length <= SMALL) return false
@@ -133,7 +140,7 @@ function isForRelay(request, upload, length) {
   return request.method === 'POST' && match(UPLOADS, request.uri) && parameter(request, 'digest').length > 0
 }
 
-/** OAC signs whatever is forwarded, so only the named headers stay: x-amz-acl or x-amz-copy-source would be obeyed. */
+/** OAC signs all forwarded headers, and S3 would obey x-amz-acl or x-amz-copy-source. So only `kept` ones remain. */
 function sendToBucket(request, uri, kept) {
   request.uri = uri
   request.querystring = {}
@@ -145,18 +152,18 @@ function sendToBucket(request, uri, kept) {
 }
 
 /**
- * Whether one of our keys signed the text and its time has not come. `token` is a match of TOKEN.
+ * Whether one of our keys signed the text, and the token has not expired. `token` is a match of TOKEN.
  * The item `keys` is `<current>` or `<current>,<previous>`.
  */
 async function isSigned(text, token) {
   if (Number(token[1]) * 1000 <= Date.now()) return false
   const keys = (await cf.kvs().get('keys')).split(',').filter(key => KEY.test(key))
-  // An empty key would make signatures that anybody can make.
+  // Everybody can sign with an empty key.
   if (keys.length === 0) throw new Error('no key')
   return keys.some(key => isSame(crypto.createHmac('sha256', key).update(text).digest('base64url'), token[2]))
 }
 
-/** Of 43 characters both. Takes as long wherever the first difference is. */
+/** Compares two texts of 43 characters in constant time. */
 function isSame(one, other) {
   let difference = 0
   for (let i = 0; i < one.length; i++) difference |= one.codePointAt(i) ^ other.codePointAt(i)
@@ -173,14 +180,14 @@ function match(pattern, path) {
   return found && found[1].length <= MAX_NAME_LENGTH ? found : null
 }
 
-/** Our paths are printable ASCII, and no two origins agree on what an odd one names. */
+/** Our paths are printable ASCII. Origins interpret other paths differently. */
 function malformedPath(path) {
   const plain = decode(path)
   if (!plain || plain[0] !== '/') return BAD_REQUEST
   return /%2f/i.test(path) || /[\\?#%]|\/\/|\/[.][.]?(?:\/|$)/.test(plain) ? NOT_FOUND : undefined
 }
 
-/** Undefined for what is malformed, or more than printable ASCII. */
+/** Undefined if the text is malformed or has other characters than printable ASCII. */
 function decode(text) {
   try {
     const plain = decodeURIComponent(text)
@@ -190,7 +197,7 @@ function decode(text) {
   }
 }
 
-/** Every value under a name, as written. Some clients append `?digest=` to a URL that has a query. */
+/** All values of a parameter. Some clients append `?digest=` to a URL that has a query. */
 function parameter(request, name) {
   const entries = request.querystring
   const valuesOf = key => entries[key].multiValue || [entries[key]]
@@ -206,7 +213,7 @@ function parameter(request, name) {
   return pairs.filter(pair => decode(pair[0]) === name).map(pair => decode(pair.slice(1).join('=')))
 }
 
-/** In bytes; NaN where the header is no length; undefined, neither more nor less than any number, if unknown. */
+/** In bytes. NaN: invalid. Undefined: unknown, which is neither more nor less than any number. */
 function bodyLength(headers) {
   const header = headers['content-length']
   if (headers['transfer-encoding'] || !header) return undefined
@@ -214,7 +221,7 @@ function bodyLength(headers) {
   return isOne && /^[0-9]{1,15}$/.test(header.value) ? Number(header.value) : NaN
 }
 
-/** An error document of the distribution spec. A HEAD gets its headers alone. */
+/** An error document of the distribution spec. A HEAD gets its headers only. */
 function refuse(request, error, headers) {
   const response = {
     statusCode: error[0],

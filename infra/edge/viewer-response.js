@@ -1,8 +1,8 @@
-// Says in the registry's words what the bucket answered. CloudFront runs it for answers below 400 alone: what S3 refuses
+// Turns responses of the bucket into responses of a registry. CloudFront runs it for statuses below 400 only: an error of S3
 // (a wrong digest, an object that exists) reaches the client with S3's own status and body.
 //
-// It is documented that `event.request` is what the viewer sent, but nobody has seen it. Should it be what
-// viewer-request.js made of that, this works too.
+// The documentation says that `event.request` is the viewer's request, but we have not verified it. This function also works
+// if it is the request that viewer-request.js returned.
 //
 // CloudFront Functions, runtime 2.0: see viewer-request.js.
 
@@ -27,7 +27,7 @@ async function handler(event) {
   return response
 }
 
-/** The API answers no PUT with 200, S3 every one. Clients take 201 alone, and some need the digest (containerd up to 2.1). */
+/** S3 responds to a PUT with 200, the API never. Clients need 201, and some the digest (containerd up to 2.1). */
 function created(request, response) {
   const upload = UPLOAD.exec(request.uri)
   const written = WRITTEN.exec(request.uri)
@@ -35,7 +35,7 @@ function created(request, response) {
   const digest = upload ? digestInQuery(request) : digestInChecksum(request)
   if (!ANY_DIGEST.test(digest)) return response
 
-  const headers = ofRegistry(response, digest)
+  const headers = registryHeaders(response, digest)
   delete headers.etag
   headers.location = { value: `/v2/${(upload || written)[1]}/blobs/${digest}` }
   response.statusCode = 201
@@ -43,21 +43,21 @@ function created(request, response) {
   return response
 }
 
-/** The ETag stays S3's: a client that goes on with a download sends it in If-Range, which S3 compares. */
+/** The ETag stays S3's: a client that resumes a download sends it in If-Range, which S3 compares. */
 function pulled(request, response) {
-  const link = PULL.exec(request.uri.replace(/%3a/i, ':'))
+  const found = PULL.exec(request.uri.replace(/%3a/i, ':'))
   const carried = READ.test(request.uri) && request.headers['docker-content-digest']
-  const digest = link ? link[1] : carried && carried.value
+  const digest = found ? found[1] : carried && carried.value
   if (!ANY_DIGEST.test(digest)) return response
 
-  const headers = ofRegistry(response, digest)
+  const headers = registryHeaders(response, digest)
   if (response.statusCode === 200 || response.statusCode === 206)
     headers['content-type'] = { value: 'application/octet-stream' }
   return response
 }
 
-/** What S3 says of itself goes; what a client knows a registry by comes. */
-function ofRegistry(response, digest) {
+/** Removes S3's own headers and adds those of a registry. */
+function registryHeaders(response, digest) {
   const headers = response.headers
   Object.keys(headers).forEach(name => {
     if (name.startsWith('x-amz-') || name === 'server') delete headers[name]
@@ -68,19 +68,19 @@ function ofRegistry(response, digest) {
   return headers
 }
 
-/** As the viewer wrote it, percent-encoded or not. viewer-request.js has seen to it that there is one. */
+/** The viewer may have percent-encoded it. viewer-request.js has verified that there is one. */
 function digestInQuery(request) {
   const name = Object.keys(request.querystring).find(key => decode(key) === 'digest')
   return name && decode(request.querystring[name].value)
 }
 
-/** As viewer-request.js wrote it, for S3. */
+/** viewer-request.js has set the header for S3. */
 function digestInChecksum(request) {
   const checksum = request.headers['x-amz-checksum-sha256']
   return checksum && `sha256:${Buffer.from(checksum.value, 'base64').toString('hex')}`
 }
 
-/** Undefined for what is malformed, or more than printable ASCII: `$` of a pattern would overlook a last line break. */
+/** Undefined if malformed or not printable ASCII, because `$` also matches before a final line break. */
 function decode(text) {
   try {
     const plain = decodeURIComponent(text)

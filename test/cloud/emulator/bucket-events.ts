@@ -26,7 +26,7 @@ const ATTEMPTS = 3
 
 /**
  * The bucket's notification: what versitygw tells by its webhook goes to the claim handler, as far as it is about objects
- * under `direct/` that came in one PUT (`announceDirectUploads` in infra/constructs/storage.ts). S3 encodes keys in events and
+ * under `direct/` that came in one PUT (`notifyOfDirectUploads` in infra/constructs/storage.ts). S3 encodes keys in events and
  * leaves `s3:` off their names; versitygw does neither, so it is done here.
  */
 export class BucketEvents {
