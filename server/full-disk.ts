@@ -2,6 +2,7 @@ import { type App, errorResponse } from '../lambda/http/app.ts'
 import { RegistryError } from '../lambda/protocol/errors.ts'
 import { StorageFull } from '../lambda/store/blobs.ts'
 import type { Reserve } from './reserve.ts'
+import { RunningPushes } from './running-pushes.ts'
 
 /** What a run of the collector could not do. */
 interface Collected {
@@ -12,30 +13,56 @@ interface Collected {
 const STORING = new Set(['POST', 'PATCH', 'PUT'])
 
 /**
- * The app of a registry whose disk may be full. A DELETE that finds no room is repeated with the reserve released; each DELETE may be
- * repeated, also after it has failed half way. While the reserve is released, pushes are refused: they would use up what deleting needs.
+ * Keeps deletes and the collector working on a full disk. Both write before they free anything: when one of them finds no room, it is
+ * repeated with the reserve released. From then until there is room again pushes are refused, those in progress too, because they would
+ * use up the reserve.
  */
-export function withReserve(app: App, reserve: Reserve): App {
-  return async request => {
-    const { method, path } = request
-    if (reserve.isReleased && STORING.has(method) && path.startsWith('/v2/')) {
-      const error = new RegistryError('INSUFFICIENT_STORAGE')
-      return { response: errorResponse(error, method), code: error.code }
-    }
-    const exchange = await app(request)
-    const foundNoRoom = method === 'DELETE' && exchange.code === 'INSUFFICIENT_STORAGE'
-    return foundNoRoom && reserve.release() ? app(request) : exchange
-  }
-}
+export class FullDisk {
+  readonly #reserve: Reserve
+  readonly #pushes = new RunningPushes()
+  #releasing: Promise<boolean> | undefined
 
-/** A run of the collector, repeated with the reserve released when it found no room. Makes the reserve anew once there is room. */
-export async function collectWithReserve(
-  collect: () => Promise<Collected>,
-  reserve: Reserve,
-): Promise<Collected> {
-  const first = await collect()
-  const foundNoRoom = first.failures.some(failure => failure instanceof StorageFull)
-  const last = foundNoRoom && reserve.release() ? await collect() : first
-  await reserve.restore()
-  return last
+  constructor(reserve: Reserve) {
+    this.#reserve = reserve
+  }
+
+  /** Wraps the app of a registry. A DELETE may be repeated, also after it has failed half way. */
+  protect(app: App): App {
+    return async request => {
+      const { method, path } = request
+      if (STORING.has(method) && path.startsWith('/v2/')) {
+        if (!this.#refusesPushes) return this.#pushes.run(app, request)
+        const error = new RegistryError('INSUFFICIENT_STORAGE')
+        return { response: errorResponse(error, method), code: error.code }
+      }
+      const handled = await app(request)
+      const foundNoRoom = method === 'DELETE' && handled.code === 'INSUFFICIENT_STORAGE'
+      return foundNoRoom && (await this.#release()) ? app(request) : handled
+    }
+  }
+
+  /** Runs the collector, and restores the reserve once there is room. */
+  async collect(collect: () => Promise<Collected>): Promise<Collected> {
+    const first = await collect()
+    const foundNoRoom = first.failures.some(failure => failure instanceof StorageFull)
+    const last = foundNoRoom && (await this.#release()) ? await collect() : first
+    await this.#reserve.restore()
+    return last
+  }
+
+  get #refusesPushes(): boolean {
+    return this.#reserve.isReleased || this.#releasing !== undefined
+  }
+
+  /** @returns false when there is no reserve */
+  async #release(): Promise<boolean> {
+    if (this.#reserve.isReleased) return true
+    this.#releasing ??= this.#pushes
+      .stop()
+      .then(() => this.#reserve.release())
+      .finally(() => {
+        this.#releasing = undefined
+      })
+    return this.#releasing
+  }
 }

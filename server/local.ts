@@ -7,7 +7,7 @@ import { StorageFull } from '../lambda/store/blobs.ts'
 import { FileBlobs } from '../lambda/store/files/blobs.ts'
 import { SqliteTable } from '../lambda/store/sqlite/table.ts'
 import { databaseIn } from './data-folder.ts'
-import { collectWithReserve, withReserve } from './full-disk.ts'
+import { FullDisk } from './full-disk.ts'
 import { openAuth } from './local-auth.ts'
 import { main, type OpenOptions, type RegistryOpener, type Report } from './main.ts'
 import { refuseMissingTable } from './missing-table.ts'
@@ -47,12 +47,13 @@ async function openRegistry(options: OpenOptions, report: Report): Promise<Regis
   }
   const auth = await openAuth(table, options, report.notice)
   const { app, collector } = createRegistryApp(deps, { ...(origin && { origin }), auth, corsOrigins })
+  const fullDisk = new FullDisk(reserve)
   const collect = async () => {
-    const { failures } = await collectWithReserve(() => collector.run(), reserve)
+    const { failures } = await fullDisk.collect(() => collector.run())
     if (failures.length > 0)
       throw new Error(`the collector failed on ${failures.length} rows`, { cause: failures[0] })
   }
-  return { app: withReserve(app, reserve), collect, close: () => table.close() }
+  return { app: fullDisk.protect(app), collect, close: () => table.close() }
 }
 
 /** On a disk without a free byte, in the room of the reserve, or for this process alone where there is no reserve. */

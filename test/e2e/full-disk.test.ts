@@ -1,11 +1,20 @@
-import { closeSync, existsSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { run } from '../support/command.ts'
 import { type ReceivedResponse, send } from '../support/http-client.ts'
 import { image } from '../support/images.ts'
 import { LocalServer } from '../support/local-server.ts'
-import { randomBytesOf } from '../support/random-bytes.ts'
+import { randomBatches, randomBytesOf } from '../support/random-bytes.ts'
 import { RegistryClient } from '../support/registry-client.ts'
 import { describeWith } from '../support/requirements.ts'
 import { TempDir } from '../support/temp-dir.ts'
@@ -136,6 +145,32 @@ describeWith({ tools: ['mount', 'umount'], root: true, linux: true }, 'a server 
     const tag = await send(`${server.url}/v2/full/manifests/before`)
     expect(tag.status).toBe(404)
   })
+
+  test('keeps the reserve from uploads that were in progress when it was released', async () => {
+    const upload = await client.openUpload()
+    const rest = Promise.withResolvers<void>()
+    async function* slowLayer() {
+      yield* randomBatches('full-disk-slow', MIB)
+      await rest.promise
+      yield* randomBatches('full-disk-rest', 4 * MIB) // the reserve would have room for it
+    }
+    const slowUpload = send(upload, { method: 'PATCH', body: slowLayer() })
+    // The server writes to the disk in batches of 1 MiB.
+    await expect.poll(() => draftBytes()).toBeGreaterThanOrEqual(MIB)
+    fillToTheLastByte()
+    const wasFull = await deleteImage()
+    rest.resolve()
+
+    expect(wasFull.status).toBe(202)
+    expect((await slowUpload).status).toBe(507)
+    expect(statfsSync(disk).bavail * statfsSync(disk).bsize).toBeGreaterThan(7 * MIB)
+  })
+
+  /** The bytes of uploads in progress on the disk. */
+  function draftBytes(): number {
+    const drafts = join(disk, 'data', 'drafts')
+    return readdirSync(drafts).reduce((sum, name) => sum + statSync(join(drafts, name)).size, 0)
+  }
 
   test('frees the room of deleted images, makes its reserve again and takes pushes', async () => {
     await server.stop()
