@@ -15,7 +15,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 }
 
 /** How long the client has to read what we say before the connection is torn down. */
-export const LINGER = 250
+export const LINGER_MS = 250
 
 /** What a client that speaks plain HTTP to a TLS port is told. */
 export const PLAIN_HTTP = { message: 'this port speaks TLS: the address must begin with https://' }
@@ -43,7 +43,7 @@ export function refuseConnection(socket: Duplex, error: RegistryError, log: Log,
   socket.write(`${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`)
   socket.end(body)
   socket.on('error', () => {})
-  setTimeout(() => socket.destroy(), LINGER)
+  setTimeout(() => socket.destroy(), LINGER_MS)
   const bytesOut = body instanceof Uint8Array ? body.length : 0
   const remote = socket instanceof Socket ? socket.remoteAddress : undefined
   log.write(

@@ -328,7 +328,7 @@ describe('a body that nobody wants', () => {
   })
 
   it('is taken in up to a bound of bytes', async () => {
-    await using door = await openServer(refusing, { bounds: { drain: { bytes: MIB, ms: 5_000 } } })
+    await using door = await openServer(refusing, { limits: { drain: { bytes: MIB, ms: 5_000 } } })
     const request = httpRequest(door.url, { method: 'PATCH' })
     request.on('error', () => {})
     const feeding = setInterval(() => request.write(Buffer.alloc(MIB / 4)), 1)
@@ -340,7 +340,7 @@ describe('a body that nobody wants', () => {
   })
 
   it('is waited for up to a bound of time', async () => {
-    await using door = await openServer(refusing, { bounds: { drain: { bytes: MIB, ms: 50 } } })
+    await using door = await openServer(refusing, { limits: { drain: { bytes: MIB, ms: 50 } } })
     const raw = await exchangeRaw(door.port, 'PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n')
     expect(raw).toMatch(/^HTTP\/1.1 401/)
   })
@@ -373,7 +373,7 @@ describe('expectations', () => {
   })
 
   it('never asks for the body of a request that is refused', async () => {
-    await using door = await openServer(answering(ok('no', 401)), { bounds: { drain: { bytes: 1, ms: 20 } } })
+    await using door = await openServer(answering(ok('no', 401)), { limits: { drain: { bytes: 1, ms: 20 } } })
     const raw = await exchangeRaw(
       door.port,
       'PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n',
@@ -481,7 +481,7 @@ describe('what only the protocol sees', () => {
   it.each(['', 'GET / HTTP/1.1\r\nhost: a\r\nx-slow: '])(
     'headers that do not arrive (%j) end in 408',
     async begun => {
-      await using door = await openServer(echo, { bounds: { headers: 100 } })
+      await using door = await openServer(echo, { limits: { headers: 100 } })
       const raw = await exchangeRaw(door.port, begun)
       expect(raw).toMatch(/^HTTP\/1.1 408/)
       expect(errorCode(raw)).toBe('REQUEST_TIMEOUT')
@@ -508,7 +508,7 @@ describe('a client that stalls', () => {
         await collect(request.body).catch(ended.resolve)
         return {}
       },
-      { bounds: { stall } },
+      { limits: { stall } },
     )
     const raw = await exchangeRaw(door.port, 'PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nabc')
     expect(raw).toMatch(/^HTTP\/1.1 408/)
@@ -527,7 +527,7 @@ describe('a client that stalls', () => {
       }
     }
     await using door = await openServer(answering({ status: 200, headers: {}, body: endless() }), {
-      bounds: { stall },
+      limits: { stall },
     })
     const socket = await dial(door.port)
     socket.pause()
@@ -538,7 +538,7 @@ describe('a client that stalls', () => {
   })
 
   it('is not confused with one that is slow', async () => {
-    await using door = await openServer(echo, { bounds: { stall: { window: 600, bytes: 4 } } })
+    await using door = await openServer(echo, { limits: { stall: { window: 600, bytes: 4 } } })
     const request = httpRequest(door.url, { method: 'PUT' })
     for (let n = 0; n < 60; n++) {
       request.write('a')
@@ -556,7 +556,7 @@ describe('a client that stalls', () => {
         await new Promise(resolve => setTimeout(resolve, 300))
         return ok('done')
       }),
-      { bounds: { stall } },
+      { limits: { stall } },
     )
     const response = await fetch(door.url, { method: 'PUT', body: 'abc' })
     expect(await response.text()).toBe('done')

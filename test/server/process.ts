@@ -20,8 +20,14 @@ export class ServerProcess implements AsyncDisposable {
   stderr = ''
   readonly #exit: Promise<unknown[]>
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.child = spawn(process.execPath, [FIXTURE, ...args], {
+  /** @param wrapper a command and its arguments that run the server's command line, which is put behind them */
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    wrapper: readonly string[] = [],
+  ) {
+    const [command = '', ...rest] = [...wrapper, process.execPath, FIXTURE, ...args]
+    this.child = spawn(command, rest, {
       env: {
         PATH: process.env.PATH,
         NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
@@ -41,10 +47,19 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Starts a server on any free port and waits until it listens. */
   static async listening(folder: string, ...args: string[]): Promise<ServerProcess> {
-    const server = new ServerProcess(['--port', '0', '--data', folder, ...args])
-    await Promise.race([server.says('listens on'), server.#exit])
-    if (server.child.exitCode !== null) throw new Error(`it did not start: ${server.stderr}`)
-    return server
+    return new ServerProcess(['--port', '0', '--data', folder, ...args]).#listens()
+  }
+
+  /** Starts a server that may have this many files and sockets open. */
+  static async withOpenFiles(limit: number, folder: string): Promise<ServerProcess> {
+    const wrapper = ['sh', '-c', `ulimit -n ${limit} && exec "$@"`, 'sh']
+    return new ServerProcess(['--port', '0', '--data', folder], {}, wrapper).#listens()
+  }
+
+  async #listens(): Promise<this> {
+    await Promise.race([this.says('listens on'), this.#exit])
+    if (this.child.exitCode !== null) throw new Error(`it did not start: ${this.stderr}`)
+    return this
   }
 
   get url(): string {

@@ -25,10 +25,10 @@ export interface TestServer extends AsyncDisposable {
 export async function openServer(
   app: App,
   {
-    bounds,
+    limits,
     tls,
     client,
-  }: { bounds?: Partial<ServerLimits>; tls?: Certificate; client?: ReturnType<typeof clientView> } = {},
+  }: { limits?: Partial<ServerLimits>; tls?: Certificate; client?: ReturnType<typeof clientView> } = {},
 ): Promise<TestServer> {
   const chunks: string[] = []
   const stream = new Writable({
@@ -38,7 +38,7 @@ export async function openServer(
     },
   })
   const log = new Log(stream, 'json')
-  const door = createHttpServer({ app, log, ...(bounds && { bounds }), tls, ...(client && { client }) })
+  const door = createHttpServer({ app, log, ...(limits && { limits }), tls, ...(client && { client }) })
   await listen(door.server, 0, '127.0.0.1')
   const { port } = door.server.address() as AddressInfo
   const records = () => {
