@@ -69,11 +69,18 @@ async function pump(
   return sent
 }
 
-/** Resolves when the system has taken every byte. */
+/**
+ * Resolves when the system has taken every byte.
+ * @throws {ClientGone} when the connection closes first. Node drops a write to a destroyed socket and does not call back.
+ */
 function handOver(outgoing: ServerResponse, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
+    const onClose = (cause?: Error) =>
+      reject(new ClientGone('the connection ended before the response did', { cause }))
+    outgoing.once('close', onClose)
     outgoing.write(bytes, error => {
-      if (error) reject(new ClientGone('the connection ended before the answer did', { cause: error }))
+      outgoing.off('close', onClose)
+      if (error) onClose(error)
       else resolve()
     })
   })

@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { App } from '../../lambda/http/app.ts'
@@ -63,6 +64,29 @@ describe.skipIf(!canListOpenFiles)('a response with an open file behind it close
     socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
     await new Promise(resolve => socket.once('data', resolve))
     socket.resetAndDestroy()
+
+    await expectClosed(1)
+  })
+
+  it('when the connection breaks just before a piece is written', async () => {
+    let connection: Socket | undefined
+    const breaking: App = async request => {
+      const { response } = await app()(request)
+      const file = response?.body as AsyncIterable<Uint8Array>
+      async function* body() {
+        for await (const piece of file) {
+          connection?.destroy() // it emits `close` in a later turn of the event loop
+          yield piece
+        }
+      }
+      return { response: { status: 200, headers: {}, body: body() } }
+    }
+    await using server = await openServer(breaking)
+    server.door.server.once('connection', socket => {
+      connection = socket
+    })
+    const socket = await dial(server.port)
+    socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
 
     await expectClosed(1)
   })
