@@ -3,14 +3,13 @@ import { setTimeout } from 'node:timers/promises'
 import { matchesAny } from '../lambda/auth/policy/glob.ts'
 import { type Dependencies, UPLOAD_LIFETIME } from '../lambda/registry/dependencies.ts'
 import { createRegistryApp } from '../lambda/registry-app.ts'
-import { StorageFull } from '../lambda/store/blobs.ts'
 import { FileBlobs } from '../lambda/store/files/blobs.ts'
-import { SqliteTable } from '../lambda/store/sqlite/table.ts'
 import { databaseIn } from './data-folder.ts'
 import { FullDisk } from './full-disk.ts'
 import { openAuth } from './local-auth.ts'
 import { main, type OpenOptions, type RegistryOpener, type Report } from './main.ts'
 import { refuseMissingTable } from './missing-table.ts'
+import { openTable } from './open-table.ts'
 import { Reserve } from './reserve.ts'
 
 const pause = (milliseconds: number) => setTimeout(milliseconds, undefined, { ref: false })
@@ -54,14 +53,4 @@ async function openRegistry(options: OpenOptions, report: Report): Promise<Regis
       throw new Error(`the collector failed on ${failures.length} rows`, { cause: failures[0] })
   }
   return { app: fullDisk.protect(app), collect, close: () => table.close() }
-}
-
-/** On a disk without a free byte, in the room of the reserve, or for this process alone where there is no reserve. */
-function openTable(path: string, reserve: Reserve): SqliteTable {
-  try {
-    return new SqliteTable(path)
-  } catch (error) {
-    if (!(error instanceof StorageFull)) throw error
-    return reserve.release() ? new SqliteTable(path) : new SqliteTable(path, { exclusive: true })
-  }
 }
