@@ -82,7 +82,7 @@ describe.skipIf(!canListOpenFiles)('a response with an open file behind it close
       return { response: { status: 200, headers: {}, body: body() } }
     }
     await using server = await openServer(breaking)
-    server.door.server.once('connection', socket => {
+    server.http.server.once('connection', socket => {
       connection = socket
     })
     const socket = await dial(server.port)

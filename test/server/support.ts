@@ -12,16 +12,16 @@ import { closeGracefully, listen } from '../../server/shutdown.ts'
 import type { Certificate } from '../../server/tls.ts'
 
 export interface TestServer extends AsyncDisposable {
-  readonly door: HttpServer
+  readonly http: HttpServer
   readonly port: number
   readonly url: string
-  /** What was logged so far. */
+  /** The log records so far. */
   readonly records: () => LogRecord[]
-  /** The next records that are logged, as soon as there are so many in all. */
+  /** Waits until there are `count` log records, and returns all. */
   readonly logged: (count: number) => Promise<LogRecord[]>
 }
 
-/** A door in front of an app, on any free port, until the end of the test's scope. */
+/** A server in front of an app, on any free port, until the end of the test's scope. */
 export async function openServer(
   app: App,
   {
@@ -38,9 +38,9 @@ export async function openServer(
     },
   })
   const log = new Log(stream, 'json')
-  const door = createHttpServer({ app, log, ...(limits && { limits }), tls, ...(client && { client }) })
-  await listen(door.server, 0, '127.0.0.1')
-  const { port } = door.server.address() as AddressInfo
+  const http = createHttpServer({ app, log, ...(limits && { limits }), tls, ...(client && { client }) })
+  await listen(http.server, 0, '127.0.0.1')
+  const { port } = http.server.address() as AddressInfo
   const records = () => {
     log.flush()
     return chunks
@@ -50,7 +50,7 @@ export async function openServer(
       .map(line => JSON.parse(line) as LogRecord)
   }
   return {
-    door,
+    http,
     port,
     url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
     records,
@@ -59,12 +59,12 @@ export async function openServer(
       return records()
     },
     async [Symbol.asyncDispose]() {
-      await closeGracefully(door, 0)
+      await closeGracefully(http, 0)
     },
   }
 }
 
-/** An app of one answer. */
+/** An app that gives the same response to every request. */
 export function answering(
   response: HttpResponse | ((request: HttpRequest) => Promise<HttpResponse>),
   about: HandledRequest = {},
@@ -75,7 +75,25 @@ export function answering(
   })
 }
 
-/** A small answer of text. */
+/** An app whose response tells what it received. */
+export const echo = answering(async ({ method, path, query, body }) =>
+  ok(JSON.stringify({ method, path, query: [...query], body: String(await bodyOf(body)) })),
+)
+
+/** Reads a whole body. */
+export async function bodyOf(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of body) pieces.push(Buffer.from(piece))
+  return Buffer.concat(pieces)
+}
+
+/** What an {@link echo} app receives for a GET of this target. */
+export async function seenBy(port: number, target: string): Promise<unknown> {
+  const raw = await exchangeRaw(port, `GET ${target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`)
+  return JSON.parse(raw.slice(raw.indexOf('\r\n\r\n') + 4))
+}
+
+/** A small response of text. */
 export function ok(body: string, status = 200): HttpResponse {
   const bytes = Buffer.from(body)
   return {
@@ -99,7 +117,7 @@ export async function dial(port: number): Promise<Socket> {
   return socket
 }
 
-/** Waits for something that is bound to become true soon. */
+/** Waits until a condition is true. @throws {Error} after half a minute */
 export async function until(condition: () => boolean): Promise<void> {
   for (let tries = 0; !condition(); tries++) {
     if (tries > 6_000) throw new Error('it did not become true')
@@ -107,7 +125,7 @@ export async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-/** The body of an answer that came as raw text. */
+/** The code of the error document in a raw response. */
 export function errorCode(raw: string): string {
   const document = JSON.parse(raw.slice(raw.indexOf('\r\n\r\n') + 4))
   return document.errors[0].code

@@ -1,0 +1,94 @@
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { describe, expect, it } from 'vitest'
+import { answering, echo, errorCode, exchangeRaw, ok, openServer } from './support.ts'
+
+const MIB = 1024 * 1024
+
+describe('a request body that the app does not read', () => {
+  const refusing = answering(ok('no', 401))
+
+  it('is drained before the connection closes, so that the response arrives', async () => {
+    await using server = await openServer(refusing)
+    const request = httpRequest(server.url, {
+      method: 'PATCH',
+      headers: { 'content-length': String(16 * MIB) },
+    })
+    // This client hangs up when it has the response, and may find its connection reset.
+    request.on('error', () => {})
+    request.end(Buffer.alloc(16 * MIB))
+    const [response] = await once(request, 'response')
+    expect(response.statusCode).toBe(401)
+    expect(response.headers.connection).toBe('close')
+    expect(await text(response)).toBe('no')
+    expect(await server.logged(1)).toMatchObject([{ status: 401, bytesIn: 16 * MIB }])
+  })
+
+  it('is drained up to a number of bytes', async () => {
+    await using server = await openServer(refusing, { limits: { drain: { bytes: MIB, ms: 5_000 } } })
+    const request = httpRequest(server.url, { method: 'PATCH' })
+    request.on('error', () => {})
+    const feeding = setInterval(() => request.write(Buffer.alloc(MIB / 4)), 1)
+    const [record] = await server.logged(1)
+    clearInterval(feeding)
+    request.destroy()
+    expect(record).toMatchObject({ status: 401 })
+    expect((record as { bytesIn: number }).bytesIn).toBeLessThan(2 * MIB)
+  })
+
+  it('is drained up to a time limit', async () => {
+    await using server = await openServer(refusing, { limits: { drain: { bytes: MIB, ms: 50 } } })
+    const raw = await exchangeRaw(server.port, 'PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n')
+    expect(raw).toMatch(/^HTTP\/1.1 401/)
+  })
+
+  it('is drained when the app read a part of it', async () => {
+    await using server = await openServer(
+      answering(async ({ body }) => {
+        for await (const _ of body) break
+        return ok('too large', 413)
+      }),
+    )
+    const request = httpRequest(server.url, { method: 'PUT', headers: { 'content-length': String(8 * MIB) } })
+    request.on('error', () => {})
+    request.end(Buffer.alloc(8 * MIB))
+    const [response] = await once(request, 'response')
+    expect(response.statusCode).toBe(413)
+    expect(await text(response)).toBe('too large')
+  })
+})
+
+describe('a request with an Expect header', () => {
+  it('gets 100 Continue when the app reads the body', async () => {
+    await using server = await openServer(echo)
+    const request = httpRequest(server.url, { method: 'PUT', headers: { expect: '100-continue' } })
+    request.flushHeaders()
+    await once(request, 'continue')
+    request.end('abc')
+    const [response] = await once(request, 'response')
+    expect(JSON.parse(await text(response)).body).toBe('abc')
+  })
+
+  it('gets no 100 Continue when it is refused', async () => {
+    await using server = await openServer(answering(ok('no', 401)), {
+      limits: { drain: { bytes: 1, ms: 20 } },
+    })
+    const raw = await exchangeRaw(
+      server.port,
+      'PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n',
+    )
+    expect(raw).toMatch(/^HTTP\/1.1 401/)
+    expect(raw).toMatch(/connection: close/i)
+  })
+
+  it('is refused when the expectation is unknown', async () => {
+    await using server = await openServer(echo)
+    const raw = await exchangeRaw(
+      server.port,
+      'GET / HTTP/1.1\r\nhost: a\r\nexpect: tea\r\nconnection: close\r\n\r\n',
+    )
+    expect(raw).toMatch(/^HTTP\/1.1 417/)
+    expect(errorCode(raw)).toBe('EXPECTATION_FAILED')
+  })
+})
