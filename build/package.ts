@@ -1,14 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
+import { BUNDLE_OPTIONS } from '../infra/esbuild-options.ts'
 
-const TOP = join(import.meta.dirname, '..')
+const TOP = BUNDLE_OPTIONS.absWorkingDir
 const PROGRAMS = ['longshore', 'docker-credential-longshore'] as const
 /** In the package as well, and used by the container image alone. */
 const HEALTH_CHECK = 'health'
-
-/** For dependencies that are CommonJS inside: a module has no `require` of its own. */
-const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
 
 /** Fields of the clone's manifest that the package has too. */
 const SHARED_FIELDS = ['name', 'version', 'description', 'license', 'type', 'files'] as const
@@ -20,24 +18,14 @@ const SHARED_FIELDS = ['name', 'version', 'description', 'license', 'type', 'fil
 export function buildPrograms(folder: string): void {
   rmSync(folder, { recursive: true, force: true })
   const { metafile } = buildSync({
+    ...BUNDLE_OPTIONS,
     entryPoints: Object.fromEntries(
       [...PROGRAMS, HEALTH_CHECK].map(name => [name, `build/entries/${name}.ts`]),
     ),
     outdir: folder,
     chunkNames: 'chunks/[name]-[hash]',
-    bundle: true,
     splitting: true,
-    platform: 'node',
     target: 'node22.13',
-    format: 'esm',
-    mainFields: ['module', 'main'],
-    banner: { js: REQUIRE },
-    minify: true,
-    keepNames: true,
-    legalComments: 'none',
-    metafile: true,
-    logLevel: 'warning',
-    absWorkingDir: TOP,
   })
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n')
   mkdirSync(join(folder, 'data'), { mode: 0o700 }) // the image's data folder; npm packs no empty folders

@@ -1,15 +1,10 @@
-import { join } from 'node:path'
 import { buildSync, type Metafile } from 'esbuild'
-
-/** Provides `require` to bundled CommonJS packages; ES modules have none. */
-const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
+import { BUNDLE_OPTIONS } from './esbuild-options.ts'
 
 /** Credential providers that a Lambda function never uses, because its credentials are in the environment. */
 const UNUSED_CREDENTIAL_PROVIDERS = ['ini', 'login', 'process', 'sso', 'web-identity'].map(
   way => `@aws-sdk/credential-provider-${way}`,
 )
-
-const TOP = join(import.meta.dirname, '..')
 
 /** A file of a bundle. */
 export interface BundleFile {
@@ -31,24 +26,14 @@ export interface BundleFile {
  */
 export function bundle(entry: string, folder: string, { splitting = true } = {}): BundleFile[] {
   const { metafile } = buildSync({
+    ...BUNDLE_OPTIONS,
     entryPoints: { index: entry },
     outdir: folder,
     outExtension: { '.js': '.mjs' },
     chunkNames: '[name]-[hash]',
-    bundle: true,
     splitting,
     external: UNUSED_CREDENTIAL_PROVIDERS,
-    platform: 'node',
     target: 'node24',
-    format: 'esm',
-    mainFields: ['module', 'main'],
-    banner: { js: REQUIRE },
-    minify: true,
-    keepNames: true,
-    legalComments: 'none',
-    metafile: true,
-    logLevel: 'warning',
-    absWorkingDir: TOP,
   })
   return filesOf(metafile)
 }
