@@ -8,13 +8,13 @@ interface BannerParts {
   readonly address: AddressInfo
   readonly secure: boolean
   readonly data: string
-  /** Whether nobody has to log in, ever. */
+  /** Whether logins are turned off (`--auth open`). */
   readonly open: boolean
-  /** The public origin, when one was given. */
+  /** The configured public origin. */
   readonly origin?: string | undefined
 }
 
-/** What a person who started the server reads: where it is, where the data is, what to type next. */
+/** The text on standard output after the start: the address, the data folder, and commands to try. */
 export function startupBanner({ address, secure, data, open, origin }: BannerParts): string {
   const here = `${secure ? 'https' : 'http'}://${displayHost(address.address)}:${address.port}`
   const registry = new URL(origin ?? here).host
@@ -27,7 +27,7 @@ export function startupBanner({ address, secure, data, open, origin }: BannerPar
   ]
   if (open && !LOOPBACK.test(address.address))
     lines.push(
-      '  NOTE   Nobody has to log in (--auth open): anyone who reaches this port can push, pull and delete.',
+      '  NOTE   logins are turned off (--auth open): anyone who reaches this port can push, pull and delete',
     )
   return lines.join('\n')
 }

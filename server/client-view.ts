@@ -4,9 +4,10 @@ import type { Log } from './log.ts'
 import { directView } from './node-request.ts'
 
 /**
- * Says who sends a request, through the proxies that are trusted. The first time that another peer sends a proxy's header, the log
- * says how to trust it: behind a proxy that nobody has named, the realm of a login says `http`, and all clients share one address.
- * @param trusted addresses and CIDRs
+ * Returns a function that finds out who sent a request: the peer of the connection, or the client that a trusted proxy names. When an
+ * untrusted peer sends a proxy's header for the first time, the log has a warning that says how to trust it. Behind an untrusted proxy
+ * the realm of a login begins with `http:`, and all clients share one address.
+ * @param trusted addresses and CIDRs of proxies
  */
 export function clientView(trusted: readonly string[], log: Log): (incoming: IncomingMessage) => ClientView {
   const proxies = proxyList(trusted)
@@ -18,7 +19,7 @@ export function clientView(trusted: readonly string[], log: Log): (incoming: Inc
       warned = true
       log.tell(
         'warning',
-        `${direct.remote} sends X-Forwarded-* or Forwarded, which is ignored; if it is your proxy, start with --trusted-proxies ${direct.remote}`,
+        `${direct.remote} sends an X-Forwarded-* or Forwarded header, which is ignored; if it is your proxy, start with --trusted-proxies ${direct.remote}`,
       )
     }
     return forwardedView(direct, incoming.headers, proxies)

@@ -7,12 +7,12 @@ import { errorReason, StartError } from './start-error.ts'
 
 export type { Config } from './settings.ts'
 
-/** What a command line requests: to run the server, or to print a text. */
+/** What a command line requests: to run the server, or to print a text, such as the help. */
 export type Command = { readonly serve: Config } | { readonly print: string }
 
 /**
- * Reads flags, then the environment, then defaults. An empty variable counts as unset.
- * @throws {StartError} of kind `usage`, that names the invalid flag or variable
+ * Reads the settings. A flag overrides its environment variable, which overrides the default. An empty variable counts as unset.
+ * @throws {StartError} of kind `usage` that names the invalid flag or variable
  */
 export function readCommand(
   args: readonly string[],
@@ -44,7 +44,7 @@ export function readCommand(
   if ((config.awsAccounts ?? config.issuers) !== undefined && config.origin === undefined)
     throw new StartError(
       'usage',
-      '--aws-accounts and --issuers need --origin: such a login is valid for one registry, which is named by its origin',
+      '--aws-accounts and --issuers need --origin: such a login is valid for one registry only, identified by its origin',
     )
   return { serve: { ...(config as Config), ...(flags['new-table'] === true && { newTable: true }) } }
 }

@@ -2,14 +2,14 @@ import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorReason, StartError } from './start-error.ts'
 
-/** The database of the registry in a data folder. */
+/** Path of the database in a data folder. */
 export function databaseIn(folder: string): string {
   return join(folder, 'registry.sqlite')
 }
 
 /**
  * Creates a data folder that only its owner can read. An existing folder keeps its mode.
- * @throws {StartError} where it cannot be created or used
+ * @throws {StartError} when the folder cannot be created, read or written
  */
 export function prepareFolder(folder: string): void {
   try {

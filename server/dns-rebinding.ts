@@ -1,11 +1,12 @@
 import { isIP } from 'node:net'
 
-/** Top-level domains in which nobody can have a name on the internet (RFC 2606 and 6762, and ICANN's choice of `internal`). */
+/** Top-level domains that do not exist on the internet (RFC 2606, RFC 6762, and `internal`, which ICANN reserved). */
 const PRIVATE = ['example', 'internal', 'invalid', 'local', 'localhost', 'test']
 
 /**
- * Whether a `Host` header names a machine that was meant. A page of the internet can let its own name lead to this machine and then
- * ask as if it came from here (DNS rebinding); it has neither an address for its name, nor a name without a dot, nor a private one.
+ * Whether a `Host` header can only come from a client of the local network: it has an IP address, a name without a dot, or a name in a
+ * private domain. A web page on the internet can make its own domain resolve to this machine, and its requests then look local (DNS
+ * rebinding), but their `Host` header has the page's domain.
  */
 export function isLocalHostname(host: string): boolean {
   const name = host.replace(/:\d+$/, '').replace(/\.$/, '').toLowerCase()

@@ -12,22 +12,22 @@ import { type DrainLimits, IncomingBody, readRequest } from './node-request.ts'
 import { writeBody, writeHead } from './node-response.ts'
 import type { StallGuard, Watch } from './stall-guard.ts'
 
-/** What every turn of a server shares. */
+/** What all exchanges of a server share. */
 export interface HttpExchangeOptions {
   readonly log: Log
   readonly guard: StallGuard
   readonly drain: DrainLimits
-  /** Who asks, through proxies or directly. */
+  /** Returns who sent a request, directly or through proxies. */
   readonly client: (incoming: IncomingMessage) => ClientView
-  /** Whether the server is about to stop, so that connections end with the answer that is under way. */
+  /** Whether the server is stopping. Connections then close after the response in progress. */
   readonly stopping: () => boolean
 }
 
-/** One request and its answer, from the first header to the line in the log. */
+/** One request and its response, from the first header to the record in the access log. */
 export class HttpExchange {
   readonly #incoming: IncomingMessage
   readonly #outgoing: ServerResponse
-  readonly #parts: HttpExchangeOptions
+  readonly #options: HttpExchangeOptions
   readonly #requestId = randomUUID()
   readonly #startedAt = Date.now()
   readonly #started = performance.now()
@@ -36,22 +36,22 @@ export class HttpExchange {
   readonly #body: IncomingBody
   readonly #closed: Promise<void>
   #bytesOut = 0
-  /** Whether the client has its answer, whatever becomes of the rest of its body. */
-  #answered = false
+  /** Whether the client has the response. The rest of the request body may still be arriving. */
+  #hasResponded = false
   #refusal: RegistryError | undefined
 
-  /** @param expectsContinue the client waits for `100 Continue` before it sends its body. */
+  /** @param expectsContinue whether the client waits for `100 Continue` before it sends its body */
   constructor(
     incoming: IncomingMessage,
     outgoing: ServerResponse,
-    parts: HttpExchangeOptions,
+    options: HttpExchangeOptions,
     expectsContinue: boolean,
   ) {
     this.#incoming = incoming
     this.#outgoing = outgoing
-    this.#parts = parts
-    this.#client = parts.client(incoming)
-    this.#watch = parts.guard.watch(() => this.refuse(new RegistryError('REQUEST_TIMEOUT')))
+    this.#options = options
+    this.#client = options.client(incoming)
+    this.#watch = options.guard.watch(() => this.refuse(new RegistryError('REQUEST_TIMEOUT')))
     this.#body = new IncomingBody(
       incoming,
       this.#watch,
@@ -60,37 +60,23 @@ export class HttpExchange {
     this.#closed = new Promise(resolve => outgoing.once('close', resolve))
   }
 
-  /** Whether the last byte of the answer is on its way. */
+  /** Whether the last byte of the response has been handed to the system, or the connection is closed. */
   get over(): boolean {
     return this.#outgoing.writableFinished || this.#outgoing.destroyed
   }
 
   /**
-   * Lets the app answer, and returns when the client has the answer or is gone. Never rejects.
-   * @param before the turn before on the connection: a client that sends the next request early is served in order.
+   * Passes the request to the app and sends the response. Resolves when the client has the response or has closed the connection.
+   * Never rejects.
+   * @param previous the previous exchange on the connection. Pipelined requests are served in order.
    */
-  async run(app: App, before: HttpExchange | undefined): Promise<void> {
-    if (before && !before.over) await before.#closed
+  async run(app: App, previous: HttpExchange | undefined): Promise<void> {
+    if (previous && !previous.over) await previous.#closed
     if (!this.#incoming.socket.destroyed) await this.#serve(app)
-    this.#parts.guard.unwatch(this.#watch)
+    this.#options.guard.unwatch(this.#watch)
   }
 
-  async #serve(app: App): Promise<void> {
-    const exchange = await this.#ask(app)
-    const body = exchange.response?.body
-    const fault = await this.#answer(exchange.response)
-      // Also of a client that left before its first byte: nobody has begun to read the body then.
-      .finally(() => closeBody(body))
-      .catch(error => {
-        // The status is gone already: only a broken connection tells the client that the body is not whole.
-        this.#outgoing.destroy()
-        return error instanceof ClientGone ? undefined : error
-      })
-    await this.#closed
-    this.#record(exchange, exchange.fault ?? fault)
-  }
-
-  /** Ends a turn that cannot go on because of the client: with an error document where nothing else was said yet. */
+  /** Ends an exchange that cannot continue because of the client: with an error document if no response has begun. */
   refuse(error: RegistryError): void {
     if (this.#outgoing.headersSent) {
       this.#outgoing.destroy()
@@ -99,37 +85,52 @@ export class HttpExchange {
     const { headers, body, status } = errorResponse(error, this.#incoming.method ?? '')
     this.#refusal = error
     this.#writeHead({ status, headers }, true)
-    // Once a response is over Node no longer tells the reader of the body that the connection has closed. We do.
+    // Once the response has ended, Node no longer makes a read of the request body fail when the connection closes.
     this.#outgoing.end(body, () => this.#incoming.destroy())
   }
 
-  async #ask(app: App): Promise<HandledRequest> {
+  async #serve(app: App): Promise<void> {
+    const handled = await this.#handle(app)
+    const body = handled.response?.body
+    const fault = await this.#respond(handled.response)
+      // Also when the client has closed the connection before the first byte: the body has not been iterated then.
+      .finally(() => closeBody(body))
+      .catch(error => {
+        // The status has been sent: only a broken connection tells the client that the body is incomplete.
+        this.#outgoing.destroy()
+        return error instanceof ClientGone ? undefined : error
+      })
+    await this.#closed
+    this.#record(handled, handled.fault ?? fault)
+  }
+
+  async #handle(app: App): Promise<HandledRequest> {
     try {
       return await app(readRequest(this.#incoming, this.#body, this.#client))
     } catch (error) {
       const known = error instanceof RegistryError ? error : explainExhaustion(error)
-      const told = known ?? new RegistryError('UNKNOWN')
+      const reported = known ?? new RegistryError('UNKNOWN')
       return {
-        response: errorResponse(told, this.#incoming.method ?? ''),
-        code: told.code,
-        ...(told !== error && { fault: error }),
+        response: errorResponse(reported, this.#incoming.method ?? ''),
+        code: reported.code,
+        ...(reported !== error && { fault: error }),
       }
     }
   }
 
-  async #answer(response: HttpResponse | undefined): Promise<void> {
+  async #respond(response: HttpResponse | undefined): Promise<void> {
     const outgoing = this.#outgoing
     if (outgoing.headersSent || outgoing.destroyed) return
     if (!response) {
       outgoing.destroy()
       return
     }
-    const unread = !this.#incoming.complete
-    this.#writeHead(response, unread || this.#parts.stopping())
-    this.#bytesOut = await writeBody(outgoing, response.body, this.#watch, !unread)
-    if (!unread) return
-    this.#answered = true
-    await this.#body.drain(this.#parts.drain)
+    const isUnread = !this.#incoming.complete
+    this.#writeHead(response, isUnread || this.#options.stopping())
+    this.#bytesOut = await writeBody(outgoing, response.body, this.#watch, !isUnread)
+    if (!isUnread) return
+    this.#hasResponded = true
+    await this.#body.drain(this.#options.drain)
     outgoing.end()
   }
 
@@ -140,26 +141,26 @@ export class HttpExchange {
     })
   }
 
-  #record(exchange: HandledRequest, fault: unknown): void {
+  #record(handled: HandledRequest, fault: unknown): void {
     const { writableFinished, statusCode } = this.#outgoing
-    const told = writableFinished || this.#answered || fault !== undefined
+    const hasStatus = writableFinished || this.#hasResponded || fault !== undefined
     const refusal = this.#refusal
-    this.#parts.log.write(
+    this.#options.log.write(
       accessRecord(
         {
           requestId: this.#requestId,
           startedAt: this.#startedAt,
           durationMs: performance.now() - this.#started,
-          status: told ? statusCode : 499,
+          status: hasStatus ? statusCode : 499,
           bytesIn: this.#body.received,
           bytesOut: this.#bytesOut,
           method: this.#incoming.method,
           agent: this.#incoming.headers['user-agent'],
           remote: this.#client.remote,
         },
-        refusal ? { ...exchange, code: refusal.code } : exchange,
+        refusal ? { ...handled, code: refusal.code } : handled,
       ),
     )
-    if (fault !== undefined) this.#parts.log.write(faultRecord(Date.now(), fault, this.#requestId))
+    if (fault !== undefined) this.#options.log.write(faultRecord(Date.now(), fault, this.#requestId))
   }
 }

@@ -3,16 +3,16 @@ import type { Accounts } from '../lambda/auth/identity/accounts.ts'
 import type { Config } from './config.ts'
 import { errorReason, StartError } from './start-error.ts'
 
-/** As the deployment on AWS calls it. */
+/** The deployment on AWS uses the same name. */
 const NAME = 'admin'
 
-/** Where the password comes from, one of the two at most. */
+/** The settings that can hold the password. At most one of them is set. */
 export type FirstPassword = Pick<Config, 'adminPassword' | 'adminPasswordFile'>
 
 /**
- * Makes the user `admin` where there is no account at all, so that a container can listen to others when it first starts. The password
- * counts once: with accounts it is neither read nor used, so a container that restarts keeps a password that was changed.
- * @param tell is told what was done, without the password
+ * Creates the user `admin` when there are no accounts, so that a container can accept logins from its first start. Once there are
+ * accounts, the setting is ignored, so that a restart does not reset a changed password.
+ * @param tell receives a sentence for the log that says what was done, without the password
  * @throws {StartError} when the file cannot be read, or the password is too short or too long
  */
 export async function makeFirstAdministrator(
@@ -29,19 +29,19 @@ export async function makeFirstAdministrator(
   try {
     await accounts.addUser(NAME, { password: read(password), admin: true })
   } catch (error) {
-    // The command may have made an account on the folder in the meantime.
+    // The command line may have created an account in the folder meanwhile.
     if (!(await accounts.some())) throw new StartError('usage', `${source}: ${errorReason(error)}`)
   }
-  tell(`made the administrator ${NAME} with the password of ${source}, which is not looked at again`)
+  tell(`created the administrator ${NAME} with the password of ${source}; the setting is ignored from now on`)
 }
 
-/** The setting that gives the password, as a user writes it. */
+/** The name of the setting that holds the password, as a user writes it. */
 export function sourceOf({ adminPassword, adminPasswordFile }: FirstPassword): string | undefined {
   if (adminPasswordFile !== undefined) return '--admin-password-file'
   return adminPassword === undefined ? undefined : 'LONGSHORE_ADMIN_PASSWORD'
 }
 
-/** Editors and `echo` end the line of a file, on Windows with two characters. */
+/** Reads the password without a line end, which editors and `echo` add. */
 function read({ adminPassword = '', adminPasswordFile }: FirstPassword): string {
   return adminPasswordFile === undefined
     ? adminPassword

@@ -1,24 +1,24 @@
 import { BlockList, isIP, isIPv4 } from 'node:net'
 
-/** Who asked, and by which scheme and host they know this server. */
+/** The client of a request, and the scheme and host that the client used. */
 export interface ClientView {
-  /** The address of the client, of the proxy in front of us where nothing more is known. */
+  /** The client's address. It is the address of the nearest proxy when no trusted header names the client. */
   readonly remote: string | undefined
   /** `http` or `https`. */
   readonly scheme: string
-  /** As the client named us; may be anything that fits into a header. */
+  /** The value of the `Host` header, not validated. */
   readonly host: string
 }
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
-/** What proxies say about the client. `Forwarded` is RFC 7239; the others are a convention of all proxies. */
+/** Headers in which proxies name the client. `Forwarded` is RFC 7239; the others are a convention of most proxies. */
 const FORWARDED_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host']
 
-/** An element of `Forwarded`: name=value pairs, a value being a token or a quoted string. */
+/** A name=value pair of a `Forwarded` element. The value is a token or a quoted string. */
 const PAIR = /\s*([!#$%&'*+.^_`|~\w-]+)=(?:([!#$%&'*+.^_`|~\w:[\]-]+)|"((?:[^"\\]|\\.)*)")\s*([;,]|$)/y
 
-/** @throws {RangeError} for an entry that is neither an address nor a CIDR such as 10.0.0.0/8 */
+/** Parses addresses and CIDRs such as 10.0.0.0/8. @throws {RangeError} for any other entry */
 export function proxyList(entries: readonly string[]): BlockList {
   const list = new BlockList()
   for (const entry of entries) {
@@ -33,22 +33,24 @@ export function proxyList(entries: readonly string[]): BlockList {
   return list
 }
 
-/** Whether a proxy, or someone who pretends to be one, says something about the client. */
+/** Whether a request has a header in which proxies name the client. The header can be forged. */
 export function isForwarded(headers: Headers): boolean {
   return FORWARDED_HEADERS.some(name => headers[name] !== undefined)
 }
 
-/** Whether this address is one of the proxies that we believe. */
+/** Whether an address belongs to one of the proxies. */
 export function isProxy(address: string | undefined, proxies: BlockList): boolean {
   const plain = plainAddress(address ?? '')
   return plain !== undefined && proxies.check(plain, isIPv4(plain) ? 'ipv4' : 'ipv6')
 }
 
 /**
- * What trusted proxies say about the client. Only they are believed: the chain of addresses is read from its end, where the proxy
- * next to us has written, up to the first address that is not a proxy of ours. What stands left of it the client could have written.
- * A client can send one kind of header through a proxy that sets the other. So where both kinds say something, they must agree.
- * @param direct what the connection itself says
+ * Returns the client as trusted proxies report it. The list of addresses is read from its end, where the nearest proxy has added the
+ * address of its peer, up to the first address that is not a trusted proxy. A client can forge every address left of that one.
+ *
+ * A client can also send one kind of header (`Forwarded` or `X-Forwarded-*`) through a proxy that only sets the other kind. A value
+ * that both kinds have is therefore used only when they agree.
+ * @param direct the peer of the connection and the request's own scheme and host
  */
 export function forwardedView(direct: ClientView, headers: Headers, proxies: BlockList): ClientView {
   if (!isProxy(direct.remote, proxies)) return direct
@@ -65,32 +67,32 @@ export function forwardedView(direct: ClientView, headers: Headers, proxies: Blo
   }
 }
 
-/** `X-Forwarded-*`. Of several values the last one counts: the proxy next to us has set or added it. */
+/** Reads `X-Forwarded-*`. Of several values the last one counts, because the nearest proxy has set or added it. */
 function fromConvention({ remote }: ClientView, headers: Headers, proxies: BlockList): Partial<ClientView> {
   const hops = valuesOf(headers['x-forwarded-for'])
   const client = lastUntrusted(remote, hops, proxies)
-  return known({
+  return definedOnly({
     remote: hops.length > 0 ? client.address : undefined,
     scheme: schemeIn(valuesOf(headers['x-forwarded-proto']).at(-1)),
     host: valuesOf(headers['x-forwarded-host']).at(-1),
   })
 }
 
-/** `Forwarded`. The element that names the client also says which scheme and host the client used. */
+/** Reads `Forwarded`. The element that names the client also has the scheme and host that the client used. */
 function fromStandard({ remote }: ClientView, headers: Headers, proxies: BlockList): Partial<ClientView> {
   const elements = parseForwarded(headers.forwarded?.toString() ?? '')
   if (elements.length === 0) return {}
   const hops = elements.map(element => element.get('for') ?? '')
   const client = lastUntrusted(remote, hops, proxies)
   const element = elements[client.at]
-  return known({
+  return definedOnly({
     remote: elements.some(one => one.has('for')) ? client.address : undefined,
     scheme: schemeIn(element?.get('proto')),
     host: element?.get('host'),
   })
 }
 
-/** The client's address, and which hop said so. Stops at a proxy whose peer is not an address (`unknown`, `_hidden`). */
+/** The client's address, and the index of its hop. Stops at a proxy whose peer is not an address (`unknown`, `_hidden`). */
 function lastUntrusted(peer: string | undefined, hops: readonly string[], proxies: BlockList) {
   let address = peer && plainAddress(peer)
   let at = hops.length
@@ -103,7 +105,7 @@ function lastUntrusted(peer: string | undefined, hops: readonly string[], proxie
   return { address, at }
 }
 
-/** @returns no element where any of the header is malformed */
+/** Parses `Forwarded`. @returns no elements when a part of the header is malformed */
 function parseForwarded(header: string): ReadonlyMap<string, string>[] {
   const elements = [new Map<string, string>()]
   PAIR.lastIndex = 0
@@ -116,7 +118,7 @@ function parseForwarded(header: string): ReadonlyMap<string, string>[] {
   return elements.filter(({ size }) => size > 0)
 }
 
-/** An address without port, brackets and the prefix of an IPv4 address in IPv6. */
+/** Removes the port, brackets, and the prefix of an IPv4-mapped IPv6 address. */
 function plainAddress(text: string): string | undefined {
   const [, bracketed, withPort] = /^(?:\[([^\]]*)\](?::\d+)?|([\d.]+):\d+)$/.exec(text.trim()) ?? []
   const address = (bracketed ?? withPort ?? text.trim()).toLowerCase()
@@ -136,6 +138,8 @@ function valuesOf(header: string | string[] | undefined): string[] {
     .filter(Boolean)
 }
 
-function known(view: { readonly [N in keyof ClientView]: ClientView[N] | undefined }): Partial<ClientView> {
+function definedOnly(
+  view: { readonly [N in keyof ClientView]: ClientView[N] | undefined },
+): Partial<ClientView> {
   return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== undefined))
 }

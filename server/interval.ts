@@ -1,15 +1,18 @@
-/** Something that happens again and again until it is stopped. */
-interface Timer {
-  /** Resolves when the run under way, if any, has ended. */
+/** A task that runs at an interval until it is stopped. */
+interface Interval {
+  /** Resolves when the run in progress, if any, has ended. */
   stop(): Promise<void>
 }
 
-/** Runs a task every so many milliseconds, never twice at once. Does not keep the process alive. */
+/**
+ * Runs a task at an interval. While a run is in progress, no other run begins. The interval does not keep the process alive.
+ * @param failed receives the error of a run that rejects
+ */
 export function startInterval(
   ms: number,
   task: () => Promise<unknown>,
   failed: (error: unknown) => void,
-): Timer {
+): Interval {
   let running: Promise<unknown> | undefined
   const timer = setInterval(() => {
     running ??= task()

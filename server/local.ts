@@ -7,7 +7,7 @@ import { FileBlobs } from '../lambda/store/files/blobs.ts'
 import { databaseIn } from './data-folder.ts'
 import { FullDisk } from './full-disk.ts'
 import { openAuth } from './local-auth.ts'
-import { main, type OpenOptions, type RegistryOpener, type Report } from './main.ts'
+import { main, type OpenedRegistry, type OpenOptions, type Report } from './main.ts'
 import { refuseMissingTable } from './missing-table.ts'
 import { openTable } from './open-table.ts'
 import { Reserve } from './reserve.ts'
@@ -16,13 +16,13 @@ const pause = (milliseconds: number) => setTimeout(milliseconds, undefined, { re
 
 await main(openRegistry)
 
-/** The registry on one folder: a database for what is said, files for what is held. */
-async function openRegistry(options: OpenOptions, report: Report): Promise<RegistryOpener> {
+/** Opens the registry of one data folder: rows in a SQLite database, bytes in files. */
+async function openRegistry(options: OpenOptions, report: Report): Promise<OpenedRegistry> {
   const { data, grace, origin, corsOrigins, sparse = [], newTable = false } = options
-  const aside = refuseMissingTable(data, newTable)
-  if (aside)
+  const movedTo = refuseMissingTable(data, newTable)
+  if (movedTo)
     report.notice(
-      `files of an earlier registry were moved to ${aside}; delete that folder when they are not needed`,
+      `the files of an earlier registry were moved to ${movedTo}; delete that folder when you no longer need them`,
     )
   const reserve = new Reserve(data, report.warning)
   const table = openTable(databaseIn(data), reserve)

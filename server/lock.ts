@@ -3,24 +3,24 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { errorReason, StartError } from './start-error.ts'
 
-/** Held as long as this process uses the data folder. */
+/** Held while this process uses the data folder. */
 interface Lock {
   release(): void
 }
 
 /**
- * Takes a data folder for this process alone. Node has no file locks of its own, SQLite does: an exclusive transaction
- * on an empty database. The system takes the lock back when the process dies, however it dies, so none is ever stale.
+ * Locks a data folder for this process. Node has no file locks, but SQLite has: the lock is an exclusive transaction on an empty
+ * database. The operating system releases it when the process ends in any way, so a lock is never stale.
  *
- * Somebody may have removed the lock file of a running server, or replaced it. So unless the file carries the mark of an earlier start,
- * the table must not be open in any other process either: a server has it open all its life.
- * @throws {StartError} when another process has the folder, or it cannot be written
+ * The lock file of a running server can be deleted or replaced. Therefore, unless the file has the mark of an earlier start, the
+ * database must not be open in another process either: a server keeps it open until it ends.
+ * @throws {StartError} when another process has locked the folder, or the lock file cannot be written
  */
 export function lockFolder(folder: string): Lock {
   const file = join(folder, 'lock')
-  const table = isMarked(file) ? undefined : holdTable(folder)
+  const unlockTable = isMarked(file) ? undefined : lockTable(folder)
   try {
-    const lock = holdAlone(file, 'PRAGMA journal_mode = MEMORY')
+    const lock = lockDatabase(file, 'PRAGMA journal_mode = MEMORY')
     mark(file, lock)
     return { release: () => lock.close() }
   } catch (error) {
@@ -28,19 +28,19 @@ export function lockFolder(folder: string): Lock {
       throw new StartError('failure', `another server is running on the data folder ${folder}`)
     throw new StartError('failure', `cannot lock the data folder ${folder}: ${errorReason(error)}`)
   } finally {
-    table?.()
+    unlockTable?.()
   }
 }
 
-/** Keeps every other process from the table while the lock file is made. @returns how to let go of it again */
-function holdTable(folder: string): (() => void) | undefined {
+/** Locks the database while the lock file is created. @returns a function that unlocks it; `undefined` when there is no database */
+function lockTable(folder: string): (() => void) | undefined {
   const file = join(folder, 'registry.sqlite')
   if (!existsSync(file)) return undefined
   try {
-    const database = holdAlone(file)
+    const database = lockDatabase(file)
     return () => database.close()
   } catch (error) {
-    // What else is wrong with the table is said when it is opened.
+    // Any other error is reported when the database is opened.
     if (!isLocked(error)) return undefined
     throw new StartError(
       'failure',
@@ -50,14 +50,14 @@ function holdTable(folder: string): (() => void) | undefined {
 }
 
 /**
- * Locks a database for this process alone. It writes nothing.
- * @param setting run before. The lock file has no journal, which would need room on the disk
- * @returns the database, which gives up the lock when it is closed
+ * Locks a database for this process, without writing to it.
+ * @param pragma a statement to run first: the lock file must have no journal, which would need room on the disk
+ * @returns the database; closing it releases the lock
  */
-function holdAlone(file: string, setting = ''): DatabaseSync {
+function lockDatabase(file: string, pragma = ''): DatabaseSync {
   const database = new DatabaseSync(file)
   try {
-    database.exec(`PRAGMA locking_mode = EXCLUSIVE; ${setting}; BEGIN EXCLUSIVE`)
+    database.exec(`PRAGMA locking_mode = EXCLUSIVE; ${pragma}; BEGIN EXCLUSIVE`)
   } catch (error) {
     database.close()
     throw error
@@ -65,12 +65,12 @@ function holdAlone(file: string, setting = ''): DatabaseSync {
   return database
 }
 
-/** Tells a lock file from another one in its place: a new file has no mark, and a copy has that of its original. */
+/** The mark of a lock file. It differs for every file: a new file has no mark, and a copy has the mark of its original. */
 function markOf(file: string): number {
   return statSync(file).ino & 0x7fff_ffff || 1
 }
 
-/** Whether the lock file was made by a server. One that is locked is, or nothing can be said of it until it is free. */
+/** Whether a server has marked this very lock file. A locked file cannot be read and counts as marked. */
 function isMarked(file: string): boolean {
   if (!existsSync(file)) return false
   const database = new DatabaseSync(file)
@@ -83,7 +83,7 @@ function isMarked(file: string): boolean {
   }
 }
 
-/** A full disk leaves the file without a mark. The next start then looks at the table once more. */
+/** Marks the lock file. On a full disk it stays without a mark, and the next start checks the database again. */
 function mark(file: string, lock: DatabaseSync): void {
   const wanted = markOf(file)
   if (versionOf(lock) === wanted) return
@@ -92,7 +92,7 @@ function mark(file: string, lock: DatabaseSync): void {
   } catch {
     if (lock.isTransaction) lock.exec('ROLLBACK')
   }
-  // In the exclusive locking mode the end of a transaction does not give up the lock.
+  // In the exclusive locking mode, the end of a transaction does not release the lock.
   lock.exec('BEGIN EXCLUSIVE')
 }
 

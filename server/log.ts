@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import type { AccessRecord, FaultRecord } from '../lambda/http/access-log.ts'
 
-/** What the operator should know of the server itself. No request of a client can make more than a few of them. */
+/** A message about the server itself, for its operator. Clients cannot cause more than a few of them. */
 export interface Notice {
   readonly time: string
   readonly level: 'notice' | 'warning'
@@ -11,10 +11,10 @@ export interface Notice {
 export type LogRecord = AccessRecord | FaultRecord | Notice
 type LogFormat = 'json' | 'text'
 
-/** How long a line may wait for others, in milliseconds. A write for every line would cost a manifest read a quarter more. */
-const WAIT = 20
+/** How long lines are collected before they are written, in milliseconds. A write for each line makes a manifest read a quarter slower. */
+const FLUSH_DELAY_MS = 20
 
-/** Where records go. Lines are gathered for a moment and written together. */
+/** Writes records to a stream, one line each. Lines of a short time are written together. */
 export class Log {
   readonly #stream: NodeJS.WritableStream
   readonly #format: (record: LogRecord) => string
@@ -23,21 +23,21 @@ export class Log {
   constructor(stream: NodeJS.WritableStream, format: LogFormat) {
     this.#stream = stream
     this.#format = format === 'json' ? JSON.stringify : textLine
-    // A log that nobody reads any more (a closed pipe) is no reason to stop serving.
+    // The server keeps serving when the log's reader has closed its pipe.
     stream.on('error', () => {})
   }
 
   write(record: LogRecord): void {
-    if (this.#lines.length === 0) setTimeout(() => this.flush(), WAIT).unref()
+    if (this.#lines.length === 0) setTimeout(() => this.flush(), FLUSH_DELAY_MS).unref()
     this.#lines.push(this.#format(record))
   }
 
-  /** Tells the operator something, in one sentence without a secret. */
+  /** Writes a message for the operator: one sentence without a secret. */
   tell(level: Notice['level'], message: string): void {
     this.write({ time: new Date().toISOString(), level, message })
   }
 
-  /** Writes what is still held. To be called before the process exits. */
+  /** Writes the collected lines. Call it before the process exits. */
   flush(): void {
     if (this.#lines.length === 0) return
     const text = `${this.#lines.join('\n')}\n`
@@ -46,28 +46,29 @@ export class Log {
   }
 }
 
-/** `auto` is text where a person is watching. */
-export function chooseFormat(wish: 'auto' | LogFormat, stream: { isTTY?: boolean }): LogFormat {
-  return wish === 'auto' ? (stream.isTTY ? 'text' : 'json') : wish
+/** Resolves the setting: `auto` is text on a terminal, otherwise JSON. */
+export function chooseFormat(format: 'auto' | LogFormat, stream: { isTTY?: boolean }): LogFormat {
+  return format === 'auto' ? (stream.isTTY ? 'text' : 'json') : format
 }
 
 /**
- * Lets something be said once in so many milliseconds, however often it happens: a client that causes it must not fill the log.
- * @param say is told how often it has happened since it was last said, this time included
+ * Returns a function that calls `report` at most once in `ms` milliseconds, however often it is called itself, so that a client cannot
+ * fill the log.
+ * @param report receives the number of calls since the last report, including this one
  */
-export function atMostEvery(ms: number, say: (times: number) => void): () => void {
+export function atMostEvery(ms: number, report: (times: number) => void): () => void {
   let times = 0
   let next = 0
   return () => {
     times += 1
     if (Date.now() < next) return
     next = Date.now() + ms
-    say(times)
+    report(times)
     times = 0
   }
 }
 
-/** One request in one line for people: when, how it went, what it was. Colours follow `NO_COLOR` and the terminal. */
+/** Formats a record as one line of text: time, status, method, duration, size, route. Colours follow `NO_COLOR` and the terminal. */
 export function textLine(record: LogRecord): string {
   const time = styleText('dim', record.time.slice(11, 23), { stream: process.stderr })
   if (record.level === 'error') {

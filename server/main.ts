@@ -13,16 +13,16 @@ import { closeGracefully, listen, stopOnSignals } from './shutdown.ts'
 import { errorReason, StartError } from './start-error.ts'
 import { readCertificate, renewCertificate } from './tls.ts'
 
-/** A registry on its stores, ready to serve. */
-export interface RegistryOpener {
+/** A registry whose stores are open. */
+export interface OpenedRegistry {
   readonly app: App
-  /** Does the work of the collector that is due. */
+  /** Runs the garbage collector once. */
   collect(): Promise<unknown>
-  /** Closes the stores. Called once, when nothing uses them any more. */
+  /** Closes the stores. It is called once, after the last request. */
   close(): Promise<void>
 }
 
-/** What a registry is opened from. */
+/** The settings that a registry is opened with. */
 export type OpenOptions = Pick<
   Config,
   | 'data'
@@ -40,28 +40,28 @@ export type OpenOptions = Pick<
   | 'newTable'
 >
 
-/** Takes what the operator should know, for the log. */
+/** Writes messages for the operator to the log. */
 export interface Report {
   readonly notice: (message: string) => void
   readonly warning: (message: string) => void
 }
 
-/** Opens the stores. */
-export type Open = (options: OpenOptions, report: Report) => Promise<RegistryOpener>
+/** Opens a registry and its stores. */
+export type OpenRegistry = (options: OpenOptions, report: Report) => Promise<OpenedRegistry>
 
-/** The whole life of a server process: from its command line to its last signal. */
-export async function main(open: Open): Promise<void> {
+/** Runs a server process: reads its command line, serves, and stops on a signal. */
+export async function main(openRegistry: OpenRegistry): Promise<void> {
   try {
     const command = readCommand(process.argv.slice(2), process.env)
     if ('print' in command) console.log(command.print)
-    else await start(command.serve, open)
+    else await start(command.serve, openRegistry)
   } catch (error) {
     console.error(`longshore: ${errorReason(error)}`)
     process.exit(error instanceof StartError ? error.exitCode : 1)
   }
 }
 
-async function start(config: Config, open: Open): Promise<void> {
+async function start(config: Config, openRegistry: OpenRegistry): Promise<void> {
   const log = new Log(process.stderr, chooseFormat(config.log, process.stderr))
   const failed = (error: unknown) => log.write(faultRecord(Date.now(), error))
   process.on('exit', () => log.flush())
@@ -71,53 +71,53 @@ async function start(config: Config, open: Open): Promise<void> {
   const tls = files && readCertificate(files)
   prepareFolder(data)
   const lock = lockFolder(data)
-  const registry = await open(config, {
+  const registry = await openRegistry(config, {
     notice: message => log.tell('notice', message),
     warning: message => log.tell('warning', message),
   })
-  const door = createHttpServer({
+  const http = createHttpServer({
     app: registry.app,
     log,
     tls,
     client: clientView(config.trustedProxies ?? [], log),
   })
-  await listen(door.server, config.port, config.host).catch(error => {
-    throw new StartError('failure', whyNotListening(error, config))
+  await listen(http.server, config.port, config.host).catch(error => {
+    throw new StartError('failure', listenFailure(error, config))
   })
   const collector = startInterval(collectorPeriod(config.grace), registry.collect, failed)
 
   if (files) {
     const renew = () => {
-      renewCertificate(door.server, files)
-      log.tell('notice', `new connections use the certificate that is now in ${files.cert}`)
+      renewCertificate(http.server, files)
+      log.tell('notice', `reloaded the certificate from ${files.cert} for new connections`)
     }
     process.on('SIGHUP', () => attempt(renew, failed))
   }
   stopOnSignals(async () => {
-    await closeGracefully(door, config.shutdown)
+    await closeGracefully(http, config.shutdown)
     await collector.stop()
     await registry.close()
     lock.release()
   }, failed)
 
-  const address = door.server.address() as AddressInfo
+  const address = http.server.address() as AddressInfo
   const { auth, origin } = config
   console.log(startupBanner({ address, secure: tls !== undefined, data, open: auth === 'open', origin }))
 }
 
-/** Often enough that garbage outlives its grace by a tenth at most, and at least once a minute. */
+/** A tenth of the grace period, between a second and a minute: garbage is kept for a tenth longer at most. Milliseconds. */
 function collectorPeriod(grace: number): number {
   return Math.min(60_000, Math.max(1_000, grace / 10))
 }
 
-function whyNotListening(error: NodeJS.ErrnoException, { host, port }: Config): string {
-  const why: Readonly<Record<string, string>> = {
+function listenFailure(error: NodeJS.ErrnoException, { host, port }: Config): string {
+  const reasons: Readonly<Record<string, string>> = {
     EADDRINUSE: 'the port is in use (--port chooses another)',
-    EACCES: 'this user may not use the port',
-    EADDRNOTAVAIL: 'this machine has no such address',
-    ENOTFOUND: 'the address is not known',
+    EACCES: 'this user does not have the permission to use the port',
+    EADDRNOTAVAIL: 'this machine does not have that address',
+    ENOTFOUND: 'the host name cannot be resolved',
   }
-  return `cannot listen on ${host}:${port}: ${why[error.code ?? ''] ?? errorReason(error)}`
+  return `cannot listen on ${host}:${port}: ${reasons[error.code ?? ''] ?? errorReason(error)}`
 }
 
 function attempt(task: () => void, failed: (error: unknown) => void): void {

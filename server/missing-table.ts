@@ -4,43 +4,43 @@ import { DatabaseSync } from 'node:sqlite'
 import { ACCESS_PARTITIONS } from '../lambda/store/keys.ts'
 import { StartError } from './start-error.ts'
 
-/** Folders whose files only the table can name. */
+/** Folders whose files are named by rows of the database. */
 const FOLDERS = ['blobs', 'drafts']
 
 /**
- * Refuses to begin an empty table beside the files of an earlier one: the images would be gone to clients, and nothing would ever
- * delete the files. With consent, the files are moved out of the way and stay until somebody deletes them.
- * @param isConsented whether the server was started with `--new-table`
- * @returns the folder into which old files were moved, if any were
- * @throws {StartError} saying what to do
+ * Refuses to create an empty database beside the files of an earlier one: clients would find no images, and the collector would never
+ * delete the files. With `--new-table` the files are moved into a new folder instead, where they stay until the operator deletes them.
+ * @param isNewTable whether the server was started with `--new-table`
+ * @returns the folder into which files were moved; `undefined` when none were
+ * @throws {StartError} that says what to do
  */
-export function refuseMissingTable(folder: string, isConsented: boolean): string | undefined {
+export function refuseMissingTable(folder: string, isNewTable: boolean): string | undefined {
   const table = join(folder, 'registry.sqlite')
   const size = statSync(table, { throwIfNoEntry: false })?.size
   if (!hasFiles(join(folder, 'blobs')) || (size && !isWithoutContent(table))) return undefined
-  if (!isConsented)
+  if (!isNewTable)
     throw new StartError(
       'failure',
-      `${table} is ${size === undefined ? 'missing' : 'empty'}, but ${join(folder, 'blobs')} has files: restore it from a backup, or begin an empty registry with --new-table`,
+      `${table} is ${size === undefined ? 'missing' : 'empty'}, but ${join(folder, 'blobs')} has files: restore it from a backup, or start an empty registry with --new-table`,
     )
-  const aside = join(folder, `old-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}`)
-  mkdirSync(aside, { mode: 0o700 })
+  const movedTo = join(folder, `old-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}`)
+  mkdirSync(movedTo, { mode: 0o700 })
   for (const name of FOLDERS)
     if (statSync(join(folder, name), { throwIfNoEntry: false }))
-      renameSync(join(folder, name), join(aside, name))
-  return aside
+      renameSync(join(folder, name), join(movedTo, name))
+  return movedTo
 }
 
 /**
- * Whether a table has no row of a repository, a blob or the collector. One of them names every file of `blobs/` (invariant I1), so the
- * files are of another table. What cannot be read is left to whoever opens the table, and says what is wrong with it.
+ * Whether a database has no row of a repository, a blob or the collector. Such a row names each file of `blobs/` (invariant I1), so the
+ * files belong to another database. A database that cannot be read counts as having content: opening it reports the error.
  */
 function isWithoutContent(file: string): boolean {
   let database: DatabaseSync | undefined
   try {
     database = new DatabaseSync(file, { readOnly: true })
-    const known = ACCESS_PARTITIONS.map(() => '?').join()
-    const content = database.prepare(`SELECT 1 FROM items WHERE partition NOT IN (${known}) LIMIT 1`)
+    const placeholders = ACCESS_PARTITIONS.map(() => '?').join()
+    const content = database.prepare(`SELECT 1 FROM items WHERE partition NOT IN (${placeholders}) LIMIT 1`)
     return content.get(...ACCESS_PARTITIONS) === undefined
   } catch {
     return false
@@ -49,7 +49,7 @@ function isWithoutContent(file: string): boolean {
   }
 }
 
-/** Stops at the first file, so a large registry costs no more than a small one. */
+/** Whether a folder has a file. It stops at the first one, so a large registry takes no longer than a small one. */
 function hasFiles(folder: string): boolean {
   if (!statSync(folder, { throwIfNoEntry: false })) return false
   return readdirSync(folder, { withFileTypes: true }).some(

@@ -7,11 +7,11 @@ import type { ClientView } from './forwarded.ts'
 import type { Watch } from './stall-guard.ts'
 
 /**
- * What Node received, as the app wants it. A header that decides who asks for what must be there once: Node keeps the first of
- * two, a proxy may have looked at the second. Node joins the others (`Accept`, `Range`) by `, `, and its parser refuses a second
- * `Content-Length`.
- * @param client by default what the connection says
- * @throws {RegistryError} BAD_REQUEST
+ * Converts a request of `node:http` to the app's form. A header on which access depends must be sent once: of two, Node keeps the
+ * first, while a proxy may have checked the second. Node joins other headers (`Accept`, `Range`) by `, `, and its parser refuses a
+ * second `Content-Length`.
+ * @param client by default the peer of the connection
+ * @throws {RegistryError} BAD_REQUEST; NOT_FOUND for a path with an encoded slash
  */
 export function readRequest(
   incoming: IncomingMessage,
@@ -22,14 +22,15 @@ export function readRequest(
   expectOnce(incoming.rawHeaders)
   if (headers.host === undefined && incoming.httpVersion === '1.1')
     throw malformed('the Host header is missing')
-  if (headers.host && NOT_IN_HOST.test(headers.host)) throw malformed('the Host header is not a host name')
+  if (headers.host && NOT_IN_HOST.test(headers.host))
+    throw malformed('the Host header must be a host name with an optional port')
   const target = pathAndQuery(url)
-  const mark = target.indexOf('?')
+  const queryStart = target.indexOf('?')
   return {
     method,
-    path: decode(mark < 0 ? target : target.slice(0, mark)),
-    query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
-    // Set-Cookie is the one header that Node gives as a list. It has no meaning in a request and nothing here reads it.
+    path: decode(queryStart < 0 ? target : target.slice(0, queryStart)),
+    query: new URLSearchParams(queryStart < 0 ? '' : target.slice(queryStart + 1)),
+    // Set-Cookie is the only header that Node returns as a list. It has no meaning in a request, and no code reads it.
     headers: headers as Record<string, string | undefined>,
     ...originOf(client),
     remote: client.remote,
@@ -39,16 +40,16 @@ export function readRequest(
 
 const HOST = /^(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i
 
-/** What RFC 3986 allows nowhere in a host with its port. */
+/** Characters that RFC 3986 does not allow in a host with a port. */
 const NOT_IN_HOST = /[^\w.~!$&'()*+,;=%:[\]-]/
-/** Headers with a single value (RFC 9110 and 9112, section 3.2) on which the outcome of a request depends. */
-const SINGLE = new Set(['host', 'authorization', 'content-range', 'content-type'])
+/** Headers that must have a single value (RFC 9110; RFC 9112, section 3.2) and on which access or the stored bytes depend. */
+const SINGLE_HEADERS = new Set(['host', 'authorization', 'content-range', 'content-type'])
 
 function expectOnce(rawHeaders: readonly string[]): void {
   const seen = new Set<string>()
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]?.toLowerCase() ?? ''
-    if (!SINGLE.has(name)) continue
+    if (!SINGLE_HEADERS.has(name)) continue
     if (seen.has(name)) throw malformed(`the header ${name} must be sent once`)
     seen.add(name)
   }
@@ -58,17 +59,17 @@ function malformed(reason: string): RegistryError {
   return new RegistryError('BAD_REQUEST', { detail: { reason } })
 }
 
-/** What the connection itself says about the client. */
+/** The client as the connection shows it: the peer's address, and the scheme and host of the request. */
 export function directView({ headers: { host = '' }, socket }: IncomingMessage): ClientView {
   return { remote: socket.remoteAddress, scheme: 'encrypted' in socket ? 'https' : 'http', host }
 }
 
-/** Only this client is told the origin, so a false host misleads nobody else. A host of no known form is left out. */
+/** The origin is sent to this client only, so a false `Host` header cannot mislead other clients. Returns none for a malformed host. */
 function originOf({ scheme, host }: ClientView): { origin?: Origin } {
   return HOST.test(host) ? { origin: { url: `${scheme}://${host.toLowerCase()}`, isConfigured: false } } : {}
 }
 
-/** A proxy's request names scheme and host before the path (RFC 9112, 3.2.2). We answer for any of them. */
+/** Removes the scheme and host of a request in absolute form, which proxies receive (RFC 9112, section 3.2.2). Any host is accepted. */
 function pathAndQuery(target: string): string {
   if (target.startsWith('/')) return target
   const [, rest] = /^https?:\/\/[^/?#]*(.*)$/is.exec(target) ?? []
@@ -78,7 +79,7 @@ function pathAndQuery(target: string): string {
 
 function decode(path: string): string {
   if (!path.includes('%')) return path
-  // As at the edge: a path component cannot hold a slash, and API Gateway could not tell the two apart.
+  // As at the edge: a path segment cannot contain a slash, and API Gateway does not distinguish an encoded one.
   if (/%2f/i.test(path))
     throw new RegistryError('NOT_FOUND', { message: 'a slash in the path must not be encoded' })
   try {
@@ -88,23 +89,23 @@ function decode(path: string): string {
   }
 }
 
-/** The body of a request as it arrives: a piece is read from the socket when it is asked for. */
+/** The body of a request. A piece is read from the socket when the consumer requests it. */
 export class IncomingBody implements AsyncIterable<Uint8Array> {
-  /** Bytes so far, those that nobody wanted included. */
+  /** Bytes received so far, including drained ones. */
   received = 0
   readonly #incoming: IncomingMessage
   readonly #watch: Watch
-  readonly #wanted: (() => void) | undefined
+  readonly #onFirstRead: (() => void) | undefined
 
-  /** @param wanted called when somebody begins to read. */
-  constructor(incoming: IncomingMessage, watch: Watch, wanted?: () => void) {
+  /** @param onFirstRead called when a consumer begins to read */
+  constructor(incoming: IncomingMessage, watch: Watch, onFirstRead?: () => void) {
     this.#incoming = incoming
     this.#watch = watch
-    this.#wanted = wanted
+    this.#onFirstRead = onFirstRead
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void> {
-    this.#wanted?.()
+    this.#onFirstRead?.()
     const watch = this.#watch
     try {
       watch.waiting = true
@@ -122,23 +123,23 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
   }
 
   /**
-   * Takes in what is still on its way and forgets it, within bounds. To close a connection on bytes that are arriving
-   * resets it, and the reset can overtake the answer.
+   * Reads and drops the rest of the body, within limits. Closing a connection while bytes are arriving resets it, and the client may
+   * receive the reset before the response.
    */
-  async drain(bounds: DrainLimits): Promise<void> {
-    const enough = this.received + bounds.bytes
-    const swallow = async () => {
-      for await (const _ of this.#pieces()) if (this.received > enough) return
+  async drain(limits: DrainLimits): Promise<void> {
+    const end = this.received + limits.bytes
+    const readRest = async () => {
+      for await (const _ of this.#pieces()) if (this.received > end) return
     }
     const timer = new AbortController()
-    const bound = delay(bounds.ms, undefined, { signal: timer.signal })
-    await Promise.race([swallow(), bound]).catch(() => {})
-    bound.catch(() => {})
+    const timeout = delay(limits.ms, undefined, { signal: timer.signal })
+    await Promise.race([readRest(), timeout]).catch(() => {})
+    timeout.catch(() => {})
     timer.abort()
   }
 
   async *#pieces(): AsyncGenerator<Uint8Array, void> {
-    // A reader that stops early would otherwise destroy the socket, and with it the answer.
+    // By default a consumer that stops early destroys the socket, and the response could not be sent.
     for await (const piece of this.#incoming.iterator({ destroyOnReturn: false })) {
       this.received += piece.length
       yield piece
@@ -146,7 +147,7 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
   }
 }
 
-/** How much of an unwanted body is taken in, in bytes and milliseconds. */
+/** How much of a body that the app did not read is drained: bytes, and time in milliseconds. */
 export interface DrainLimits {
   readonly bytes: number
   readonly ms: number

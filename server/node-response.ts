@@ -2,10 +2,13 @@ import type { ServerResponse } from 'node:http'
 import { ClientGone, type HttpResponse } from '../lambda/http/message.ts'
 import type { Watch } from './stall-guard.ts'
 
-/** The most that is handed to the socket at once. A slow client must take so much within a window of the stall guard. */
-const SLICE = 256 * 1024
+/** Bytes of one write to the socket. A slow client must take one slice within a window of the stall guard. */
+const SLICE_SIZE = 256 * 1024
 
-/** Writes status and headers, made complete: without a length Node would send even an empty body in chunks. */
+/**
+ * Writes status and headers, and adds a missing Content-Length: without it Node would send even an empty body in chunks.
+ * @param more further headers
+ */
 export function writeHead(
   outgoing: ServerResponse,
   response: HttpResponse,
@@ -20,9 +23,10 @@ export function writeHead(
 }
 
 /**
- * Sends the body and, unless told to leave it open, ends the response. Returns how many bytes were sent.
- * A piece is asked for when the one before is with the system: its memory may be reused.
- * @throws {ClientGone} when the client does not take it
+ * Sends the body. A piece is requested after the system has taken the previous one, so the app may reuse its memory.
+ * @param end whether to end the response
+ * @returns the number of bytes sent
+ * @throws {ClientGone} when the connection closes first
  */
 export async function writeBody(
   outgoing: ServerResponse,
@@ -36,7 +40,7 @@ export async function writeBody(
     else outgoing.flushHeaders()
     return 0
   }
-  if (body instanceof Uint8Array && body.length <= SLICE) {
+  if (body instanceof Uint8Array && body.length <= SLICE_SIZE) {
     if (end) outgoing.end(body)
     else outgoing.write(body)
     return body.length
@@ -52,13 +56,13 @@ async function pump(
   watch: Watch,
 ): Promise<number> {
   let sent = 0
-  // A body shorter or longer than announced must not pass for a whole one.
+  // Breaks the connection when the body is shorter or longer than its Content-Length.
   outgoing.strictContentLength = true
   watch.waiting = false
   for await (const piece of pieces) {
     watch.waiting = true
-    for (let at = 0; at < piece.length; at += SLICE) {
-      const slice = piece.subarray(at, at + SLICE)
+    for (let at = 0; at < piece.length; at += SLICE_SIZE) {
+      const slice = piece.subarray(at, at + SLICE_SIZE)
       await handOver(outgoing, slice)
       watch.moved += slice.length
       sent += slice.length

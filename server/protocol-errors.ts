@@ -7,25 +7,25 @@ import { errorResponse } from '../lambda/http/app.ts'
 import { type ErrorCode, RegistryError } from '../lambda/protocol/errors.ts'
 import type { Log } from './log.ts'
 
-/** What Node's parser and its timers call the things that only they see. Whatever else it is, it is malformed. */
+/** Error codes of Node's HTTP parser and its timers. All other codes of the parser mean a malformed request. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 'CONTENT_TOO_LARGE',
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
 }
 
-/** How long the client has to read what we say before the connection is torn down. */
+/** How long the client has to read an error document before the connection is destroyed, in milliseconds. */
 export const LINGER_MS = 250
 
-/** What a client that speaks plain HTTP to a TLS port is told. */
-export const PLAIN_HTTP = { message: 'this port speaks TLS: the address must begin with https://' }
+/** The error for a client that sends plain HTTP to a TLS port. */
+export const PLAIN_HTTP = { message: 'this port requires TLS: the address must begin with https://' }
 
 /** Whether a client on a TLS port has sent a plain HTTP request. */
 export function isPlainHttp(error: NodeJS.ErrnoException): boolean {
   return error.code === 'ERR_SSL_HTTP_REQUEST'
 }
 
-/** What a `clientError` means, `undefined` when the connection broke and nobody is left to tell. */
+/** Converts a `clientError` of `node:http`. `undefined` when the connection is broken and cannot carry a response. */
 export function protocolError(error: Error): RegistryError | undefined {
   const code = (error as NodeJS.ErrnoException).code ?? ''
   if (code === 'HPE_INVALID_EOF_STATE') return undefined
@@ -33,7 +33,7 @@ export function protocolError(error: Error): RegistryError | undefined {
   return new RegistryError(CODES[code] ?? 'BAD_REQUEST', { cause: error })
 }
 
-/** Answers on a bare connection, where Node has made no response object, and ends it. */
+/** Writes an error document to a connection for which Node has made no response object, and closes it. */
 export function refuseConnection(socket: Duplex, error: RegistryError, log: Log, method?: string): void {
   if (!socket.writable) return
   const requestId = randomUUID()

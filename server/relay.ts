@@ -11,23 +11,23 @@ import { PasswordThreads } from './password-threads.ts'
 import { closeGracefully, listen, stopOnSignals } from './shutdown.ts'
 import { errorReason } from './start-error.ts'
 
-/** Where the load balancer looks for it. To its own question, which does not come by the edge, it hears 403: that is well. */
+/** The load balancer's port. Its health check lacks the edge header and gets 403, which is configured as healthy. */
 const PORT = Number(process.env.PORT || 8080)
-
-/** So long a layer that is on its way may take when the service is renewed. Fargate waits two minutes at most. */
-const SHUTDOWN = 110_000
-/** What one upload may hold: parts of 256 MiB, for blobs of 453 GiB, want twice that. */
-const MEMORY = Number(process.env.LONGSHORE_UPLOAD_MEMORY_MIB || 64) * 2 ** 20
+/** How long uploads in progress may take when the service is redeployed, in milliseconds. Fargate waits two minutes at most. */
+const SHUTDOWN_MS = 110_000
+/** Memory of one upload in bytes: it holds two parts. Blobs of 453 GiB have parts of 256 MiB. */
+const UPLOAD_MEMORY = Number(process.env.LONGSHORE_UPLOAD_MEMORY_MIB || 64) * 2 ** 20
+/** The largest object in bytes that is read through the relay. */
 const READ_LIMIT = 64 * 2 ** 20
-/** How often the secrets are looked after, in milliseconds. */
-const REFRESH = 60_000
+/** How often the secrets are read again, in milliseconds. */
+const REFRESH_MS = 60_000
 
 await main().catch(error => {
   console.error(`longshore: ${errorReason(error)}`)
   process.exit(1)
 })
 
-/** The registry for clients that send a layer of any size in one request: the app of the API, on a server that streams. */
+/** Serves clients that send a layer of any size in one request: the app of the Lambda API, on a server that streams. */
 async function main(): Promise<void> {
   const config = readAwsConfig(process.env)
   const log = new Log(process.stdout, 'json')
@@ -35,23 +35,29 @@ async function main(): Promise<void> {
   process.on('exit', () => log.flush())
 
   const passwords = new Passwords({ derivation: new PasswordThreads() })
-  const parts = { config, secrets: () => keeper.cached, readLimit: READ_LIMIT, memory: MEMORY, passwords }
-  const { app, credentials } = openAwsRegistry(parts)
+  const options = {
+    config,
+    secrets: () => keeper.cached,
+    readLimit: READ_LIMIT,
+    memory: UPLOAD_MEMORY,
+    passwords,
+  }
+  const { app, credentials } = openAwsRegistry(options)
   const keeper = new SecretCache(ssmSecrets(config, credentials))
   await keeper.current()
   const guarded = requireEdge(app, async header => isEdgeHeader(header, keeper.cached))
-  const door = createHttpServer({ app: guarded, log })
-  await listen(door.server, PORT, '0.0.0.0')
+  const http = createHttpServer({ app: guarded, log })
+  await listen(http.server, PORT, '0.0.0.0')
 
   const stopping = new AbortController()
   void refresh()
   stopOnSignals(async () => {
     stopping.abort()
-    await closeGracefully(door, SHUTDOWN)
+    await closeGracefully(http, SHUTDOWN_MS)
   }, failed)
 
   async function refresh(): Promise<void> {
-    while (await waited(REFRESH, stopping.signal)) await keeper.current()
+    while (await waited(REFRESH_MS, stopping.signal)) await keeper.current()
   }
 }
 

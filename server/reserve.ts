@@ -3,15 +3,15 @@ import { existsSync, statSync, unlinkSync } from 'node:fs'
 import { open, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Room for the database's log and for what a checkpoint adds to the database, in bytes. */
+/** Room for the database's write-ahead log and for what a checkpoint adds to the database, in bytes. */
 const SIZE = 8 * 1024 * 1024
-/** The reserve is made while at least this much would be left beside it. */
-const LEFT_BESIDE = SIZE
-const PIECE = 1024 * 1024
+/** The reserve is created when this much would still be free beside it, in bytes. */
+const MIN_FREE_BESIDE = SIZE
+const CHUNK_SIZE = 1024 * 1024
 
 /**
- * A file in the data folder that does nothing but occupy room, until the disk is full. Deleting and collecting write to the database
- * before they free anything, so without a reserve a full disk could not be emptied through the registry.
+ * A file in the data folder that only occupies room. It is deleted when the disk is full: deletes and the collector write to the
+ * database before they free anything, so without a reserve they could not free a full disk.
  */
 export class Reserve {
   readonly #folder: string
@@ -19,19 +19,19 @@ export class Reserve {
   readonly #report: (message: string) => void
   #isReleased = false
 
-  /** @param report told, in one line, when the reserve is released */
+  /** @param report receives a message for the log when the reserve is released */
   constructor(folder: string, report: (message: string) => void) {
     this.#folder = folder
     this.#path = join(folder, 'reserve')
     this.#report = report
   }
 
-  /** Whether the room of the reserve is in use. It then belongs to deleting and collecting. */
+  /** Whether the reserve is released. Its room is then for deletes and the collector only. */
   get isReleased(): boolean {
     return this.#isReleased
   }
 
-  /** Frees the room of the reserve. @returns false when there is no reserve, now or from before */
+  /** Frees the room of the reserve. @returns false when there is no reserve to release and none has been released */
   release(): boolean {
     if (this.#isReleased) return true
     if (!existsSync(this.#path)) return false
@@ -43,42 +43,42 @@ export class Reserve {
     return true
   }
 
-  /** Makes the reserve where there is none and enough room. It never fails: without a reserve the registry serves as well. */
+  /** Creates the reserve if it is missing and there is enough room. It never fails, because the registry can serve without a reserve. */
   async restore(): Promise<void> {
     try {
-      if (this.#isWhole()) return
-      // Also after a restart: what little room there is belongs to deleting.
+      if (this.#exists()) return
+      // Also after a restart: a little room is for deletes only.
       this.#isReleased = !(await this.#hasRoom())
-      if (!this.#isReleased) await this.#make()
+      if (!this.#isReleased) await this.#create()
     } catch {
       await rm(this.#path, { force: true }).catch(() => {})
     }
   }
 
-  /** Whether the disk has no room that pushes could use. */
+  /** Whether the disk has no room for pushes. */
   async isDiskFull(): Promise<boolean> {
-    return this.#isReleased || (await this.#free()) < PIECE
+    return this.#isReleased || (await this.#freeBytes()) < CHUNK_SIZE
   }
 
-  #isWhole(): boolean {
+  #exists(): boolean {
     return statSync(this.#path, { throwIfNoEntry: false })?.size === SIZE
   }
 
   async #hasRoom(): Promise<boolean> {
-    return (await this.#free()) >= SIZE + LEFT_BESIDE
+    return (await this.#freeBytes()) >= SIZE + MIN_FREE_BESIDE
   }
 
-  /** In bytes, for users other than root. */
-  async #free(): Promise<number> {
+  /** Free bytes of the disk for users other than root. */
+  async #freeBytes(): Promise<number> {
     const { bavail, bsize } = await statfs(this.#folder)
     return bavail * bsize
   }
 
-  /** Of random bytes: a file system that compresses would keep no room for zeros. */
-  async #make(): Promise<void> {
+  /** Writes random bytes, because a file system with compression would reserve no room for zeros. */
+  async #create(): Promise<void> {
     const file = await open(this.#path, 'w', 0o600)
     try {
-      for (let at = 0; at < SIZE; at += PIECE) await file.writeFile(randomBytes(PIECE))
+      for (let at = 0; at < SIZE; at += CHUNK_SIZE) await file.writeFile(randomBytes(CHUNK_SIZE))
       await file.sync()
     } finally {
       await file.close()

@@ -14,7 +14,7 @@ function isProxyList(entries: readonly string[]): boolean {
 }
 
 export interface Setting {
-  /** What `--help` shows in place of a value. */
+  /** The placeholder that `--help` shows for the value. */
   readonly value: string
   /** The default, in the form that a user writes. Without one, the setting is optional. */
   readonly fallback?: string
@@ -48,12 +48,12 @@ const origin = v.pipe(
   v.transform(text => new URL(text).origin),
 )
 
-/** Every setting. The parser, `--help` and the type {@link Config} are derived from this table. */
+/** All settings. The parser, `--help` and the type {@link Config} are derived from this table. */
 const SETTINGS = {
   port: {
     value: '<number>',
     fallback: '5000',
-    meaning: 'port to listen on, 0 for any free one',
+    meaning: 'port to listen on, 0 for any free port',
     schema: port,
   },
   host: {
@@ -86,7 +86,7 @@ const SETTINGS = {
   },
   corsOrigins: {
     value: '<list>',
-    meaning: 'origins whose pages may use the registry',
+    meaning: 'origins of web pages that may use the registry',
     schema: v.pipe(
       v.string(),
       v.transform(text => text.split(',').map(entry => entry.trim())),
@@ -96,18 +96,18 @@ const SETTINGS = {
   auth: {
     value: '<mode>',
     fallback: 'auto',
-    meaning: 'auto: logins once there are accounts; open',
+    meaning: 'auto: logins once there are accounts; open: none',
     schema: v.picklist(['auto', 'open'], 'must be auto or open'),
   },
   adminPassword: {
     value: '',
-    meaning: 'creates the first account, admin',
+    meaning: 'password of the first account, admin',
     secret: true,
     schema: v.string(),
   },
   adminPasswordFile: {
     value: '<file>',
-    meaning: 'the same, from a file',
+    meaning: 'file with the password of the first account',
     schema: v.string(),
   },
   awsAccounts: {
@@ -139,12 +139,12 @@ const SETTINGS = {
   grace: {
     value: '<duration>',
     fallback: '24h',
-    meaning: 'how long unreferenced bytes are kept',
+    meaning: 'grace period: how long unreferenced blobs are kept',
     schema: duration,
   },
   sparse: {
     value: '<patterns>',
-    meaning: 'repositories that take incomplete images',
+    meaning: 'repositories that accept incomplete images',
     schema: v.pipe(
       v.string(),
       v.check(isPatternList, 'must be repository patterns separated by commas, such as mirror/**,cache/*'),
@@ -154,7 +154,7 @@ const SETTINGS = {
   shutdown: {
     value: '<duration>',
     fallback: '10s',
-    meaning: 'how long a stop waits for requests in flight',
+    meaning: 'how long a stop waits for requests in progress',
     schema: duration,
   },
 } as const satisfies Record<string, Setting>
@@ -169,11 +169,11 @@ type Optional = {
 export type Config = { readonly [N in Exclude<SettingName, Optional>]: Value<N> } & {
   readonly [N in Optional]?: Value<N>
 } & {
-  /** Allows a new database in a folder with files of an earlier one. It is a flag only, since it is meant for one start. */
+  /** Allows a new database in a folder with files of an earlier one. It has no variable, because it is for a single start. */
   readonly newTable?: boolean
 }
 
-/** The rows of the table, in the order of `--help`. */
+/** All settings, in the order of `--help`. */
 export function settingEntries(): [SettingName, Setting][] {
   return Object.entries(SETTINGS) as [SettingName, Setting][]
 }

@@ -2,26 +2,26 @@ import type { Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { HttpServer } from './node-http.ts'
 
-/** How often connections that have become idle are looked for. */
-const SWEEP = 50
-/** How long the app may take to notice that its clients have been cut off. */
-const SETTLE = 2_000
+/** How often idle connections are closed during a stop, in milliseconds. */
+const SWEEP_MS = 50
+/** How long the app may take to end after its connections were closed, in milliseconds. */
+const SETTLE_MS = 2_000
 
 /**
- * Stops taking connections, lets requests in flight finish for at most `bound` milliseconds, then cuts off the rest.
- * When it resolves nothing of the app runs any more, so that what it stands on can be closed.
+ * Stops accepting connections, waits for requests in progress for at most `timeoutMs`, then closes all connections. When it resolves,
+ * the app handles no request any more, so the stores can be closed.
  */
 export async function closeGracefully(
   { server, closeIdle, closeAll, settled }: HttpServer,
-  bound: number,
+  timeoutMs: number,
 ): Promise<void> {
   const closed = new Promise<void>(resolve => server.close(() => resolve()))
-  const sweep = setInterval(closeIdle, SWEEP)
-  const late = setTimeout(closeAll, bound)
+  const sweep = setInterval(closeIdle, SWEEP_MS)
+  const late = setTimeout(closeAll, timeoutMs)
   await closed
   clearInterval(sweep)
   clearTimeout(late)
-  await Promise.race([settled(), delay(SETTLE, undefined, { ref: false })])
+  await Promise.race([settled(), delay(SETTLE_MS, undefined, { ref: false })])
 }
 
 /** Resolves when the server listens, rejects when it cannot. */
@@ -36,14 +36,14 @@ export function listen(server: Server, port: number, host: string): Promise<void
 }
 
 /**
- * Runs `stop` on the first SIGTERM or SIGINT and exits: 0 when it went well, 1 when not. Whoever asks twice does not
- * want to wait: the second signal exits at once.
+ * Runs `stop` on the first SIGTERM or SIGINT, then exits: with 0 when it resolved, with 1 when it rejected. A second signal exits at
+ * once, with 1.
  */
 export function stopOnSignals(stop: () => Promise<void>, failed: (error: unknown) => void): void {
-  let asked = false
+  let isStopping = false
   const onSignal = () => {
-    if (asked) process.exit(1)
-    asked = true
+    if (isStopping) process.exit(1)
+    isStopping = true
     stop().then(
       () => process.exit(0),
       error => {

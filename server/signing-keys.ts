@@ -8,13 +8,13 @@ import { errorReason, StartError } from './start-error.ts'
 const Keys = v.object({ tokenKeys: v.array(v.string()) })
 
 /**
- * The keys that sign tokens, from `keys.json` in the data folder, which nobody else may read. Made when they are first needed. To
- * rotate them, put another one in front and restart; without the old one, everybody logs in again.
- * @throws {StartError} when the file is there and does not read
+ * Reads the keys that sign tokens from `keys.json` in the data folder, and creates the file if it is missing. Only its owner can read
+ * it. To rotate the keys, put a new key before the others and restart. When an old key is removed, its tokens become invalid.
+ * @throws {StartError} when the file exists and cannot be read or has an invalid form
  */
 export function openSigningKeys(folder: string): Keyring {
   const path = join(folder, 'keys.json')
-  const keys = read(path) ?? make(path)
+  const keys = read(path) ?? create(path)
   try {
     return new Keyring(keys)
   } catch (error) {
@@ -31,11 +31,12 @@ function read(path: string): string[] | undefined {
     throw new StartError('failure', `cannot read ${path}: ${errorReason(error)}`)
   }
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Keys), text)
-  if (!parsed.success) throw new StartError('failure', `${path} is not what it should be`)
+  if (!parsed.success)
+    throw new StartError('failure', `${path} must be a JSON object with the list of strings "tokenKeys"`)
   return parsed.output.tokenKeys
 }
 
-function make(path: string): string[] {
+function create(path: string): string[] {
   const tokenKeys = [randomBytes(32).toString('base64url')]
   const file = openSync(`${path}.new`, 'w', 0o600)
   writeSync(file, `${JSON.stringify({ tokenKeys })}\n`)

@@ -1,33 +1,33 @@
-/** How slow a peer may be, and for how long. */
+/** The pace below which a peer counts as stalled. */
 export interface StallLimits {
-  /** Time spent waiting for the peer after which its pace is judged, in milliseconds. */
+  /** Time spent waiting for the peer after which its pace is checked, in milliseconds. */
   readonly window: number
-  /** How many bytes must have moved by then. */
+  /** Bytes that must have been transferred in a window. */
   readonly bytes: number
 }
 
 /**
- * 1 KiB/s over two minutes. A slow line is far above it, also where the system's send buffer (some MB) takes a minute
- * to ask for more; a client that only pretends to be slow holds its connection for two minutes.
+ * 1 KiB/s over two minutes. A slow line is far above this, also when the system's send buffer (a few MB) accepts no more bytes for a
+ * minute. A client that is slow on purpose holds its connection for two minutes.
  */
 export const STALL_LIMITS: StallLimits = { window: 120_000, bytes: 120 * 1024 }
 
-/** How often a peer is looked at within a window. */
-const LOOKS = 12
+/** Samples of a window. */
+const SAMPLES = 12
 
-/** One exchange under guard. Whoever moves its bytes keeps the first two up to date. */
+/** The state of one exchange. The code that transfers its bytes updates the first two fields. */
 export interface Watch {
-  /** Whether nothing can happen before the peer sends or takes bytes. */
+  /** Whether the exchange waits for the peer to send or take bytes. */
   waiting: boolean
-  /** Bytes moved in this window. */
+  /** Bytes transferred in this window. */
   moved: number
-  looks: number
+  samples: number
   readonly stalled: () => void
 }
 
 /**
- * Ends exchanges whose peer neither sends nor takes bytes at a minimal pace. Only time spent waiting for the peer counts, never
- * time in which we hash or write. One timer looks at all of them, so that a watch costs the pull path next to nothing.
+ * Ends exchanges whose peer sends or takes bytes too slowly. Only time spent waiting for the peer counts, not the time to hash or write.
+ * One timer samples all exchanges, so that a watch costs a pull almost nothing.
  */
 export class StallGuard {
   readonly #bytes: number
@@ -36,12 +36,12 @@ export class StallGuard {
 
   constructor({ window, bytes }: StallLimits) {
     this.#bytes = bytes
-    this.#timer = setInterval(() => this.look(), window / LOOKS).unref()
+    this.#timer = setInterval(() => this.sample(), window / SAMPLES).unref()
   }
 
-  /** @param stalled called once, when the peer has proved too slow. */
+  /** @param stalled called once, when the peer is too slow */
   watch(stalled: () => void): Watch {
-    const watch = { waiting: false, moved: 0, looks: 0, stalled }
+    const watch = { waiting: false, moved: 0, samples: 0, stalled }
     this.#watches.add(watch)
     return watch
   }
@@ -51,14 +51,14 @@ export class StallGuard {
   }
 
   /** Takes one sample of every watch. The timer calls it. */
-  look(): void {
+  sample(): void {
     for (const watch of this.#watches) {
-      if (!watch.waiting || ++watch.looks < LOOKS) continue
+      if (!watch.waiting || ++watch.samples < SAMPLES) continue
       if (watch.moved < this.#bytes) {
         this.#watches.delete(watch)
         watch.stalled()
       }
-      watch.looks = 0
+      watch.samples = 0
       watch.moved = 0
     }
   }

@@ -1,18 +1,18 @@
 import { setFlagsFromString } from 'node:v8'
 
-// Plain JavaScript that old versions can read too: it is the first file that an unsupported Node runs.
-// 24 is what Lambda runs and what the tests run on. It strips types and has `node:sqlite`, both without a flag.
-const NEEDED = 24
+// Plain JavaScript, because an old version of Node must be able to run this file.
+// Lambda and the tests run on Node 24. It strips types and has `node:sqlite`, both without a flag.
+const REQUIRED_MAJOR = 24
 const found = process.versions.node
 
-if (Number.parseInt(found, 10) < NEEDED) {
+if (Number.parseInt(found, 10) < REQUIRED_MAJOR) {
   console.error(
-    `longshore: Node.js ${NEEDED} or newer is needed, and this is ${found}. Either install it (https://nodejs.org), or let npm bring it along: \`npm ci\` without \`--omit=optional\`, then \`npm start\`. npm has it for Linux with glibc, macOS and Windows x64.`,
+    `longshore: Node.js ${REQUIRED_MAJOR} or newer is needed, and this is ${found}. Either install it (https://nodejs.org), or let npm install it as a package: \`npm ci\` without \`--omit=optional\`, then \`npm start\`. npm has it for Linux with glibc, macOS and Windows x64.`,
   )
   process.exitCode = 1
 } else {
-  // Every read of an upload leaves a buffer of 64 KiB behind. A young generation that stays small is swept often, so they
-  // go soon. When it was tried, five uploads at once took a quarter less memory at their peak, and the same time.
+  // Each read of an upload leaves a buffer of 64 KiB. A small young generation is collected often, so the buffers are freed soon.
+  // Measured: five uploads at the same time needed a quarter less memory at their peak, and the same time.
   setFlagsFromString('--semi-space-growth-factor=1')
   await import('./local.ts')
 }

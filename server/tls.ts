@@ -10,13 +10,13 @@ export interface Certificate {
   readonly key: Buffer
 }
 
-/** Where they are read from. */
+/** Paths of the two files. */
 interface CertificateFiles {
   readonly cert: string
   readonly key: string
 }
 
-/** @throws {StartError} when a file cannot be read, holds no PEM, or the key is not the certificate's */
+/** Reads a certificate. @throws {StartError} when a file cannot be read, is not PEM, or the key does not match the certificate */
 export function readCertificate(files: CertificateFiles): Certificate {
   const certificate = { cert: read('certificate', files.cert), key: read('key', files.key) }
   try {
@@ -28,8 +28,8 @@ export function readCertificate(files: CertificateFiles): Certificate {
 }
 
 /**
- * Makes a server use the files as they are now: connections that come from here on see the renewed certificate.
- * @throws {StartError} as {@link readCertificate}; the old certificate stays in use
+ * Reads the files again and uses the certificate for new connections.
+ * @throws {StartError} as {@link readCertificate}; the server keeps the old certificate
  */
 export function renewCertificate(server: Server, files: CertificateFiles): void {
   const certificate = readCertificate(files)

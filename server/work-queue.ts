@@ -1,6 +1,6 @@
 import { RegistryError } from '../lambda/protocol/errors.ts'
 
-interface QueueBounds {
+interface QueueLimits {
   /** Jobs that run at the same time. */
   readonly running: number
   /** Jobs that wait. */
@@ -9,26 +9,27 @@ interface QueueBounds {
   readonly perClient: number
 }
 
-/** Seconds after which a client that was refused may try again. */
-const RETRY_AFTER = 2
+/** Seconds after which a refused client may try again. */
+const RETRY_AFTER_SECONDS = 2
 
 /**
- * Runs jobs in the order in which they came, a bounded number at a time. What the bounds do not allow is refused at once: a queue that
- * grows without bound only delays the refusal, and holds a connection meanwhile.
+ * Runs jobs in order of arrival, a limited number at a time. Jobs beyond the limits are refused at once: a queue without a limit would
+ * only delay the refusal and hold a connection meanwhile.
  */
 export class WorkQueue {
-  readonly #bounds: QueueBounds
+  readonly #limits: QueueLimits
   readonly #waiting: (() => void)[] = []
   readonly #perClient = new Map<string, number>()
   #running = 0
 
-  constructor(bounds: QueueBounds) {
-    this.#bounds = bounds
+  constructor(limits: QueueLimits) {
+    this.#limits = limits
   }
 
   /**
-   * @param client who the job is for; absent: nobody in particular
-   * @throws {RegistryError} TOOMANYREQUESTS with Retry-After; and what the job throws
+   * Runs a job when its turn comes.
+   * @param client the client that the job counts for; absent: only the total limits apply
+   * @throws {RegistryError} TOOMANYREQUESTS with Retry-After; and errors of the job
    */
   async run<T>(job: () => Promise<T>, client?: string): Promise<T> {
     await this.#enter(client)
@@ -40,15 +41,15 @@ export class WorkQueue {
   }
 
   async #enter(client: string | undefined): Promise<void> {
-    const { running, waiting, perClient } = this.#bounds
+    const { running, waiting, perClient } = this.#limits
     const own = client === undefined ? 0 : (this.#perClient.get(client) ?? 0)
-    if (own >= perClient || (this.#running >= running && this.#waiting.length >= waiting)) throw refused()
+    if (own >= perClient || (this.#running >= running && this.#waiting.length >= waiting)) throw tooMany()
     if (client !== undefined) this.#perClient.set(client, own + 1)
     if (this.#running < running) this.#running++
     else await new Promise<void>(start => this.#waiting.push(start))
   }
 
-  /** Hands the place to the next job. */
+  /** Starts the next job. */
   #leave(client: string | undefined): void {
     const own = client === undefined ? 0 : (this.#perClient.get(client) ?? 0)
     if (client !== undefined && own > 1) this.#perClient.set(client, own - 1)
@@ -59,9 +60,9 @@ export class WorkQueue {
   }
 }
 
-function refused(): RegistryError {
+function tooMany(): RegistryError {
   return new RegistryError('TOOMANYREQUESTS', {
-    detail: { reason: 'too many logins at the same time', seconds: RETRY_AFTER },
-    headers: { 'retry-after': String(RETRY_AFTER) },
+    detail: { reason: 'too many logins at the same time', seconds: RETRY_AFTER_SECONDS },
+    headers: { 'retry-after': String(RETRY_AFTER_SECONDS) },
   })
 }

@@ -16,7 +16,7 @@ const SIZE = 3_000_000
 describe.skipIf(!canListOpenFiles)('a response with an open file behind it closes the file', () => {
   let folder: ReturnType<typeof freshFolder>
   let store: FileBlobs
-  /** What the app has opened. Kept, because Node closes a file that nobody refers to when it collects garbage. */
+  /** What the app has opened. Keeping it prevents that Node closes the files in its own garbage collection. */
   let opened: Bytes[]
   beforeEach(async () => {
     folder = freshFolder()
@@ -26,7 +26,7 @@ describe.skipIf(!canListOpenFiles)('a response with an open file behind it close
   })
   afterEach(() => rmSync(folder.path, { recursive: true }))
 
-  /** Opens the file after a while, so that a client can leave before, and answers with it after another. */
+  /** Opens the file after the delay `before`, and responds after the delay `after`, so that a client can leave at either time. */
   const app =
     (about: Partial<HttpResponse> = {}): App =>
     async ({ query }) => {
@@ -106,7 +106,7 @@ describe.skipIf(!canListOpenFiles)('a response with an open file behind it close
     ['the request is a HEAD', 'HEAD', {}],
     ['the status has no body', 'GET', { status: 304, headers: {} }],
     ['a header cannot be sent', 'GET', { headers: { 'x-broken': 'a\r\nb' } }],
-    ['the length is not the true one', 'GET', { headers: { 'content-length': '5' } }],
+    ['the Content-Length is wrong', 'GET', { headers: { 'content-length': '5' } }],
   ] as const)('when %s', async (_, method, about) => {
     await using server = await openServer(app(about))
     const socket = await dial(server.port)

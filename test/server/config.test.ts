@@ -7,7 +7,7 @@ import { literally } from './support.ts'
 
 function read(args: string[], env: Record<string, string> = {}): Config {
   const command = readCommand(args, env)
-  if ('print' in command) throw new Error('it does not serve')
+  if ('print' in command) throw new Error('the command line does not start the server')
   return command.serve
 }
 
@@ -52,7 +52,7 @@ describe('settings', () => {
     })
   })
 
-  it('take patterns of sparse repositories, and no others', () => {
+  it('accept patterns of sparse repositories and reject other texts', () => {
     expect(read(['--sparse', 'mirror/**,cache/*']).sparse).toEqual(['mirror/**', 'cache/*'])
     for (const text of ['Mirror', 'a,', 'a b'])
       expect(() => read(['--sparse', text])).toThrow('must be repository patterns separated by commas')
@@ -70,12 +70,12 @@ describe('settings', () => {
     expect(read(['--port', '2'], { LONGSHORE_PORT: '1' }).port).toBe(2)
   })
 
-  it('take an empty variable for none', () => {
+  it('ignore an empty variable', () => {
     expect(read([], { LONGSHORE_PORT: '' }).port).toBe(5000)
   })
 })
 
-describe('a mistake', () => {
+describe('an invalid setting', () => {
   it.each([
     [['--port', 'abc'], {}, '--port: "abc" must be a port number from 0 to 65535'],
     [['--port', '65536'], {}, '--port: "65536" must be a port number from 0 to 65535'],

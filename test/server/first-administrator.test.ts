@@ -17,12 +17,12 @@ beforeEach(() => {
 })
 afterEach(() => scratch.remove())
 
-/** Starts on a table for others to reach, and returns what the log was told. */
+/** Opens the logins of a server that other machines can reach. Returns the messages for the log too. */
 async function start(table: MemoryTable, password: FirstPassword, auth: 'auto' | 'open' = 'auto') {
-  const told: string[] = []
-  const options = { data: scratch.path, host: '0.0.0.0', auth, passwords: cheapPasswords, ...password }
-  const opened = await openAuth(table, options, message => told.push(message))
-  return { auth: opened, told }
+  const messages: string[] = []
+  const options = { data: scratch.path, host: '0.0.0.0', auth, ...password }
+  const opened = await openAuth(table, options, message => messages.push(message))
+  return { auth: opened, messages }
 }
 
 function fileOf(content: string): string {
@@ -35,40 +35,41 @@ async function logsIn(table: MemoryTable, password: string): Promise<boolean> {
   const { auth } = await start(table, {})
   const request = { method: 'GET', path: '/api/users', query: new URLSearchParams(), body: [] as never }
   const headers = basic('admin', password)
-  const asked = auth?.authorize({ ...request, headers, remote: '192.0.2.1' }, { action: 'admin', params: {} })
-  return asked?.then(
+  const authorized = auth?.authorize(
+    { ...request, headers, remote: '192.0.2.1' },
+    { action: 'admin', params: {} },
+  )
+  return authorized?.then(
     () => true,
     () => false,
   ) as Promise<boolean>
 }
 
 describe('the first administrator', () => {
-  it('is made with the password of the environment, and lets others reach the server at once', async () => {
+  it('is created with the password of the environment, and the server accepts other machines at once', async () => {
     const table = new MemoryTable()
-    const { auth, told } = await start(table, { adminPassword: PASSWORD })
+    const { auth, messages } = await start(table, { adminPassword: PASSWORD })
     expect(auth).toBeDefined()
-    expect(told).toEqual([expect.stringContaining('made the administrator admin')])
+    expect(messages).toEqual([expect.stringContaining('created the administrator admin')])
     expect(await logsIn(table, PASSWORD)).toBe(true)
   })
 
-  it.each(['', '\n', '\r\n'])('is made with the password of a file that ends with %j', async ending => {
+  it.each(['', '\n', '\r\n'])('is created with the password of a file that ends with %j', async ending => {
     const table = new MemoryTable()
     await start(table, { adminPasswordFile: fileOf(PASSWORD + ending) })
     expect(await logsIn(table, PASSWORD)).toBe(true)
   })
 
-  it('is not made again, and keeps a password that was changed', async () => {
+  it('is not created again, and keeps a changed password', async () => {
     const table = new MemoryTable()
     await start(table, { adminPassword: PASSWORD })
-    await new Accounts({ table, clock: Date.now, passwords: cheapPasswords }).changeUser('admin', {
-      password: 'another horse',
-    })
-    const { told } = await start(table, { adminPassword: PASSWORD })
-    expect(told).toEqual(['LONGSHORE_ADMIN_PASSWORD is ignored, because there are accounts'])
+    await new Accounts({ table, clock: Date.now }).changeUser('admin', { password: 'another horse' })
+    const { messages } = await start(table, { adminPassword: PASSWORD })
+    expect(messages).toEqual(['LONGSHORE_ADMIN_PASSWORD is ignored, because there are accounts'])
     expect([await logsIn(table, PASSWORD), await logsIn(table, 'another horse')]).toEqual([false, true])
   })
 
-  it('is not made beside another account, not even beside a robot', async () => {
+  it('is not created when there is another account, even a robot', async () => {
     const table = new MemoryTable()
     const accounts = new Accounts({ table, clock: Date.now, passwords: cheapPasswords })
     await accounts.addRobot('ci', { grants: [{ may: ['pull'], on: ['**'] }] })
@@ -76,27 +77,27 @@ describe('the first administrator', () => {
     expect(await accounts.list('user')).toEqual([])
   })
 
-  it('needs its file only once', async () => {
+  it('does not need its file at later starts', async () => {
     const table = new MemoryTable()
     await start(table, { adminPassword: PASSWORD })
-    const { told } = await start(table, { adminPasswordFile: '/no/such/file' })
-    expect(told).toEqual(['--admin-password-file is ignored, because there are accounts'])
+    const { messages } = await start(table, { adminPasswordFile: '/no/such/file' })
+    expect(messages).toEqual(['--admin-password-file is ignored, because there are accounts'])
   })
 
-  it('is not made where everybody is let in', async () => {
+  it('is not created when logins are turned off', async () => {
     const table = new MemoryTable()
-    const { told } = await start(table, { adminPassword: PASSWORD }, 'open')
-    expect(told).toEqual([expect.stringContaining('--auth open')])
-    expect(await new Accounts({ table, clock: Date.now, passwords: cheapPasswords }).some()).toBe(false)
+    const { messages } = await start(table, { adminPassword: PASSWORD }, 'open')
+    expect(messages).toEqual([expect.stringContaining('--auth open')])
+    expect(await new Accounts({ table, clock: Date.now }).some()).toBe(false)
   })
 })
 
-describe('a password that cannot be used', () => {
+describe('an invalid password of the first administrator', () => {
   it.each([
     ['a short one', () => ({ adminPassword: 'short-1' }), 'LONGSHORE_ADMIN_PASSWORD: '],
     ['an empty file', () => ({ adminPasswordFile: fileOf('\n') }), '--admin-password-file: '],
     ['a missing file', () => ({ adminPasswordFile: '/no/such/file' }), '--admin-password-file: ENOENT'],
-  ])('%s is told without the password', async (_, password, message) => {
+  ])('%s is reported without the password', async (_, password, message) => {
     const starting = start(new MemoryTable(), password())
     await expect(starting).rejects.toThrow(
       expect.objectContaining({
@@ -108,12 +109,12 @@ describe('a password that cannot be used', () => {
     await expect(starting).rejects.not.toThrow('short-1')
   })
 
-  it('twice is refused', () => {
+  it('is refused when it is set twice', () => {
     const both = { LONGSHORE_ADMIN_PASSWORD: PASSWORD, LONGSHORE_ADMIN_PASSWORD_FILE: '/file' }
     expect(() => readCommand([], both)).toThrow('not both')
   })
 
-  it('has no flag, which others could read', () => {
+  it('has no flag, which other users of the machine could read', () => {
     expect(() => readCommand(['--admin-password', PASSWORD], {})).toThrow("Unknown option '--admin-password'")
   })
 })

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { main } from '../../server/main.ts'
 
-/** A server process with everything but the registry: the tests start it and send it signals. */
+/** A server process with a minimal app in place of the registry, for tests of the process. */
 await main(async ({ data, grace, origin }) => ({
   async app({ query }) {
-    console.log('asked')
-    if (query.has('fault')) throw new Error('as asked')
+    console.log('request')
+    if (query.has('fault')) throw new Error('a fault')
     await delay(Number(query.get('ms')))
     return {
       response: { status: 200, headers: {}, body: Buffer.from(JSON.stringify({ data, grace, origin })) },

@@ -19,7 +19,7 @@ const anyHeaders = fc.record(
 )
 
 describe('a peer that is not a trusted proxy', () => {
-  it('changes neither address nor origin, whatever it sends', () => {
+  it('cannot change address or origin by any header', () => {
     const peers = fc.constantFrom(CLIENT, '11.0.0.1', '::2', '2001:db8:2::1', '::ffff:192.0.2.1')
     fc.assert(
       fc.property(peers, anyHeaders, (peer, headers) => {
@@ -34,7 +34,7 @@ describe('a client behind a trusted proxy', () => {
     maxLength: 5,
   })
 
-  it('has the address that the proxy saw, whatever it wrote in front of it', () => {
+  it('has the address that the proxy added, whatever addresses the client sends before it', () => {
     fc.assert(
       fc.property(anyPrefix, prefix => {
         const hops = [...prefix, CLIENT].join(', ')
@@ -43,7 +43,7 @@ describe('a client behind a trusted proxy', () => {
     )
   })
 
-  it('cannot say another address by the kind of header that the proxy does not set', () => {
+  it('cannot forge an address by the kind of header that the proxy does not set', () => {
     fc.assert(
       fc.property(fc.string(), forged => {
         const { remote } = through({ 'x-forwarded-for': CLIENT, forwarded: forged })
@@ -70,7 +70,7 @@ describe('a client behind a trusted proxy', () => {
     ['::ffff:192.0.2.7', CLIENT],
     ['unknown', PROXY],
     ['_hidden', PROXY],
-  ])('is known by %s as %s', (hop, address) => {
+  ])('with the hop %s has the address %s', (hop, address) => {
     expect(through({ 'x-forwarded-for': hop }).remote).toBe(address)
     expect(through({ forwarded: `for="${hop}"` }).remote).toBe(address)
   })
@@ -85,7 +85,7 @@ describe('a client behind a trusted proxy', () => {
     [{ forwarded: 'proto=https;host="r' }, 'http', 'registry.example'],
     [{ forwarded: 'proto=https', 'x-forwarded-proto': 'http' }, 'http', 'registry.example'],
     [{ forwarded: 'proto=https', 'x-forwarded-for': CLIENT }, 'https', 'registry.example'],
-  ])('asks %j by %s and %s', (headers, scheme, host) => {
+  ])('with %j uses the scheme %s and the host %s', (headers, scheme, host) => {
     expect(through(headers as Record<string, string>)).toMatchObject({ scheme, host })
   })
 })
@@ -98,7 +98,7 @@ describe('a list of proxies', () => {
     },
   )
 
-  it('knows an IPv4 proxy on an IPv6 socket', () => {
+  it('matches an IPv4 proxy on an IPv6 socket', () => {
     const view = forwardedView(direct(`::ffff:${PROXY}`), { 'x-forwarded-for': CLIENT }, PROXIES)
     expect(view.remote).toBe(CLIENT)
   })

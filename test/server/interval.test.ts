@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { startInterval } from '../../server/interval.ts'
 import { until } from './support.ts'
 
-it('a task runs again and again, also after it failed', async () => {
+it('an interval runs its task repeatedly, also after a failure', async () => {
   const failures: unknown[] = []
   const timer = startInterval(
     1,
@@ -14,7 +14,7 @@ it('a task runs again and again, also after it failed', async () => {
   expect(failures.slice(0, 2)).toEqual([new Error('no'), new Error('no')])
 })
 
-it('a task never runs twice at once, and a stop waits for it', async () => {
+it('an interval runs its task once at a time, and stop waits for it', async () => {
   const gate = Promise.withResolvers<void>()
   let runs = 0
   let ended = false

@@ -10,14 +10,14 @@ import { LocalServer } from '../support/local-server.ts'
 import { freshFolder, ServerProcess } from './process.ts'
 
 describe('the lock of a data folder', () => {
-  it('is had once', () => {
+  it('can be taken once', () => {
     using folder = freshFolder()
     const lock = lockFolder(folder.path)
     expect(() => lockFolder(folder.path)).toThrow(/^another server is running on the data folder/)
     lock.release()
   })
 
-  it('can be had again when it was released', () => {
+  it('can be taken again when it was released', () => {
     using folder = freshFolder()
     lockFolder(folder.path).release()
     const lock = lockFolder(folder.path)
@@ -37,7 +37,7 @@ describe('the lock of a data folder', () => {
     expect(second.stderr).toBe(`longshore: another server is running on the data folder ${folder.path}\n`)
   })
 
-  it('falls with a server that is killed', async () => {
+  it('is released when the server is killed', async () => {
     using folder = freshFolder()
     await using first = await ServerProcess.listening(folder.path)
     first.signal('SIGKILL')
@@ -46,7 +46,7 @@ describe('the lock of a data folder', () => {
     expect(second.url).toContain('localhost')
   })
 
-  it('is had by one of many that start at once', async () => {
+  it('is taken by one of several servers that start at the same time', async () => {
     using folder = freshFolder()
     const servers = Array.from({ length: 4 }, () => new ServerProcess(['--port', '0', '--data', folder.path]))
     const listening = servers.map(server => server.says('listens on').then(() => 'listens'))
@@ -73,7 +73,7 @@ describe('the lock of a data folder', () => {
   })
 
   it.each<[string, (lock: string) => void]>([
-    ['made again by hand', lock => writeFileSync(lock, '')],
+    ['replaced by an empty file', lock => writeFileSync(lock, '')],
     ['replaced by a copy', lock => cpSync(`${lock}.old`, lock)],
   ])('refuses a second server when the lock file of the first was %s', async (_, replace) => {
     using folder = freshFolder()
@@ -85,7 +85,7 @@ describe('the lock of a data folder', () => {
     expect(() => lockFolder(folder.path)).toThrow('the lock file is missing or was replaced')
   })
 
-  it('can be taken again without its file when the first server has ended', async () => {
+  it('can be taken without its file when the earlier server has ended', async () => {
     using folder = freshFolder()
     const first = await openFolder(folder.path)
     rmSync(join(folder.path, 'lock'))
@@ -96,7 +96,7 @@ describe('the lock of a data folder', () => {
     expect(existsSync(join(folder.path, 'lock'))).toBe(true)
   })
 
-  it('does not conflict with a shell that reads the database while the lock file is present', async () => {
+  it('can be taken while a shell reads the database and the lock file exists', async () => {
     using folder = freshFolder()
     await (await openFolder(folder.path))[Symbol.asyncDispose]()
     const shell = new DatabaseSync(join(folder.path, 'registry.sqlite'), { readOnly: true })

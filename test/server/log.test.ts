@@ -31,7 +31,7 @@ function sink(): { stream: Writable; chunks: string[] } {
 }
 
 describe('the log', () => {
-  it('is a JSON document a line', () => {
+  it('has one JSON document in each line', () => {
     const { stream, chunks } = sink()
     const log = new Log(stream, 'json')
     log.write(record)
@@ -40,7 +40,7 @@ describe('the log', () => {
     expect(JSON.parse(chunks.join(''))).toEqual(record)
   })
 
-  it('writes what comes together at once, soon and by itself', async () => {
+  it('writes records of a short time together, without a flush', async () => {
     const { stream, chunks } = sink()
     const log = new Log(stream, 'json')
     log.write(record)
@@ -51,7 +51,7 @@ describe('the log', () => {
     expect(chunks[0]?.split('\n')).toHaveLength(3)
   })
 
-  it('survives that nobody reads it any more', () => {
+  it('ignores that its stream is closed', () => {
     const { stream } = sink()
     const log = new Log(stream, 'json')
     stream.destroy(new Error('EPIPE'))
@@ -59,7 +59,7 @@ describe('the log', () => {
     expect(() => log.flush()).not.toThrow()
   })
 
-  it('is text for people where there is a terminal', () => {
+  it('is text on a terminal', () => {
     expect(chooseFormat('auto', { isTTY: true })).toBe('text')
     expect(chooseFormat('auto', {})).toBe('json')
     expect(chooseFormat('json', { isTTY: true })).toBe('json')
@@ -67,7 +67,7 @@ describe('the log', () => {
 })
 
 describe('a notice', () => {
-  it('is a document with its level and its sentence', () => {
+  it('is a document with its level and message', () => {
     const { stream, chunks } = sink()
     const log = new Log(stream, 'json')
     log.tell('warning', 'look here')
@@ -79,32 +79,32 @@ describe('a notice', () => {
     })
   })
 
-  it('is a sentence for people', () => {
+  it('is a line with its time and message in the text format', () => {
     const notice = { time: record.time, level: 'notice', message: 'look here' } as const
     expect(stripVTControlCharacters(textLine(notice))).toBe('10:11:12.345 look here')
   })
 
-  it('that clients cause comes once in a while, with how often it was meant', () => {
+  it('that clients cause is written once in an interval, with the number of times', () => {
     vi.useFakeTimers({ toFake: ['Date'] })
-    const said: number[] = []
-    const happens = atMostEvery(1_000, times => said.push(times))
-    for (let times = 0; times < 5; times++) happens()
-    expect(said).toEqual([1])
+    const reported: number[] = []
+    const happen = atMostEvery(1_000, times => reported.push(times))
+    for (let times = 0; times < 5; times++) happen()
+    expect(reported).toEqual([1])
     vi.setSystemTime(Date.now() + 1_000)
-    happens()
-    expect(said).toEqual([1, 5])
+    happen()
+    expect(reported).toEqual([1, 5])
     vi.useRealTimers()
   })
 })
 
-describe('a line for people', () => {
-  it('tells a request', () => {
+describe('a record in the text format', () => {
+  it('shows a request', () => {
     expect(stripVTControlCharacters(textLine(record))).toBe(
       '10:11:12.345 200 GET      1.2 s   12.3 MB /v2/team/app/blobs/<digest> docker/29',
     )
   })
 
-  it('tells a request of which little is known', () => {
+  it('shows a request without method and route', () => {
     const { time, level, requestId, bytesIn } = record
     const bare = {
       time,
@@ -121,7 +121,7 @@ describe('a line for people', () => {
     )
   })
 
-  it('tells a fault with its stack and its request', () => {
+  it('shows a fault with its stack and its request', () => {
     const text = stripVTControlCharacters(textLine(faultRecord(0, new Error('why'), 'id')))
     expect(text).toMatch(/^00:00:00.000 Error: why\n +at [\s\S]* id$/)
   })

@@ -4,7 +4,7 @@ import { freshFolder, ServerProcess } from './process.ts'
 import { dial, literally } from './support.ts'
 
 describe('a server that starts', () => {
-  it('says where it listens, where the data is and what to type', async () => {
+  it('prints its address, its data folder and commands to try', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(`${folder.path}/deep/er`)
     await server.says('docker pull')
@@ -20,27 +20,27 @@ describe('a server that starts', () => {
     expect(server.stderr).toBe('')
   })
 
-  it('makes its folder for its user alone: there are blobs and hashes of passwords in it', async () => {
+  it('creates a data folder that only its user can read: it holds blobs and password hashes', async () => {
     using folder = freshFolder()
     await using _ = await ServerProcess.listening(`${folder.path}/deep/er`)
     for (const made of ['deep', 'deep/er'])
       expect(statSync(`${folder.path}/${made}`).mode & 0o777).toBe(0o700)
   })
 
-  it('warns when others can reach it and nobody has to log in', async () => {
+  it('warns when other machines can reach it and logins are turned off', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path, '--host', '0.0.0.0', '--auth', 'open')
     await server.says('anyone who reaches this port can push')
   })
 
-  it('does not warn of others who have to log in', async () => {
+  it('does not warn when logins are required', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path, '--host', '0.0.0.0')
     await server.says('docker pull')
     expect(server.stdout).not.toContain('NOTE')
   })
 
-  it('hands its settings to the registry', async () => {
+  it('passes its settings to the registry', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(
       folder.path,
@@ -57,13 +57,13 @@ describe('a server that starts', () => {
     expect(server.stdout).toContain('docker push a.b/alpine')
   })
 
-  it('collects garbage from time to time', async () => {
+  it('runs the collector at an interval', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path, '--grace', '1s')
     await server.says('collected')
   })
 
-  it('lives on after a fault and logs it under the request id of the answer', async () => {
+  it('keeps serving after a fault, and logs it with the request id of the response', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path, '--log', 'json')
     const response = await fetch(`${server.url}/?fault`)
@@ -74,26 +74,26 @@ describe('a server that starts', () => {
     const requestId = response.headers.get('x-request-id')
     const [access, fault] = server.stderr.split('\n').map(line => line && JSON.parse(line))
     expect(access).toMatchObject({ status: 500, requestId })
-    expect(fault).toMatchObject({ level: 'error', message: 'as asked', requestId })
+    expect(fault).toMatchObject({ level: 'error', message: 'a fault', requestId })
   })
 })
 
 describe('a server that cannot start', () => {
   it.each([
-    ['for a wrong flag', ['--nonsense'], 64, "Unknown option '--nonsense'"],
+    ['because of an unknown flag', ['--nonsense'], 64, "Unknown option '--nonsense'"],
     [
-      'for a missing certificate',
+      'because of a missing certificate',
       ['--tls-cert', '/no/cert', '--tls-key', '/no/key'],
       1,
       'cannot read the TLS certificate: ENOENT',
     ],
     [
-      'for an address of another machine',
+      'because the address belongs to another machine',
       ['--host', '192.0.2.1'],
       1,
-      'cannot listen on 192.0.2.1:0: this machine has no such address',
+      'cannot listen on 192.0.2.1:0: this machine does not have that address',
     ],
-  ])('%s says so in one line', async (_, args, code, message) => {
+  ])('%s reports it in one line', async (_, args, code, message) => {
     using folder = freshFolder()
     await using server = new ServerProcess(['--data', folder.path, '--port', '0', ...args])
     expect(await server.ended()).toBe(code)
@@ -101,7 +101,7 @@ describe('a server that cannot start', () => {
     expect(server.stdout).toBe('')
   })
 
-  it('because the port is in use says so in one line', async () => {
+  it('because the port is in use reports it in one line', async () => {
     using first = freshFolder()
     using second = freshFolder()
     await using server = await ServerProcess.listening(first.path)
@@ -112,7 +112,7 @@ describe('a server that cannot start', () => {
     )
   })
 
-  it('because the data folder is a file says so in one line', async () => {
+  it('because the data folder is a file reports it in one line', async () => {
     using folder = freshFolder()
     writeFileSync(`${folder.path}/file`, '')
     await using server = new ServerProcess(['--data', `${folder.path}/file`])
@@ -121,13 +121,13 @@ describe('a server that cannot start', () => {
   })
 })
 
-it('--help is answered on stdout', async () => {
+it('--help prints to stdout', async () => {
   await using server = new ServerProcess(['--help'])
   expect(await server.ended()).toBe(0)
   expect(server.stdout).toContain('LONGSHORE_PORT')
 })
 
-it('a client that vanishes with its answer unread takes nothing with it', async () => {
+it('a client that closes its connection before the response does not end the server', async () => {
   using folder = freshFolder()
   await using server = await ServerProcess.listening(folder.path)
   const socket = await dial(server.port)

@@ -11,7 +11,7 @@ import { LocalServer } from '../support/local-server.ts'
 import { RegistryClient } from '../support/registry-client.ts'
 import { freshFolder } from './process.ts'
 
-/** A data folder with the file of a blob, and perhaps a table of these bytes. */
+/** A data folder with the file of a blob. @param table content of the database file; absent: no file */
 function folderWith(table?: string) {
   const folder = freshFolder()
   mkdirSync(join(folder.path, 'blobs', 'ab'), { recursive: true })
@@ -33,7 +33,7 @@ describe('a data folder with blobs', () => {
     )
   })
 
-  it('is refused when its table has no content, accounts aside', async () => {
+  it('is refused when its table has only accounts', async () => {
     using folder = folderWith()
     const table = new SqliteTable(join(folder.path, 'registry.sqlite'))
     await table.transact({ put: keys.account('ann') })
@@ -42,7 +42,7 @@ describe('a data folder with blobs', () => {
     expect(() => refuseMissingTable(folder.path, false)).toThrow('registry.sqlite is empty, but')
   })
 
-  it('is taken when its table has a row of content, in the log of the database alone too', async () => {
+  it('is accepted when its table has a row of content, also one that is only in the write-ahead log', async () => {
     using folder = folderWith()
     const table = new SqliteTable(join(folder.path, 'registry.sqlite'))
     await table.transact({ put: keys.repository('app' as RepositoryName) })
@@ -58,24 +58,25 @@ describe('a data folder with blobs', () => {
     expect(readdirSync(folder.path).toSorted()).toEqual(['blobs', 'drafts'])
   })
 
-  it('has its files moved out of the way with consent', () => {
+  it('has its files moved with --new-table', () => {
     using folder = folderWith()
 
-    const aside = refuseMissingTable(folder.path, true) ?? ''
+    const movedTo = refuseMissingTable(folder.path, true) ?? ''
 
-    expect(existsSync(join(aside, 'blobs', 'ab', 'abc'))).toBe(true)
+    expect(existsSync(join(movedTo, 'blobs', 'ab', 'abc'))).toBe(true)
     expect(readdirSync(folder.path)).toHaveLength(1)
   })
 
-  it('is left as it is when it has a table, with consent or without', () => {
+  it('is left unchanged when it has a table, with --new-table or without', () => {
     using folder = folderWith('a table')
 
-    for (const consent of [false, true]) expect(refuseMissingTable(folder.path, consent)).toBeUndefined()
+    for (const isNewTable of [false, true])
+      expect(refuseMissingTable(folder.path, isNewTable)).toBeUndefined()
     expect(existsSync(join(folder.path, 'blobs', 'ab', 'abc'))).toBe(true)
   })
 })
 
-it('a new data folder needs no table, nor does one whose first start was cut short', () => {
+it('a new data folder needs no table, also after an interrupted first start', () => {
   using folder = freshFolder()
   expect(refuseMissingTable(folder.path, false)).toBeUndefined()
   mkdirSync(join(folder.path, 'blobs', 'ab'), { recursive: true })
@@ -84,7 +85,7 @@ it('a new data folder needs no table, nor does one whose first start was cut sho
   expect(refuseMissingTable(folder.path, false)).toBeUndefined()
 })
 
-it('a server refuses to start without its table, and begins anew with --new-table', async () => {
+it('a server refuses to start without its table, and starts empty with --new-table', async () => {
   using folder = freshFolder()
   const pushed = image('missing-table')
   const first = await LocalServer.start({ data: folder.path })
@@ -93,7 +94,7 @@ it('a server refuses to start without its table, and begins anew with --new-tabl
   rmSync(join(folder.path, 'registry.sqlite'))
 
   await expect(LocalServer.start({ data: folder.path })).rejects.toThrow(
-    'begin an empty registry with --new-table',
+    'start an empty registry with --new-table',
   )
   await using second = await LocalServer.start({ data: folder.path, args: ['--new-table'] })
 

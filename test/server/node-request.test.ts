@@ -15,13 +15,13 @@ it.each(['/v2/u%2Fa/manifests/v1', '/v2/u%2fa/tags/list', '/%2F', '/v2/a/blobs/u
   },
 )
 
-it('takes an encoded slash in the query', () => {
+it('accepts an encoded slash in the query', () => {
   const url = '/v2/a/blobs/uploads/?mount=sha256:0&from=u%2Fa'
   const incoming = { method: 'POST', url, ...HEADERS, httpVersion: '1.1', socket: {} }
   expect(readRequest(incoming as unknown as IncomingMessage, streamed()).query.get('from')).toBe('u/a')
 })
 
-/** By which origin a client knows the server that names this host. */
+/** The origin of a request with this Host header. */
 function originFor(host: string, secure = false): string | undefined {
   const socket = { remoteAddress: '192.0.2.1', ...(secure && { encrypted: true }) }
   const raw = { headers: { host }, rawHeaders: ['Host', host] }
@@ -33,14 +33,14 @@ it.each([
   ['registry.example', 'registry.example'],
   ['Registry.Example:5000', 'registry.example:5000'],
   ['[::1]:5000', '[::1]:5000'],
-])('knows from the host %s by which origin it was asked, with TLS and without', (host, known) => {
-  expect([originFor(host), originFor(host, true)]).toEqual([`http://${known}`, `https://${known}`])
+])('derives the origin from the host %s, with TLS and without', (host, expected) => {
+  expect([originFor(host), originFor(host, true)]).toEqual([`http://${expected}`, `https://${expected}`])
 })
 
 it.each(['a"b', 'a b', 'a/b', 'ann@registry.example', 'é'])('rejects the host %j', host =>
-  expect(() => originFor(host)).toThrow('the Host header is not a host name'),
+  expect(() => originFor(host)).toThrow('the Host header must be a host name'),
 )
 
-it.each(['', 'a,b', 'registry.example:x'])('tells nothing on of a host that is none: %j', host =>
+it.each(['', 'a,b', 'registry.example:x'])('sets no origin for the malformed host %j', host =>
   expect(originFor(host)).toBeUndefined(),
 )

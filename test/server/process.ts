@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const FIXTURE = fileURLToPath(new URL('fixture.ts', import.meta.url))
 
-/** A folder until the end of the test's scope. */
+/** A temporary folder that is deleted at the end of the test's scope. */
 export function freshFolder(): { path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), 'longshore-'))
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
@@ -70,7 +70,7 @@ export class ServerProcess implements AsyncDisposable {
     return Number(new URL(this.url).port)
   }
 
-  /** Resolves when the text has appeared on stdout. */
+  /** Resolves when the text has been printed to stdout. */
   async says(text: string): Promise<void> {
     while (!this.stdout.includes(text)) await new Promise(resolve => setTimeout(resolve, 10))
   }

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { freshFolder, ServerProcess } from './process.ts'
 import { dial } from './support.ts'
 
-/** Resolves when the port takes no new connection any more. */
+/** Resolves when the port refuses a connection. */
 async function refusal(port: number): Promise<void> {
   for (let refused = false; !refused; ) {
     const socket = connect(port, '127.0.0.1')
@@ -18,8 +18,8 @@ async function refusal(port: number): Promise<void> {
   }
 }
 
-describe('a server that is asked to stop', () => {
-  it.each(['SIGTERM', 'SIGINT'] as const)('by %s closes its store and exits 0', async signal => {
+describe('a server that gets a signal to stop', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('%s closes its store and exits with 0', async signal => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path)
     server.signal(signal)
@@ -27,11 +27,11 @@ describe('a server that is asked to stop', () => {
     expect(server.stdout).toMatch(/closed\n$/)
   })
 
-  it('finishes what is under way, and tells the client to go elsewhere for more', async () => {
+  it('finishes a request in progress, and tells the client to close the connection', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path)
     const answer = fetch(`${server.url}/?ms=400`)
-    await server.says('asked')
+    await server.says('request')
     server.signal('SIGTERM')
     const response = await answer
     expect(response.status).toBe(200)
@@ -39,23 +39,23 @@ describe('a server that is asked to stop', () => {
     expect(await server.ended()).toBe(0)
   })
 
-  it('takes no new connection meanwhile', async () => {
+  it('refuses new connections meanwhile', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path)
     let answered = false
     const answer = fetch(`${server.url}/?ms=3000`).finally(() => {
       answered = true
     })
-    await server.says('asked')
+    await server.says('request')
     server.signal('SIGTERM')
     await refusal(server.port)
     expect(answered).toBe(false)
     expect((await answer).status).toBe(200)
   })
 
-  it('does not wait for connections that idle', async () => {
+  it('does not wait for idle connections', async () => {
     using folder = freshFolder()
-    // A server that waited for them would still run when the test times out.
+    // If it waited for them, the test would time out.
     await using server = await ServerProcess.listening(folder.path, '--shutdown', '1h')
     const idle = await dial(server.port)
     idle.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
@@ -67,23 +67,23 @@ describe('a server that is asked to stop', () => {
     silent.destroy()
   })
 
-  it('cuts off what is not finished within the bound', async () => {
+  it('closes the connections of requests that take longer than --shutdown', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path, '--shutdown', '200ms', '--log', 'json')
     const socket = await dial(server.port)
     socket.write('GET /?ms=1500 HTTP/1.1\r\nhost: a\r\n\r\n')
-    await server.says('asked')
+    await server.says('request')
     server.signal('SIGTERM')
     expect(await text(socket)).toBe('')
     expect(await server.ended()).toBe(0)
     expect(JSON.parse(server.stderr)).toMatchObject({ status: 499 })
   })
 
-  it('twice exits at once', async () => {
+  it('twice exits at once with 1', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path)
     const cut = fetch(`${server.url}/?ms=600000`).catch(() => 'cut')
-    await server.says('asked')
+    await server.says('request')
     server.signal('SIGINT')
     await refusal(server.port)
     server.signal('SIGINT')

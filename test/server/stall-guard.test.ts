@@ -1,64 +1,64 @@
 import { describe, expect, it } from 'vitest'
 import { StallGuard } from '../../server/stall-guard.ts'
 
-/** A guard whose looks the test takes: twelve are a window. */
+/** A guard whose samples the test takes. Twelve make a window. */
 function guarded() {
   const guard = new StallGuard({ window: 2 ** 30, bytes: 100 })
   let stalls = 0
   const watch = guard.watch(() => {
     stalls++
   })
-  const look = (times: number) => {
-    for (let i = 0; i < times; i++) guard.look()
+  const sample = (times: number) => {
+    for (let i = 0; i < times; i++) guard.sample()
   }
-  return { guard, watch, look, stalls: () => stalls }
+  return { guard, watch, sample, stalls: () => stalls }
 }
 
 describe('the stall guard', () => {
-  it('ends an exchange that moved too little in a window', () => {
-    const { watch, look, stalls } = guarded()
+  it('ends an exchange that transferred too few bytes in a window', () => {
+    const { watch, sample, stalls } = guarded()
     watch.waiting = true
     watch.moved = 99
-    look(11)
+    sample(11)
     expect(stalls()).toBe(0)
-    look(1)
+    sample(1)
     expect(stalls()).toBe(1)
   })
 
-  it('spares one that moved enough, and judges every window anew', () => {
-    const { watch, look, stalls } = guarded()
+  it('checks every window separately', () => {
+    const { watch, sample, stalls } = guarded()
     watch.waiting = true
     watch.moved = 100
-    look(23)
+    sample(23)
     expect(stalls()).toBe(0)
-    look(1)
+    sample(1)
     expect(stalls()).toBe(1)
   })
 
-  it('does not count the time in which we work', () => {
-    const { watch, look, stalls } = guarded()
+  it('does not count time in which the server works', () => {
+    const { watch, sample, stalls } = guarded()
     watch.waiting = true
-    look(11)
+    sample(11)
     watch.waiting = false
-    look(1_000)
+    sample(1_000)
     expect(stalls()).toBe(0)
     watch.waiting = true
-    look(1)
+    sample(1)
     expect(stalls()).toBe(1)
   })
 
-  it('says so once', () => {
-    const { watch, look, stalls } = guarded()
+  it('reports an exchange once', () => {
+    const { watch, sample, stalls } = guarded()
     watch.waiting = true
-    look(100)
+    sample(100)
     expect(stalls()).toBe(1)
   })
 
-  it('forgets what is no longer watched', () => {
-    const { guard, watch, look, stalls } = guarded()
+  it('ignores an exchange that is not watched any more', () => {
+    const { guard, watch, sample, stalls } = guarded()
     watch.waiting = true
     guard.unwatch(watch)
-    look(100)
+    sample(100)
     expect(stalls()).toBe(0)
   })
 })

@@ -6,7 +6,7 @@ import { literally } from './support.ts'
 
 const start = (folder: string) => fileURLToPath(new URL(`../../${folder}/start.js`, import.meta.url))
 
-/** A Node that is too old for us, should the machine have one. */
+/** A Node that is too old for this project, if the machine has one. */
 function findOldNode(): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter).filter(folder => !folder.includes('node_modules'))
   return folders
@@ -19,7 +19,7 @@ function findOldNode(): string | undefined {
     })
 }
 
-/** Makes the Node that runs the tests believe that it is another, where the machine has no old one to be asked. */
+/** Makes the Node that runs the tests report an old version, for machines without an old Node. */
 const PRETEND =
   'data:text/javascript,Object.defineProperty(process, "versions", { value: { node: "20.1.0" } })'
 
@@ -27,7 +27,7 @@ it.each([
   ['server', '24', 'npm start'],
   ['infra', '22.18', 'npx cdk'],
 ])(
-  '%s names the Node that is needed, the one that was found, and two ways to get it',
+  '%s/start.js names the required Node, the one that was found, and two ways to get it',
   (folder, needed, command) => {
     const oldNode = findOldNode()
     const [node, ...flags] = oldNode ? [oldNode] : [process.execPath, '--import', PRETEND]

@@ -10,7 +10,7 @@ const folder = freshFolder()
 afterAll(() => folder[Symbol.dispose]())
 const openssl = spawnSync('openssl', ['version']).status === 0
 
-/** Makes `<name>.pem` and `<name>.key`, self-signed for a host of that name. */
+/** Creates `<name>.pem` and `<name>.key`, self-signed for the host `name`. */
 function makeCertificate(name: string): { cert: string; key: string } {
   const [cert, key] = [`${folder.path}/${name}.pem`, `${folder.path}/${name}.key`]
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
@@ -18,7 +18,7 @@ function makeCertificate(name: string): { cert: string; key: string } {
   return { cert, key }
 }
 
-async function greet(port: number, options: object = {}): Promise<TLSSocket> {
+async function connectTls(port: number, options: object = {}): Promise<TLSSocket> {
   const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options })
   await new Promise<void>((resolve, reject) => {
     socket.once('secureConnect', resolve)
@@ -27,14 +27,14 @@ async function greet(port: number, options: object = {}): Promise<TLSSocket> {
   return socket
 }
 
-async function nameSeen(port: number): Promise<PeerCertificate['subject']['CN']> {
-  const socket = await greet(port)
+async function certificateName(port: number): Promise<PeerCertificate['subject']['CN']> {
+  const socket = await connectTls(port)
   const { subject } = socket.getPeerCertificate()
   socket.destroy()
   return subject.CN
 }
 
-describe.skipIf(!openssl)('TLS (needs openssl to make a certificate)', () => {
+describe.skipIf(!openssl)('TLS (needs openssl to create a certificate)', () => {
   let files: { cert: string; key: string }
   beforeAll(() => {
     files = makeCertificate('first')
@@ -50,14 +50,14 @@ describe.skipIf(!openssl)('TLS (needs openssl to make a certificate)', () => {
       files.key,
     )
     expect(server.url).toMatch(/^https:/)
-    const socket = await greet(server.port)
+    const socket = await connectTls(server.port)
     socket.write('GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n')
-    let answer = ''
-    for await (const chunk of socket) answer += chunk
-    expect(answer).toMatch(/^HTTP\/1.1 200/)
+    let response = ''
+    for await (const chunk of socket) response += chunk
+    expect(response).toMatch(/^HTTP\/1.1 200/)
   })
 
-  it('speaks nothing older than TLS 1.2', async () => {
+  it('refuses versions older than TLS 1.2', async () => {
     using data = freshFolder()
     await using server = await ServerProcess.listening(
       data.path,
@@ -67,33 +67,33 @@ describe.skipIf(!openssl)('TLS (needs openssl to make a certificate)', () => {
       files.key,
     )
     const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }
-    await expect(greet(server.port, old)).rejects.toThrow(/alert protocol version/i)
+    await expect(connectTls(server.port, old)).rejects.toThrow(/alert protocol version/i)
   })
 
-  it('takes a renewed certificate on SIGHUP, and keeps the old one when the new is broken', async () => {
+  it('uses a renewed certificate after SIGHUP, and keeps the old one when the new one is invalid', async () => {
     using data = freshFolder()
     const [cert, key] = [`${data.path}/tls.pem`, `${data.path}/tls.key`]
     copyFileSync(files.cert, cert)
     copyFileSync(files.key, key)
     await using server = await ServerProcess.listening(data.path, '--tls-cert', cert, '--tls-key', key)
-    expect(await nameSeen(server.port)).toBe('first')
+    expect(await certificateName(server.port)).toBe('first')
 
     writeFileSync(cert, 'broken')
     server.signal('SIGHUP')
     await until(() => server.stderr.includes('cannot use'))
-    expect(await nameSeen(server.port)).toBe('first')
+    expect(await certificateName(server.port)).toBe('first')
 
     const renewed = makeCertificate('second')
     copyFileSync(renewed.cert, cert)
     copyFileSync(renewed.key, key)
     server.signal('SIGHUP')
     let seen: unknown
-    for (let tries = 0; tries < 100 && seen !== 'second'; tries++) seen = await nameSeen(server.port)
+    for (let tries = 0; tries < 100 && seen !== 'second'; tries++) seen = await certificateName(server.port)
     expect(seen).toBe('second')
-    await until(() => server.stderr.includes(`the certificate that is now in ${cert}`))
+    await until(() => server.stderr.includes(`reloaded the certificate from ${cert}`))
   })
 
-  it('answers plain HTTP in a way that the client can read, and says so in the log once', async () => {
+  it('answers plain HTTP with a plain error document, and logs it once', async () => {
     using data = freshFolder()
     const flags = ['--tls-cert', files.cert, '--tls-key', files.key]
     await using server = await ServerProcess.listening(data.path, ...flags)
@@ -108,24 +108,24 @@ describe.skipIf(!openssl)('TLS (needs openssl to make a certificate)', () => {
     expect(server.stderr.match(/plain HTTP/g)).toHaveLength(1)
   })
 
-  it('can be stopped while somebody dawdles over the handshake', async () => {
+  it('can be stopped during a TLS handshake that a client does not finish', async () => {
     using data = freshFolder()
     const flags = ['--tls-cert', files.cert, '--tls-key', files.key, '--shutdown', '100ms']
     await using server = await ServerProcess.listening(data.path, ...flags)
-    const dawdler = await dial(server.port)
+    const unfinished = await dial(server.port)
     server.signal('SIGTERM')
     expect(await server.ended()).toBe(0)
-    dawdler.destroy()
+    unfinished.destroy()
   })
 
-  it('refuses a key that is not that of the certificate', () => {
+  it('refuses a key that does not match the certificate', () => {
     const other = makeCertificate('other')
     expect(() => readCertificate({ cert: files.cert, key: other.key })).toThrow(
       /^cannot use .* with .*: .*mismatch/,
     )
   })
 
-  it('refuses a file that is no certificate', () => {
+  it('refuses a file that is not a certificate', () => {
     expect(readFileSync(files.key, 'utf8')).toContain('PRIVATE KEY')
     expect(() => readCertificate({ cert: files.key, key: files.key })).toThrow(/^cannot use /)
   })

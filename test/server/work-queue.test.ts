@@ -4,7 +4,7 @@ import { WorkQueue } from '../../server/work-queue.ts'
 
 const settled = () => new Promise(resolve => setImmediate(resolve))
 
-/** Jobs of a queue that end when the test says so. */
+/** Jobs of a queue. The test ends each of them. */
 function controlled(queue: WorkQueue) {
   const started: number[] = []
   const ends: (() => void)[] = []
@@ -27,7 +27,7 @@ function controlled(queue: WorkQueue) {
 }
 
 describe('a work queue', () => {
-  it('runs a bounded number of jobs, and the others in the order in which they came', async () => {
+  it('runs a limited number of jobs, and the others in order of arrival', async () => {
     const { run, end, started } = controlled(new WorkQueue({ running: 2, waiting: 2, perClient: 9 }))
     const jobs = [run(), run(), run(), run()]
     await settled()
@@ -40,7 +40,7 @@ describe('a work queue', () => {
     expect(await Promise.all(jobs)).toEqual([0, 1, 2, 3])
   })
 
-  it('refuses a job at once when as many wait as may', async () => {
+  it('refuses a job at once when the queue is full', async () => {
     const { run, end } = controlled(new WorkQueue({ running: 1, waiting: 1, perClient: 9 }))
     const jobs = [run(), run()]
     await expect(run()).rejects.toMatchObject({ code: 'TOOMANYREQUESTS', headers: { 'retry-after': '2' } })
@@ -48,7 +48,7 @@ describe('a work queue', () => {
     await Promise.all(jobs)
   })
 
-  it('leaves room for others when one client has had its share', async () => {
+  it('accepts jobs of other clients when one client has reached its limit', async () => {
     const { run, end } = controlled(new WorkQueue({ running: 1, waiting: 9, perClient: 2 }))
     const jobs = [run('one'), run('one')]
     await expect(run('one')).rejects.toMatchObject({ code: 'TOOMANYREQUESTS' })
@@ -57,14 +57,14 @@ describe('a work queue', () => {
     expect(await Promise.all(jobs)).toEqual([0, 1, 3])
   })
 
-  it('gives a place back when a job fails', async () => {
+  it('runs the next job after a job has failed', async () => {
     const queue = new WorkQueue({ running: 1, waiting: 0, perClient: 1 })
     await expect(queue.run(() => Promise.reject(new Error('broken')), 'one')).rejects.toThrow('broken')
-    expect(await queue.run(async () => 'well', 'one')).toBe('well')
+    expect(await queue.run(async () => 'done', 'one')).toBe('done')
   })
 
-  it('keeps its bounds whatever comes, and is empty in the end', async () => {
-    const bounds = fc.record({
+  it('keeps its limits for any jobs, and is empty at the end', async () => {
+    const limits = fc.record({
       running: fc.integer({ min: 1, max: 3 }),
       waiting: fc.nat(4),
       perClient: fc.integer({ min: 1, max: 4 }),
@@ -73,8 +73,8 @@ describe('a work queue', () => {
       maxLength: 30,
     })
     await fc.assert(
-      fc.asyncProperty(bounds, jobs, async (bounds, jobs) => {
-        const queue = new WorkQueue(bounds)
+      fc.asyncProperty(limits, jobs, async (limits, jobs) => {
+        const queue = new WorkQueue(limits)
         let [running, most] = [0, 0]
         const job = async (steps: number) => {
           most = Math.max(most, ++running)
@@ -82,7 +82,7 @@ describe('a work queue', () => {
           running--
         }
         await Promise.allSettled(jobs.map(({ client, steps }) => queue.run(() => job(steps), client)))
-        expect(most).toBeLessThanOrEqual(bounds.running)
+        expect(most).toBeLessThanOrEqual(limits.running)
         expect(running).toBe(0)
         await expect(queue.run(() => job(0), 'a')).resolves.toBeUndefined()
       }),
