@@ -1,5 +1,5 @@
-// Sums up one report of vitest (--reporter=json): lists what did not pass, and appends "<passed> <failed>" to a file.
-// A skipped test counts as failed: in CI everything that the tests need is installed, so nothing has a reason to skip.
+// Reads a report of vitest (--reporter=json): lists the tests that did not pass, and appends "<passed> <failed>" to a file.
+// A skipped test counts as failed: CI installs everything that the tests need, so no test has a reason to skip.
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 
 const [, , stage, report, exitCode, counts] = process.argv
@@ -9,13 +9,13 @@ const tests = files.flatMap(file => file.assertionResults)
 const passed = tests.filter(test => test.status === 'passed').length
 const lines = tests.filter(test => test.status !== 'passed').map(describeTest)
 
-// A file that cannot be loaded has no tests to fail, and an error outside of a test fails none either.
+// A file that cannot be loaded has no failed tests. Neither has an error outside of a test.
 for (const file of files)
   if (file.status === 'failed' && file.assertionResults.length === 0)
     lines.push(`failed: ${file.name}\n${file.message}`)
 if (exitCode !== '0' && lines.length === 0)
-  lines.push(`failed: ended with ${exitCode}, with no test to blame`)
-if (passed === 0 && lines.length === 0) lines.push('failed: no test was run')
+  lines.push(`failed: vitest ended with ${exitCode}, but no test failed`)
+if (passed === 0 && lines.length === 0) lines.push('failed: no test ran')
 
 console.log(`\n${stage}: ${passed} passed, ${lines.length} failed`)
 for (const line of lines) console.log(`  ${line}`)

@@ -12,8 +12,8 @@ interface AwsContent {
 }
 
 /**
- * DynamoDB, S3 and SSM at one address, as far as a first request goes: the rows are found, every key of the bucket has the
- * same object, which HEAD denies. It answers at once and verifies nothing, so what is measured in front of it is ours.
+ * A server in place of DynamoDB, S3 and SSM, with the operations that a first request needs. GetItem finds the rows. Every key of the
+ * bucket has the same object, but HEAD returns 404. It verifies nothing and responds at once, so that its time does not count.
  */
 export class Aws {
   readonly #server: Server
@@ -29,13 +29,13 @@ export class Aws {
         return
       }
       const { Key } = JSON.parse(Buffer.concat(pieces).toString())
-      const answer =
+      const result =
         operation === 'GetParameter'
           ? { Parameter: { Value: secrets } }
           : operation === 'GetItem'
             ? { Item: items.get(`${Key.partition.S}\n${Key.sort.S}`) }
             : {}
-      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(answer))
+      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(result))
     })
   }
 

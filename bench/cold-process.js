@@ -1,4 +1,4 @@
-// One cold start: loads a bundle, then lets it answer each event in turn. Prints how long that took, in milliseconds.
+// One cold start: loads a bundle and handles the events one after the other. Prints the time of each step in milliseconds.
 const [bundle, events] = process.argv.slice(2)
 const context = { getRemainingTimeInMillis: () => 900_000 }
 
@@ -12,5 +12,5 @@ for (const event of JSON.parse(events)) {
   times.push(performance.now() - began)
   if (result?.statusCode >= 400) throw new Error(`${result.statusCode}: ${atob(result.body)}`)
 }
-// Behind whatever the handler has logged.
+// On a line of its own, because the handler may have logged before.
 process.stdout.write(`\n${JSON.stringify(times)}`)

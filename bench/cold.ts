@@ -16,10 +16,10 @@ import type { AccountRow, LinkRow, ManifestRow, TagRow } from '../lambda/store/r
 import { Aws } from './aws.ts'
 import { median, table } from './report.ts'
 
-/** How long the deployed functions take when they start cold. See README.md beside this file. */
+/** Measures cold starts of the deployed functions. README.md in this folder describes the method. */
 
 const HANDLERS = join(import.meta.dirname, '../lambda/handlers')
-const PROCESS = join(import.meta.dirname, 'cold-process.js')
+const COLD_PROCESS = join(import.meta.dirname, 'cold-process.js')
 
 const { values: options } = parseArgs({ options: { rounds: { type: 'string', default: '21' } } })
 const rounds = Number(options.rounds)
@@ -62,23 +62,23 @@ const token = await issueToken(
 
 const requests = {
   'HEAD of a manifest, by tag': requestOf('HEAD', '/v2/app/manifests/v1'),
-  'GET of a blob, answered by a link': requestOf('GET', `/v2/app/blobs/${digest}`),
+  'GET of a blob, redirected to S3': requestOf('GET', `/v2/app/blobs/${digest}`),
   'GET of a manifest that is in S3': requestOf('GET', `/v2/app/manifests/${digest}`),
 }
-const claim = { Records: [{ s3: { object: { key: `direct/${randomUUID()}/app` } } }] }
+const s3Event = { Records: [{ s3: { object: { key: `direct/${randomUUID()}/app` } } }] }
 
 interface Case {
   readonly handler: string
   readonly event: string
   readonly splitting: boolean
-  readonly asked: unknown
+  readonly input: unknown
 }
 
 const cases: readonly Case[] = [
-  ...Object.entries(requests).map(([event, asked]) => ({ handler: 'api', event, splitting: true, asked })),
-  ...Object.entries(requests).map(([event, asked]) => ({ handler: 'api', event, splitting: false, asked })),
-  { handler: 's3-event', event: 'of an object that is gone', splitting: true, asked: claim },
-  { handler: 'collector', event: 'with nothing to do', splitting: true, asked: {} },
+  ...Object.entries(requests).map(([event, input]) => ({ handler: 'api', event, splitting: true, input })),
+  ...Object.entries(requests).map(([event, input]) => ({ handler: 'api', event, splitting: false, input })),
+  { handler: 's3-event', event: 'an object that does not exist', splitting: true, input: s3Event },
+  { handler: 'collector', event: 'no work', splitting: true, input: {} },
 ]
 
 const folder = mkdtempSync(join(tmpdir(), 'longshore-cold-'))
@@ -89,43 +89,43 @@ const aws = await Aws.start({
 })
 try {
   const names = ['api', 's3-event', 'collector', 'edge-secret', 'first-administrator']
-  const sizes = [...names.map(handler => pack(handler, true)), pack('api', false)]
-  const times = await inTurn()
+  const sizes = [...names.map(handler => measureBundle(handler, true)), measureBundle('api', false)]
+  const times = await measureRounds()
   console.log(
     `${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model}, Node ${process.versions.node}, ${rounds} rounds\n`,
   )
-  console.log(table(['bundle', 'read at the start', 'in all', 'files'], sizes))
-  console.log(`\n${table(['handler', 'event', 'import', 'first', 'together', 'the same again'], times)}`)
+  console.log(table(['bundle', 'read at the start', 'total', 'files'], sizes))
+  console.log(`\n${table(['handler', 'event', 'import', 'first', 'sum', 'second'], times)}`)
 } finally {
   aws.stop()
   rmSync(folder, { recursive: true })
 }
 
-function pack(handler: string, splitting: boolean): string[] {
+function measureBundle(handler: string, splitting: boolean): string[] {
   const files = bundle(join(HANDLERS, `${handler}.ts`), folderOf(handler, splitting), { splitting })
   const start = files.filter(({ atStart }) => atStart)
   return [labelOf(handler, splitting), kilobytes(start), kilobytes(files), String(files.length)]
 }
 
-/** Each case in a process of its own, one after the other, round by round, so that all see the machine at its best and worst. */
-async function inTurn(): Promise<string[][]> {
+/** Runs the cases alternately, each in a new process, so that changes in the machine's speed affect all cases. */
+async function measureRounds(): Promise<string[][]> {
   const samples = cases.map((): number[][] => [])
   for (let round = 0; round < rounds; round++)
-    for (const [i, { handler, splitting, asked }] of cases.entries()) {
+    for (const [i, { handler, splitting, input }] of cases.entries()) {
       const file = join(folderOf(handler, splitting), 'index.mjs')
-      samples[i]?.push(await startCold(file, [asked, asked]))
+      samples[i]?.push(await startCold(file, [input, input]))
     }
   return cases.map(({ handler, event, splitting }, i) => {
     const all = samples[i] ?? []
     const ms = (of: (times: readonly number[]) => number) => `${median(all.map(of)).toFixed(1)} ms`
     const [load, first, again] = [0, 1, 2].map(at => (times: readonly number[]) => times[at] ?? Number.NaN)
     if (!load || !first || !again) return []
-    const together = (times: readonly number[]) => load(times) + first(times)
-    return [labelOf(handler, splitting), event, ms(load), ms(first), ms(together), ms(again)]
+    const sum = (times: readonly number[]) => load(times) + first(times)
+    return [labelOf(handler, splitting), event, ms(load), ms(first), ms(sum), ms(again)]
   })
 }
 
-/** @returns milliseconds: to load the bundle, and for each event */
+/** Loads a bundle in a new process. @returns milliseconds to load the bundle, and for each event */
 async function startCold(file: string, events: readonly unknown[]): Promise<number[]> {
   const env = {
     AWS_REGION: 'eu-central-1',
@@ -139,13 +139,17 @@ async function startCold(file: string, events: readonly unknown[]): Promise<numb
     LONGSHORE_BUCKET: 'bucket',
     LONGSHORE_SECRET: 'secret',
   }
-  const { stdout } = await promisify(execFile)(process.execPath, [PROCESS, file, JSON.stringify(events)], {
-    env,
-  })
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [COLD_PROCESS, file, JSON.stringify(events)],
+    {
+      env,
+    },
+  )
   return JSON.parse(stdout.slice(stdout.lastIndexOf('\n')))
 }
 
-/** As API Gateway hands it on, behind CloudFront. */
+/** An event of API Gateway for a request through CloudFront. */
 function requestOf(method: string, rawPath: string): GatewayEvent {
   return {
     version: '2.0',

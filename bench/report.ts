@@ -1,13 +1,13 @@
-/** What one run of a task came to. */
+/** The measurement of one run of a task. */
 export interface Sample {
-  /** How much was done: bytes, or requests. */
+  /** Bytes transferred, or requests answered. */
   readonly work: number
   readonly seconds: number
-  /** Of the server, user and system. */
+  /** User and system time of the server, in seconds. */
   readonly cpu: number
 }
 
-/** The samples of a task, by server, in the order in which they were taken. */
+/** The samples of a task by server, in order. */
 type Samples = ReadonlyMap<string, readonly Sample[]>
 
 export function median(values: readonly number[]): number {
@@ -17,13 +17,13 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
 }
 
-/** Speed in the unit that a person would use for the task. */
+/** Speed in the given unit. */
 function speed({ work, seconds }: Sample, unit: 'MB/s' | 'req/s'): number {
   return work / seconds / (unit === 'MB/s' ? 1e6 : 1)
 }
 
-/** One line for each server, and one for the ratios: above 1 is better than the peer, run by run. */
-export function lines(task: string, unit: 'MB/s' | 'req/s', samples: Samples): string[][] {
+/** One row for each server, and one with the ratios of each pair of runs: above 1, the first server is better. */
+export function reportRows(task: string, unit: 'MB/s' | 'req/s', samples: Samples): string[][] {
   const rows = [...samples].map(([name, all]) => [
     task,
     name,
@@ -37,11 +37,11 @@ export function lines(task: string, unit: 'MB/s' | 'req/s', samples: Samples): s
   const ratio = (of: (sample: Sample) => number) =>
     median(ours.map((sample, i) => of(sample) / of(peers[i] ?? sample))).toFixed(2)
   const speeds = ratio(sample => speed(sample, unit))
-  const thrift = ratio(({ work, cpu }) => work / cpu)
-  return [...rows, [task, 'ratio', speeds, thrift]]
+  const efficiency = ratio(({ work, cpu }) => work / cpu)
+  return [...rows, [task, 'ratio', speeds, efficiency]]
 }
 
-/** Rows under headings, in columns. */
+/** Formats a Markdown table with aligned columns. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [headings, headings.map(() => '---'), ...rows]
   const widths = headings.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0)))

@@ -2,8 +2,8 @@ import { connect } from 'node:net'
 import { argv } from 'node:process'
 
 /*
- * A process that asks for one URL on many connections, each the next time as soon as it has its answer, and prints how
- * many answers it had: node bench/requests.ts <url> <connections> <seconds>. It reads of an answer only what it must.
+ * A process that requests one URL on several connections, each with the next request as soon as it has the response, and prints the
+ * number of responses: node bench/requests.ts <url> <connections> <seconds>. It parses only the status and length of a response.
  */
 
 const HEAD_END = Buffer.from('\r\n\r\n')
@@ -17,19 +17,21 @@ const request = [
   '\r\n',
 ].join('\r\n')
 
-const counts = await Promise.all(Array.from({ length: Number(connections) }, () => ask(Number(seconds))))
+const counts = await Promise.all(
+  Array.from({ length: Number(connections) }, () => countResponses(Number(seconds))),
+)
 console.log(counts.reduce((sum, count) => sum + count, 0))
 
-/** @returns how many answers came in time */
-function ask(seconds: number): Promise<number> {
+/** Sends requests on one connection. @returns the number of responses in the given time */
+function countResponses(seconds: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(url.port), url.hostname)
-    let answers = 0
+    let responses = 0
     let left = 0
     let head = Buffer.alloc(0)
     const stop = setTimeout(() => {
       socket.destroy()
-      resolve(answers)
+      resolve(responses)
     }, seconds * 1000)
     const fail = (error: Error) => {
       clearTimeout(stop)
@@ -51,7 +53,7 @@ function ask(seconds: number): Promise<number> {
       }
       left -= rest.length
       if (left > 0) return
-      answers++
+      responses++
       socket.write(request)
     })
   })

@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from '
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
-import { lines, type Sample, table } from './report.ts'
+import { reportRows, type Sample, table } from './report.ts'
 import {
   cpuSeconds,
   hasProgram,
@@ -15,11 +15,11 @@ import {
 } from './servers.ts'
 import { type Layer, pull, push } from './transfer.ts'
 
-/** Longshore beside Debian's docker-registry, in turn, in one run. See README.md beside this file. */
+/** Compares Longshore with Debian's docker-registry. README.md in this folder describes the method. */
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 const CONNECTIONS = 32
-const CROWD = 5
+const CLIENTS = 5
 
 const HELP = `Usage: npm run bench -- [flags]
 
@@ -42,10 +42,9 @@ if (options.help) {
 const rounds = Number(options.rounds)
 const size = Number(options.size) * 2 ** 20
 
-if (!hasProgram('curl')) throw new Error('the bench needs curl, which takes little of the processor')
+if (!hasProgram('curl')) throw new Error('the benchmark needs curl')
 const starts = hasProgram('docker-registry') ? [startLongshore, startDockerRegistry] : [startLongshore]
-if (starts.length === 1)
-  console.log('docker-registry is not installed: figures of Longshore alone, no ratios.\n')
+if (starts.length === 1) console.log('docker-registry is not installed: only Longshore is measured.\n')
 
 const folder = mkdtempSync(join(tmpdir(), 'longshore-bench-'))
 const servers: Server[] = []
@@ -63,22 +62,34 @@ try {
 
   const rows: string[][] = []
   for (const [task, work] of transfers)
-    rows.push(...lines(task, 'MB/s', await inTurn((server, round) => work(server, round).then(() => size))))
-  for (const server of servers) await pushManifest(server)
-  rows.push(...lines(`manifest by tag, ${CONNECTIONS} connections`, 'req/s', await inTurn(countManifests)))
-  const alone = servers.map(peakMemory)
-
-  for (const [task, work] of [
-    [`${CROWD} pushes at once`, (url: string, i: number) => push(url, `crowd/${i}`, layer, 'PATCH')],
-    [`${CROWD} pulls at once`, (url: string, i: number) => pull(url, `crowd/${i}`, layer)],
-  ] as const)
     rows.push(
-      ...lines(
+      ...reportRows(
         task,
         'MB/s',
-        await inTurn(async ({ url }) => {
-          await Promise.all(Array.from({ length: CROWD }, (_, i) => work(url, i)))
-          return CROWD * size
+        await measureRounds((server, round) => work(server, round).then(() => size)),
+      ),
+    )
+  for (const server of servers) await pushManifest(server)
+  rows.push(
+    ...reportRows(
+      `manifest by tag, ${CONNECTIONS} connections`,
+      'req/s',
+      await measureRounds(countManifests),
+    ),
+  )
+  const oneClient = servers.map(peakMemory)
+
+  for (const [task, work] of [
+    [`${CLIENTS} pushes at once`, (url: string, i: number) => push(url, `clients/${i}`, layer, 'PATCH')],
+    [`${CLIENTS} pulls at once`, (url: string, i: number) => pull(url, `clients/${i}`, layer)],
+  ] as const)
+    rows.push(
+      ...reportRows(
+        task,
+        'MB/s',
+        await measureRounds(async ({ url }) => {
+          await Promise.all(Array.from({ length: CLIENTS }, (_, i) => work(url, i)))
+          return CLIENTS * size
         }, 1),
       ),
     )
@@ -89,24 +100,24 @@ try {
   console.log(table(['task', 'registry', 'speed', 'CPU of the server'], rows))
   const memory = servers.map((server, i) => [
     server.name,
-    megabytes(alone[i] ?? 0),
+    megabytes(oneClient[i] ?? 0),
     megabytes(peakMemory(server)),
   ])
-  console.log(`\n${table(['peak memory', 'one client', `${CROWD} clients`], memory)}`)
+  console.log(`\n${table(['peak memory', 'one client', `${CLIENTS} clients`], memory)}`)
 } finally {
   for (const server of servers) await server.stop()
   rmSync(folder, { recursive: true })
 }
 
-/** Lets each server do the task, one after the other, round by round, so that both see the machine at its best and worst. */
-async function inTurn(
+/** Runs a task on the servers alternately, so that changes in the machine's speed affect both. @param task returns its work, as in {@link Sample} */
+async function measureRounds(
   task: (server: Server, round: number) => Promise<number>,
   times = rounds,
 ): Promise<Map<string, Sample[]>> {
   const samples = new Map(servers.map(({ name }) => [name, [] as Sample[]]))
   for (let round = 0; round < times; round++)
     for (const server of servers) {
-      execFileSync('sync') // what the one before left to be written is not this one's
+      execFileSync('sync') // writes of the run before must not count
       const [began, cpu] = [performance.now(), cpuSeconds(server)]
       const work = await task(server, round)
       const seconds = (performance.now() - began) / 1000
@@ -122,7 +133,7 @@ async function countManifests({ url }: Server): Promise<number> {
   return Number(stdout)
 }
 
-/** An image of some kilobytes, as most are: its layers are one blob, many times over. */
+/** Pushes a manifest of a few kilobytes, the usual size. All of its layers are the same blob. */
 async function pushManifest({ url }: Server): Promise<void> {
   const file = join(folder, 'config')
   const config = makeFile(file, [Buffer.from('{}')])
@@ -138,12 +149,12 @@ async function pushManifest({ url }: Server): Promise<void> {
     config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...blob },
     layers,
   }
-  const answer = await fetch(`${url}/v2/app/manifests/v1`, {
+  const response = await fetch(`${url}/v2/app/manifests/v1`, {
     method: 'PUT',
     headers: { 'content-type': MANIFEST },
     body: JSON.stringify(document),
   })
-  if (answer.status !== 201) throw new Error(`manifest: ${answer.status} ${await answer.text()}`)
+  if (response.status !== 201) throw new Error(`manifest: ${response.status} ${await response.text()}`)
 }
 
 function makeLayer(file: string): Layer {
@@ -154,7 +165,7 @@ function makeLayer(file: string): Layer {
   return { file, digest: makeFile(file, pieces()) }
 }
 
-/** @returns its digest */
+/** Writes a file. @returns the digest of its bytes */
 function makeFile(file: string, pieces: Iterable<Uint8Array>): string {
   const hash = createHash('sha256')
   const handle = openSync(file, 'w')

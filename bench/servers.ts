@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A registry under measurement, in a process of its own, on an empty folder. */
+/** A registry in a process of its own, on an empty folder. */
 export interface Server {
   readonly name: string
   readonly url: string
@@ -19,10 +19,10 @@ export const startLongshore: Start = async folder => {
   const port = await freePort()
   const program = new URL('../server/start.js', import.meta.url).pathname
   const args = [program, '--port', String(port), '--data', folder, '--log', 'json']
-  return started('longshore', port, spawn(process.execPath, args, { stdio: 'ignore' }))
+  return whenReady('longshore', port, spawn(process.execPath, args, { stdio: 'ignore' }))
 }
 
-/** Debian's package of the same name, on its file system driver, without the log of requests. */
+/** Debian's package docker-registry with its file system driver and without an access log. */
 export const startDockerRegistry: Start = async folder => {
   const port = await freePort()
   const config = join(folder, 'config.yml')
@@ -34,7 +34,7 @@ storage: { filesystem: { rootdirectory: ${join(folder, 'data')} } }
 http: { addr: 127.0.0.1:${port} }
 `,
   )
-  return started('docker-registry', port, spawn('docker-registry', ['serve', config], { stdio: 'ignore' }))
+  return whenReady('docker-registry', port, spawn('docker-registry', ['serve', config], { stdio: 'ignore' }))
 }
 
 export function hasProgram(name: string): boolean {
@@ -46,31 +46,31 @@ export function hasProgram(name: string): boolean {
   }
 }
 
-/** User and system time of a process so far, in seconds. Linux counts hundredths. */
+/** User and system time of a process, in seconds. Linux counts in hundredths of a second. */
 export function cpuSeconds({ pid }: Server): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-/** The most memory that a process ever held, in bytes. */
+/** Peak memory of a process, in bytes. */
 export function peakMemory({ pid }: Server): number {
   const [, kibibytes] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
   return Number(kibibytes) * 1024
 }
 
-async function started(name: string, port: number, child: ChildProcess): Promise<Server> {
+async function whenReady(name: string, port: number, child: ChildProcess): Promise<Server> {
   const url = `http://127.0.0.1:${port}`
   for (let tries = 0; tries < 100; tries++) {
     if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}`)
     const up = await fetch(`${url}/v2/`).then(
-      answer => answer.ok,
+      response => response.ok,
       () => false,
     )
     if (up) return { name, url, pid: child.pid ?? 0, stop: () => stop(child) }
     await delay(100)
   }
   child.kill('SIGKILL')
-  throw new Error(`${name} does not answer on ${url}`)
+  throw new Error(`${name} does not respond on ${url}`)
 }
 
 async function stop(child: ChildProcess): Promise<void> {

@@ -3,32 +3,36 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** A file to push, and the digest of what is in it. */
+/** A file to push, and the digest of its content. */
 export interface Layer {
   readonly file: string
   readonly digest: string
 }
 
-/** How a client sends a blob: Docker, podman and crane in one PATCH of unknown length, containerd and oras in the PUT. */
-type Road = 'PATCH' | 'PUT'
+/** The request that sends the bytes: Docker, podman and crane use one PATCH of unknown length, containerd and oras the PUT. */
+type UploadMethod = 'PATCH' | 'PUT'
 
 /**
- * Pushes a layer to a repository. By curl, which hashes nothing and copies little, so that a machine of two cores
- * shows the server and not the client.
+ * Pushes a layer to a repository with curl, which needs so little processor time that the server is measured and not the client.
  */
-export async function push(url: string, repository: string, layer: Layer, road: Road): Promise<void> {
+export async function push(
+  url: string,
+  repository: string,
+  layer: Layer,
+  method: UploadMethod,
+): Promise<void> {
   const upload = await location(url, `${url}/v2/${repository}/blobs/uploads/`, ['-X', 'POST'])
   const body = ['-H', 'content-type: application/octet-stream', '-T', layer.file]
-  if (road === 'PUT') return curl(['-X', 'PUT', ...body, closing(upload, layer)])
+  if (method === 'PUT') return curl(['-X', 'PUT', ...body, closingUrl(upload, layer)])
   const next = await location(url, upload, ['-X', 'PATCH', '-H', 'transfer-encoding: chunked', ...body])
-  return curl(['-X', 'PUT', '-H', 'content-length: 0', closing(next, layer)])
+  return curl(['-X', 'PUT', '-H', 'content-length: 0', closingUrl(next, layer)])
 }
 
 export function pull(url: string, repository: string, { digest }: Layer): Promise<void> {
   return curl([`${url}/v2/${repository}/blobs/${digest}`])
 }
 
-function closing(upload: string, { digest }: Layer): string {
+function closingUrl(upload: string, { digest }: Layer): string {
   const url = new URL(upload)
   url.searchParams.set('digest', digest)
   return url.href
