@@ -20,15 +20,15 @@ describe('every example', () => {
     expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([])
   })
 
-  it.each(globSync('examples/**/policy.json'))('%s is a policy that the registry takes', path => {
+  it.each(globSync('examples/**/policy.json'))('%s is a valid policy', path => {
     expect(() => parsePolicy(JSON.parse(readFileSync(path, 'utf8')))).not.toThrow()
   })
 
-  it.each(globSync('examples/**/issuers.json'))('%s is a list of issuers that the registry takes', path => {
+  it.each(globSync('examples/**/issuers.json'))('%s is a valid list of issuers', path => {
     expect(parseIssuers(JSON.parse(readFileSync(path, 'utf8')))).toHaveLength(1)
   })
 
-  it('is described by the README of the examples', () => {
+  it('is mentioned in the README of the examples', () => {
     const files = globSync('examples/*/*').map(path => path.split('/').at(-1) ?? '')
     const readme = read('README.md')
     const described = (file: string) => readme.includes(file) || file === 'compose.yaml'
@@ -40,7 +40,7 @@ describe('the compose file', () => {
   const [{ services, volumes }] = yaml('compose/compose.yaml')
   const { registry } = services
 
-  it('sets only settings that the server has, to values that it takes', () => {
+  it('uses settings of the server, with valid values', () => {
     const command = readCommand([], registry.environment)
     const help = readCommand(['--help'], {})
     const known = 'print' in help ? help.print : ''
@@ -48,13 +48,13 @@ describe('the compose file', () => {
     for (const variable of Object.keys(registry.environment)) expect(known).toContain(` ${variable} `)
   })
 
-  it('waits longer for a stop than the server does', () => {
+  it('gives the server more time to stop than the setting --shutdown', () => {
     const command = readCommand([], registry.environment)
     const shutdown = 'serve' in command ? command.serve.shutdown : 0
     expect(Number.parseInt(registry.stop_grace_period, 10) * 1000).toBeGreaterThan(shutdown)
   })
 
-  it('mounts the volume where the image keeps its data, and publishes its port', () => {
+  it('mounts its volume on the data folder of the image, and publishes the port of the image', () => {
     const dockerfile = readFileSync('Dockerfile', 'utf8')
     const [volume, target] = registry.volumes[0].split(':')
     expect(Object.keys(volumes)).toEqual([volume])
@@ -68,7 +68,7 @@ describe('the workflow for GitHub Actions', () => {
   const policy = parsePolicy(json('github-actions/policy.json'))
   const job = workflow.jobs.push
 
-  /** What the registry knows of a job that runs for this branch. */
+  /** The subject of a job that runs for a branch. */
   const subjectOn = (branch: string) => ({
     kind: 'oidc' as const,
     issuer: parseIssuers(json('github-actions/issuers.json'))[0]?.name ?? '',
@@ -85,14 +85,14 @@ describe('the workflow for GitHub Actions', () => {
         }).allowed,
     )
 
-  it('may ask for an ID token, for the host of the registry', () => {
+  it('requests an ID token with the host of the registry as its audience', () => {
     const [login] = job.steps.flatMap(({ run = '' }) => (run.includes('docker login') ? [run as string] : []))
     expect(workflow.permissions['id-token']).toBe('write')
     expect(login).toContain('&audience=$REGISTRY"')
     expect(login).toContain('--username oidc')
   })
 
-  it('is allowed by the policy to push from main alone', () => {
+  it('may push from the branch main only', () => {
     expect(mayPush('main')).toBe(true)
     expect(mayPush('other')).toBe(false)
   })
@@ -101,7 +101,7 @@ describe('the workflow for GitHub Actions', () => {
 describe('the pull secret', () => {
   const [secret, account] = yaml('kubernetes/pull-secret.yaml')
 
-  it('is a Docker configuration of the kind that Kubernetes wants', () => {
+  it('is a secret of the type that Kubernetes requires for a Docker configuration', () => {
     expect(secret).toMatchObject({ apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/dockerconfigjson' })
     const { auths } = JSON.parse(secret.stringData['.dockerconfigjson'])
     expect(auths).toEqual({ 'registry.example': { username: 'cluster', password: expect.any(String) } })
@@ -112,14 +112,14 @@ describe('the pull secret', () => {
     expect(account.metadata.namespace).toBe(secret.metadata.namespace)
   })
 
-  it('belongs to a robot that the policy lets pull', () => {
+  it('belongs to a robot that may pull', () => {
     const robot = { kind: 'robot', name: 'cluster', grants: [] } as const
     const policy = parsePolicy(json('kubernetes/policy.json'))
     expect(decide(policy, robot, { action: 'pull', repository: 'team/app' }).allowed).toBe(true)
   })
 })
 
-/** `CredentialProviderConfig` of kubelet.config.k8s.io/v1, and the rules by which the kubelet validates it. */
+/** `CredentialProviderConfig` of kubelet.config.k8s.io/v1, with the rules of the kubelet's validation. */
 const duration = v.pipe(v.string(), v.regex(/^(0s|\d+(\.\d+)?(h|m|s)+)$/))
 const nonEmpty = v.pipe(v.string(), v.minLength(1))
 const CredentialProviderConfig = v.strictObject({
@@ -153,24 +153,24 @@ describe.each(globSync('examples/kubernetes/credential-provider-*.yaml'))('%s', 
   const [config] = parseAllDocuments(readFileSync(path, 'utf8')).map(document => document.toJS())
   const [provider] = config.providers
 
-  it('fits the published type of the kubelet', () => {
+  it('matches the published schema of the kubelet', () => {
     expect(v.safeParse(CredentialProviderConfig, config).issues).toBeUndefined()
   })
 
-  it('names a program of the package and a command that it has', async () => {
+  it('names a program of the package and one of its commands', async () => {
     const { bin } = JSON.parse(readFileSync('package.json', 'utf8'))
     expect(Object.keys(bin)).toContain(provider.name)
     expect(await longshore(`help ${provider.args[0]}`)).toMatchObject({ code: 0 })
   })
 
-  it('asks for tokens whose audience is the registry', () => {
+  it('requests tokens with the registry as their audience', () => {
     const { serviceAccountTokenAudience = 'registry.example' } = provider.tokenAttributes ?? {}
     expect([serviceAccountTokenAudience]).toEqual(provider.matchImages)
   })
 })
 
 describe('hosts.toml', () => {
-  it('pulls, resolves and pushes at the registry that it is for', () => {
+  it('pulls from, resolves at and pushes to its registry', () => {
     const { server, host } = parseToml(read('containerd/hosts.toml')) as {
       server: string
       host: Record<string, { capabilities: string[]; ca: string }>

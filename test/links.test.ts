@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 
 const DOCUMENTS = [...globSync('*.md'), ...globSync('{docs,examples}/**/*.md')]
 
-it.each(DOCUMENTS)('every link in %s leads somewhere', document => {
+it.each(DOCUMENTS)('%s has no broken link', document => {
   const links = [...readFileSync(document, 'utf8').matchAll(/\]\(([^)#]*)(?:#([^)]*))?\)/g)]
   for (const [link, path = '', anchor] of links) {
     if (path.startsWith('https:')) continue
@@ -14,7 +14,7 @@ it.each(DOCUMENTS)('every link in %s leads somewhere', document => {
   }
 })
 
-/** What headings are called in an address. */
+/** The anchors of the headings of a Markdown document. */
 function anchorsOf(text: string): string[] {
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
     heading

@@ -17,7 +17,7 @@ const files = readdirSync(import.meta.dirname, { recursive: true })
   .filter(file => usesFastCheck(file))
   .map(file => relative(TOP, file))
 
-console.log(`The seed is ${seed}: ${files.length} files of property tests, ${runs} times the usual runs`)
+console.log(`seed ${seed}: ${files.length} files with property tests, ${runs} times the usual runs`)
 const { status } = spawnSync(
   process.execPath,
   [
@@ -31,7 +31,7 @@ const { status } = spawnSync(
 if (status !== 0) console.error(`\nTo repeat this run: ${command}`)
 process.exitCode = status ?? 1
 
-/** Whether a file does more with `FC_RUNS`: by fast-check or by itself, or through a file of `test/` that it imports. */
+/** Whether `FC_RUNS` affects a test file: it uses fast-check or the variable, itself or through a file of `test/` that it imports. */
 function usesFastCheck(file, seen = new Set()) {
   if (seen.has(file)) return false
   seen.add(file)

@@ -24,7 +24,7 @@ function flags(): [flag: string, variable: string][] {
   ])
 }
 
-/** As they are told to whoever misspells one. */
+/** The settings that the error for an unknown setting lists. */
 function settings(): string[] {
   try {
     readSettings({ none: '' })

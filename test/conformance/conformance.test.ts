@@ -29,7 +29,7 @@ const CANDIDATES: readonly Candidate[] = [
     name: 'deployed, pulled from S3',
     needs: CLOUD,
     start: () => Cloud.start({ pull: 's3', headLength: 'said' }),
-    // The one difference: a client that was sent to S3 hears no Docker-Content-Digest from it.
+    // The only difference: responses of S3 have no Docker-Content-Digest.
     settings: { OCI_API_BLOBS_DIGEST_HEADER: 'false' },
   },
 ]
@@ -37,7 +37,7 @@ const CANDIDATES: readonly Candidate[] = [
 const program = findTool('conformance')
 const isReady = ({ needs }: Candidate) => program && needs.every(tool => findTool(tool))
 
-// The suite runs first, so that each of its tests can be one here.
+// The suite runs before the tests are declared, so that each of its tests becomes a test here.
 const verdicts = new Map<string, Verdict>()
 for (const candidate of CANDIDATES.filter(isReady))
   for (const version of VERSIONS)
@@ -51,17 +51,17 @@ for (const { name, needs } of CANDIDATES)
       () => {
         const { code, cases } = verdicts.get(`${name} ${version}`) ?? { code: -1, cases: [] }
 
-        test('ends well', () => {
+        test('exits with 0', () => {
           expect(code).toBe(0)
         })
 
-        test('is whole', () => {
+        test('reports all of its tests', () => {
           expect(cases.length).toBeGreaterThan(750)
         })
 
         for (const { name, status, message } of cases)
           test(name, () => {
-            // A skip says that the registry lacks something, which is no pass.
+            // A skipped test means that the registry lacks a feature.
             if (status !== 'passed') throw new Error(`${status}: ${message}`)
           })
       },

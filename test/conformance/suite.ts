@@ -5,13 +5,13 @@ import { TempDir } from '../support/temp-dir.ts'
 import { type JUnitCase, parseJUnit } from './junit.ts'
 
 /**
- * Everything that the suite can ask for, whichever version of the spec it judges. Its settings are in its README.
+ * All features that the suite can test, for every version of the spec. The suite's README describes its settings.
  *
- * OCI_DATA_SPARSE is off here, as in the suite: it pushes images without one of their layers and indexes without one of their images, and
- * takes nothing but 201 for an answer. The spec lets a registry refuse both, and this one does unless the setting `sparse` names the
- * repository. One candidate has that setting and turns it on.
+ * OCI_DATA_SPARSE is off, as by default: with it the suite pushes images without one of their layers and indexes without one of their
+ * images, and requires 201. The spec lets a registry refuse both, and this registry does unless the setting `sparse` matches the
+ * repository. One candidate has that setting and turns the feature on.
  */
-const EVERYTHING = {
+const ALL_FEATURES = {
   OCI_API_PULL: 'true',
   OCI_API_PUSH: 'true',
   OCI_API_BLOBS_ATOMIC: 'true',
@@ -43,7 +43,7 @@ const EVERYTHING = {
   OCI_DATA_SHA512: 'true',
 }
 
-/** The versions of the distribution-spec that the suite judges by. */
+/** The versions of the distribution-spec that are tested. */
 export const VERSIONS = ['1.1', 'dev']
 
 export interface Verdict {
@@ -51,19 +51,19 @@ export interface Verdict {
   readonly cases: readonly JUnitCase[]
 }
 
-/** What can be judged: whatever serves the registry at `host`, over http. */
-interface Judged extends AsyncDisposable {
+/** A registry at `host`, over http. */
+interface TestedRegistry extends AsyncDisposable {
   readonly host: string
 }
 
 export interface Trial {
-  /** Starts what is judged. */
-  readonly start?: () => Promise<Judged>
-  /** Settings of the suite that differ. */
+  /** Starts the tested registry. Absent: the server for one machine. */
+  readonly start?: () => Promise<TestedRegistry>
+  /** Settings of the suite that differ from {@link ALL_FEATURES}. */
   readonly settings?: Readonly<Record<string, string>>
 }
 
-/** Runs the OCI conformance suite against a server of its own. */
+/** Starts a registry and runs the OCI conformance suite against it. */
 export async function runSuite(
   program: string,
   version: string,
@@ -72,7 +72,7 @@ export async function runSuite(
   await using server = await start()
   using scratch = new TempDir('longshore-conformance-')
   const env = {
-    ...EVERYTHING,
+    ...ALL_FEATURES,
     ...settings,
     OCI_VERSION: version,
     OCI_REGISTRY: server.host,

@@ -10,7 +10,7 @@ import { TempDir } from '../support/temp-dir.ts'
 
 const DOCKERFILE = join(import.meta.dirname, '../../Dockerfile')
 const IMAGE = 'longshore-test/server:1'
-/** The engine of the tests has no bridge, so containers share the network of the machine. */
+/** The engine of the tests has no bridge, so containers use the host network. */
 const RUN = ['run', '--network=host', '--detach', '--read-only', '--cap-drop=ALL', '--volume=registry:/data']
 
 describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'the container image', () => {
@@ -28,7 +28,7 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'the con
     port = await freePort()
     const environment = ['--env', `LONGSHORE_PORT=${port}`, '--env', 'LONGSHORE_AUTH=open']
     await engine.docker(...RUN, '--name=registry', ...environment, IMAGE)
-    await eventually(answers, () => `the container does not answer on port ${port}`)
+    await eventually(isServing, () => `the container does not respond on port ${port}`)
   })
 
   afterAll(async () => {
@@ -37,7 +37,7 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'the con
     scratch.remove()
   })
 
-  const answers = () =>
+  const isServing = () =>
     fetch(`http://localhost:${port}/healthz`).then(
       ({ status }) => status === 200,
       () => false,
@@ -45,7 +45,7 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'the con
   const inspect = async (format: string) =>
     (await engine.docker('inspect', '--format', format, 'registry')).trim()
 
-  test('runs as a user without rights, on a root file system that cannot be written', async () => {
+  test('runs as an unprivileged user on a read-only root file system', async () => {
     expect(await inspect('{{.Config.User}} {{.HostConfig.ReadonlyRootfs}}')).toBe('65532:65532 true')
     expect(await inspect('{{.State.Running}}')).toBe('true')
   })
@@ -58,7 +58,7 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'the con
     )
   })
 
-  test('takes its own image and gives it back the same', async () => {
+  test('stores its own image, which comes back unchanged', async () => {
     const name = `localhost:${port}/longshore/server:1`
     const id = async () => (await engine.docker('image', 'inspect', '--format', '{{.Id}}', name)).trim()
     await engine.docker('tag', IMAGE, name)
@@ -75,7 +75,7 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'the con
     await engine.docker('rm', '--force', 'registry')
     const environment = ['--env', `LONGSHORE_PORT=${port}`, '--env', 'LONGSHORE_AUTH=open']
     await engine.docker(...RUN, '--name=registry', ...environment, IMAGE)
-    await eventually(answers, () => 'the second container does not answer')
+    await eventually(isServing, () => 'the second container does not respond')
 
     const catalog = await (await fetch(`http://localhost:${port}/v2/_catalog`)).json()
 
@@ -94,8 +94,8 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'the con
     expect(printed.trim()).toBe('longshore/server')
   })
 
-  // The last of them: it stops the container.
-  test('stops at SIGTERM by itself, with exit code 0', async () => {
+  // This must be the last test, because it stops the container.
+  test('stops on SIGTERM with exit code 0', async () => {
     await engine.docker('stop', '--time', '60', 'registry')
     expect(await inspect('{{.State.ExitCode}}')).toBe('0')
   })

@@ -42,7 +42,7 @@ describeWith(
       scratch.remove()
     })
 
-    test('pushes to and pulls from a registry whose certificate the example names', async () => {
+    test('pushes to and pulls from a registry whose certificate authority the example names', async () => {
       const name = `${server.host}/hosts/app:1`
       const hosts = ['--hosts-dir', scratch.join('certs.d')]
       const archive = writeLayoutArchive(scratch.join('app.tar'), { 1: image('hosts') })
@@ -55,7 +55,7 @@ describeWith(
       expect(await containerd.images('ls', '-q')).toContain(name)
     })
 
-    // Else the example could do without the line.
+    // This shows that the example needs the line.
     test('refuses the registry without the line that names the certificate', async () => {
       const hosts = ['--hosts-dir', scratch.join('no-ca.d')]
       const pulled = containerd.images(

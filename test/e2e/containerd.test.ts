@@ -25,7 +25,7 @@ describeWith({ tools: ['containerd', 'ctr'], root: true, linux: true }, "contain
     scratch.remove()
   })
 
-  /** Writes what containerd holds of a name into a folder in OCI layout. */
+  /** Exports an image of containerd into a folder in OCI layout. */
   async function exported(name: string): Promise<string> {
     const folder = scratch.folder(`exported-${randomUUID()}`)
     await containerd.images('export', '--all-platforms', `${folder}.tar`, name)

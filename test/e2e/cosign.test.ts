@@ -13,7 +13,7 @@ describeWith({ tools: ['cosign'] }, 'cosign', () => {
   beforeAll(async () => {
     server = await LocalServer.start()
     await cosign('generate-key-pair')
-    // No transparency log and no time stamps: these tests reach nothing but the registry.
+    // No transparency log and no time stamps: the tests connect to the registry only.
     await cosign('signing-config', 'create', '--out', 'signing.json')
     await cosign('trusted-root', 'create', '--out', 'root.json')
   })
@@ -53,7 +53,7 @@ describeWith({ tools: ['cosign'] }, 'cosign', () => {
     await expect(verify(name)).rejects.toThrow(/no signatures found/)
   })
 
-  test('signatures stand below their image in the tree', async () => {
+  test('the tree shows signatures below their image', async () => {
     const name = await pushImage('cosign/tree')
     await sign(name)
 

@@ -8,7 +8,7 @@ import { RegistryClient } from '../support/registry-client.ts'
 const KILLS = 50
 const CLIENTS = 4
 
-/** What the server has answered 201 for, and so may never lose. */
+/** What the server has answered 201 for, and must not lose. */
 interface Acknowledged {
   readonly blobs: { readonly client: RegistryClient; readonly digest: string }[]
   readonly images: { readonly client: RegistryClient; readonly tag: string; readonly image: Image }[]
@@ -37,11 +37,11 @@ describe(`a server that is killed ${KILLS} times while clients push`, () => {
 
   afterAll(() => server?.stop())
 
-  test('goes on taking pushes between the kills', () => {
+  test('accepts pushes between the kills', () => {
     expect(acknowledged.images.length).toBeGreaterThan(KILLS)
   })
 
-  test('gives back every acknowledged image, byte for byte', async () => {
+  test('serves every acknowledged image, byte for byte', async () => {
     const lost: string[] = []
     for (const { client, image } of acknowledged.images) lost.push(...(await client.missing(image)))
     expect(lost).toEqual([])
@@ -56,7 +56,7 @@ describe(`a server that is killed ${KILLS} times while clients push`, () => {
     expect(lost).toEqual([])
   })
 
-  test('gives back every acknowledged blob, of finished images or not', async () => {
+  test('serves every acknowledged blob, also of unfinished images', async () => {
     const lost: string[] = []
     for (const { client, digest } of acknowledged.blobs)
       if ((await client.digestOfBlob(digest)) !== digest) lost.push(digest)
@@ -64,13 +64,13 @@ describe(`a server that is killed ${KILLS} times while clients push`, () => {
   })
 })
 
-/** Pushes an image of its own. A server that dies on the way is no fault: nothing was acknowledged. */
+/** Pushes a new image. The server may be killed meanwhile: then the push was not acknowledged. */
 async function pushOne(client: RegistryClient, acknowledged: Acknowledged): Promise<void> {
   const tag = randomUUID()
   const pushed = image(tag, { layers: randomInt(1, 4), layerSize: randomInt(1, 200_000) })
   try {
     for (const blob of pushed.blobs) {
-      await pushSomehow(client, blob)
+      await pushRandomly(client, blob)
       acknowledged.blobs.push({ client, digest: blob.digest })
     }
     await client.pushManifest(pushed.manifest, tag)
@@ -81,8 +81,8 @@ async function pushOne(client: RegistryClient, acknowledged: Acknowledged): Prom
   }
 }
 
-/** Sometimes at once, sometimes in pieces. */
-async function pushSomehow(client: RegistryClient, blob: Content): Promise<void> {
+/** Pushes a blob in one request or in chunks. */
+async function pushRandomly(client: RegistryClient, blob: Content): Promise<void> {
   if (randomInt(2) === 0) return client.pushBlob(blob)
   const middle = randomInt(blob.size)
   let upload = await client.openUpload()
@@ -91,7 +91,7 @@ async function pushSomehow(client: RegistryClient, blob: Content): Promise<void>
   await client.closeUpload(upload, blob.digest)
 }
 
-/** An answer other than the expected one is a fault also in the middle of a crash. */
+/** Only a broken connection is expected during a crash. An unexpected response is a fault. */
 function isBrokenConnection(error: unknown): boolean {
   return error instanceof Error && 'code' in error && /^E(CONN|PIPE)/.test(String(error.code))
 }

@@ -65,7 +65,7 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'Docker 
     expect(await idOf(name)).toBe(pushed)
   })
 
-  test('a pull by the digest that the push told finds the image', async () => {
+  test('an image is pulled by the digest that the push printed', async () => {
     const name = `${server.host}/docker/digest`
     const pushed = await loadImage(`${name}:1`)
     const digest = /digest: (sha256:\w+)/.exec(await engine.docker('push', `${name}:1`))?.[1]
@@ -112,7 +112,7 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'Docker 
     expect(await idOf(`${name}:two`)).toBe(pushed)
   })
 
-  test('an image that is not there is told in a sentence', async () => {
+  test('a missing image is reported in a sentence', async () => {
     const pulled = engine.docker('pull', `${server.host}/docker/nothing:1`)
 
     await expect(pulled).rejects.toThrow(/manifest .*unknown|not found/)

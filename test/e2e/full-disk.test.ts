@@ -45,14 +45,14 @@ describeWith({ tools: ['mount', 'umount'], root: true, linux: true }, 'a server 
     scratch.remove()
   })
 
-  /** Appends to an upload until the registry refuses. Gives the refusal. */
-  async function fill(): Promise<{ upload: string; refusal: ReceivedResponse }> {
+  /** Appends to an upload until the registry refuses. */
+  async function fill(): Promise<{ upload: string; refusal: Answer }> {
     const batch = randomBytesOf('full-disk', 4 * MIB)
     let upload = await client.openUpload()
     for (let sent = 0; sent < 16; sent++) {
-      const answer = await send(upload, { method: 'PATCH', body: batch })
-      if (answer.status !== 202) return { upload, refusal: answer }
-      upload = new URL(answer.headers.location ?? '', server.url).href
+      const response = await send(upload, { method: 'PATCH', body: batch })
+      if (response.status !== 202) return { upload, refusal: response }
+      upload = new URL(response.headers.location ?? '', server.url).href
     }
     throw new Error('the disk did not become full')
   }
@@ -64,13 +64,13 @@ describeWith({ tools: ['mount', 'umount'], root: true, linux: true }, 'a server 
     expect(JSON.parse(refusal.bytes.toString()).errors).toHaveLength(1)
   })
 
-  test('still serves what it has', async () => {
+  test('serves stored images', async () => {
     await fill()
 
     expect(await client.missing(before)).toEqual([])
   })
 
-  test('takes pushes again once there is room', async () => {
+  test('accepts pushes again when there is room', async () => {
     const { upload } = await fill()
     const after = image('full-disk-after', { layers: 1, layerSize: 6 * MIB })
 
@@ -81,7 +81,7 @@ describeWith({ tools: ['mount', 'umount'], root: true, linux: true }, 'a server 
     expect((await send(upload, { method: 'DELETE' })).status).toBe(204)
   })
 
-  test('goes on with the refused upload once there is room', async () => {
+  test('continues the refused upload when there is room', async () => {
     const { upload } = await fill()
     const offset = await client.offset(upload)
 
@@ -92,7 +92,7 @@ describeWith({ tools: ['mount', 'umount'], root: true, linux: true }, 'a server 
     expect(await client.offset(next)).toBe(offset + more.length)
   })
 
-  /** Leaves not one free byte. */
+  /** Fills the disk until no byte is free. */
   function fillToTheLastByte(): void {
     const file = openSync(join(disk, 'last-bytes'), 'w')
     try {
@@ -116,7 +116,7 @@ describeWith({ tools: ['mount', 'umount'], root: true, linux: true }, 'a server 
     for (const { digest } of before.blobs) expect((await head(digest)).status).toBe(200)
   })
 
-  test('starts again at 0 bytes free, serves pulls and says so in its log', async () => {
+  test('starts again at 0 bytes free, serves pulls and logs a warning', async () => {
     fillToTheLastByte()
 
     await server.kill('SIGKILL')
@@ -172,7 +172,7 @@ describeWith({ tools: ['mount', 'umount'], root: true, linux: true }, 'a server 
     return readdirSync(drafts).reduce((sum, name) => sum + statSync(join(drafts, name)).size, 0)
   }
 
-  test('frees the room of deleted images, makes its reserve again and takes pushes', async () => {
+  test('frees the room of deleted images, restores its reserve and accepts pushes', async () => {
     await server.stop()
     server = await LocalServer.start({ data: join(disk, 'data'), args: ['--grace', '1s'] })
     client = new RegistryClient(server.url, 'full')
@@ -184,7 +184,7 @@ describeWith({ tools: ['mount', 'umount'], root: true, linux: true }, 'a server 
     for (const digest of digests)
       expect((await send(`${server.url}/v2/full/manifests/${digest}`, { method: 'DELETE' })).status).toBe(202)
 
-    // Only 14 MiB were pushed and 8 belong to the reserve, so the operator makes a little room as well.
+    // Only 14 MiB were pushed and 8 MiB belong to the reserve, so the operator frees some room too.
     rmSync(ballast)
     await expect.poll(() => existsSync(join(disk, 'data', 'reserve')), { timeout: 60_000 }).toBe(true)
     await client.pushImage(image('full-disk-next'), 'next')

@@ -37,7 +37,7 @@ describeWith({ linux: true }, `${CLIENTS} clients with a layer of 1 GiB each, at
   })
 })
 
-/** Streams a layer in one PATCH of unknown length, as Docker does. Gives its digest. */
+/** Streams a layer in one PATCH of unknown length, as Docker does. @returns its digest */
 async function pushLayer(client: RegistryClient): Promise<string> {
   const hash = createHash('sha256')
   function* hashed() {
@@ -52,7 +52,7 @@ async function pushLayer(client: RegistryClient): Promise<string> {
   return digest
 }
 
-/** The most memory that a process ever held, from its "high water mark". */
+/** Peak memory of a process, from the kernel's high-water mark. */
 function peakMegabytes(pid: number): number {
   const kibibytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   return (Number(kibibytes) * 1024) / 1e6

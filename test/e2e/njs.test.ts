@@ -18,7 +18,7 @@ import { run } from '../support/command.ts'
 import { type EdgeRequest, type HeaderList, toEdgeHeaders, toEdgeRequest } from '../support/edge-event.ts'
 import { describeWith, findTool } from '../support/requirements.ts'
 
-/** The far future, because njs cannot be told the time. */
+/** The far future, because the tests cannot set the clock of njs. */
 const LATER = 99_999_999_999
 const later = { expires: LATER }
 const large: HeaderList = [
@@ -27,7 +27,7 @@ const large: HeaderList = [
   ['X-Amz-Acl', 'public-read'],
 ]
 
-/** The module `cloudfront`. `chosen` is ours: the origin of the last request, once. */
+/** The module `cloudfront`. The tests add `chosen`, which returns the origin of the last request once. */
 const CLOUDFRONT = `
 const items = { keys: '${KEY}', relay: 'on' }
 let origin
@@ -71,7 +71,7 @@ const requests: readonly EdgeRequest[] = [
   toEdgeRequest('GET', '/v2/', [['X-Longshore-Edge', 'x']]),
 ]
 
-// CloudFront Functions run on a descendant of njs, nginx's own engine: what that does not understand, CloudFront hardly does.
+// CloudFront Functions run on an engine derived from njs, so code that njs rejects would probably fail there too.
 describeWith({ tools: ['njs'] }, 'in njs', () => {
   let folder: string
   beforeAll(async () => {
@@ -80,7 +80,7 @@ describeWith({ tools: ['njs'] }, 'in njs', () => {
   })
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
-  /** What the function of a file makes of each event. */
+  /** Returns the results of a function for the events. */
   async function inNjs(path: string, events: readonly unknown[], result: string): Promise<unknown[]> {
     const script = join(folder, 'script.js')
     const all = `
@@ -97,15 +97,15 @@ describeWith({ tools: ['njs'] }, 'in njs', () => {
     return lines.map(line => JSON.parse(line))
   }
 
-  it('the viewer-request function decides as in the tests', async () => {
+  it('the viewer-request function has the same results as in Node', async () => {
     const items = { keys: KEY, relay: 'on' }
-    const here = await Promise.all(requests.map(request => viewerRequest.viewerRequest(request, { items })))
+    const inNode = await Promise.all(requests.map(request => viewerRequest.viewerRequest(request, { items })))
 
     const events = requests.map(request => ({ request }))
-    const there = await inNjs('infra/edge/viewer-request.js', events, '{ made: made, origin: cf.chosen() }')
+    const results = await inNjs('infra/edge/viewer-request.js', events, '{ made: made, origin: cf.chosen() }')
 
-    expect(there).toEqual(
-      here.map(decision =>
+    expect(results).toEqual(
+      inNode.map(decision =>
         'response' in decision
           ? { made: decision.response }
           : { made: decision.request, origin: decision.origin },
@@ -113,7 +113,7 @@ describeWith({ tools: ['njs'] }, 'in njs', () => {
     )
   })
 
-  it('the viewer-response function answers as in the tests', async () => {
+  it('the viewer-response function has the same results as in Node', async () => {
     const headers: HeaderList = [
       ['ETag', '"a"'],
       ['x-amz-id-2', 'b'],
@@ -123,10 +123,10 @@ describeWith({ tools: ['njs'] }, 'in njs', () => {
       request,
       response: { statusCode: 200, headers: toEdgeHeaders(headers) },
     }))
-    const here = await Promise.all(
+    const inNode = await Promise.all(
       events.map(({ request, response }) => viewerResponse.viewerResponse(request, response)),
     )
 
-    expect(await inNjs('infra/edge/viewer-response.js', events, 'made')).toEqual(here)
+    expect(await inNjs('infra/edge/viewer-response.js', events, 'made')).toEqual(inNode)
   })
 })

@@ -46,7 +46,7 @@ describeWith({ tools: ['oras'] }, 'oras', () => {
   }
 
   async function discover(name: string, ...flags: string[]): Promise<Referrer[]> {
-    const asked = [
+    const command = [
       'discover',
       '--plain-http',
       '--format',
@@ -54,7 +54,7 @@ describeWith({ tools: ['oras'] }, 'oras', () => {
       '--distribution-spec',
       'v1.1-referrers-api',
     ]
-    return JSON.parse(await oras(...asked, ...flags, name)).referrers ?? []
+    return JSON.parse(await oras(...command, ...flags, name)).referrers ?? []
   }
 
   test('a pushed file comes back', async () => {
@@ -88,7 +88,7 @@ describeWith({ tools: ['oras'] }, 'oras', () => {
     expect(missingFrom(scratch.join('index-out'), index)).toEqual([])
   })
 
-  test('what is attached to an image is discovered', async () => {
+  test('artifacts attached to an image are discovered', async () => {
     const name = await pushImage('attached')
 
     const sbom = await attach(name, SBOM, 'attached-sbom')
@@ -108,7 +108,7 @@ describeWith({ tools: ['oras'] }, 'oras', () => {
     expect(found.map(({ digest }) => digest)).toEqual([sbom])
   })
 
-  test('a signature of an attached SBOM stands below it in the tree', async () => {
+  test('the tree shows a signature of an attached SBOM below it', async () => {
     const name = await pushImage('tree')
     const sbom = await attach(name, SBOM, 'tree-sbom')
     const signature = await attach(name.replace(/:1$/, `@${sbom}`), SIGNATURE, 'tree-signature')
@@ -118,7 +118,7 @@ describeWith({ tools: ['oras'] }, 'oras', () => {
     expect(found).toMatchObject({ digest: sbom, referrers: [{ digest: signature }] })
   })
 
-  test('a recursive copy takes the referrers along', async () => {
+  test('a recursive copy includes the referrers', async () => {
     const name = await pushImage('recursive')
     const sbom = await attach(name, SBOM, 'recursive-sbom')
     const copy = `${server.host}/oras/recursive-copy:1`
@@ -128,7 +128,7 @@ describeWith({ tools: ['oras'] }, 'oras', () => {
     expect((await discover(copy)).map(({ digest }) => digest)).toEqual([sbom])
   })
 
-  test('a referrer that was deleted is discovered no more', async () => {
+  test('a deleted referrer is not discovered', async () => {
     const name = await pushImage('forgotten')
     const sbom = await attach(name, SBOM, 'forgotten-sbom')
 

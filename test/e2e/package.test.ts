@@ -9,7 +9,7 @@ import { RegistryClient } from '../support/registry-client.ts'
 import { describeWith } from '../support/requirements.ts'
 import { TempDir } from '../support/temp-dir.ts'
 
-/** The oldest Node that the package supports, and the newest of the npm package when this was written. */
+/** The oldest Node that the package supports, and the newest version of the npm package for Node when this was written. */
 const NODES = ['22.13.0', '26.12.1']
 const ENVIRONMENT = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key', AWS_REGION: 'eu-central-1' }
 
@@ -22,7 +22,7 @@ describeWith({ linux: true }, 'the packed package', () => {
     tarball = await packProject(scratch)
     folder = scratch.folder('installed')
     scratch.write('installed/package.json', '{"private":true}')
-    // Without a registry: the package has no dependencies.
+    // Offline, because the package has no dependencies.
     await run('npm', ['install', '--offline', '--no-audit', '--no-fund', tarball], { cwd: folder })
   })
 
@@ -30,14 +30,14 @@ describeWith({ linux: true }, 'the packed package', () => {
 
   const program = (name: string) => scratch.join('installed/node_modules/.bin', name)
 
-  test('holds the built programs and no sources or tests', () => {
+  test('contains the built programs and no sources or tests', () => {
     const files = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n')
     const others = files.filter(file => !file.startsWith('package/dist/'))
     expect(others.sort()).toEqual(['package/README.md', 'package/package.json'])
     expect(files.filter(file => !/\.(js|json|md|txt)$/.test(file))).toEqual([])
   })
 
-  test('has a manifest without dependencies, for the Node that it was tried with', () => {
+  test('has a manifest without dependencies, for the tested versions of Node', () => {
     const manifest = JSON.parse(
       readFileSync(scratch.join('installed/node_modules/longshore/package.json'), 'utf8'),
     )
@@ -46,7 +46,7 @@ describeWith({ linux: true }, 'the packed package', () => {
     expect(manifest.version).toBe(JSON.parse(readFileSync('package.json', 'utf8')).version)
   })
 
-  test('says which Node it needs to an older one', async () => {
+  test('reports the required Node when it runs on an older one', async () => {
     const env = withNode(await installNode('20.20.2'))
     const { code, stdout, stderr } = await attempt(program('longshore'), ['serve'], { env })
     expect([code, stdout]).toEqual([1, ''])
@@ -119,8 +119,8 @@ describeWith({ linux: true }, 'the packed package', () => {
       })
     })
 
-    // The last of them: it stops the server.
-    test('stops at SIGTERM, having logged nothing but JSON', async () => {
+    // This must be the last test, because it stops the server.
+    test('stops on SIGTERM, and has logged only JSON', async () => {
       await server.end()
       expect(server.exitCode).toBe(0)
       const lines = server.logs.slice(server.stdout.length).trim().split('\n')

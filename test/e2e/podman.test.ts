@@ -28,7 +28,7 @@ describeWith({ tools: ['podman'], root: true, linux: true }, 'podman', () => {
     await podman.run('load', '-i', scratch.join('load.tar'))
   }
 
-  /** The digests of the layers before compression, which no conversion of the manifest changes. */
+  /** The digests of the uncompressed layers, which a conversion of the manifest does not change. */
   async function layersOf(name: string): Promise<string[]> {
     return JSON.parse(await podman.run('image', 'inspect', name))[0].RootFS.Layers
   }

@@ -48,7 +48,7 @@ describeWith({ tools: ['regctl'] }, 'regctl', () => {
     expect(missingFrom(folder, what)).toEqual([])
   })
 
-  test('a blob is uploaded in chunks where the client is told to', async () => {
+  test('a blob is uploaded in chunks when the client is configured to', async () => {
     const config = { env: { REGCTL_CONFIG: scratch.join('chunked.json') } }
     const chunked = ['--blob-max', `${MIB}`, '--blob-chunk', `${MIB}`]
     const command = findTool('regctl') ?? 'regctl'
@@ -68,13 +68,13 @@ describeWith({ tools: ['regctl'] }, 'regctl', () => {
     expect(server.logs.match(/"PATCH"/g)?.length).toBeGreaterThanOrEqual(5)
   })
 
-  test('a copy takes referrers and digest tags along', async () => {
+  test('a copy includes referrers and digest tags', async () => {
     const plain = image('regctl-referrers')
     const name = await push('referrers', plain)
     const target = `${server.host}/regctl/referrers-copy`
     const file = scratch.write('sbom.json', '{"sbom":true}')
-    const asked = ['--artifact-type', 'application/vnd.example.sbom', '--subject', `${name}:1`, '-f', file]
-    await regctl('artifact', 'put', ...asked)
+    const artifact = ['--artifact-type', 'application/vnd.example.sbom', '--subject', `${name}:1`, '-f', file]
+    await regctl('artifact', 'put', ...artifact)
     const digestTag = `${plain.manifest.digest.replace(':', '-')}.sig`
     await regctl('image', 'copy', `${name}:1`, `${name}:${digestTag}`)
 
@@ -110,7 +110,7 @@ describeWith({ tools: ['regctl'] }, 'regctl', () => {
     expect(await regctl('blob', 'get', name, digest)).toBe('a blob')
   })
 
-  test('an index of two repositories is put together', async () => {
+  test('an index is created from images of two repositories', async () => {
     const amd64 = await push('parts', image('regctl-amd64', { architecture: 'amd64' }))
     const arm64 = await push('other-parts', image('regctl-arm64', { architecture: 'arm64' }))
 
@@ -137,7 +137,7 @@ describeWith({ tools: ['regctl'] }, 'regctl', () => {
     expect(names).toContain('regctl/listed')
   })
 
-  test('a layer of random bytes is read back as it was', async () => {
+  test('a layer of random bytes comes back unchanged', async () => {
     const bytes = randomBytesOf('regctl-blob', 3 * MIB)
     const name = `${server.host}/regctl/blob`
     const file = scratch.write('blob.bin', bytes)

@@ -22,7 +22,7 @@ describe('a server that stops and starts again', () => {
 
   afterEach(() => server?.stop())
 
-  test('serves what was pushed before', async () => {
+  test('serves images that were pushed before', async () => {
     const pushed = image('restart')
     await client.pushImage(pushed, '1')
 
@@ -31,7 +31,7 @@ describe('a server that stops and starts again', () => {
     expect(await client.missing(pushed)).toEqual([])
   })
 
-  test('goes on with an upload that was between two requests when it was killed', async () => {
+  test('continues an upload that was between two requests when it was killed', async () => {
     const upload = await client.append(await client.openUpload(), bytes.subarray(0, 3 * MIB))
     await server.kill('SIGKILL')
     await server.restart()
@@ -44,7 +44,7 @@ describe('a server that stops and starts again', () => {
     expect(await client.digestOfBlob(digest)).toBe(digest)
   })
 
-  test('goes on with an upload that was in the middle of a request when it was killed', async () => {
+  test('continues an upload that was within a request when it was killed', async () => {
     const upload = await client.openUpload()
     const cut = client.append(upload, slowly(bytes.subarray(0, 6 * MIB)))
     const refused = expect(cut).rejects.toThrow()
@@ -61,7 +61,7 @@ describe('a server that stops and starts again', () => {
     expect(await client.digestOfBlob(digest)).toBe(digest)
   })
 
-  test('finishes an upload in flight when it is asked to stop', async () => {
+  test('finishes an upload in progress after SIGTERM', async () => {
     const upload = await client.openUpload()
     const appended = client.append(upload, slowly(bytes))
     await sleep(300)
@@ -75,7 +75,7 @@ describe('a server that stops and starts again', () => {
     expect(await client.offset(next)).toBe(bytes.length)
   })
 
-  test('takes no new connection once it is asked to stop', async () => {
+  test('refuses new connections after SIGTERM', async () => {
     const upload = await client.openUpload()
     const appended = client.append(upload, slowly(bytes))
     await sleep(300)
@@ -88,7 +88,7 @@ describe('a server that stops and starts again', () => {
     await stopped
   })
 
-  test('refuses a second server on its folder in one line', async () => {
+  test('makes a second server on its folder end with one line', async () => {
     const start = new URL('../../server/start.js', import.meta.url).pathname
     const second = new BackgroundProcess(process.execPath, [start, '--port', '0', '--data', server.data])
 
@@ -102,7 +102,7 @@ describe('a server that stops and starts again', () => {
     expect(second.logs).toContain(server.data)
   })
 
-  /** A body that takes a second or two, a mebibyte at a time. */
+  /** A body that takes a second or two, with pauses between its mebibytes. */
   async function* slowly(body: Buffer): AsyncGenerator<Buffer> {
     for (let at = 0; at < body.length; at += MIB) {
       yield body.subarray(at, at + MIB)

@@ -48,15 +48,15 @@ describeWith({ tools: ['skopeo'] }, 'skopeo', () => {
     expect(missingFrom(scratch.join('index'), index)).toEqual([])
   })
 
-  test('inspect tells the digest, the tags and the layers', async () => {
+  test('inspect shows the digest, the tags and the layers', async () => {
     const name = `docker://${server.host}/skopeo/inspected`
     await copy(`oci:${layout}:plain`, `${name}:b`)
     await copy(`oci:${layout}:plain`, `${name}:a`)
 
-    const told = JSON.parse(await inspect(`${name}:a`))
+    const shown = JSON.parse(await inspect(`${name}:a`))
 
-    expect(told).toMatchObject({ Digest: plain.manifest.digest, RepoTags: ['a', 'b'] })
-    expect(told.Layers).toEqual(plain.blobs.slice(1).map(({ digest }) => digest))
+    expect(shown).toMatchObject({ Digest: plain.manifest.digest, RepoTags: ['a', 'b'] })
+    expect(shown.Layers).toEqual(plain.blobs.slice(1).map(({ digest }) => digest))
   })
 
   test('an image is copied from one repository to another', async () => {

@@ -1,20 +1,20 @@
 import { attempt, BackgroundProcess, eventually, run } from './command.ts'
 import { TempDir } from './temp-dir.ts'
 
-/** A containerd of the tests' own, for its `ctr` command. No container is run. */
+/** A separate containerd for tests, used through its `ctr` command. It runs no containers. */
 export class Containerd implements AsyncDisposable {
   readonly #scratch = new TempDir('longshore-containerd-')
   readonly #daemon: BackgroundProcess
 
   static async start(): Promise<Containerd> {
     const containerd = new Containerd()
-    const answers = async () => (await attempt('ctr', ['-a', containerd.#address, 'version'])).code === 0
-    await eventually(answers, () => `containerd does not answer:\n${containerd.#daemon.logs}`, 60_000)
+    const hasResponded = async () => (await attempt('ctr', ['-a', containerd.#address, 'version'])).code === 0
+    await eventually(hasResponded, () => `containerd does not respond:\n${containerd.#daemon.logs}`, 60_000)
     return containerd
   }
 
   private constructor() {
-    // The interface for Kubernetes wants a network configuration; opt is for plugins of the machine.
+    // The Kubernetes interface (CRI) needs a network configuration; opt installs plugins on the machine.
     const config = this.#scratch.write(
       'config.toml',
       `version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]\n`,

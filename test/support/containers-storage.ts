@@ -1,7 +1,7 @@
 import { attempt, run } from './command.ts'
 import { TempDir } from './temp-dir.ts'
 
-/** Podman or Buildah with a store of the tests' own. */
+/** Podman or Buildah with a separate storage for tests. */
 export class ContainersStorage implements AsyncDisposable {
   readonly #command: 'podman' | 'buildah'
   readonly #scratch = new TempDir('storage-')
@@ -15,7 +15,7 @@ export class ContainersStorage implements AsyncDisposable {
   }
 
   async stop(): Promise<void> {
-    // Layers may be mounted; the program knows how to let go of them.
+    // The program unmounts layers that are still mounted.
     await attempt(this.#command, [...this.#flags, 'rmi', '--all', '--force'])
     this.#scratch.remove()
   }

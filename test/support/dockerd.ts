@@ -3,12 +3,12 @@ import { attempt, BackgroundProcess, type CommandOptions, eventually, run } from
 import { findTool } from './requirements.ts'
 import { TempDir } from './temp-dir.ts'
 
-/** A Docker Engine of the tests' own: nothing of the machine's is touched. It has no network for containers but the machine's own. */
+/** A separate Docker Engine for tests, which changes nothing of the machine's engine. Its containers can use only the host network. */
 export class Dockerd implements AsyncDisposable {
   readonly #scratch = new TempDir('longshore-docker-')
   #daemon: BackgroundProcess | undefined
 
-  /** Overlay where the kernel allows it here, else plain copies of folders, which work everywhere. */
+  /** Starts the engine with the storage driver overlay2, or with vfs, which works everywhere. */
   static async start(): Promise<Dockerd> {
     const engine = new Dockerd()
     try {
@@ -26,11 +26,15 @@ export class Dockerd implements AsyncDisposable {
     return this.dockerAs({}, ...args)
   }
 
-  /** The same for somebody else, who has an environment of his own, or something to say. */
+  /** Runs the `docker` command with more environment variables, or with standard input. */
   dockerAs({ env, input }: Pick<CommandOptions, 'env' | 'input'>, ...args: string[]): Promise<string> {
-    // Neither the credentials nor the context of whoever runs the tests are used.
-    const here = { DOCKER_HOST: this.#host, DOCKER_CONFIG: this.#scratch.join('config'), DOCKER_CONTEXT: '' }
-    return run('docker', args, { env: { ...here, ...env }, ...(input !== undefined && { input }) })
+    // The credentials and the context of the user who runs the tests must not be used.
+    const isolated = {
+      DOCKER_HOST: this.#host,
+      DOCKER_CONFIG: this.#scratch.join('config'),
+      DOCKER_CONTEXT: '',
+    }
+    return run('docker', args, { env: { ...isolated, ...env }, ...(input !== undefined && { input }) })
   }
 
   async stop(): Promise<void> {
@@ -43,7 +47,7 @@ export class Dockerd implements AsyncDisposable {
     return this.stop()
   }
 
-  /** The engine leaves the network namespace of a container mounted, after its end too. */
+  /** The engine leaves network namespaces of containers mounted, even after it has ended. */
   async #unmount(): Promise<void> {
     const mounts = readFileSync('/proc/mounts', 'utf8').split('\n')
     const own = mounts
@@ -71,9 +75,9 @@ export class Dockerd implements AsyncDisposable {
       ...['--data-root', `${folder}/data`, '--exec-root', `${folder}/exec`, '--pidfile', `${folder}.pid`],
     ])
     this.#daemon = daemon
-    const answers = async () =>
+    const hasResponded = async () =>
       !daemon.running || (await attempt('docker', ['-H', this.#host, 'version'])).code === 0
-    await eventually(answers, () => `dockerd does not answer:\n${daemon.logs}`, 60_000)
+    await eventually(hasResponded, () => `dockerd does not respond:\n${daemon.logs}`, 60_000)
     return daemon.running
   }
 }

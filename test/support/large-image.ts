@@ -2,13 +2,13 @@ import { CONFIG, content, descriptor, IMAGE } from './images.ts'
 import { digestOf, randomBatches } from './random-bytes.ts'
 import { type TarFile, tarBatches, tarFile, writeTar } from './tar.ts'
 
-/** Larger than what fits into memory: an image with one layer that is made as it is written. */
+/** An image with one layer, which is generated while it is written and may be larger than memory. */
 interface LargeImage {
   readonly digest: string
   readonly layer: { readonly digest: string; readonly size: number }
 }
 
-/** Writes it as an archive in OCI layout. The same seed gives the same image. @param size of the layer's one file, in bytes */
+/** Writes an image as an archive in OCI layout. The same seed gives the same image. @param size of the only file in the layer, in bytes */
 export function writeLargeImage(path: string, tag: string, seed: string, size: number): LargeImage {
   const archive = () => tarBatches([{ name: 'file.bin', size, content: randomBatches(seed, size) }])
   const layer = {

@@ -6,14 +6,14 @@ import { TempDir } from './temp-dir.ts'
 const START = fileURLToPath(new URL('../../server/start.js', import.meta.url))
 
 interface LocalServerOptions {
-  /** Absent: a folder of its own, which is removed at the end. */
+  /** The data folder. Absent: a temporary folder, which is removed at the end. */
   readonly data?: string
   readonly tls?: { readonly cert: string; readonly key: string }
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** The registry as `npm start` runs it: a process of its own, on a free port. */
+/** The registry as `npm start` runs it, in a separate process on a free port. */
 export class LocalServer implements AsyncDisposable {
   readonly #options: LocalServerOptions
   readonly #scratch = new TempDir('longshore-data-')
@@ -65,7 +65,7 @@ export class LocalServer implements AsyncDisposable {
     return this.#earlierLogs + (this.#process?.logs ?? '')
   }
 
-  /** Starts the server, again on the port that it had, and waits until it listens. */
+  /** Starts the server, after the first time on the same port, and waits until it listens. */
   async restart(): Promise<void> {
     await this.kill('SIGTERM')
     const { tls, args = [], env = {} } = this.#options
@@ -74,11 +74,11 @@ export class LocalServer implements AsyncDisposable {
     const started = new BackgroundProcess(process.execPath, all, env)
     this.#earlierLogs = this.logs
     this.#process = started
-    const told = () => `the server does not listen:\n${started.logs}`
+    const failure = () => `the server does not listen:\n${started.logs}`
     const port = await eventually(() => {
-      if (!started.running) throw new Error(told())
+      if (!started.running) throw new Error(failure())
       return /https?:\/\/localhost:(\d+)/.exec(started.stdout)?.[1]
-    }, told)
+    }, failure)
     this.#port = Number(port)
   }
 
@@ -87,7 +87,7 @@ export class LocalServer implements AsyncDisposable {
     await this.#process?.end(signal)
   }
 
-  /** @throws {Error} when its log holds a secret */
+  /** Stops the server. @throws {Error} when its log contains a secret */
   async stop(): Promise<void> {
     await this.kill('SIGTERM')
     this.#scratch.remove()

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from './command.ts'
 
-/** git ignores it, and `.ci/run` keeps it between runs. */
+/** A folder that git ignores and `.ci/run` keeps between runs. */
 const FOLDER = join(import.meta.dirname, '../../.ci/tools/nodes')
 
 /**
- * Installs a version of Node for Linux, from the npm package that the project's own Node comes from.
- * @returns the folder of its `node`, for a PATH
+ * Installs a version of Node for Linux from the npm package that also provides the project's Node.
+ * @returns the folder of its `node` program, for the variable PATH
  */
 export async function installNode(version: string): Promise<string> {
   const folder = join(FOLDER, version)

@@ -4,8 +4,8 @@ import { run } from './command.ts'
 import type { TempDir } from './temp-dir.ts'
 
 const TOP = join(import.meta.dirname, '../..')
-/** Top-level folders that a pack does not read. `node_modules` is linked. */
-const LEFT_OUT = /^(node_modules|\.git|\.ci|data|cdk\.out|dist)($|\/)/
+/** Top-level folders that `npm pack` does not need. `node_modules` is linked instead. */
+const NOT_COPIED = /^(node_modules|\.git|\.ci|data|cdk\.out|dist)($|\/)/
 
 /**
  * Runs `npm pack` in a copy of the project, because it replaces the manifest for a moment.
@@ -13,14 +13,14 @@ const LEFT_OUT = /^(node_modules|\.git|\.ci|data|cdk\.out|dist)($|\/)/
  */
 export async function packProject(scratch: TempDir): Promise<string> {
   const copy = scratch.folder('clone')
-  cpSync(TOP, copy, { recursive: true, filter: path => !LEFT_OUT.test(relative(TOP, path)) })
+  cpSync(TOP, copy, { recursive: true, filter: path => !NOT_COPIED.test(relative(TOP, path)) })
   symlinkSync(join(TOP, 'node_modules'), join(copy, 'node_modules'))
   await run('npm', ['pack', '--silent', '--pack-destination', scratch.path], { cwd: copy })
   const { version } = JSON.parse(readFileSync(join(TOP, 'package.json'), 'utf8'))
   return join(scratch.path, `longshore-${version}.tgz`)
 }
 
-/** The environment in which programs find this Node first. */
+/** An environment in which programs find the Node of this folder first. */
 export function withNode(bin: string): { PATH: string } {
   return { PATH: [bin, process.env.PATH].join(delimiter) }
 }

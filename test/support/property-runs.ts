@@ -1,7 +1,7 @@
-/** How many times as many runs of each property: `FC_RUNS`, 1 unless set. */
+/** Factor for the runs of each property, from `FC_RUNS`. The default is 1. */
 const FACTOR = Number(process.env.FC_RUNS ?? 1)
 
-/** @param usual runs of a property in `npm test`, for `numRuns` */
+/** Returns the value of `numRuns` for a property. @param usual its runs in `npm test` */
 export function runs(usual: number): number {
   return usual * FACTOR
 }

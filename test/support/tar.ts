@@ -13,7 +13,7 @@ export function tarFile(name: string, content: string | Uint8Array): TarFile {
   return { name, size: bytes.length, content: [bytes] }
 }
 
-/** A tar archive in batches, so that a file in it may be larger than memory. The same files give the same bytes. */
+/** Generates a tar archive in batches, so that its files may be larger than memory. The same files give the same bytes. */
 export function* tarBatches(files: Iterable<TarFile>): Generator<Uint8Array> {
   for (const file of files) {
     yield header(file)
@@ -27,7 +27,7 @@ export function tar(...files: TarFile[]): Buffer<ArrayBuffer> {
   return Buffer.concat([...tarBatches(files)])
 }
 
-/** Writes an archive to a file and gives the path. */
+/** Writes an archive to a file. @returns the path */
 export function writeTar(path: string, files: Iterable<TarFile>): string {
   const descriptor = openSync(path, 'w')
   for (const batch of tarBatches(files)) writeSync(descriptor, batch)

@@ -6,10 +6,10 @@ import { describeWith } from '../../support/requirements.ts'
 
 const HOUR = 60 * 60 * 1000
 const GRANTS = [{ may: ['pull', 'push', 'create-tag'], on: ['team/**'] }]
-/** For how many milliseconds a token works where it shall expire. regctl trusts none that has less than five seconds left. */
-const LEFT = 7_000
+/** Remaining lifetime of a token that expires during a test, in milliseconds. regctl does not use a token with less than five seconds. */
+const REMAINING_MS = 7_000
 
-/** A server of its own, where the client is logged in. */
+/** Starts a server and logs the client in. */
 async function loggedIn(client: LoginClient, options?: { tokensLeft: number }): Promise<GuardedServer> {
   const server = await GuardedServer.start(options)
   const { key } = await server.auth.accounts.addRobot('ci', { grants: GRANTS })
@@ -19,31 +19,31 @@ async function loggedIn(client: LoginClient, options?: { tokensLeft: number }): 
   return server
 }
 
-/** How many requests a push is. */
-async function lengthOfPush(client: LoginClient): Promise<number> {
+/** Counts the requests of a push. */
+async function countRequests(client: LoginClient): Promise<number> {
   await using server = await loggedIn(client)
   expect(await client.push(server.host, 'team/whole')).toMatchObject({ ok: true })
   return server.served.length
 }
 
-/** Pushes again and again, each time to another server, with something that happens behind another one of the requests. */
+/** Pushes as often as a push has requests, each time to a new server. In each push the event happens after another one of the requests. */
 async function pushes<T>(
   client: LoginClient,
   options: { tokensLeft: number } | undefined,
   event: (server: GuardedServer) => void | Promise<void>,
-  end: (pushed: Outcome, server: GuardedServer, behind: string) => T | Promise<T>,
+  end: (pushed: Outcome, server: GuardedServer, lastRequest: string) => T | Promise<T>,
 ): Promise<T[]> {
   const servers: GuardedServer[] = []
-  for (let rest = await lengthOfPush(client); rest > 0; rest--) servers.push(await loggedIn(client, options))
+  for (let rest = await countRequests(client); rest > 0; rest--) servers.push(await loggedIn(client, options))
   const all = servers.map(async (server, at) => {
     await using _ = server
-    let behind = ''
+    let lastRequest = ''
     server.between = before => {
       if (before !== at) return
-      behind = server.served[at] ?? ''
+      lastRequest = server.served[at] ?? ''
       return event(server)
     }
-    return await end(await client.push(server.host, `team/at-${at}`), server, behind)
+    return await end(await client.push(server.host, `team/at-${at}`), server, lastRequest)
   })
   return Promise.all(all)
 }
@@ -54,29 +54,33 @@ for (const { name, needs, onRejectedToken, start } of LOGIN_CLIENTS.filter(
   ({ renewsTokens }) => renewsTokens,
 ))
   describeWith(needs, name, () => {
-    test('pushes, whichever of its requests takes until after its tokens have expired', async () => {
+    test('pushes when its tokens expire during any one of its requests', async () => {
       await using client = await start()
-      const held = () => delay(LEFT + 500)
-      const ends = await pushes(client, { tokensLeft: LEFT }, held, ({ ok, output }, { served }, behind) =>
-        // Nobody can use a token that is too old when it arrives.
-        ok || isToken(behind) ? 'pushed' : [behind, output, served],
+      const held = () => delay(REMAINING_MS + 500)
+      const ends = await pushes(
+        client,
+        { tokensLeft: REMAINING_MS },
+        held,
+        ({ ok, said }, { served }, lastRequest) =>
+          // A token that has expired before it arrives cannot be used.
+          ok || isToken(lastRequest) ? 'pushed' : [lastRequest, said, served],
       )
       expect(ends).toEqual(ends.map(() => 'pushed'))
     })
 
-    test('whose token is refused before its time asks again, or says so and pushes when it is run again', async () => {
+    test('requests a new token when a token is refused early, or fails with a message and pushes when it runs again', async () => {
       await using client = await start()
-      const forget = (server: GuardedServer) => server.wait(2 * HOUR)
+      const invalidateTokens = (server: GuardedServer) => server.wait(2 * HOUR)
       const ends = await pushes(
         client,
         undefined,
-        forget,
-        async ({ ok, output }, { served, host }, behind) => {
+        invalidateTokens,
+        async ({ ok, said }, { served, host }, lastRequest) => {
           if (ok) return 'pushed'
-          if (!REJECTION.test(output) || (onRejectedToken === 'retries' && !isToken(behind)))
-            return [behind, output, served]
+          if (!REFUSED.test(said) || (whenRefused === 'asks again' && !isToken(lastRequest)))
+            return [lastRequest, said, served]
           const again = await client.push(host, `team/again-${host.split(':')[1]}`)
-          return again.ok ? 'pushed' : [behind, again.output]
+          return again.ok ? 'pushed' : [lastRequest, again.said]
         },
       )
       expect(ends).toEqual(ends.map(() => 'pushed'))

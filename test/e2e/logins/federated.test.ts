@@ -22,7 +22,7 @@ const RULES = [
   { name: 'main', who: ['oidc:ci'], claims: { ref: 'refs/heads/main' }, ...MAY },
 ]
 
-describeWith({ linux: true }, 'those for whom others vouch', () => {
+describeWith({ linux: true }, 'federated logins', () => {
   const scratch = new TempDir('longshore-federated-')
   let sts: Sts
   let issuer: Issuer
@@ -45,7 +45,7 @@ describeWith({ linux: true }, 'those for whom others vouch', () => {
         ...['--issuers', scratch.write('issuers.json', JSON.stringify(issuers))],
       ],
     })
-    // Where clients look for it, as `npm install --global` would put it.
+    // In a folder of PATH, as `npm install --global` installs it.
     const helper = scratch.write(
       'docker-credential-longshore',
       `#!/bin/sh\nexec '${process.execPath}' '${resolve('cli/credential-helper.js')}' "$@"\n`,
@@ -59,8 +59,8 @@ describeWith({ linux: true }, 'those for whom others vouch', () => {
     scratch.remove()
   })
 
-  /** Of somebody with a role at AWS, who has said `longshore login --aws` once. */
-  async function homeAtAws(name: string): Promise<Record<string, string>> {
+  /** The environment of a user with an AWS role who has run `longshore login --aws`. */
+  async function homeWithAwsRole(name: string): Promise<Record<string, string>> {
     const home = scratch.folder(name)
     const env = {
       HOME: home,
@@ -80,8 +80,8 @@ describeWith({ linux: true }, 'those for whom others vouch', () => {
     const crane = (env: Record<string, string>, ...args: string[]) =>
       attempt(findTool('crane') ?? 'crane', args, { env })
 
-    test('pushes and pulls by the credential helper, and no further than the role may', async () => {
-      const env = await homeAtAws('crane')
+    test('pushes and pulls with the credential helper, limited to the rights of the role', async () => {
+      const env = await homeWithAwsRole('crane')
       const layout = writeLayout(scratch.join('layout'), { 1: image('federated') })
       expect(await crane(env, 'push', layout, `${server.host}/team/crane:1`)).toMatchObject({ code: 0 })
       expect(await crane(env, 'validate', '--remote', `${server.host}/team/crane:1`)).toMatchObject({
@@ -99,7 +99,7 @@ describeWith({ linux: true }, 'those for whom others vouch', () => {
   })
 
   describeWith({ tools: ['skopeo'] }, 'skopeo', () => {
-    test('pushes by an ID token', async () => {
+    test('pushes with an ID token', async () => {
       const authfile = ['--authfile', scratch.join('skopeo.json')]
       const login = [
         'login',
@@ -122,14 +122,14 @@ describeWith({ linux: true }, 'those for whom others vouch', () => {
   })
 
   describeWith({ tools: ['docker', 'dockerd'], root: true }, 'Docker Engine', () => {
-    test('pushes and pulls by the credential helper, and by an ID token', async () => {
+    test('pushes and pulls with the credential helper, and with an ID token', async () => {
       await using engine = await Dockerd.start()
       const name = `${server.host}/team/docker:1`
       writeDockerArchive(scratch.join('docker.tar'), name, [
         tar(tarFile('f', randomBytesOf('docker', 50_000))),
       ])
       await engine.docker('load', '-i', scratch.join('docker.tar'))
-      const env = await homeAtAws('docker')
+      const env = await homeWithAwsRole('docker')
       await engine.dockerAs({ env }, 'push', name)
       await engine.docker('image', 'rm', name)
       await engine.dockerAs({ env }, 'pull', name)

@@ -7,7 +7,7 @@ import { TempDir } from '../../support/temp-dir.ts'
 
 const PASSWORD = 'correct horse'
 
-describeWith({ linux: true }, 'with logins', () => {
+describeWith({ linux: true }, 'with accounts', () => {
   const scratch = new TempDir('longshore-logins-')
   let server: LocalServer
   let key: string
@@ -43,11 +43,11 @@ describeWith({ linux: true }, 'with logins', () => {
       })
       afterAll(() => client?.[Symbol.asyncDispose]())
 
-      /** A push that must not be let in, and must be told so at once. */
-      async function expectRefused(attempt: Promise<{ ok: boolean; output: string }>): Promise<void> {
+      /** Expects that a command of the client fails at once with a message about access. */
+      async function expectRefused(attempt: Promise<{ ok: boolean; said: string }>): Promise<void> {
         const began = performance.now()
-        expect(await attempt).toEqual({ ok: false, output: expect.stringMatching(REJECTION) })
-        expect(performance.now() - began).toBeLessThan(30_000) // Docker, where it tries again: 50 s
+        expect(await attempt).toEqual({ ok: false, said: expect.stringMatching(REFUSED) })
+        expect(performance.now() - began).toBeLessThan(30_000) // Docker takes 50 s when it retries
       }
 
       test('is refused without a login', async () => {
@@ -64,14 +64,14 @@ describeWith({ linux: true }, 'with logins', () => {
         }
       })
 
-      test('pushes and pulls by a password what the policy lets its user', async () => {
+      test('pushes and pulls with a password, limited to the rights of the user', async () => {
         expect(await client.login(server.host, 'ann', PASSWORD)).toMatchObject({ ok: true })
         expect(await client.push(server.host, `ann/${own}`)).toMatchObject({ ok: true })
         expect(await client.pull(server.host, `ann/${own}`)).toMatchObject({ ok: true })
         await expectRefused(client.push(server.host, `team/${own}`))
       })
 
-      test("pushes and pulls by a robot's key what the key is for", async () => {
+      test("pushes and pulls with a robot's key, limited to the rights of the robot", async () => {
         expect(await client.login(server.host, 'ci', key)).toMatchObject({ ok: true })
         expect(await client.push(server.host, `team/${own}`)).toMatchObject({ ok: true })
         expect(await client.pull(server.host, `team/${own}`)).toMatchObject({ ok: true })
@@ -79,7 +79,7 @@ describeWith({ linux: true }, 'with logins', () => {
         await expectRefused(client.pull(server.host, `ann/${own}`))
       })
 
-      test('pulls without a login what is for everybody, and pushes nothing there', async () => {
+      test('pulls from a public repository without a login, and cannot push to it', async () => {
         await client.login(server.host, 'ann', PASSWORD)
         expect(await client.push(server.host, `public/${own}`)).toMatchObject({ ok: true })
         await using stranger = await start()
