@@ -1,19 +1,19 @@
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-// The processes that tests start share compiled code, which halves the processor time of a start.
+// Processes that tests start share a cache of compiled code, which halves the processor time of a start.
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules/.cache/node-compile')
 
-/** `expect.poll` waits for an event, which may take long on a busy machine. */
+/** Milliseconds. `expect.poll` waits for events, which may take long on a busy machine. */
 const expect = { poll: { timeout: 30_000 } }
 
-/** `npm run test:random` sets `FC_RUNS`, a factor for the runs of each property. */
+/** Milliseconds. `npm run test:random` sets `FC_RUNS`, a factor for the runs of each property. */
 const testTimeout = 60_000 * Number(process.env.FC_RUNS ?? 1)
 
 const seeded = 'test/support/fixed-seed.ts'
 const silent = 'test/support/printed-secrets.ts'
 
-/** Files that replace a module of Node by `vi.mock`. They need modules of their own. */
+/** Files that replace a module of Node with `vi.mock`, and therefore must not share loaded modules. */
 const mocking = ['test/store/interruptions.test.ts', 'test/store/no-descriptors.test.ts']
 
 export default defineConfig({
@@ -27,8 +27,8 @@ export default defineConfig({
           setupFiles: [seeded, silent],
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**', 'test/conformance/**', 'test/cloud/**', 'test/infra/**', ...mocking],
-          // Files share loaded modules, because loading them anew took two thirds of the processor time of small files. So a file
-          // restores what it replaces in a global object or another module.
+          // Files share loaded modules, because loading them again took two thirds of the processor time of small files. A file must
+          // therefore restore what it replaces in a global object or another module.
           isolate: false,
           testTimeout,
           hookTimeout: 60_000,
@@ -47,7 +47,7 @@ export default defineConfig({
           name: 'infra',
           setupFiles: [seeded],
           include: ['test/infra/**/*.test.ts'],
-          // Loading the CDK and synthesizing take longer than the tests do: one process does both, once.
+          // Loading the CDK and synthesizing take longer than the tests, so one process does both once.
           isolate: false,
           fileParallelism: false,
           testTimeout,

@@ -5,15 +5,15 @@ import { BUNDLE_OPTIONS } from '../infra/esbuild-options.ts'
 
 const TOP = BUNDLE_OPTIONS.absWorkingDir
 const PROGRAMS = ['longshore', 'docker-credential-longshore'] as const
-/** In the package as well, and used by the container image alone. */
+/** The package contains it, but only the container image uses it. */
 const HEALTH_CHECK = 'health'
 
-/** Fields of the clone's manifest that the package has too. */
+/** Fields that the package's manifest copies from the clone's. */
 const SHARED_FIELDS = ['name', 'version', 'description', 'license', 'type', 'files'] as const
 
 /**
- * Builds the programs of the package into `folder`, with every dependency inside, and the licences of these dependencies.
- * Code that a command does not need stays in files of its own and is loaded when it is needed.
+ * Bundles the programs of the package with all dependencies into `folder`, and writes the licences of these dependencies. Code that not
+ * every command needs is in separate files, which are loaded on demand.
  */
 export function buildPrograms(folder: string): void {
   rmSync(folder, { recursive: true, force: true })
@@ -28,13 +28,14 @@ export function buildPrograms(folder: string): void {
     target: 'node22.13',
   })
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n')
-  mkdirSync(join(folder, 'data'), { mode: 0o700 }) // the image's data folder; npm packs no empty folders
+  mkdirSync(join(folder, 'data'), { mode: 0o700 }) // the data folder of the image; npm does not pack empty folders
   writeFileSync(join(folder, 'THIRD-PARTY-LICENSES.txt'), licencesOf(Object.keys(metafile.inputs)))
 }
 
 /**
- * The manifest of the package. It differs from the clone's: everything is bundled, so it has no dependencies, and it runs on Node
- * 22.13, while a clone brings its own Node.
+ * Creates the manifest of the package. Unlike the clone's manifest it has no dependencies, because they are bundled, and it requires
+ * Node 22.13, while a clone installs its own Node.
+ * @param clone the clone's manifest
  */
 export function packageManifest(clone: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return {
@@ -44,7 +45,7 @@ export function packageManifest(clone: Readonly<Record<string, unknown>>): Recor
   }
 }
 
-/** The licence texts of the npm packages that `inputs`, paths from the top of the project, belong to. */
+/** The licence texts of the npm packages that contain the files. @param inputs paths relative to the project */
 function licencesOf(inputs: readonly string[]): string {
   const folders = new Set(
     inputs.flatMap(path => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []).sort(),

@@ -1,4 +1,4 @@
 import { existsSync, renameSync } from 'node:fs'
 
-// Puts the clone's manifest back (see prepack.ts).
+// Restores the clone's manifest, which prepack.ts has replaced.
 if (existsSync('package.json.clone')) renameSync('package.json.clone', 'package.json')

@@ -2,14 +2,15 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { buildPrograms, packageManifest } from './package.ts'
 
 /*
- * Runs before `npm pack`: builds dist/, and puts the manifest of the package in place of the clone's, as npm packs the one that is
- * on the disk. `postpack` puts the clone's back. After an interrupted `npm pack`, `npm run postpack` does so.
+ * Runs before `npm pack`: builds dist/, and replaces the clone's manifest with the package's, because npm packs the manifest on the
+ * disk. postpack.ts restores the clone's manifest. After an interrupted `npm pack`, run `npm run postpack`.
  */
 
-const KEPT = 'package.json.clone'
-if (existsSync(KEPT)) throw new Error('an earlier "npm pack" was interrupted: run "npm run postpack" first')
+const SAVED_MANIFEST = 'package.json.clone'
+if (existsSync(SAVED_MANIFEST))
+  throw new Error('an earlier "npm pack" was interrupted: run "npm run postpack" first')
 
 buildPrograms('dist')
 const clone = readFileSync('package.json', 'utf8')
-writeFileSync(KEPT, clone)
+writeFileSync(SAVED_MANIFEST, clone)
 writeFileSync('package.json', `${JSON.stringify(packageManifest(JSON.parse(clone)), null, 2)}\n`)

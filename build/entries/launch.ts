@@ -1,10 +1,10 @@
-/** `node:sqlite` needs no flag from this version on. */
+/** The first version whose `node:sqlite` needs no flag. */
 const REQUIRED = [22, 13] as const
 
 /**
- * Checks the version of Node, then runs a program of the package. The program is loaded afterwards, because an older Node cannot
- * load it.
- * @param load imports the program, which runs by being imported
+ * Checks the version of Node, then runs a program of the package. The program is imported only afterwards, because an older Node
+ * cannot load it.
+ * @param load imports and runs the program
  */
 export async function launch(load: () => Promise<unknown>): Promise<void> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
@@ -18,7 +18,7 @@ export async function launch(load: () => Promise<unknown>): Promise<void> {
   await load()
 }
 
-/** Node 22 warns that SQLite is experimental. The warning would be the one line of the log that is not JSON. */
+/** Node 22 warns that SQLite is experimental. The warning would be the only line of the log that is not JSON. */
 function hideSqliteWarning(): void {
   const emit = process.emitWarning.bind(process) as (...args: unknown[]) => void
   process.emitWarning = (...args: unknown[]) => {

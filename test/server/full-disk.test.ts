@@ -83,9 +83,9 @@ describe('a registry whose table finds no room until the reserve is released', (
     const { registry, reserve } = await fullRegistry(folder.path)
     reserve.release()
 
-    const answer = await registry.expectStatus(507, method, '/v2/a/blobs/uploads/')
+    const { code } = await registry.expectStatus(507, method, '/v2/a/blobs/uploads/')
 
-    expect(answer.code).toBe('INSUFFICIENT_STORAGE')
+    expect(code).toBe('INSUFFICIENT_STORAGE')
   })
 
   it('answers 507 to a push without releasing the reserve for it', async () => {

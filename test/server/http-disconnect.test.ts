@@ -61,10 +61,10 @@ describe('a client that closes the connection', () => {
   })
 
   it('gets no more of the response than it reads', async () => {
-    let asked = 0
+    let pieces = 0
     async function* endless() {
       while (true) {
-        asked++
+        pieces++
         yield Buffer.alloc(MIB)
       }
     }
@@ -73,7 +73,7 @@ describe('a client that closes the connection', () => {
     socket.pause()
     socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
     await new Promise(resolve => setTimeout(resolve, 300))
-    expect(asked).toBeLessThan(20)
+    expect(pieces).toBeLessThan(20)
     socket.destroy()
   })
 })
@@ -93,9 +93,9 @@ describe('pipelined requests', () => {
   })
 
   it('are dropped when the client closes the connection', async () => {
-    const [asked, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const [received, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const first = answering(async () => {
-      asked.resolve()
+      received.resolve()
       await gone.promise
       return ok('too late')
     })
@@ -104,7 +104,7 @@ describe('pipelined requests', () => {
     const socket = await dial(server.port)
     const [peer] = await connection
     socket.write(get('/1') + get('/2') + get('/3'))
-    await asked.promise
+    await received.promise
     socket.resetAndDestroy()
     await new Promise(resolve => peer.once('close', resolve))
     gone.resolve()

@@ -71,14 +71,14 @@ describe('the response to the client', () => {
   it('is complete when the app reuses the memory of its pieces', async () => {
     const memory = Buffer.alloc(300_000)
     async function* pieces() {
-      for (let turn = 0; turn < 40; turn++) yield memory.fill(turn)
+      for (let piece = 0; piece < 40; piece++) yield memory.fill(piece)
     }
     await using server = await openServer(
       answering({ status: 200, headers: { 'content-length': String(40 * 300_000) }, body: pieces() }),
     )
     const got = Buffer.from(await (await fetch(server.url)).arrayBuffer())
-    const wanted = Buffer.concat(Array.from({ length: 40 }, (_, turn) => Buffer.alloc(300_000, turn)))
-    expect(got.equals(wanted)).toBe(true)
+    const expected = Buffer.concat(Array.from({ length: 40 }, (_, piece) => Buffer.alloc(300_000, piece)))
+    expect(got.equals(expected)).toBe(true)
   })
 
   it('is complete when it is one large buffer', async () => {

@@ -30,10 +30,10 @@ describe('a server that gets a signal to stop', () => {
   it('finishes a request in progress, and tells the client to close the connection', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path)
-    const answer = fetch(`${server.url}/?ms=400`)
+    const pending = fetch(`${server.url}/?ms=400`)
     await server.says('request')
     server.signal('SIGTERM')
-    const response = await answer
+    const response = await pending
     expect(response.status).toBe(200)
     expect(response.headers.get('connection')).toBe('close')
     expect(await server.ended()).toBe(0)
@@ -42,15 +42,15 @@ describe('a server that gets a signal to stop', () => {
   it('refuses new connections meanwhile', async () => {
     using folder = freshFolder()
     await using server = await ServerProcess.listening(folder.path)
-    let answered = false
-    const answer = fetch(`${server.url}/?ms=3000`).finally(() => {
-      answered = true
+    let hasResponse = false
+    const pending = fetch(`${server.url}/?ms=3000`).finally(() => {
+      hasResponse = true
     })
     await server.says('request')
     server.signal('SIGTERM')
     await refusal(server.port)
-    expect(answered).toBe(false)
-    expect((await answer).status).toBe(200)
+    expect(hasResponse).toBe(false)
+    expect((await pending).status).toBe(200)
   })
 
   it('does not wait for idle connections', async () => {
