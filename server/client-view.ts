@@ -17,7 +17,7 @@ export function clientView(trusted: readonly string[], log: Log): (incoming: Inc
     if (!isForwarded(incoming.headers)) return direct
     if (!warned && !isProxy(direct.remote, proxies)) {
       warned = true
-      log.tell(
+      log.notify(
         'warning',
         `${direct.remote} sends an X-Forwarded-* or Forwarded header, which is ignored; if it is your proxy, start with --trusted-proxies ${direct.remote}`,
       )

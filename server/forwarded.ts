@@ -6,7 +6,7 @@ export interface ClientView {
   readonly remote: string | undefined
   /** `http` or `https`. */
   readonly scheme: string
-  /** The value of the `Host` header, not validated. */
+  /** The host that the client used, with its port. It comes from a header and is not validated. */
   readonly host: string
 }
 

@@ -33,7 +33,7 @@ export class Log {
   }
 
   /** Writes a message for the operator: one sentence without a secret. */
-  tell(level: Notice['level'], message: string): void {
+  notify(level: Notice['level'], message: string): void {
     this.write({ time: new Date().toISOString(), level, message })
   }
 

@@ -72,8 +72,8 @@ async function start(config: Config, openRegistry: OpenRegistry): Promise<void> 
   prepareFolder(data)
   const lock = lockFolder(data)
   const registry = await openRegistry(config, {
-    notice: message => log.tell('notice', message),
-    warning: message => log.tell('warning', message),
+    notice: message => log.notify('notice', message),
+    warning: message => log.notify('warning', message),
   })
   const http = createHttpServer({
     app: registry.app,
@@ -89,7 +89,7 @@ async function start(config: Config, openRegistry: OpenRegistry): Promise<void> 
   if (files) {
     const renew = () => {
       renewCertificate(http.server, files)
-      log.tell('notice', `reloaded the certificate from ${files.cert} for new connections`)
+      log.notify('notice', `reloaded the certificate from ${files.cert} for new connections`)
     }
     process.on('SIGHUP', () => attempt(renew, failed))
   }

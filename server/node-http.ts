@@ -146,7 +146,7 @@ const refuseOverload: App = () =>
 function warnings(log: Log) {
   const warning = (text: string) =>
     atMostEvery(NOTICE_INTERVAL_MS, times =>
-      log.tell('warning', text.replace('<times>', `${times} since the last such line`)),
+      log.notify('warning', text.replace('<times>', `${times} since the last such line`)),
     )
   return {
     plainHttp: warning(

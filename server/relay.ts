@@ -17,7 +17,7 @@ const PORT = Number(process.env.PORT || 8080)
 const SHUTDOWN_MS = 110_000
 /** Memory of one upload in bytes: it holds two parts. Blobs of 453 GiB have parts of 256 MiB. */
 const UPLOAD_MEMORY = Number(process.env.LONGSHORE_UPLOAD_MEMORY_MIB || 64) * 2 ** 20
-/** The largest object in bytes that is read through the relay. */
+/** Bytes that one request may read back from S3 to compute a digest that S3 has not computed. */
 const READ_LIMIT = 64 * 2 ** 20
 /** How often the secrets are read again, in milliseconds. */
 const REFRESH_MS = 60_000

@@ -70,7 +70,7 @@ describe('a notice', () => {
   it('is a document with its level and message', () => {
     const { stream, chunks } = sink()
     const log = new Log(stream, 'json')
-    log.tell('warning', 'look here')
+    log.notify('warning', 'look here')
     log.flush()
     expect(JSON.parse(chunks.join(''))).toEqual({
       time: expect.any(String),
