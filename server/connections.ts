@@ -19,7 +19,7 @@ interface ConnectionsOptions {
 /** The open connections of a server. */
 export class Connections {
   readonly #server: Server
-  /** TCP connections. On a TLS port, `silent` and the requests have the TLS socket on top of it instead. */
+  /** TCP connections. On a TLS port, requests and `#silent` have the TLS socket on top of the connection instead. */
   readonly #open = new Set<Duplex>()
   /** Connections that have sent no request yet. */
   readonly #silent = new Set<Duplex>()
@@ -39,7 +39,7 @@ export class Connections {
   /** Notes that a connection has sent a request. @returns whether the request may be served */
   admit(socket: Duplex): boolean {
     this.#silent.delete(socket)
-    return !this.#refused.has(peerOf(socket))
+    return this.#refused.size === 0 || !this.#refused.has(peerOf(socket))
   }
 
   /** The TCP connection below a TLS socket. */
