@@ -24,6 +24,7 @@ describe('a connection beyond the limit', () => {
 
     expect(raw).toMatch(/^HTTP\/1.1 503 /)
     expect(raw).toMatch(/^retry-after: \d+\r$/im)
+    expect(raw).toMatch(/^connection: close\r$/im)
     expect(errorCode(raw)).toBe('UNAVAILABLE')
   })
 
