@@ -46,7 +46,7 @@ describeWith({ tools: ['mount', 'umount'], root: true, linux: true }, 'a server 
   })
 
   /** Appends to an upload until the registry refuses. */
-  async function fill(): Promise<{ upload: string; refusal: Answer }> {
+  async function fill(): Promise<{ upload: string; refusal: ReceivedResponse }> {
     const batch = randomBytesOf('full-disk', 4 * MIB)
     let upload = await client.openUpload()
     for (let sent = 0; sent < 16; sent++) {

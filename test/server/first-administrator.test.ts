@@ -20,7 +20,7 @@ afterEach(() => scratch.remove())
 /** Opens the logins of a server that other machines can reach. Returns the messages for the log too. */
 async function start(table: MemoryTable, password: FirstPassword, auth: 'auto' | 'open' = 'auto') {
   const messages: string[] = []
-  const options = { data: scratch.path, host: '0.0.0.0', auth, ...password }
+  const options = { data: scratch.path, host: '0.0.0.0', auth, passwords: cheapPasswords, ...password }
   const opened = await openAuth(table, options, message => messages.push(message))
   return { auth: opened, messages }
 }
@@ -63,7 +63,9 @@ describe('the first administrator', () => {
   it('is not created again, and keeps a changed password', async () => {
     const table = new MemoryTable()
     await start(table, { adminPassword: PASSWORD })
-    await new Accounts({ table, clock: Date.now }).changeUser('admin', { password: 'another horse' })
+    await new Accounts({ table, clock: Date.now, passwords: cheapPasswords }).changeUser('admin', {
+      password: 'another horse',
+    })
     const { messages } = await start(table, { adminPassword: PASSWORD })
     expect(messages).toEqual(['LONGSHORE_ADMIN_PASSWORD is ignored, because there are accounts'])
     expect([await logsIn(table, PASSWORD), await logsIn(table, 'another horse')]).toEqual([false, true])

@@ -3,7 +3,7 @@ import { type BlobStore, StorageFull } from '../../lambda/store/blobs.ts'
 import { FullDisk } from '../../server/full-disk.ts'
 import { Reserve } from '../../server/reserve.ts'
 import { digest } from '../support/content.ts'
-import { type Trouble, troubled } from '../support/faults.ts'
+import { type Fault, withFault } from '../support/faults.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { GRACE, openRegistry } from '../support/registry.ts'
@@ -17,9 +17,9 @@ describe('a registry whose table finds no room until the reserve is released', (
     const reserve = new Reserve(folder, message => reports.push(message))
     await reserve.restore()
     const fullDisk = new FullDisk(reserve)
-    const trouble: Trouble = { calls: 0 }
+    const trouble: Fault = { calls: 0 }
     const full = new Error('')
-    const table = troubled(new MemoryTable(), ['transact'], {
+    const table = withFault(new MemoryTable(), ['transact'], {
       get error() {
         return trouble.error && !reserve.isReleased ? new StorageFull('full', { cause: full }) : undefined
       },
@@ -29,7 +29,7 @@ describe('a registry whose table finds no room until the reserve is released', (
       set calls(count) {
         trouble.calls = count
       },
-    } as Trouble)
+    } as Fault)
     const registry = openRegistry({ table, store, around: app => fullDisk.protect(app) })
     const image = await registry.pushImage('a', 'latest')
     const fill = () => {

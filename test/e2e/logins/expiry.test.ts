@@ -61,9 +61,9 @@ for (const { name, needs, onRejectedToken, start } of LOGIN_CLIENTS.filter(
         client,
         { tokensLeft: REMAINING_MS },
         held,
-        ({ ok, said }, { served }, lastRequest) =>
+        ({ ok, output }, { served }, lastRequest) =>
           // A token that has expired before it arrives cannot be used.
-          ok || isToken(lastRequest) ? 'pushed' : [lastRequest, said, served],
+          ok || isToken(lastRequest) ? 'pushed' : [lastRequest, output, served],
       )
       expect(ends).toEqual(ends.map(() => 'pushed'))
     })
@@ -75,12 +75,12 @@ for (const { name, needs, onRejectedToken, start } of LOGIN_CLIENTS.filter(
         client,
         undefined,
         invalidateTokens,
-        async ({ ok, said }, { served, host }, lastRequest) => {
+        async ({ ok, output }, { served, host }, lastRequest) => {
           if (ok) return 'pushed'
-          if (!REFUSED.test(said) || (whenRefused === 'asks again' && !isToken(lastRequest)))
-            return [lastRequest, said, served]
+          if (!REJECTION.test(output) || (onRejectedToken === 'retries' && !isToken(lastRequest)))
+            return [lastRequest, output, served]
           const again = await client.push(host, `team/again-${host.split(':')[1]}`)
-          return again.ok ? 'pushed' : [lastRequest, again.said]
+          return again.ok ? 'pushed' : [lastRequest, again.output]
         },
       )
       expect(ends).toEqual(ends.map(() => 'pushed'))

@@ -44,9 +44,9 @@ describeWith({ linux: true }, 'with accounts', () => {
       afterAll(() => client?.[Symbol.asyncDispose]())
 
       /** Expects that a command of the client fails at once with a message about access. */
-      async function expectRefused(attempt: Promise<{ ok: boolean; said: string }>): Promise<void> {
+      async function expectRefused(attempt: Promise<{ ok: boolean; output: string }>): Promise<void> {
         const began = performance.now()
-        expect(await attempt).toEqual({ ok: false, said: expect.stringMatching(REFUSED) })
+        expect(await attempt).toEqual({ ok: false, output: expect.stringMatching(REJECTION) })
         expect(performance.now() - began).toBeLessThan(30_000) // Docker takes 50 s when it retries
       }
 

@@ -25,7 +25,7 @@ for (const { name, needs, checksAtLogin, start } of LOGIN_CLIENTS)
 
       await happens(server)
       await server.wait(AFTER_CACHE_MS)
-      const refused = { ok: false, said: expect.stringMatching(REFUSED) }
+      const refused = { ok: false, output: expect.stringMatching(REJECTION) }
       expect(await client.push(server.host, 'team/after')).toEqual(refused)
       expect(await client.pull(server.host, 'team/before')).toEqual(refused)
       const again = await client.login(server.host, 'ci', key)
