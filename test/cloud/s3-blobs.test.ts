@@ -1,14 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto'
-import { PutObjectCommand } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { RepositoryName } from '../../lambda/protocol/name.ts'
-import type { UploadId } from '../../lambda/protocol/reference.ts'
-import { type Draft, DraftBusy, ObjectMissing } from '../../lambda/store/blobs.ts'
-import { directObject, parseDirectObject } from '../../lambda/store/direct-object.ts'
-import { S3Blobs } from '../../lambda/store/s3/blobs.ts'
+import { describe, expect, it } from 'vitest'
+import { DraftBusy, ObjectMissing } from '../../lambda/store/blobs.ts'
 import { Bucket } from '../../lambda/store/s3/bucket.ts'
 import { checksumOf } from '../../lambda/store/s3/draft-state.ts'
 import { blobsContract } from '../contracts/blobs.ts'
+<<<<<<< HEAD
 import { jsonRoundTrip } from '../contracts/blobs-model.ts'
 import { bytesOf, collect, digestBytes, patternBytes } from '../support/bytes.ts'
 import { MemoryTable } from '../support/memory-table.ts'
@@ -33,6 +28,13 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     jsonRoundTrip(await store.append(draft, bytesOf(bytes)))
   const contentOf = async (object: string) => collect(await open().read(object))
   const left = (object: string) => listKeys(server.client, server.settings.bucket, object)
+=======
+import { bytesOf, digestBytes, patternBytes } from '../support/bytes.ts'
+import { describeWithS3, MiB, PART } from './s3-blobs-fixture.ts'
+
+describeWithS3('S3Blobs', fixture => {
+  const { open, begin, append, contentOf, left } = fixture
+>>>>>>> f6d7aae (cloud tests: give crashes, URLs and request counts of S3Blobs a file each)
 
   blobsContract(async () => ({ store: open(), reopen: async () => open() }))
 
@@ -156,6 +158,7 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     })
   })
 
+<<<<<<< HEAD
   describe('after a crash', () => {
     const chunks = [4 * MiB, 4 * MiB + 100, 3 * MiB].map((size, seed) => patternBytes(size, seed + 1))
     const whole = Buffer.concat(chunks)
@@ -385,13 +388,16 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
     })
   })
 
+=======
+>>>>>>> f6d7aae (cloud tests: give crashes, URLs and request counts of S3Blobs a file each)
   it('has S3 verify what it is sent', async () => {
-    const bucket = new Bucket(server.client, server.settings.bucket)
+    const bucket = new Bucket(fixture.server.client, fixture.server.settings.bucket)
     const put = bucket.put('blobs/wrong', Buffer.from('x'), checksumOf(Buffer.from('y')), false)
 
     await expect(put).rejects.toMatchObject({ $metadata: { httpStatusCode: 400 } })
     expect(await bucket.head('blobs/wrong')).toBeUndefined()
   })
+<<<<<<< HEAD
 
   describe('requests', () => {
     it('needs one for a blob that comes whole', async () => {
@@ -473,6 +479,8 @@ describeWith({ tools: ['versitygw'] }, 'S3Blobs', () => {
       ).toMatch(/^http/)
     })
   })
+=======
+>>>>>>> f6d7aae (cloud tests: give crashes, URLs and request counts of S3Blobs a file each)
 })
 
 function busy(error: unknown): void {
