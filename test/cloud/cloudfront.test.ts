@@ -33,8 +33,8 @@ interface Heard {
   readonly body: string
 }
 
-/** With the two functions as they are, and origins that only say what they heard. */
-describe('the stand-in for CloudFront', () => {
+/** With our own two functions, and origins that record requests. */
+describe('the emulated CloudFront', () => {
   let servers: Server[]
   let cloudfront: CloudFront
   let heard: Heard[]
@@ -115,14 +115,14 @@ describe('the stand-in for CloudFront', () => {
     expect(one.body).toHaveLength(size)
   })
 
-  describe('tells API and relay', () => {
-    it('the secret of the edge, whatever the viewer says it is', async () => {
+  describe('sends to API and relay', () => {
+    it('the edge header, in place of one from the viewer', async () => {
       const { headers } = await hear('GET', '/v2/', { headers: { 'X-Longshore-Edge': 'guess' } })
 
       expect(headers['x-longshore-edge']).toBe('the secret of the edge')
     })
 
-    it('all that the viewer said but Host and what is between neighbours', async () => {
+    it('the headers of the viewer without Host and hop-by-hop headers', async () => {
       const said = {
         ...{
           accept: 'a/b',
@@ -144,13 +144,13 @@ describe('the stand-in for CloudFront', () => {
         expect(headers).not.toHaveProperty(name)
     })
 
-    it('whom the request comes from, behind what the viewer says of that', async () => {
+    it('the address of the viewer, after those that the viewer sent', async () => {
       const { headers } = await hear('GET', '/v2/', { headers: { 'x-forwarded-for': '192.0.2.1' } })
 
       expect(headers['x-forwarded-for']).toBe('192.0.2.1, 127.0.0.1')
     })
 
-    it('the length of a body, or none where the viewer told none', async () => {
+    it('the length of a body, if the viewer sent one', async () => {
       const { headers } = await hear('PATCH', SESSION, { body: Buffer.from('bytes') })
       expect([headers['content-length'], headers['transfer-encoding']]).toEqual(['5', undefined])
       heard = []
@@ -193,7 +193,7 @@ describe('the stand-in for CloudFront', () => {
       ['the API', '/v2/app/manifests/v1', 100],
       ['the relay', `${SESSION}?digest=${DIGEST}`, 2 * MiB],
       ['the bucket', UPLOAD, 2 * MiB],
-    ])('a body to %s, which has the first byte before the last is sent', async (_, path, size) => {
+    ])('a body to %s before its last byte is sent', async (_, path, size) => {
       const first = Promise.withResolvers<void>()
       const whole = Promise.withResolvers<number>()
       answer = async (incoming, response) => {
@@ -214,7 +214,7 @@ describe('the stand-in for CloudFront', () => {
       await once(sent, 'response')
     })
 
-    it('an answer, of which the viewer has the first byte before the last is there', async () => {
+    it('a response before its last byte has come', async () => {
       const read = Promise.withResolvers<void>()
       answer = async (_, response) => {
         response.writeHead(200, { 'content-length': '2' }).write('a')
@@ -231,7 +231,7 @@ describe('the stand-in for CloudFront', () => {
       await once(reply.resume(), 'end')
     })
 
-    it('no more once the viewer is gone', async () => {
+    it('nothing after the viewer has closed the connection', async () => {
       const gone = Promise.withResolvers<boolean>()
       answer = incoming => {
         incoming.resume().on('error', () => {})
@@ -245,14 +245,14 @@ describe('the stand-in for CloudFront', () => {
     })
   })
 
-  describe('asks the viewer-response function', () => {
-    it.each([200, 206, 304])('about an answer of %i', async status => {
+  describe('calls the viewer-response function', () => {
+    it.each([200, 206, 304])('for a response of %i', async status => {
       answer = (_, response) => response.writeHead(status).end()
 
       expect((await ask('GET', PULL)).headers['docker-content-digest']).toBe(DIGEST)
     })
 
-    it.each([400, 403, 412, 503])('not about an answer of %i, which goes on as it is', async status => {
+    it.each([400, 403, 412, 503])('not for a response of %i, which stays as it is', async status => {
       answer = (_, response) => response.writeHead(status, { server: 'AmazonS3' }).end('<Error/>')
       const reply = await ask('GET', PULL)
 
@@ -261,7 +261,7 @@ describe('the stand-in for CloudFront', () => {
     })
   })
 
-  describe('told to keep refusals for a time', () => {
+  describe('with cached error responses', () => {
     const refusing = async (statusCode: number, seconds: number) => {
       cloudfront.stop()
       await start({ keepsRefusals: seconds })
@@ -272,23 +272,20 @@ describe('the stand-in for CloudFront', () => {
       }
     }
 
-    it.each([404, 503])(
-      'answers with the %i of before, whoever asks and with whatever query',
-      async status => {
-        await refusing(status, 10)
-        await ask('GET', '/v2/app/manifests/v1', { headers: { authorization: 'Basic mine' } })
-        const again = await ask('GET', '/v2/app/manifests/v1?ns=registry')
+    it.each([404, 503])('repeats a cached %i for every client and query', async status => {
+      await refusing(status, 10)
+      await ask('GET', '/v2/app/manifests/v1', { headers: { authorization: 'Basic mine' } })
+      const again = await ask('GET', '/v2/app/manifests/v1?ns=registry')
 
-        expect(again).toMatchObject({ status, text: 'no such thing', headers: { 'x-origin': 'api' } })
-        expect(heard).toHaveLength(1)
-      },
-    )
+      expect(again).toMatchObject({ status, text: 'no such thing', headers: { 'x-origin': 'api' } })
+      expect(heard).toHaveLength(1)
+    })
 
     it.each<[string, number, number, string]>([
       ['where the time is 0', 404, 0, 'GET'],
       ['of a 401', 401, 10, 'GET'],
       ['of a DELETE', 404, 10, 'DELETE'],
-    ])('keeps nothing %s', async (_, status, seconds, method) => {
+    ])('caches nothing %s', async (_, status, seconds, method) => {
       await refusing(status, seconds)
       await ask(method, '/v2/app/manifests/v1')
       await ask(method, '/v2/app/manifests/v1')
@@ -297,7 +294,7 @@ describe('the stand-in for CloudFront', () => {
     })
   })
 
-  describe('refuses by itself', () => {
+  describe('refuses', () => {
     it.each([
       ['a URL of more than 8,192 bytes', 'GET', `/${'x'.repeat(8_192)}`, {}, 414],
       ['headers of more than 20,480 bytes', 'GET', '/v2/', { a: 'x'.repeat(20_480) }, 494],
@@ -315,21 +312,21 @@ describe('the stand-in for CloudFront', () => {
       expect(heard).toEqual([])
     })
 
-    it('what an origin leaves without an answer', async () => {
+    it('with 502 a request to which the origin does not respond', async () => {
       answer = incoming => incoming.socket.destroy()
 
       expect((await ask('GET', '/v2/')).status).toBe(502)
     })
   })
 
-  it('has no behavior for /pull/* where blobs come from S3: the function alone decides there', async () => {
+  it('has no behavior for /pull/* with pull=s3', async () => {
     cloudfront.stop()
     await start({ pulls: false })
 
     expect(await ask('PUT', PULL)).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } })
   })
 
-  it('counts what passed, also of what was broken off', async () => {
+  it('counts bytes, also of broken connections', async () => {
     await ask('PATCH', SESSION, { body: Buffer.alloc(5) })
     answer = (_, response) => {
       response.writeHead(200, { 'content-length': '10' }).write('abc', () => response.destroy())

@@ -10,7 +10,7 @@ const cdk = resolve('node_modules/.bin/cdk')
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** `npx cdk synth`, as somebody without an AWS account would run it, whose own Node may be an older one. */
+/** Runs `npx cdk synth` without AWS credentials, on a machine whose own Node may be older. */
 function synth(output: string, flags: string[], before: string[] = []) {
   const PATH = [
     resolve('node_modules/.bin'),
@@ -36,20 +36,20 @@ function synth(output: string, flags: string[], before: string[] = []) {
 
 const cutOff = spawnSync('unshare', ['-rn', 'true']).status === 0
 
-describe.skipIf(!cutOff)('Without network (needs unshare -rn) and account', () => {
+describe.skipIf(!cutOff)('cdk synth without a network (needs unshare -rn) and an account', () => {
   let result: ReturnType<typeof synth>
 
   beforeAll(() => {
     result = synth('whole', ['-c', 'relay=on', '-c', 'pull=edge'], ['unshare', '-rn'])
   }, 250_000)
 
-  it('cdk synth makes the template, and prints nothing', () => {
+  it('writes the template, and prints nothing', () => {
     // A new version of the CDK has new feature flags: `npx cdk flags --unstable=flags --set --default --unconfigured`.
     expect(result).toMatchObject({ status: 0, stdout: '', stderr: '' })
     expect(readdirSync(join(folder, 'whole'))).toContain('longshore.template.json')
   })
 
-  it('cdk synth bundles each function for itself, as one module', () => {
+  it('bundles each function as a module of its own', () => {
     const { Resources } = JSON.parse(readFileSync(join(folder, 'whole/longshore.template.json'), 'utf8'))
     const codes: Loose[] = Object.values<Loose>(Resources).filter(
       ({ Type }) => Type === 'AWS::Lambda::Function',
@@ -81,7 +81,7 @@ describe('An invalid setting', () => {
   })
 })
 
-it('says in one line that Node is too old', () => {
+it('start.js reports in one line that Node is too old', () => {
   const pretend =
     'data:text/javascript,Object.defineProperty(process, "versions", { value: { node: "20.1.0" } })'
   const { status, stderr } = spawnSync(process.execPath, ['--import', pretend, 'infra/start.js'], {

@@ -7,22 +7,22 @@ import { COMBINATIONS, synthesize } from './synthesize.ts'
 describe.each(COMBINATIONS)('With %s', (_, settings) => {
   const made = synthesize(settings)
 
-  it("keeps AWS's rules for good solutions, or says why not", () => {
+  it("has no finding of cdk-nag's AwsSolutions rules that is not suppressed", () => {
     expect(findingsIn(made.app)).toEqual([])
   })
 
-  it('gives a reason of a sentence at least for what it does not keep', () => {
+  it('gives a reason of at least one sentence for each suppression', () => {
     const reasons = reasonsIn(made.app)
     expect(reasons.length).toBeGreaterThan(0)
     for (const [where, reason] of reasons) expect(reason, where).toMatch(/^[A-Z][^.]{30,}.*\.$/s)
   })
 
-  it('is the same each time, so nothing in it is made of chance', () => {
+  it('is the same each time', () => {
     const again = synthesize({ ...settings, graceHours: 24 })
     expect(again.template).toEqual(made.template)
   })
 
-  it('has no secret in it: the edge gets its header by reference', () => {
+  it('contains no secret: the edge header is a reference', () => {
     const header = { 'Fn::GetAtt': [expect.stringMatching(/^EdgeSecret/), 'Header'] }
     const { Origins } = made.one('AWS::CloudFront::Distribution').DistributionConfig
     const headers = Origins.flatMap(
@@ -34,13 +34,13 @@ describe.each(COMBINATIONS)('With %s', (_, settings) => {
   })
 })
 
-it('the rules do notice what breaks them', () => {
+it('cdk-nag reports an open bucket', () => {
   const stack = new Stack()
   new Bucket(stack, 'Open')
   expect(findingsIn(stack)).toContain('AwsSolutions-S10 Default/Open/Resource')
 })
 
-/** What nobody gave a reason for. */
+/** Findings without a suppression. */
 function findingsIn(place: App | Stack): string[] {
   const { violations } = new AwsSolutionsChecks().validateScope(place)
   return violations.flatMap(({ ruleName, violatingResources }) =>
@@ -48,7 +48,7 @@ function findingsIn(place: App | Stack): string[] {
   )
 }
 
-/** The reasons that we give, by the place and the name of the rule. The CDK gives some of its own, for other rules. */
+/** The reasons of our suppressions. The CDK has some of its own, for other rules. */
 function reasonsIn(app: App): [where: string, reason: string][] {
   return app.node.findAll().flatMap(({ node }) =>
     node.metadata

@@ -10,7 +10,7 @@ interface Statement {
   readonly Condition?: Record<string, Record<string, unknown>>
 }
 
-/** The wildcards that there are, and why there is no way without them. */
+/** The allowed wildcards, and why they are necessary. */
 const WILDCARDS: [resource: RegExp, why: string][] = [
   [/^arn:<AWS::Partition>:s3:::[^*]+\/(blobs|tails|direct)\/\*$/, 'objects of one folder have random names'],
 ]
@@ -18,7 +18,7 @@ const WILDCARDS: [resource: RegExp, why: string][] = [
 /** Actions that AWS does not restrict to a resource. */
 const ON_EVERYTHING = ['ecr:GetAuthorizationToken']
 
-/** What each part may do, whatever the settings. Logs aside, which each has of its own. */
+/** The permissions of each role, with any settings. Each role also has those on its own log. */
 const TABLE = [
   'BatchGetItem',
   'ConditionCheckItem',
@@ -84,7 +84,7 @@ const ALLOWED: Record<string, string[]> = {
 describe.each(COMBINATIONS)('With %s', (_, settings) => {
   const made = synthesize(settings)
 
-  it('each role may do what its part needs, and no more', () => {
+  it('each role has exactly the permissions that it needs', () => {
     const expected = Object.keys(ALLOWED).filter(
       role => made.all('AWS::ECS::Service').length > 0 || !role.startsWith('Relay'),
     )
@@ -93,7 +93,7 @@ describe.each(COMBINATIONS)('With %s', (_, settings) => {
     expect(made.all('AWS::IAM::Role')).toHaveLength(expected.length)
   })
 
-  it('what works behind the requests may do nothing to accounts, tokens and the policy', () => {
+  it('functions that serve no requests are denied accounts, tokens and the policy', () => {
     const denied = made.all('AWS::IAM::Policy').flatMap(policy => {
       const [refused, ...more] = statements(policy).filter(({ Effect }) => Effect === 'Deny')
       expect(more).toEqual([])
@@ -111,7 +111,7 @@ describe.each(COMBINATIONS)('With %s', (_, settings) => {
     }
   })
 
-  it('what makes the first administrator may look at accounts alone, and make one', () => {
+  it('the function of the first administrator may only read and create accounts', () => {
     const given = made
       .all('AWS::IAM::Policy')
       .filter(({ Properties = {} }) => flat(Properties.Roles).startsWith('<FirstAdministratorMakerRole'))
@@ -127,7 +127,7 @@ describe.each(COMBINATIONS)('With %s', (_, settings) => {
     expect(given).toHaveLength(isMade ? 1 : 0)
   })
 
-  it('each role may write its own log alone', () => {
+  it('each role may write to its own log only', () => {
     const logs = made
       .all('AWS::IAM::Policy')
       .map(policy => statements(policy).filter(({ Action }) => flat(Action).includes('logs:')))
@@ -136,14 +136,14 @@ describe.each(COMBINATIONS)('With %s', (_, settings) => {
       expect(own).toEqual([expect.stringMatching(/^<Logs\w+\.Arn>$/)])
   })
 
-  it('no role takes over a policy from elsewhere', () => {
+  it('no role has a managed or inline policy', () => {
     for (const { Properties = {} } of made.all('AWS::IAM::Role')) {
       expect(Properties).not.toHaveProperty('ManagedPolicyArns')
       expect(Properties).not.toHaveProperty('Policies')
     }
   })
 
-  it('no permission has a wildcard that nobody gave a reason for', () => {
+  it('no permission has a wildcard without a reason', () => {
     const given = every(made).filter(({ Effect }) => Effect === 'Allow')
     const wild = given.flatMap(({ Action, Resource }) => {
       const actions = [Action].flat()
@@ -156,7 +156,7 @@ describe.each(COMBINATIONS)('With %s', (_, settings) => {
     expect(wild).toEqual([])
   })
 
-  it('nobody is let in unless it is named and, if it is a service, called by this stack', () => {
+  it('resource policies name services and resources of this stack only', () => {
     const resourcePolicies = made.all('AWS::S3::BucketPolicy').flatMap(statements)
     for (const { Principal, Condition } of resourcePolicies.filter(({ Effect }) => Effect === 'Allow')) {
       expect(flat(Principal)).toMatch(/^\{"Service":"(cloudfront|logging\.s3)\.amazonaws\.com"\}$/)
@@ -176,7 +176,7 @@ describe.each(COMBINATIONS)('With %s', (_, settings) => {
     ])
   })
 
-  it('roles are for services alone', () => {
+  it('only services may assume roles', () => {
     for (const { Properties = {} } of made.all('AWS::IAM::Role')) {
       const { Statement } = Properties.AssumeRolePolicyDocument as { Statement: Statement[] }
       expect(Statement).toEqual([
@@ -194,13 +194,13 @@ describe('The bucket', () => {
   it.each([
     ['s3', ['s3:PutObject direct']],
     ['edge', ['s3:GetObject blobs', 's3:GetObject direct', 's3:PutObject direct']],
-  ])('lets the distribution do what pulls by %s need', (pull, expected) => {
+  ])('allows the distribution what pull=%s needs', (pull, expected) => {
     const made = synthesize({ pull })
     const given = made.all('AWS::S3::BucketPolicy').flatMap(statements)
     expect(pairs(given.filter(({ Effect }) => Effect === 'Allow'))).toEqual(expected)
   })
 
-  it('takes from the distribution only what is new, whatever the edge says', () => {
+  it('accepts only new objects from the distribution', () => {
     const given = synthesize().all('AWS::S3::BucketPolicy').flatMap(statements)
     const put = given.find(({ Action, Effect }) => Effect === 'Allow' && Action === 's3:PutObject')
     expect(put?.Condition).toMatchObject({

@@ -7,19 +7,19 @@ const made = synthesize({ relay: 'on', relayCpu: 1024, relayMemory: 2048, relayM
 const edge: Loose = made.one('AWS::CloudFront::Distribution').DistributionConfig
 
 describe('Without a relay', () => {
-  it('there is nothing that costs while idle', () => {
+  it('the stack has no resource that costs while idle', () => {
     const types = Object.values(synthesize().template.Resources).map(({ Type }) => Type)
     expect(types.filter(type => /^AWS::(EC2|ECS|ElasticLoadBalancingV2)::/.test(type))).toEqual([])
   })
 
-  it('the edge is told that there is none', () => {
+  it('the edge does not announce one', () => {
     expect(synthesize().one('Custom::EdgeSecret').relay).toBe('off')
     expect(synthesize().all('Custom::RelaySwitch')).toEqual([])
   })
 })
 
 describe('The relay', () => {
-  it('is an origin of the edge that is known by the secret too', () => {
+  it('is an origin that gets the edge header', () => {
     const origin = edge.Origins.find((origin: Loose) => origin.Id === 'relay')
     expect(flat(origin.VpcOriginConfig.VpcOriginId)).toMatch(/^<RelayOrigin\w+\.Id>$/)
     expect(origin).not.toHaveProperty('CustomOriginConfig')
@@ -28,13 +28,13 @@ describe('The relay', () => {
     )
   })
 
-  it('is announced to the edge once the edge can reach it', () => {
+  it('is announced after the distribution has it as an origin', () => {
     const [announced] = made.all('Custom::RelaySwitch')
     expect(announced?.DependsOn).toEqual([expect.stringMatching(/^EdgeDistribution/)])
     expect(made.one('Custom::EdgeSecret').relay).toBe('on')
   })
 
-  it('has a load balancer that is not on the internet, in subnets without a way there', () => {
+  it('has an internal load balancer, in subnets without a route to the internet', () => {
     const balancer = made.one('AWS::ElasticLoadBalancingV2::LoadBalancer')
     expect(balancer.Scheme).toBe('internal')
     const isolated = balancer.Subnets.map(({ Ref }: Loose) => Ref)
@@ -50,7 +50,7 @@ describe('The relay', () => {
     }
   })
 
-  it('lets in CloudFront to the load balancer, the load balancer to the tasks, and nobody else', () => {
+  it('accepts connections from CloudFront to the load balancer and from there to the tasks only', () => {
     const groups = made.all('AWS::EC2::SecurityGroup').map(({ Properties = {} }) => Properties)
     expect(groups.flatMap(({ SecurityGroupIngress = [] }) => SecurityGroupIngress)).toEqual([])
     const rules = made.all('AWS::EC2::SecurityGroupIngress').map(({ Properties = {} }) => Properties as Loose)
@@ -72,7 +72,7 @@ describe('The relay', () => {
     ])
   })
 
-  it('takes the list of addresses that it is given where we know none', () => {
+  it('uses the prefix list of the setting', () => {
     const given = synthesize({ relay: 'on', relayPrefixList: 'pl-0123abcd' })
     const lists = given
       .all('AWS::EC2::SecurityGroupIngress')
@@ -80,7 +80,7 @@ describe('The relay', () => {
     expect(lists).toContain('pl-0123abcd')
   })
 
-  it('keeps a connection longer than its load balancer, which else would send on one that is being closed', () => {
+  it('keeps idle connections longer than its load balancer, so that none closes during a request', () => {
     const attributes: Loose[] = made.one('AWS::ElasticLoadBalancingV2::LoadBalancer').LoadBalancerAttributes
     const idle = attributes.find(({ Key }) => Key === 'idle_timeout.timeout_seconds')
     expect(KEEP_ALIVE_MS).toBeGreaterThan((Number(idle?.Value) + 1) * 1000)
@@ -90,14 +90,14 @@ describe('The relay', () => {
     expect(made.all('AWS::EC2::NatGateway')).toEqual([])
   })
 
-  it('reaches S3 and DynamoDB inside the network', () => {
+  it('reaches S3 and DynamoDB through gateway endpoints', () => {
     const services = made
       .all('AWS::EC2::VPCEndpoint')
       .map(({ Properties = {} }) => flat(Properties.ServiceName))
     expect(services).toEqual(['com.amazonaws.<AWS::Region>.s3', 'com.amazonaws.<AWS::Region>.dynamodb'])
   })
 
-  it('runs as many tasks as wanted, of the size wanted, and more when they are busy', () => {
+  it('runs tasks of the number and size of the settings, and more under load', () => {
     expect(made.one('AWS::ECS::TaskDefinition')).toMatchObject({
       Cpu: '1024',
       Memory: '2048',
@@ -110,14 +110,14 @@ describe('The relay', () => {
     expect(made.one('AWS::ECS::Service')).not.toHaveProperty('DesiredCount')
   })
 
-  it('may change nothing of the container that it runs in', () => {
+  it('has a read-only file system and no capabilities', () => {
     const [container] = made.one('AWS::ECS::TaskDefinition').ContainerDefinitions
     expect(container.ReadonlyRootFilesystem).toBe(true)
     expect(container.LinuxParameters).toEqual({ Capabilities: { Drop: ['ALL'] } })
     expect(readFileSync('server/Dockerfile', 'utf8')).toMatch(/^USER node$/m)
   })
 
-  it('is told the same as the API', () => {
+  it('has the same environment as the API', () => {
     const [container] = made.one('AWS::ECS::TaskDefinition').ContainerDefinitions
     const told = Object.fromEntries(container.Environment.map(({ Name, Value }: Loose) => [Name, Value]))
     const [api] = made
@@ -127,14 +127,14 @@ describe('The relay', () => {
     expect(told).toEqual({ ...api?.Variables, AWS_REGION: { Ref: 'AWS::Region' } })
   })
 
-  it('is watched by the load balancer, which is refused for not knowing the secret', () => {
+  it('passes a health check that has no edge header', () => {
     expect(made.one('AWS::ElasticLoadBalancingV2::TargetGroup')).toMatchObject({
       HealthCheckPath: '/v2/',
       Matcher: { HttpCode: '200,401,403' },
     })
   })
 
-  it('runs in the zones that it is told to', () => {
+  it('runs in the zones of the setting', () => {
     const zones = synthesize({ relay: 'on', relayZones: 'us-east-1a,us-east-1c' })
       .all('AWS::EC2::Subnet')
       .map(({ Properties = {} }) => Properties.AvailabilityZone)
@@ -145,7 +145,7 @@ describe('The relay', () => {
 describe('The image', () => {
   const lines = readFileSync('server/Dockerfile', 'utf8').split('\n')
 
-  it('is made of files that exist', () => {
+  it('copies only files that exist', () => {
     const copied = lines
       .filter(line => line.startsWith('COPY') && !line.includes('--from'))
       .flatMap(line => line.split(' ').slice(1, -1))
@@ -153,7 +153,7 @@ describe('The image', () => {
     expect(copied.filter(path => !existsSync(path))).toEqual([])
   })
 
-  it('runs nothing on the processor that it is for', () => {
+  it('runs no command on the target processor', () => {
     const stages = lines
       .join('\n')
       .split(/^FROM /m)

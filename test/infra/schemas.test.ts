@@ -10,12 +10,12 @@ describe("The check against AWS's resource schemas", () => {
     ['a type that does not exist', of('AWS::S3::Buckets', {}), 'It: there is no type AWS::S3::Buckets'],
     ['an unknown property', of('AWS::S3::Bucket', { BucketNames: 'a' }), 'It.BucketNames is unknown'],
     [
-      'a property that is there only in JavaScript',
+      'a property that only JavaScript has',
       of('AWS::S3::Bucket', JSON.parse('{"constructor": "a"}')),
       'It.constructor is unknown',
     ],
     [
-      'an unknown property further in',
+      'an unknown nested property',
       of('AWS::S3::Bucket', { VersioningConfiguration: { Status: 'Enabled', State: 'on' } }),
       'It.VersioningConfiguration.State is unknown',
     ],
@@ -25,7 +25,7 @@ describe("The check against AWS's resource schemas", () => {
       'It.VersioningConfiguration.Status is missing',
     ],
     [
-      'a word that is not allowed',
+      'a value that is not allowed',
       of('AWS::S3::Bucket', { VersioningConfiguration: { Status: 'enabled' } }),
       'It.VersioningConfiguration.Status must be one of Enabled,Suspended',
     ],
@@ -43,7 +43,7 @@ describe("The check against AWS's resource schemas", () => {
     expect(mistakes).toEqual([expected])
   })
 
-  it('lets pass what is only known on deployment', () => {
+  it('accepts references, which are known on deployment only', () => {
     expect(of('AWS::Logs::LogGroup', { RetentionInDays: { Ref: 'Days' } })).toEqual([])
   })
 })

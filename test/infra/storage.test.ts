@@ -8,7 +8,7 @@ const FUNCTION = 'AWS::Lambda::Function'
 describe('The bucket', () => {
   const bucket = synthesize().one(BUCKET)
 
-  it('is private, encrypted, and owned by one', () => {
+  it('is private and encrypted, without ACLs', () => {
     expect(bucket.PublicAccessBlockConfiguration).toEqual({
       BlockPublicAcls: true,
       BlockPublicPolicy: true,
@@ -20,7 +20,7 @@ describe('The bucket', () => {
     expect(bucket).not.toHaveProperty('AccessControl')
   })
 
-  it('has a name without dots, of at most 63 characters, that another stack does not have', () => {
+  it('has a unique name without dots, of at most 63 characters', () => {
     const name = 'n'.repeat(28)
     const made = flat(synthesize({ name }).one(BUCKET).BucketName)
     expect(made).not.toContain('.')
@@ -30,7 +30,7 @@ describe('The bucket', () => {
     expect(`${name}-123456789012-0a1b2c3d`.length).toBeLessThanOrEqual(63)
   })
 
-  it('frees what uploads leave behind after a week', () => {
+  it('deletes leftovers of uploads after a week', () => {
     expect(bucket.LifecycleConfiguration.Rules).toEqual([
       expect.objectContaining({
         AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 },
@@ -44,7 +44,7 @@ describe('The bucket', () => {
     expect(bucket).not.toHaveProperty('VersioningConfiguration')
   })
 
-  it('tells the claim function, and nobody else, of direct uploads, once it may', () => {
+  it('invokes only the claim function for direct uploads, after it has the permission', () => {
     const { template } = synthesize()
     expect(bucket.NotificationConfiguration).toEqual({
       LambdaConfigurations: [
@@ -77,7 +77,7 @@ describe('The table', () => {
     )
   })
 
-  it('costs by use, can be brought back to any moment, and is not deleted by mistake', () => {
+  it('is billed on demand, with point-in-time recovery and deletion protection', () => {
     const { BillingMode, Replicas } = synthesize().one(TABLE)
     expect(BillingMode).toBe('PAY_PER_REQUEST')
     expect(Replicas).toEqual([
@@ -90,8 +90,8 @@ describe('The table', () => {
   })
 })
 
-describe('What outlives the stack', () => {
-  it.each([BUCKET, TABLE])('is %s, unless told otherwise', type => {
+describe('Retention', () => {
+  it.each([BUCKET, TABLE])('keeps %s when the stack is deleted, unless retain=off', type => {
     const policies = (retain: string) =>
       synthesize({ retain })
         .all(type)
@@ -100,12 +100,12 @@ describe('What outlives the stack', () => {
     expect(policies('off')).toEqual([['Delete', 'Delete']])
   })
 
-  it('does so together with its secret', () => {
+  it('keeps the secret in the same way', () => {
     expect(synthesize({ retain: 'on' }).one('Custom::EdgeSecret').retain).toBe('true')
     expect(synthesize({ retain: 'off' }).one('Custom::EdgeSecret').retain).toBe('false')
   })
 
-  it('can be deleted when it shall not', () => {
+  it('has no deletion protection with retain=off', () => {
     const { Replicas } = synthesize({ retain: 'off' }).one(TABLE)
     expect(Replicas[0].DeletionProtectionEnabled).toBe(false)
   })
@@ -140,7 +140,7 @@ describe('The functions', () => {
     expect(functionOf(part)).toMatchObject({ Timeout, MemorySize })
   })
 
-  it('are told where everything is', () => {
+  it('get the names of all resources in their environment', () => {
     const of = (settings = {}) => functionOf('FunctionsApi', settings).Environment
     expect(of()).toEqual({
       Variables: {
@@ -167,7 +167,7 @@ describe('The functions', () => {
     expect(of({ awsAccounts: 'off' })).not.toHaveProperty('Variables.LONGSHORE_AWS_ACCOUNTS')
   })
 
-  it('that collect are called every hour, and one is set apart where that is wanted', () => {
+  it('of the collector runs every hour, with reserved concurrency only if set', () => {
     const { ScheduleExpression, Targets } = synthesize().one('AWS::Events::Rule')
     expect(ScheduleExpression).toBe('rate(1 hour)')
     expect(flat(Targets[0].Arn)).toMatch(/^<FunctionsCollector/)
@@ -176,7 +176,7 @@ describe('The functions', () => {
     expect(reserved).toHaveProperty('ReservedConcurrentExecutions', 1)
   })
 
-  it('that claim are called again when they fail', () => {
+  it('of direct uploads is retried when it fails', () => {
     expect(synthesize().one('AWS::Lambda::EventInvokeConfig')).toMatchObject({
       FunctionName: { Ref: expect.stringMatching(/^FunctionsClaim/) },
       MaximumRetryAttempts: 2,
@@ -184,7 +184,7 @@ describe('The functions', () => {
     })
   })
 
-  it('log for as long as wanted', () => {
+  it('keep logs for the time of the setting', () => {
     const groups = synthesize({ logRetentionDays: 7 }).all('AWS::Logs::LogGroup')
     expect(
       groups.map(({ Properties = {} }) => [Properties.LogGroupName, Properties.RetentionInDays]),

@@ -25,19 +25,19 @@ export const EVERYTHING = {
   tags: 'owner=me,stage=test',
 }
 
-/** What a reviewer would look at. */
+/** Sets of settings that together have every resource. */
 export const COMBINATIONS: [name: string, settings: Record<string, unknown>][] = [
-  ['nothing said', {}],
-  ['pulls by the edge', { pull: 'edge' }],
+  ['no settings', {}],
+  ['pull=edge', { pull: 'edge' }],
   ['a relay', { relay: 'on' }],
   ['a domain', DOMAIN],
-  ['pages of other sites', { pull: 'edge', corsOrigins: 'https://ui.example.com' }],
+  ['CORS origins', { pull: 'edge', corsOrigins: 'https://ui.example.com' }],
   ['nothing retained', { retain: 'off', reserveCollector: 'on' }],
   ['everything', EVERYTHING],
 ]
 
-/** A piece of a template, of which the test says what it is. */
-// biome-ignore lint/suspicious/noExplicitAny: there are no types for what CloudFormation is written in.
+/** A part of a template. */
+// biome-ignore lint/suspicious/noExplicitAny: CloudFormation has no types here.
 export type Loose = Record<string, any>
 
 export interface Synthesized {
@@ -54,7 +54,7 @@ const WITHOUT_FILES = { 'aws:cdk:bundling-stacks': [], 'aws:cdk:disable-asset-st
 
 const done = new Map<string, Synthesized>()
 
-/** The template, made without bundling the functions: what they hold is for their own tests to say. */
+/** Synthesizes the template without the bundles of the functions. Each set of settings is synthesized once. */
 export function synthesize(context: Record<string, unknown> = {}): Synthesized {
   const name = JSON.stringify(context)
   const known = done.get(name)
@@ -78,7 +78,7 @@ export function synthesize(context: Record<string, unknown> = {}): Synthesized {
   return made
 }
 
-/** A text with everything in it that a reference is made of, so that one can look for a word in it. */
+/** A template value as text, with references as `<logical id>`. */
 export function flat(value: unknown): string {
   if (typeof value === 'string') return value
   if (Array.isArray(value)) return value.map(flat).join('')
