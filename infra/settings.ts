@@ -154,7 +154,7 @@ export function readSettings(context: Record<string, unknown>): Settings {
   for (const [name] of given)
     if (!Object.hasOwn(FIELDS, name))
       throw new SettingsError(
-        `there is no setting ${name}; the settings are ${Object.keys(FIELDS).join(', ')}`,
+        `there is no setting ${name}; there are ${Object.keys(FIELDS).join(', ')}`,
       )
   const result = v.safeParse(SCHEMA, Object.fromEntries(given))
   if (!result.success) {

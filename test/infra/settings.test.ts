@@ -65,7 +65,7 @@ describe('A setting that is not allowed is refused in one line that names it and
   it.each<[Record<string, unknown>, RegExp]>([
     [
       { pul: 'edge' },
-      /^there is no setting pul; the settings are name, pull, auth, firstAdministrator, awsAccounts, issuers, relay, /,
+      /^there is no setting pul; there are name, pull, auth, firstAdministrator, awsAccounts, issuers, relay, /,
     ],
     [
       { awsAccounts: '1234' },
@@ -73,7 +73,7 @@ describe('A setting that is not allowed is refused in one line that names it and
     ],
     [{ issuers: '[{}]' }, /^setting issuers is "\[{}\]"; allowed: a list of issuers; 0.name: /],
     [{ issuers: 'ci' }, /^setting issuers is "ci"; allowed: a list of issuers; /],
-    [{ longshore: { relays: 'on' } }, /^there is no setting relays; the settings are /],
+    [{ longshore: { relays: 'on' } }, /^there is no setting relays; there are /],
     [{ longshore: 'on' }, /^the block `longshore` of the context must be an object$/],
     [{ name: 'My_Registry' }, /^setting name is "My_Registry"; allowed: at most 28 of a-z, 0-9 and -/],
     [{ pull: 'cdn' }, /^setting pull is "cdn"; allowed: s3, edge$/],
