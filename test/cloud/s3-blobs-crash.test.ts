@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { S3Blobs } from '../../lambda/store/s3/blobs.ts'
-import { throughTable } from '../contracts/blobs-model.ts'
-import { bytesOf, digestBytes, madeBytes } from '../support/bytes.ts'
+import { jsonRoundTrip } from '../contracts/blobs-model.ts'
+import { bytesOf, digestBytes, patternBytes } from '../support/bytes.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { openRegistry } from '../support/registry.ts'
-import { Died, dyingStore } from '../support/s3-bucket.ts'
+import { Crashed, crashingStore } from '../support/s3-bucket.ts'
 import { describeWithS3, MiB, PART } from './s3-blobs-fixture.ts'
 
 describeWithS3('S3Blobs after a crash', fixture => {
   const { open, begin, append, contentOf, left } = fixture
 
   describe('after a crash', () => {
-    const chunks = [4 * MiB, 4 * MiB + 100, 3 * MiB].map((size, seed) => madeBytes(size, seed + 1))
+    const chunks = [4 * MiB, 4 * MiB + 100, 3 * MiB].map((size, seed) => patternBytes(size, seed + 1))
     const whole = Buffer.concat(chunks)
 
     /** Each step is repeated by the next process, from the last draft that was kept. */
@@ -23,7 +23,7 @@ describeWithS3('S3Blobs after a crash', fixture => {
         try {
           return await step()
         } catch (error) {
-          if (!(error instanceof Died)) throw error
+          if (!(error instanceof Crashed)) throw error
           crashes++
           store = stores.next().value
           return step()
@@ -33,7 +33,7 @@ describeWithS3('S3Blobs after a crash', fixture => {
       for (const chunk of chunks) {
         const last = closing && chunk === chunks.at(-1)
         const digest = last ? digestBytes('sha256', whole) : undefined
-        draft = await attempt(async () => throughTable(await store.append(draft, bytesOf(chunk), digest)))
+        draft = await attempt(async () => jsonRoundTrip(await store.append(draft, bytesOf(chunk), digest)))
       }
       await attempt(() => store.commit(draft))
       return { draft, crashes }
@@ -53,7 +53,7 @@ describeWithS3('S3Blobs after a crash', fixture => {
       for (let n = 1; ; n++) {
         const { draft, crashes } = await upload(
           randomUUID(),
-          first(dyingStore(fixture.server, n, done)),
+          first(crashingStore(fixture.server, n, done)),
           closing,
         )
         expect(whole.equals(await contentOf(draft.object))).toBe(true)
@@ -67,9 +67,9 @@ describeWithS3('S3Blobs after a crash', fixture => {
 
     it.each(['before', 'after'])('%s any request of a discard, another one leaves nothing', async when => {
       for (let n = 1; n < 7; n++) {
-        const draft = await append(open(), begin(open()), madeBytes(PART + 1))
+        const draft = await append(open(), begin(open()), patternBytes(PART + 1))
         await append(open(), draft, 'lost')
-        await dyingStore(fixture.server, n, when === 'after')
+        await crashingStore(fixture.server, n, when === 'after')
           .discard(draft)
           .catch(() => {})
         await open().discard(draft)
@@ -79,7 +79,7 @@ describeWithS3('S3Blobs after a crash', fixture => {
 
     it('discards what a draft does not know of, because it is older', async () => {
       const draft = begin(open())
-      await append(open(), draft, madeBytes(PART + 1))
+      await append(open(), draft, patternBytes(PART + 1))
       expect(await left(draft.object)).toHaveLength(2)
       await open().discard(draft)
 
@@ -88,7 +88,7 @@ describeWithS3('S3Blobs after a crash', fixture => {
   })
 
   describe('a session whose bytes no process has hashed alone', () => {
-    const chunks = [PART + 5, 3 * MiB, 2 * MiB].map((size, seed) => madeBytes(size, seed + 1))
+    const chunks = [PART + 5, 3 * MiB, 2 * MiB].map((size, seed) => patternBytes(size, seed + 1))
     const [first, second, last] = chunks as [Buffer, Buffer, Buffer]
     const digest = digestBytes('sha256', Buffer.concat(chunks))
 
@@ -104,7 +104,7 @@ describeWithS3('S3Blobs after a crash', fixture => {
     it.each([false, true])('ends as it should whenever a process dies (request done: %s)', async done => {
       for (let n = 1, died = true; died; n++) {
         const { process, finish } = await uploading()
-        const answer = await process(dyingStore(fixture.server, n, done)).request('PUT', finish, {
+        const answer = await process(crashingStore(fixture.server, n, done)).request('PUT', finish, {
           body: last,
         })
         died = answer.status !== 201
@@ -116,7 +116,7 @@ describeWithS3('S3Blobs after a crash', fixture => {
 
     it('is over when they have another digest, because nothing can be added any more', async () => {
       const { process, location, finish } = await uploading()
-      await process().expectStatus(400, 'PUT', finish, { body: madeBytes(last.length, 9) })
+      await process().expectStatus(400, 'PUT', finish, { body: patternBytes(last.length, 9) })
 
       await process().expectStatus(404, 'GET', location)
       await process().expectStatus(404, 'PUT', finish, { body: last })

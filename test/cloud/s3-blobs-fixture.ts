@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll } from 'vitest'
 import type { Draft } from '../../lambda/store/blobs.ts'
 import { S3Blobs } from '../../lambda/store/s3/blobs.ts'
-import { throughTable } from '../contracts/blobs-model.ts'
+import { jsonRoundTrip } from '../contracts/blobs-model.ts'
 import { bytesOf, collect } from '../support/bytes.ts'
 import { describeWith } from '../support/requirements.ts'
-import { leftOf } from '../support/s3-bucket.ts'
+import { listKeys } from '../support/s3-bucket.ts'
 import { S3Server } from '../support/s3-server.ts'
 
 export const MiB = 2 ** 20
@@ -40,9 +40,9 @@ export function describeWithS3(name: string, body: (fixture: S3Fixture) => void)
       },
       open,
       begin: store => store.begin(randomUUID(), 'sha256'),
-      append: async (store, draft, bytes) => throughTable(await store.append(draft, bytesOf(bytes))),
+      append: async (store, draft, bytes) => jsonRoundTrip(await store.append(draft, bytesOf(bytes))),
       contentOf: async object => collect(await open().read(object)),
-      left: object => leftOf(server.client, server.settings.bucket, object),
+      left: object => listKeys(server.client, server.settings.bucket, object),
     })
   })
 }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { S3Blobs } from '../../lambda/store/s3/blobs.ts'
-import { bytesOf, digestBytes, madeBytes } from '../support/bytes.ts'
-import { countedStore } from '../support/s3-bucket.ts'
+import { bytesOf, digestBytes, patternBytes } from '../support/bytes.ts'
+import { recordingStore } from '../support/s3-bucket.ts'
 import { describeWithS3, PART } from './s3-blobs-fixture.ts'
 
 describeWithS3('S3Blobs', fixture => {
@@ -10,52 +10,57 @@ describeWithS3('S3Blobs', fixture => {
 
   describe('requests', () => {
     it('needs one for a blob that comes whole', async () => {
-      const { store, taken } = countedStore(fixture.server)
+      const { store, takeRequests } = recordingStore(fixture.server)
       const draft = await store.append(begin(store), bytesOf('small'), digestBytes('sha256', 'small'))
       await store.digest(draft, 'sha256')
       await store.commit(draft)
 
-      expect(taken()).toEqual(['PutObject'])
+      expect(takeRequests()).toEqual(['PutObject'])
     })
 
     it('needs four for a small blob in two requests', async () => {
-      const { store, taken } = countedStore(fixture.server)
+      const { store, takeRequests } = recordingStore(fixture.server)
       const draft = await append(store, begin(store), 'small')
-      expect(taken()).toEqual(['PutObject'])
+      expect(takeRequests()).toEqual(['PutObject'])
       await store.digest(draft, 'sha256')
       await store.commit(draft)
 
-      expect(taken()).toEqual(['GetObject', 'PutObject', 'DeleteObject'])
+      expect(takeRequests()).toEqual(['GetObject', 'PutObject', 'DeleteObject'])
     })
 
     it.each([1, 6])(
       'needs as many for the commit of %i parts as of any number, and copies nothing',
       async parts => {
-        const { store, taken } = countedStore(fixture.server)
-        const draft = await append(store, begin(store), madeBytes(parts * PART + 1))
-        expect(taken().sort()).toEqual(
+        const { store, takeRequests } = recordingStore(fixture.server)
+        const draft = await append(store, begin(store), patternBytes(parts * PART + 1))
+        expect(takeRequests().sort()).toEqual(
           ['CreateMultipartUpload', 'PutObject', ...Array(parts).fill('UploadPart')].sort(),
         )
         await store.digest(draft, 'sha256')
         await store.commit(draft)
 
         const commit = ['GetObject', 'UploadPart', 'ListParts', 'CompleteMultipartUpload', 'DeleteObject']
-        expect(taken()).toEqual(commit)
+        expect(takeRequests()).toEqual(commit)
       },
     )
 
     it('needs two for the commit of a stream that was said to be whole', async () => {
-      const { store, taken } = countedStore(fixture.server)
-      const whole = madeBytes(2 * PART + 1)
+      const { store, takeRequests } = recordingStore(fixture.server)
+      const whole = patternBytes(2 * PART + 1)
       const draft = await store.append(begin(store), bytesOf(whole), digestBytes('sha256', whole))
-      expect(taken().sort()).toEqual(['CreateMultipartUpload', 'UploadPart', 'UploadPart', 'UploadPart'])
+      expect(takeRequests().sort()).toEqual([
+        'CreateMultipartUpload',
+        'UploadPart',
+        'UploadPart',
+        'UploadPart',
+      ])
       await store.commit(draft)
 
-      expect(taken()).toEqual(['ListParts', 'CompleteMultipartUpload'])
+      expect(takeRequests()).toEqual(['ListParts', 'CompleteMultipartUpload'])
     })
 
     it('needs one each to read, to look and to delete, and none for a link', async () => {
-      const { store, taken } = countedStore(fixture.server)
+      const { store, takeRequests } = recordingStore(fixture.server)
       const object = randomUUID()
       await store.read(object).catch(() => {})
       await store.stat(object)
@@ -67,7 +72,7 @@ describeWithS3('S3Blobs', fixture => {
         seconds: 1,
       })
 
-      expect(taken()).toEqual(['GetObject', 'HeadObject', 'DeleteObject'])
+      expect(takeRequests()).toEqual(['GetObject', 'HeadObject', 'DeleteObject'])
     })
 
     it('needs no client for a link', async () => {

@@ -2,6 +2,7 @@ import { App } from 'aws-cdk-lib'
 import { readSettings } from '../../infra/settings.ts'
 import { RegistryStack } from '../../infra/stack.ts'
 import type { Template, TemplateResource } from '../support/resource-schemas.ts'
+import { TempDir } from '../support/temp-dir.ts'
 
 const DOMAIN = {
   domain: 'registry.example.com',
@@ -59,9 +60,11 @@ export function synthesize(context: Record<string, unknown> = {}): Synthesized {
   const name = JSON.stringify(context)
   const known = done.get(name)
   if (known) return known
-  const app = new App({ context: WITHOUT_FILES, treeMetadata: false })
+  const folder = new TempDir('longshore-synth-')
+  const app = new App({ context: WITHOUT_FILES, treeMetadata: false, outdir: folder.path })
   const stack = new RegistryStack(app, readSettings(context))
   const template: Template = app.synth().getStackArtifact(stack.artifactId).template
+  folder.remove()
   const resources = Object.values(template.Resources)
   const all = (type: string) => resources.filter(({ Type }) => Type === type)
   const made: Synthesized = {
