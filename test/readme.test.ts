@@ -29,7 +29,7 @@ function settings(): string[] {
   try {
     readSettings({ none: '' })
   } catch (error) {
-    const [, list = ''] = /the settings are (.*)$/.exec(String(error)) ?? []
+    const [, list = ''] = /there are (.*)$/.exec(String(error)) ?? []
     return list.split(', ')
   }
   return []
