@@ -26,7 +26,14 @@ export default defineConfig({
           expect,
           setupFiles: [seeded, silent],
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/conformance/**', 'test/cloud/**', 'test/infra/**', ...mocking],
+          exclude: [
+            'test/e2e/**',
+            'test/conformance/**',
+            'test/cloud/**',
+            'test/deploy/**',
+            'test/infra/**',
+            ...mocking,
+          ],
           // Files share loaded modules, because loading them again took two thirds of the processor time of small files. A file must
           // therefore restore what it replaces in a global object or another module.
           isolate: false,
@@ -72,6 +79,17 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'deploy',
+          expect,
+          setupFiles: [seeded, silent],
+          include: ['test/deploy/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
         },
       },
       {
