@@ -9,10 +9,10 @@ import '@aws-sdk/signature-v4a'
 import { parseSecret, type Secret } from '../../lambda/aws/edge-secret/secret.ts'
 import type { Ministack } from './ministack.ts'
 
-/** Errors with which the services say that something does not exist. */
+/** Names of the errors that the services return for a resource that does not exist. */
 const ABSENT = /^(NotFound|NoSuch\w+|ParameterNotFound|ResourceNotFoundException|EntityNotFound)$/
 
-/** The emulated account as its owner sees it in one region, for checks of what a deployment made. */
+/** Reads the resources of the emulated account in one region, to check what a deployment created. */
 export class Account {
   readonly dynamo: DynamoDBClient
   readonly s3: S3Client
@@ -58,7 +58,7 @@ export class Account {
     return DistributionConfig
   }
 
-  /** Runs a function. @returns the error that it ended with, if any */
+  /** Runs a function to its end. @returns the kind of error, or `undefined` when it succeeded */
   async invoke(FunctionName: string, event: unknown): Promise<string | undefined> {
     const Payload = Buffer.from(JSON.stringify(event))
     return (await this.#lambda.send(new InvokeCommand({ FunctionName, Payload }))).FunctionError
@@ -81,9 +81,9 @@ export class Account {
   }
 }
 
-async function exists(asked: Promise<unknown>): Promise<boolean> {
+async function exists(request: Promise<unknown>): Promise<boolean> {
   try {
-    await asked
+    await request
     return true
   } catch (error) {
     if (error instanceof Error && ABSENT.test(error.name)) return false

@@ -20,7 +20,7 @@ const SCOPE = `repository:${REPOSITORY}:pull,push`
 const REGION = 'us-east-1'
 const IMAGE = image('deployed')
 const [LAYER_OF_IMAGE = content(LAYER, '')] = IMAGE.blobs
-/** Settings of which none needs another resource than the ones that exist. */
+/** Changed settings that must not replace a resource. */
 const CHANGED = {
   ...BASE,
   pull: 'edge',
@@ -31,7 +31,10 @@ const CHANGED = {
   tags: 'owner=me',
 }
 
-/** The life of one deployment: each step begins where the one before ended. */
+/**
+ * The life of one deployment. Each group continues where the group before it ended, because a deployment takes several seconds of
+ * processor time.
+ */
 describeOnMinistack('A deployment', () => {
   const scratch = new TempDir('longshore-deploy-')
   let ministack: Ministack
@@ -79,7 +82,7 @@ describeOnMinistack('A deployment', () => {
       await expect(registry.token(SCOPE)).resolves.toMatch(/^ey/)
     })
 
-    it('gives the edge the key of signed URLs and nothing else', async () => {
+    it('has stored only the key of signed URLs in the KeyValueStore', async () => {
       const { edgeKeys: stored } = await account.edgeSecret('/longshore/edge-secret')
       expect(stored).toHaveLength(1)
       expect(await edgeKeys()).toEqual({ keys: stored.join() })
@@ -92,14 +95,14 @@ describeOnMinistack('A deployment', () => {
       expect((await fetchFrom(ministack, location)).bytes).toEqual(LAYER_OF_IMAGE.bytes)
     })
 
-    it('serves no blob without a valid signature', async () => {
+    it('refuses a blob request without a valid signature', async () => {
       const { location } = await registry.pull(REPOSITORY, '1', LAYER_OF_IMAGE)
       const forged = location.replace(/X-Amz-Expires=\d+/, 'X-Amz-Expires=86400')
       expect((await fetchFrom(ministack, forged)).status).toBe(403)
       expect((await fetchFrom(ministack, location.split('?')[0] ?? '')).status).toBe(403)
     })
 
-    it('adopts an object when S3 reports it', async () => {
+    it('adopts a direct upload when S3 reports the object', async () => {
       const blob = content(LAYER, randomBytesOf('direct', 5000))
       const session = await registry.openUpload(REPOSITORY, await registry.token(SCOPE))
       const [, id = ''] = /uploads\/([^?]+)/.exec(session) ?? []
@@ -119,7 +122,7 @@ describeOnMinistack('A deployment', () => {
       ).toMatchObject({ object: Key })
     })
 
-    it('has a collector that runs', async () => {
+    it('runs the collector without an error', async () => {
       expect(await account.invoke(await functionOf('FunctionsCollector'), {})).toBeUndefined()
     })
 
@@ -141,7 +144,7 @@ describeOnMinistack('A deployment', () => {
       expect(await deployment.physicalIds()).toMatchObject(before)
     })
 
-    it('has the content from before, by the new way', async () => {
+    it('serves the image from before, through CloudFront now', async () => {
       const { manifest, location } = await registry.pull(REPOSITORY, '1', LAYER_OF_IMAGE)
       expect(manifest).toEqual(IMAGE.manifest.bytes)
       expect(location).toMatch(/^\/pull\//)
@@ -162,12 +165,12 @@ describeOnMinistack('A deployment', () => {
       await deployment.deploy({ ...CHANGED, secretGeneration: '2' })
     })
 
-    it('has a new key, and the old one behind it', async () => {
+    it('has a new key first and the previous key second', async () => {
       const { edgeKeys: stored } = await account.edgeSecret('/longshore/edge-secret')
       expect(stored).toEqual([expect.not.stringContaining(oldKeys[0] ?? ''), oldKeys[0]])
     })
 
-    it('has given the edge both', async () => {
+    it('has stored both keys in the KeyValueStore', async () => {
       const { edgeKeys: stored } = await account.edgeSecret('/longshore/edge-secret')
       expect(await edgeKeys()).toEqual({ keys: stored.join() })
     })
@@ -187,7 +190,7 @@ describeOnMinistack('A deployment', () => {
       expect(status).toBe(307)
     })
 
-    it('logs in', async () => {
+    it('accepts logins', async () => {
       await expect(registry.token(SCOPE)).resolves.toMatch(/^ey/)
     })
   })
@@ -211,13 +214,13 @@ describeOnMinistack('A deployment', () => {
       ])
     })
 
-    it('has left the table, the bucket and the parameter', async () => {
+    it('has retained the table, the bucket and the parameter', async () => {
       expect(await account.hasTable(table)).toBe(true)
       expect(await account.hasBucket(bucket)).toBe(true)
       expect(await account.hasParameter('/longshore/edge-secret')).toBe(true)
     })
 
-    it('can be deployed again, beside what was retained', async () => {
+    it('can be deployed again without touching the retained data', async () => {
       await deployment.deploy(BASE)
       expect(deployment.output('TableName')).not.toBe(table)
       expect(deployment.output('BucketName')).not.toBe(bucket)
@@ -226,7 +229,7 @@ describeOnMinistack('A deployment', () => {
       expect(await account.hasBucket(bucket)).toBe(true)
     })
 
-    it('uses the secret that was retained', async () => {
+    it('uses the retained secret', async () => {
       expect((await account.edgeSecret('/longshore/edge-secret')).edgeKeys).toContain(keptKeys[0])
     })
   })

@@ -37,14 +37,14 @@ export async function bootstrap({ ministack, scratch, region }: Place): Promise<
   await cdk(ministack, region, ['bootstrap', `aws://${ACCOUNT}/${region}`], scratch.path)
 }
 
-/** One stack in one region, deployed and deleted by the commands of the README: `cdk deploy`, `cdk destroy`. */
+/** One stack in one region, deployed with `cdk deploy` and deleted with `cdk destroy`. */
 export class Deployment {
   readonly name: string
   readonly region: string
   readonly #place: Place
   readonly #cloudFormation: CloudFormationClient
   #outputs: Readonly<Record<string, string>> = {}
-  /** Also finds the events of a stack that was deleted. */
+  /** Unlike its name, the id also finds a deleted stack. */
   #stackId = ''
   #assembly = ''
   #deployments = 0
@@ -59,7 +59,7 @@ export class Deployment {
   /**
    * Synthesizes the stack, publishes its assets and creates or updates it.
    * @param settings without `name`
-   * @throws {Error} with what the CDK and MiniStack printed
+   * @throws {Error} with the output of the CDK and MiniStack
    */
   async deploy(settings: Settings): Promise<void> {
     const { ministack, scratch, region } = this.#place
@@ -107,7 +107,7 @@ export class Deployment {
     return Object.fromEntries(all.map(({ logicalId, physicalId }) => [logicalId, physicalId]))
   }
 
-  /** Types of the resources that the deleted stack has left behind, as its last events tell. */
+  /** Types and statuses of the resources that a deleted stack has left behind, from its events. */
   async retained(): Promise<string[]> {
     const last = new Map<string, StackEvent>()
     const pages = paginateDescribeStackEvents({ client: this.#cloudFormation }, { StackName: this.#stackId })

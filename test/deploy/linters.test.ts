@@ -32,7 +32,7 @@ describeWith({ tools: installed }, 'The templates of all combinations', () => {
   beforeAll(async () => {
     const templates = new Templates(folder)
     for (const [, settings] of COMBINATIONS) templates.add(synthesize(settings))
-    findings = [await templates.lintWithCfnLint(), await templates.lintWithCheckov()].flat()
+    findings = (await Promise.all([templates.lintWithCfnLint(), templates.lintWithCheckov()])).flat()
   })
 
   afterAll(() => folder.remove())

@@ -7,7 +7,7 @@ import type { TempDir } from '../support/temp-dir.ts'
 /** Where `.ci/python/build` installs the linters. */
 export const LINTERS = fileURLToPath(new URL('../../.ci/tools/python/linters/bin/', import.meta.url))
 
-/** What a linter has found in a template. */
+/** A violated rule of a linter. */
 export interface Finding {
   readonly tool: 'cfn-lint' | 'checkov'
   readonly rule: string
@@ -16,7 +16,7 @@ export interface Finding {
   readonly message: string
 }
 
-/** The parts of the linters' reports that are read here. */
+/** Parts of the reports of the linters. */
 interface CfnLintMatch {
   readonly Filename: string
   readonly Rule: { readonly Id: string }
@@ -35,7 +35,7 @@ interface CheckovCheck {
   readonly resource: string
 }
 
-/** The templates of a folder, written there for the linters. */
+/** Templates in a folder, to be checked together: a linter takes several seconds to start. */
 export class Templates {
   readonly #folder: TempDir
   readonly #paths = new Map<string, ReadonlyMap<string, string>>()

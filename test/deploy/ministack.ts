@@ -24,9 +24,9 @@ const CERTIFICATE = [
 ]
 
 /**
- * MiniStack, an independent emulator of AWS, with TLS and with `AUTH`: it verifies the signature of each request, SigV4A
- * included, and allows what the policies of roles and buckets allow. It runs Lambda functions as Node processes that have the
- * credentials of their role.
+ * MiniStack, an independent emulator of AWS, with TLS and with its setting `AUTH`: it verifies the signature of each request, SigV4A
+ * included, and enforces the policies of roles and buckets. It runs Lambda functions as Node processes with the credentials of
+ * their roles. docs/emulated-cloud.md lists what it does not emulate, `corrected_ministack.py` what is corrected in it.
  */
 export class Ministack implements AsyncDisposable {
   readonly port: number
@@ -64,10 +64,14 @@ export class Ministack implements AsyncDisposable {
       IOT_MTLS_ENABLED: '0',
       PYTHONDONTWRITEBYTECODE: '1',
     }
-    const ofFunctions = { NODE_EXTRA_CA_CERTS: cert, NODE_OPTIONS: `--import=${NAMES}`, ...endpoints(port) }
+    const functionVariables = {
+      NODE_EXTRA_CA_CERTS: cert,
+      NODE_OPTIONS: `--import=${NAMES}`,
+      ...endpoints(port),
+    }
     const child = new BackgroundProcess('env', [
       '-i',
-      ...assignments({ ...settings, ...ofFunctions, ...programs(scratch), ...credentials() }),
+      ...assignments({ ...settings, ...functionVariables, ...programs(scratch), ...credentials() }),
       PYTHON,
       PROGRAM,
     ])
@@ -85,7 +89,7 @@ export class Ministack implements AsyncDisposable {
     return ministack
   }
 
-  /** The environment of the CDK's command line. It knows no other account. */
+  /** The environment of the CDK's command line, without the caller's credentials. */
   environment(region: string): Record<string, string> {
     const cert = this.#scratch.join('cert.pem')
     return {
@@ -102,7 +106,7 @@ export class Ministack implements AsyncDisposable {
     }
   }
 
-  /** The settings of an SDK client. */
+  /** Settings of an SDK client with all rights. */
   client(region: string) {
     return {
       region,
@@ -138,7 +142,7 @@ function endpoints(port: number): Record<string, string> {
   const endpoint = `https://localhost:${port}`
   return {
     AWS_ENDPOINT_URL: endpoint,
-    // The registry's own clients read these two.
+    // lambda/aws/config.ts reads these two only.
     AWS_ENDPOINT_URL_S3: endpoint,
     AWS_ENDPOINT_URL_SSM: endpoint,
     AWS_ENDPOINT_URL_CLOUDFRONT_KEYVALUESTORE: `https://cloudfront-kvs.localhost:${port}`,

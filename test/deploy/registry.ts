@@ -1,6 +1,6 @@
 import { request } from 'node:https'
 import { buffer } from 'node:stream/consumers'
-import type { Answer, Sent } from '../support/http-client.ts'
+import type { ReceivedResponse, SendOptions } from '../support/http-client.ts'
 import type { Content, Image } from '../support/images.ts'
 import type { Account } from './account.ts'
 import type { Deployment } from './deployment.ts'
@@ -14,8 +14,8 @@ interface Origin {
 }
 
 /**
- * A deployed registry, asked as CloudFront asks its API: at the origin and with the header of the distribution. CloudFront itself
- * is not emulated, so neither of the two edge functions runs.
+ * A client of a deployed registry. It sends requests to the API as CloudFront does: to the host name and with the header of the
+ * distribution's origin. The two edge functions do not run, because MiniStack cannot run them.
  */
 export class DeployedRegistry {
   readonly #ministack: Ministack
@@ -28,7 +28,7 @@ export class DeployedRegistry {
     this.#account = account
   }
 
-  /** The origin `api` of the distribution. */
+  /** The distribution's origin for the API. */
   async origin(): Promise<Origin> {
     const all = await this.#deployment.resources()
     const id = all.find(({ type }) => type === 'AWS::CloudFront::Distribution')?.physicalId ?? ''
@@ -41,23 +41,23 @@ export class DeployedRegistry {
     }
   }
 
-  /** A request that comes through CloudFront. */
-  async send(path: string, sent: Sent = {}): Promise<Answer> {
+  /** Sends a request as CloudFront forwards it. */
+  async send(path: string, options: SendOptions = {}): Promise<ReceivedResponse> {
     const { host, header } = await this.origin()
-    return this.#request(host, path, { ...sent, headers: { ...sent.headers, ...header } })
+    return this.#request(host, path, { ...options, headers: { ...options.headers, ...header } })
   }
 
-  /** A request to the API's own address. */
-  async sendToApi(path: string): Promise<Answer> {
+  /** Sends a request to the API's own address, without the edge header. */
+  async sendToApi(path: string): Promise<ReceivedResponse> {
     return this.#request((await this.origin()).host, path, {})
   }
 
-  /** A token for the first administrator, whose password the deployment generated. */
+  /** Logs in as the first administrator, with the password that the deployment generated. */
   async token(scope: string): Promise<string> {
     const { status, bytes } = await this.send(`/token?service=longshore&scope=${scope}`, {
       headers: { authorization: `Basic ${Buffer.from(`admin:${await this.password()}`).toString('base64')}` },
     })
-    if (status !== 200) throw new Error(`the login was answered ${status}: ${bytes}`)
+    if (status !== 200) throw new Error(`the login failed with ${status}: ${bytes}`)
     return JSON.parse(bytes.toString()).token
   }
 
@@ -66,7 +66,7 @@ export class DeployedRegistry {
     return this.#account.secretValue(id)
   }
 
-  /** Begins an upload. @returns the path of the session, with its query */
+  /** Begins an upload session. @returns its path and query */
   async openUpload(repository: string, token: string): Promise<string> {
     const path = `/v2/${repository}/blobs/uploads/`
     const { headers } = await this.#expect(202, path, { method: 'POST', headers: bearer(token) })
@@ -88,7 +88,7 @@ export class DeployedRegistry {
     })
   }
 
-  /** The manifest under a tag, and where a blob is. */
+  /** The manifest that a tag points to, and the URL that a blob is redirected to. */
   async pull(
     repository: string,
     tag: string,
@@ -100,29 +100,29 @@ export class DeployedRegistry {
     return { manifest: bytes, location: redirect.headers.location ?? '' }
   }
 
-  async #expect(status: number, path: string, sent: Sent): Promise<Answer> {
-    const answer = await this.send(path, sent)
-    if (answer.status !== status)
-      throw new Error(`${sent.method ?? 'GET'} ${path} was answered ${answer.status}: ${answer.bytes}`)
-    return answer
+  async #expect(status: number, path: string, options: SendOptions): Promise<ReceivedResponse> {
+    const response = await this.send(path, options)
+    if (response.status !== status)
+      throw new Error(`${options.method ?? 'GET'} ${path} returned ${response.status}: ${response.bytes}`)
+    return response
   }
 
-  #request(host: string, path: string, sent: Sent): Promise<Answer> {
+  #request(host: string, path: string, options: SendOptions): Promise<ReceivedResponse> {
     const [api] = host.split('.')
     return fetchFrom(
       this.#ministack,
       `https://${api}.execute-api.localhost:${this.#ministack.port}${path}`,
-      sent,
+      options,
     )
   }
 }
 
-/** One request to MiniStack, without a signature of AWS. */
+/** Sends a request to MiniStack without AWS credentials. */
 export async function fetchFrom(
   { agent }: Ministack,
   url: string,
-  { method = 'GET', headers = {}, body }: Sent = {},
-): Promise<Answer> {
+  { method = 'GET', headers = {}, body }: SendOptions = {},
+): Promise<ReceivedResponse> {
   const length = body instanceof Uint8Array ? { 'content-length': String(body.length) } : {}
   const outgoing = request(url, { method, headers: { ...length, ...headers }, agent })
   return new Promise((resolve, reject) => {

@@ -7,7 +7,7 @@ import { Ministack } from './ministack.ts'
 import { bearer, DeployedRegistry } from './registry.ts'
 import { BASE, describeOnMinistack } from './requirements.ts'
 
-/** Everything that is deployed here, so that a stack can be deleted as a whole. */
+/** With `retain=off`, because the second part deletes stacks completely. */
 const SETTINGS = { ...BASE, retain: 'off' }
 const REPOSITORY = 'team/app'
 const SCOPE = `repository:${REPOSITORY}:pull,push`
@@ -70,7 +70,7 @@ describeOnMinistack('Deployments side by side', () => {
     })
   })
 
-  describe('after one of them was deleted with retain=off', () => {
+  describe('after the deletion of two of them with retain=off', () => {
     beforeAll(async () => {
       await first.registry.push(REPOSITORY, '1', IMAGE)
       await sameRegion.deployment.destroy()
@@ -80,7 +80,7 @@ describeOnMinistack('Deployments side by side', () => {
     it.each([
       ['the same region', () => sameRegion],
       ['another region', () => otherRegion],
-    ])('leaves nothing of it in %s', async (_, other) => {
+    ])('leave no resource behind in %s', async (_, other) => {
       const { account, deployment } = other()
       expect(await deployment.retained()).toEqual([])
       expect(await account.hasTable(deployment.output('TableName'))).toBe(false)
@@ -88,7 +88,7 @@ describeOnMinistack('Deployments side by side', () => {
       expect(await account.hasParameter(deployment.output('SecretName'))).toBe(false)
     })
 
-    it('leaves the other one whole', async () => {
+    it('leave the remaining deployment intact', async () => {
       const [layer] = IMAGE.blobs
       if (!layer) throw new Error('the image has no layer')
       expect((await first.registry.pull(REPOSITORY, '1', layer)).manifest).toEqual(IMAGE.manifest.bytes)
