@@ -11,14 +11,14 @@ const originOf = (id: string, settings = {}): Loose =>
   edgeOf(settings).Origins.find((origin: Loose) => origin.Id === id)
 
 describe('The distribution', () => {
-  it('sends everything to the API, as it came, and keeps nothing of it', () => {
+  it('forwards requests to the API unchanged by default, and caches no response', () => {
     const { DefaultCacheBehavior } = edgeOf()
     expect(DefaultCacheBehavior).toMatchObject({
       TargetOriginId: 'api',
       AllowedMethods: EVERY_METHOD,
       Compress: false,
       ViewerProtocolPolicy: 'https-only',
-      // Amazon's own policies "CachingDisabled" and "AllViewerExceptHostHeader".
+      // The managed policies "CachingDisabled" and "AllViewerExceptHostHeader".
       CachePolicyId: '4135ea2d-6df8-44a3-9df3-4b5a84be39ad',
       OriginRequestPolicyId: 'b689b0a8-53d0-40ab-baf2-68738e2966ac',
     })
@@ -28,15 +28,15 @@ describe('The distribution', () => {
     ])
   })
 
-  it.each(['s3', 'edge'])('keeps no refusal either, and leaves each as it is, with pull=%s', pull => {
-    // All that CloudFront keeps for ten seconds unless it is told otherwise ("HTTP 4xx and 5xx status codes that CloudFront caches").
+  it.each(['s3', 'edge'])('caches no error response and replaces none, with pull=%s', pull => {
+    // Every status that CloudFront caches for ten seconds by default ("HTTP 4xx and 5xx status codes that CloudFront caches").
     const kept = [400, 403, 404, 405, 414, 500, 501, 502, 503, 504]
     expect(edgeOf({ pull }).CustomErrorResponses).toEqual(
       kept.map(ErrorCode => ({ ErrorCode, ErrorCachingMinTTL: 0 })),
     )
   })
 
-  it('speaks HTTP/2 and HTTP/3, IPv6, and answers from where it is told to', () => {
+  it('supports HTTP/2, HTTP/3 and IPv6, and has the price class of the setting', () => {
     expect(edgeOf()).toMatchObject({
       HttpVersion: 'http2and3',
       IPV6Enabled: true,
@@ -45,7 +45,7 @@ describe('The distribution', () => {
     expect(edgeOf({ priceClass: '100' }).PriceClass).toBe('PriceClass_100')
   })
 
-  it('reaches the API by TLS, and waits no longer than the API can take', () => {
+  it('connects to the API by TLS, with a timeout above that of API Gateway', () => {
     const { CustomOriginConfig, DomainName } = originOf('api')
     expect(flat(DomainName)).toMatch(/^<Api\w+>\.execute-api\.<AWS::Region>\.<AWS::URLSuffix>$/)
     expect(CustomOriginConfig).toMatchObject({
@@ -55,7 +55,7 @@ describe('The distribution', () => {
     })
   })
 
-  it('signs whatever it asks of the bucket, whoever the client says to be', () => {
+  it('signs every request to the bucket, also one with an Authorization header', () => {
     const control = synthesize().one('AWS::CloudFront::OriginAccessControl').OriginAccessControlConfig
     expect(control).toMatchObject({ OriginAccessControlOriginType: 's3', SigningBehavior: 'always' })
     expect(originOf('bucket').S3OriginConfig).toEqual({ OriginAccessIdentity: '', OriginReadTimeout: 120 })
@@ -76,7 +76,7 @@ describe('The distribution', () => {
     ).toEqual([1, 0])
   })
 
-  it('has names of its own in each region, since they hold for the account', () => {
+  it('has the region in the names of its resources, because they must be unique in the account', () => {
     const named = ['Function', 'KeyValueStore', 'OriginAccessControl', 'CachePolicy']
     const made = synthesize({ pull: 'edge', name: 'images' })
     const names = named
@@ -92,17 +92,17 @@ describe('The distribution', () => {
     ])
   })
 
-  it('writes no log, in which there would be the signatures of links', () => {
+  it('writes no access log, which would contain the signatures of signed URLs', () => {
     expect(edgeOf()).not.toHaveProperty('Logging')
   })
 })
 
-describe('The pull road by the edge', () => {
-  it('is not there with pulls from S3', () => {
+describe('The cache behavior of pulls through the edge', () => {
+  it('does not exist with pull=s3', () => {
     expect(edgeOf()).not.toHaveProperty('CacheBehaviors')
   })
 
-  it('leads to the bucket, and is kept by path alone', () => {
+  it('selects the bucket, and caches by the path alone', () => {
     const [behavior, ...others] = edgeOf({ pull: 'edge' }).CacheBehaviors
     expect(others).toEqual([])
     expect(behavior).toMatchObject({
@@ -125,21 +125,21 @@ describe('The pull road by the edge', () => {
   })
 })
 
-describe('Pages of other sites', () => {
+describe('Pages of an origin', () => {
   const corsOrigins = 'https://ui.example.com,http://localhost:8080'
 
-  it('read nothing of the edge and the bucket unless they are listed', () => {
+  it('that is not listed cannot read responses of the edge and the bucket', () => {
     const made = synthesize({ pull: 'edge' })
     expect(made.all('AWS::CloudFront::ResponseHeadersPolicy')).toEqual([])
     expect(synthesize().one('AWS::S3::Bucket')).not.toHaveProperty('CorsConfiguration')
   })
 
-  it('that are listed read blobs through the edge', () => {
+  it('that is listed can read blobs through the edge', () => {
     const settings = { pull: 'edge', corsOrigins }
     const [behavior] = edgeOf(settings).CacheBehaviors
     expect(behavior).toMatchObject({
       AllowedMethods: ['GET', 'HEAD', 'OPTIONS'],
-      // Amazon's own policy "CORS-S3Origin".
+      // The managed policy "CORS-S3Origin".
       OriginRequestPolicyId: '88a5eaf4-2fd4-4709-b370-b4c650ea3fcf',
       ResponseHeadersPolicyId: { Ref: expect.stringMatching(/^EdgeCors/) },
     })
@@ -151,13 +151,13 @@ describe('Pages of other sites', () => {
     expect(synthesize(settings).one('AWS::S3::Bucket')).not.toHaveProperty('CorsConfiguration')
   })
 
-  it('that are listed read blobs by presigned URLs, and write nothing', () => {
+  it('that is listed can read blobs by presigned URLs, and cannot write', () => {
     const [rule, ...others] = synthesize({ corsOrigins }).one('AWS::S3::Bucket').CorsConfiguration.CorsRules
     expect(others).toEqual([])
     expect(rule).toMatchObject({ AllowedMethods: ['GET', 'HEAD'], AllowedOrigins: ['*'] })
   })
 
-  it('are told to API and relay', () => {
+  it('that is listed is in the environment of the API and the relay', () => {
     const functions = synthesize({ corsOrigins }).all('AWS::Lambda::Function')
     const told = functions.map(({ Properties = {} }) => (Properties as Loose).Environment?.Variables)
     expect(told.map(variables => variables?.LONGSHORE_CORS_ORIGINS)).toContain(corsOrigins)
@@ -165,7 +165,7 @@ describe('Pages of other sites', () => {
 })
 
 describe('A domain', () => {
-  it('is served with its certificate, by TLS 1.2 at least', () => {
+  it('is served with its certificate, and requires TLS 1.2', () => {
     expect(edgeOf(DOMAIN)).toMatchObject({
       Aliases: ['registry.example.com'],
       ViewerCertificate: {
@@ -176,7 +176,7 @@ describe('A domain', () => {
     })
   })
 
-  it('is pointed to the edge, for IPv4 and IPv6, only if its zone is given', () => {
+  it('has records for IPv4 and IPv6 only if its zone is set', () => {
     expect(synthesize(DOMAIN).all('AWS::Route53::RecordSet')).toEqual([])
     const records = synthesize({ ...DOMAIN, zone: EVERYTHING.zone }).all('AWS::Route53::RecordSet')
     expect(
@@ -187,7 +187,7 @@ describe('A domain', () => {
     ])
   })
 
-  it('is what the registry says that its address is', () => {
+  it('is the origin of the registry in the outputs and in the environment', () => {
     const { Outputs = {} } = synthesize(DOMAIN).template
     expect(Outputs.Registry?.Value).toBe('https://registry.example.com')
     expect(Outputs.Login?.Value).toBe('docker login registry.example.com')
@@ -200,7 +200,7 @@ describe('A domain', () => {
 })
 
 describe('Without a domain', () => {
-  it('the outputs say where the edge is, and how to log in there', () => {
+  it('the outputs contain the address of the edge and the command that logs in', () => {
     const { Outputs = {} } = synthesize().template
     expect(flat(Outputs.Registry?.Value)).toMatch(/^https:\/\/<EdgeDistribution\w+\.DomainName>$/)
     expect(flat(Outputs.Login?.Value)).toMatch(/^docker login <EdgeDistribution\w+\.DomainName>$/)
@@ -216,19 +216,19 @@ describe('Without a domain', () => {
 describe('The API', () => {
   const made = synthesize()
 
-  it('has one route and one stage, which take every path as it is', () => {
+  it('has one route and one stage, which pass every path unchanged', () => {
     expect(made.one('AWS::ApiGatewayV2::Route').RouteKey).toBe('$default')
     expect(made.one('AWS::ApiGatewayV2::Stage')).toMatchObject({ StageName: '$default', AutoDeploy: true })
   })
 
-  it('does not answer in the place of the registry', () => {
+  it('has no responses of its own: neither CORS nor an authorizer', () => {
     expect(made.one('AWS::ApiGatewayV2::Api')).toEqual(
       expect.not.objectContaining({ CorsConfiguration: expect.anything() }),
     )
     expect(made.all('AWS::ApiGatewayV2::Authorizer')).toEqual([])
   })
 
-  it('calls the function in the form that it reads', () => {
+  it('calls the function with payload format 2.0', () => {
     expect(made.one('AWS::ApiGatewayV2::Integration')).toMatchObject({
       IntegrationType: 'AWS_PROXY',
       PayloadFormatVersion: '2.0',
@@ -236,14 +236,14 @@ describe('The API', () => {
     })
   })
 
-  it('throttles', () => {
+  it('throttles requests above the limit of the setting', () => {
     const settings = synthesize({ requestsPerSecond: 50 }).one(
       'AWS::ApiGatewayV2::Stage',
     ).DefaultRouteSettings
     expect(settings).toEqual({ ThrottlingRateLimit: 50, ThrottlingBurstLimit: 100 })
   })
 
-  it('logs each request, without its headers and its query', () => {
+  it('logs each request without its headers and its query', () => {
     const { Format } = made.one('AWS::ApiGatewayV2::Stage').AccessLogSettings
     const fields = Object.values(JSON.parse(Format))
     expect(fields).toContain('$context.path')
@@ -251,7 +251,7 @@ describe('The API', () => {
   })
 })
 
-it('gives tags to what can have them', () => {
+it('the stack tags every resource that supports tags', () => {
   const { template } = synthesize({ tags: 'owner=me' })
   const { Properties } =
     Object.values(template.Resources).find(({ Type }) => Type === 'AWS::S3::Bucket') ?? {}

@@ -238,9 +238,9 @@ function allowedTo(made: Synthesized, role: string): string[] {
   return pairs(given).filter(pair => !pair.startsWith('logs:'))
 }
 
-/** Every action with the short name of what it may be done to. */
-function pairs(given: Statement[]): string[] {
-  return given
+/** Every action with the short name of its resource. */
+function pairs(statements: Statement[]): string[] {
+  return statements
     .flatMap(({ Action, Resource }) =>
       [Action].flat().flatMap(action => [Resource].flat().map(one => `${action} ${shortName(flat(one))}`)),
     )

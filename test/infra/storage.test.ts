@@ -44,7 +44,7 @@ describe('The bucket', () => {
     expect(bucket).not.toHaveProperty('VersioningConfiguration')
   })
 
-  it('invokes only the claim function for direct uploads, after it has the permission', () => {
+  it('invokes only the function for S3 events, for direct uploads, after it has the permission', () => {
     const { template } = synthesize()
     expect(bucket.NotificationConfiguration).toEqual({
       LambdaConfigurations: [

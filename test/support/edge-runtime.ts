@@ -28,7 +28,7 @@ const METHODS: Record<string, readonly string[]> = {
   'Function.prototype': ['apply', 'bind', 'call'],
   'RegExp.prototype': words('global ignoreCase multiline source sticky flags exec test'),
 }
-/** Properties that no object loses. */
+/** Properties that are kept on every object. */
 const ALWAYS = ['constructor', 'length', 'name', 'prototype', 'toString', 'valueOf']
 const GLOBALS = words(`
     Object String Number Boolean Array Function RegExp Math Date JSON Promise Symbol DataView
@@ -39,7 +39,7 @@ const GLOBALS = words(`
     console`)
 
 /**
- * Runs inside a new context, before any function. What is left is frozen, so that one call cannot change it for the next.
+ * Runs inside a new context, before any function. It freezes the remaining globals, so that one call cannot change them for the next.
  * Returns a function that sets the clock.
  */
 const STRIP = `(({ METHODS, ALWAYS, GLOBALS }) => {
@@ -134,7 +134,7 @@ export class EdgeScript {
   readonly #script: Script
   /** Names of the modules in the order of the imports. */
   readonly #modules: string[] = []
-  /** To make a runtime costs more than to run a function. */
+  /** Runtimes that can be used again, because creating one costs more than running a function. */
   readonly #idle: Runtime[] = []
 
   constructor(source: string) {
@@ -146,9 +146,9 @@ export class EdgeScript {
   }
 
   /**
-   * Calls `handler`. Events and results cross as JSON, so nothing of this process hangs on to what the function sees.
-   * @param cloudfront what the file gets as the module `cloudfront`
-   * @param now what the function's clock says while it runs, in milliseconds since 1970
+   * Calls `handler`. The event and the result are copied as JSON, so the function gets no objects of this process.
+   * @param cloudfront the module `cloudfront` of the function
+   * @param now the time of the function's clock, in milliseconds since 1970
    */
   async call(event: unknown, { cloudfront, now }: { cloudfront: unknown; now: number }): Promise<unknown> {
     const modules: Record<string, unknown> = { cloudfront, crypto }

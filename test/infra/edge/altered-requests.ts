@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { HeaderList } from '../../support/edge-event.ts'
 
-/** What no viewer may tell S3, and what it may not tell anybody. */
+/** Headers of a client that must not reach S3, and the edge header, which must not reach any origin. */
 export const FOREIGN: HeaderList = [
   ['Authorization', 'Basic dXNlcjpwYXNz'],
   ['Cookie', 'session=1'],
@@ -20,7 +20,7 @@ export const FOREIGN: HeaderList = [
   ['X-Longshore-Edge', 'guessed'],
 ]
 
-/** One character replaced, removed or put in. */
+/** The text with one character replaced, removed or inserted. */
 export function edit(text: string): fc.Arbitrary<string> {
   const character = fc.oneof(
     fc.constantFrom(...'0123456789abcdefABCDEF/.-_:%?&=+~#\\ \n'),
@@ -32,11 +32,14 @@ export function edit(text: string): fc.Arbitrary<string> {
     .map(([from, removed, put, puts]) => text.slice(0, from) + (puts ? put : '') + text.slice(from + removed))
 }
 
-/** The digest of an upload is the client's to choose, and S3 holds it to it. An order or a further parameter says nothing. */
-export function saysTheSame(one: string, other: string): boolean {
-  const said = (target: string) => {
+/**
+ * Whether two targets have the same path and the same signature. The client chooses the digest, which S3 verifies. The order of the
+ * parameters and other parameters have no effect.
+ */
+export function isEquivalent(one: string, other: string): boolean {
+  const signedPart = (target: string) => {
     const [path, query = ''] = target.split(/\?(.*)/s)
     return [path, ...new URLSearchParams(query).getAll('direct')].join(' ')
   }
-  return said(one) === said(other)
+  return signedPart(one) === signedPart(other)
 }

@@ -4,7 +4,7 @@ import { parseRepositoryName } from '../../../lambda/protocol/name.ts'
 import { repositoryName, uploadId } from '../../support/arbitraries.ts'
 import type { HeaderList } from '../../support/edge-event.ts'
 import { runs } from '../../support/property-runs.ts'
-import { edit, FOREIGN, saysTheSame } from './altered-requests.ts'
+import { edit, FOREIGN, isEquivalent } from './altered-requests.ts'
 import {
   CHECKSUM,
   DIGEST,
@@ -27,14 +27,14 @@ import {
 } from './fixture.ts'
 
 describe('a whole blob in one PUT on a signed upload URL', () => {
-  it('goes to the bucket, under the name of its session and repository', async () => {
+  it('is forwarded to the bucket, under the name of its session and repository', async () => {
     const decision = await decide('PUT', uploadTarget(), sized(2 * MiB))
 
     expect(roadOf(decision)).toBe('bucket')
     expect(sent(decision)).toMatchObject({ uri: `/direct/${ID}/team/app`, querystring: {} })
   })
 
-  it('tells S3 to verify the digest and never to write over an object', async () => {
+  it('has headers that make S3 verify the digest and not overwrite an object', async () => {
     const request = sent(await decide('PUT', uploadTarget(), sized(2 * MiB)))
 
     expect(request.headers).toEqual({
@@ -45,7 +45,7 @@ describe('a whole blob in one PUT on a signed upload URL', () => {
     })
   })
 
-  it('brings nothing else that the viewer said', async () => {
+  it('has no other headers and cookies of the client', async () => {
     const headers: HeaderList = [...sized(2 * MiB), ['Host', 'r.example'], ['Via', '1.1 proxy'], ...FOREIGN]
 
     const request = sent(await decide('PUT', uploadTarget(), headers))
@@ -78,7 +78,7 @@ describe('a whole blob in one PUT on a signed upload URL', () => {
     expect(roadOf(await decide('PUT', target, sized(2 * MiB)))).toBe('bucket')
   })
 
-  it('is accepted however a client orders and encodes the query', async () => {
+  it('is accepted for any order and percent-encoding of the query', async () => {
     const encoded = fc.integer({ min: 0, max: 2 ** 32 - 1 }).map(
       seed => (text: string) =>
         [...text]
@@ -121,7 +121,7 @@ describe('a whole blob in one PUT on a signed upload URL', () => {
     )
   })
 
-  it('asks S3 for the digest that its query names, whichever it is', async () => {
+  it('has the checksum of the digest in its query, for any digest', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ minLength: 32, maxLength: 32 }), async bytes => {
         const digest = `sha256:${Buffer.from(bytes).toString('hex')}`
@@ -134,7 +134,7 @@ describe('a whole blob in one PUT on a signed upload URL', () => {
     )
   })
 
-  it('is verified against the key before the newest too', async () => {
+  it('may be signed with the previous key', async () => {
     const items = { keys: `${OTHER_KEY},${KEY}` }
 
     expect(roadOf(await decide('PUT', uploadTarget(), sized(2 * MiB), { items }))).toBe('bucket')
@@ -143,7 +143,7 @@ describe('a whole blob in one PUT on a signed upload URL', () => {
     )
   })
 
-  it('is for the name of a repository, and as long a name as the registry takes', async () => {
+  it('is accepted exactly for valid repository names', async () => {
     const names = fc.oneof(
       repositoryName,
       fc.string({ unit: fc.constantFrom(...'aaaa09Z/._-'), minLength: 1, maxLength: 12 }),
@@ -151,15 +151,15 @@ describe('a whole blob in one PUT on a signed upload URL', () => {
     )
     await fc.assert(
       fc.asyncProperty(names, async name => {
-        const road = roadOf(await decide('PUT', uploadTarget({ name }), sized(2 * MiB)))
+        const origin = roadOf(await decide('PUT', uploadTarget({ name }), sized(2 * MiB)))
 
-        expect(road === 'bucket').toBe(isName(name))
+        expect(origin === 'bucket').toBe(isName(name))
       }),
     )
   })
 })
 
-describe('an upload URL that the edge refuses', () => {
+describe('a refused upload URL', () => {
   it.each([
     ['was signed with another key', uploadTarget({ key: OTHER_KEY })],
     ['has expired', uploadTarget({ expires: NOW })],
@@ -168,17 +168,17 @@ describe('an upload URL that the edge refuses', () => {
       'was signed for another session',
       `${uploadPath('team/app', ID.replace('6', '7'))}?${direct()}&digest=${DIGEST}`,
     ],
-    ['was given another time', uploadTarget().replace(String(SOON), String(SOON + 1))],
+    ['has an altered expiry', uploadTarget().replace(String(SOON), String(SOON + 1))],
     [
       'carries the signature of a pull',
       `${uploadPath()}?direct=${pullTarget().split('/')[2]}&digest=${DIGEST}`,
     ],
-    ['has two signatures, one of them good', `${uploadTarget()}&direct=1.${'A'.repeat(43)}`],
+    ['has two signatures, one of them valid', `${uploadTarget()}&direct=1.${'A'.repeat(43)}`],
     ['has its signature twice', `${uploadTarget()}&${direct()}`],
     ['has an empty signature', `${uploadPath()}?direct=&digest=${DIGEST}`],
     ['has a signature without a value', `${uploadPath()}?direct&digest=${DIGEST}`],
-    ['has a signature that is not percent-encoded right', `${uploadPath()}?direct=%zz&digest=${DIGEST}`],
-    ['has a line break behind its signature', `${uploadPath()}?${direct()}%0A&digest=${DIGEST}`],
+    ['has a signature with malformed percent-encoding', `${uploadPath()}?direct=%zz&digest=${DIGEST}`],
+    ['has a line break after its signature', `${uploadPath()}?${direct()}%0A&digest=${DIGEST}`],
     ['is encoded twice', `${uploadPath()}?${direct().replace('.', '%252E')}&digest=${DIGEST}`],
   ])('%s', async (_, target) => {
     expectRefusal(await decide('PUT', target, sized(2 * MiB)), 'BLOB_UPLOAD_UNKNOWN')
@@ -199,11 +199,11 @@ describe('an upload URL that the edge refuses', () => {
     expectRefusal(await decide('PUT', target, sized(2 * MiB)), 'DIGEST_INVALID')
   })
 
-  it('never reaches the bucket when anything signed was altered', async () => {
+  it('never reaches the bucket when a signed part was altered', async () => {
     const target = uploadTarget()
     await fc.assert(
       fc.asyncProperty(edit(target), async altered => {
-        fc.pre(!saysTheSame(altered, target))
+        fc.pre(!isEquivalent(altered, target))
 
         expect(roadOf(await decide('PUT', altered, sized(2 * MiB)))).not.toBe('bucket')
       }),

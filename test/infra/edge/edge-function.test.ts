@@ -20,7 +20,7 @@ async function written(body: string, imports = "import cf from 'cloudfront'\nimp
 const request = toEdgeRequest('GET', '/a?b=c', [['Host', 'r.example']])
 const response = { statusCode: 200, headers: toEdgeHeaders([['Via', '1.1 a']]) }
 
-describe('the stand-in for CloudFront’s runtime', () => {
+describe('the emulated runtime of CloudFront Functions', () => {
   it.each([
     ['changes a read-only header', "event.request.headers.host = { value: 'x' }"],
     ['deletes a read-only header', 'delete event.request.headers.host'],
@@ -32,7 +32,7 @@ describe('the stand-in for CloudFront’s runtime', () => {
     ['changes the method', "event.request.method = 'PUT'"],
     ['drops the first slash', "event.request.uri = 'a'"],
     ['makes the uri too long', "event.request.uri = '/' + 'a'.repeat(9000)"],
-    ['chooses an origin that is not there', "cf.selectRequestOriginById('elsewhere')"],
+    ['selects an origin that does not exist', "cf.selectRequestOriginById('elsewhere')"],
   ])('fails a viewer-request function that %s', async (_, statement) => {
     const edge = await written(`${statement}\nreturn event.request`)
 
@@ -42,7 +42,7 @@ describe('the stand-in for CloudFront’s runtime', () => {
   it.each([
     ['changes a read-only header', "event.response.headers.via = { value: 'x' }"],
     ['adds a disallowed header', "event.response.headers['x-cache'] = { value: 'Hit' }"],
-    ['sets a status that is none', "event.response.statusCode = '201'"],
+    ['sets a status that is not a number', "event.response.statusCode = '201'"],
     ['returns the request', 'return event.request'],
   ])('fails a viewer-response function that %s', async (_, statement) => {
     const edge = await written(`${statement}\nreturn event.response`)
@@ -50,7 +50,7 @@ describe('the stand-in for CloudFront’s runtime', () => {
     await expect(edge.viewerResponse(request, response)).rejects.toThrow(EdgeViolation)
   })
 
-  it('runs no function for an answer of 400 or above', async () => {
+  it('rejects a viewer-response event with a status of 400 or above', async () => {
     const edge = await written('return event.response')
 
     await expect(edge.viewerResponse(request, { ...response, statusCode: 400 })).rejects.toThrow(
@@ -58,11 +58,11 @@ describe('the stand-in for CloudFront’s runtime', () => {
     )
   })
 
-  it('fails a file that is too large', async () => {
+  it('rejects a file that is too large', async () => {
     await expect(written(`//${'a'.repeat(10_000)}`)).rejects.toThrow(EdgeViolation)
   })
 
-  /** Whether an expression can be evaluated there. */
+  /** Whether the runtime evaluates an expression without an error. */
   async function isOffered(expression: string): Promise<boolean> {
     const edge = await written(
       `try { (() => ${expression})() } catch (e) { return event.request }
@@ -110,7 +110,7 @@ describe('the stand-in for CloudFront’s runtime', () => {
     expect(await isOffered(expression)).toBe(true)
   })
 
-  it('offers no module but the two', async () => {
+  it('offers only the modules cloudfront and crypto', async () => {
     const edge = await written('return event.request', "import fs from 'fs'\n")
 
     await expect(edge.viewerRequest(request)).rejects.toThrow('no module fs')
@@ -124,7 +124,7 @@ describe('the stand-in for CloudFront’s runtime', () => {
     ['changes an object', 'Math.calls = 1', 'Math.calls'],
     ['changes a prototype', 'Array.prototype.calls = 1', '[].calls'],
     ['leaves the position of a pattern', 'pattern.test("aa")', 'pattern.lastIndex'],
-  ])('leaves nothing to the next call when a function %s', async (_, change, left) => {
+  ])('starts the next call in the original state when a function %s', async (_, change, left) => {
     const edge = await written(
       `let found = ${left} || "nothing"
        try { ${change} } catch (e) { found = found + " and an error" }
@@ -139,7 +139,7 @@ describe('the stand-in for CloudFront’s runtime', () => {
     expect(second).toEqual(first)
   })
 
-  it('runs each call at the time that the call states', async () => {
+  it('has the clock that each call sets', async () => {
     const edge = await written(
       `const now = Date.now() === new Date().getTime() ? Date.now() : 0
        return { statusCode: 200, headers: {}, body: 'at ' + now }`,
@@ -149,7 +149,7 @@ describe('the stand-in for CloudFront’s runtime', () => {
       expect(await edge.viewerRequest(request, { now })).toHaveProperty('response.body', `at ${now}`)
   })
 
-  it('has the items of the KeyValueStore, and rejects for what is not there', async () => {
+  it('has the items of the KeyValueStore, and rejects for a missing item or store', async () => {
     const edge = await written(
       `const items = cf.kvs()
        let missing = 'found'
@@ -167,7 +167,7 @@ describe('the stand-in for CloudFront’s runtime', () => {
 })
 
 describe('an event', () => {
-  it('holds what a viewer sent as CloudFront writes it, and gives it back', () => {
+  it('contains a request in the format of CloudFront, and is converted back', () => {
     const headers = [
       ['Host', 'r.example'],
       ['Accept', 'a'],
@@ -201,13 +201,13 @@ describe('an event', () => {
     ])
   })
 
-  it('holds a body as text or as base64, or none', () => {
-    const body = (given: Parameters<typeof bodyOf>[0]['body']) =>
-      bodyOf({ statusCode: 200, headers: {}, ...(given !== undefined && { body: given }) })?.toString()
+  it('contains a body as text or as base64, or none', () => {
+    const text = (body: Parameters<typeof bodyOf>[0]['body']) =>
+      bodyOf({ statusCode: 200, headers: {}, ...(body !== undefined && { body }) })?.toString()
 
-    expect(body('é')).toBe('é')
-    expect(body({ encoding: 'text', data: 'é' })).toBe('é')
-    expect(body({ encoding: 'base64', data: 'w6k=' })).toBe('é')
-    expect(body(undefined)).toBeUndefined()
+    expect(text('é')).toBe('é')
+    expect(text({ encoding: 'text', data: 'é' })).toBe('é')
+    expect(text({ encoding: 'base64', data: 'w6k=' })).toBe('é')
+    expect(text(undefined)).toBeUndefined()
   })
 })

@@ -7,7 +7,7 @@ interface Node {
   readonly [field: string]: unknown
 }
 
-/** What the documentation of runtime 2.0 lists: ES 5.1, and of later editions no more than this. */
+/** The syntax that the documentation of runtime 2.0 lists: ES 5.1, and these features of later editions. */
 const LISTED = new Set([
   'ArrayExpression',
   'ArrowFunctionExpression',
@@ -49,7 +49,7 @@ const LISTED = new Set([
   'WhileStatement',
 ])
 
-/** What a node of a listed type must not be. */
+/** The forms of listed nodes that the documentation does not list. */
 const UNLISTED: Record<string, (node: Node) => boolean> = {
   ArrowFunctionExpression: ({ async }) => async === true,
   AssignmentExpression: ({ operator }) => ['??=', '||=', '&&='].includes(operator as string),
@@ -111,6 +111,6 @@ it.each([
   'try { a() } catch { b() }',
   '/a/u.test(b)',
   'export const a = 1',
-])('knows that the runtime is not documented to understand: %s', source => {
+])('reports syntax that the documentation of the runtime does not list: %s', source => {
   expect(unlisted(source)).not.toEqual([])
 })

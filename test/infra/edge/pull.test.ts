@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { anyDigest, repositoryName, uploadId } from '../../support/arbitraries.ts'
 import type { HeaderList } from '../../support/edge-event.ts'
 import { runs } from '../../support/property-runs.ts'
-import { edit, FOREIGN, saysTheSame } from './altered-requests.ts'
+import { edit, FOREIGN, isEquivalent } from './altered-requests.ts'
 import {
   DIGEST,
   decide,
@@ -21,7 +21,7 @@ import {
   sized,
 } from './fixture.ts'
 
-describe('a pull by the edge', () => {
+describe('a pull through the edge', () => {
   it.each([`blobs/${ID}`, `direct/${ID}/team/app`])('reads %s from the bucket', async object => {
     const decision = await decide('GET', pullTarget(object))
 
@@ -36,15 +36,20 @@ describe('a pull by the edge', () => {
     expect(roadOf(await decide('GET', pullTarget().replace(':', '%3a')))).toBe('bucket')
   })
 
-  it('brings what GET needs and nothing else that the viewer said', async () => {
-    const asked: HeaderList = [
+  it('keeps the headers of a range or conditional request, and no others of the client', async () => {
+    const conditions: HeaderList = [
       ['Range', 'bytes=5-'],
       ['If-Range', '"etag"'],
       ['If-None-Match', '"etag"'],
       ['If-Modified-Since', 'Wed, 18 Nov 2026 00:00:00 GMT'],
       ['If-Unmodified-Since', 'Wed, 18 Nov 2026 00:00:00 GMT'],
     ]
-    const headers: HeaderList = [['Host', 'r.example'], ['Accept-Encoding', 'gzip'], ...asked, ...FOREIGN]
+    const headers: HeaderList = [
+      ['Host', 'r.example'],
+      ['Accept-Encoding', 'gzip'],
+      ...conditions,
+      ...FOREIGN,
+    ]
 
     const request = sent(await decide('GET', `${pullTarget()}?response-content-type=text/html&ns=x`, headers))
 
@@ -66,24 +71,24 @@ describe('a pull by the edge', () => {
     ['has expired', pullTarget(undefined, { expires: NOW })],
     ['is for another object', pullTarget().replace(ID, ID.replace('6', '7'))],
     ['is for another digest', pullTarget().replace(HEX, HEX.replace('e', '0'))],
-    ['is for another time', pullTarget().replace(String(SOON), String(SOON + 1))],
+    ['has an altered expiry', pullTarget().replace(String(SOON), String(SOON + 1))],
     [
       'carries the signature of an upload',
       pullTarget().replace(/\d+\.[^/]+/, direct().slice('direct='.length)),
     ],
-  ])('is refused when the link %s', async (_, target) => {
+  ])('is refused when the URL %s', async (_, target) => {
     expectRefusal(await decide('GET', target), 'BLOB_UNKNOWN')
     expectRefusal(await decide('HEAD', target), 'BLOB_UNKNOWN', 'HEAD')
   })
 
   it.each([
-    ['nothing', '/pull/'],
-    ['no link', '/pull/x'],
+    ['an empty path', '/pull/'],
+    ['no signature', '/pull/x'],
     ['a tail', pullTarget(`tails/${ID}/0`)],
     ['another prefix', pullTarget(`other/${ID}`)],
-    ['more than an object', pullTarget(`blobs/${ID}/team/app`)],
-    ['less than an object', pullTarget(`direct/${ID}`)],
-    ['no repository', pullTarget(`direct/${ID}/Team`)],
+    ['a repository after a blob', pullTarget(`blobs/${ID}/team/app`)],
+    ['a direct upload without a repository', pullTarget(`direct/${ID}`)],
+    ['an invalid repository name', pullTarget(`direct/${ID}/Team`)],
     ['an id in upper case', pullTarget(`blobs/${ID.toUpperCase()}`)],
     ['two dots', pullTarget(`blobs/${ID}/../${ID}`)],
     ['a slash at the end', `${pullTarget()}/`],
@@ -91,15 +96,15 @@ describe('a pull by the edge', () => {
     ['two slashes', pullTarget().replace('/blobs', '//blobs')],
     ['an encoded digit', pullTarget().replace(ID, ID.replace('6', '%36'))],
     ['a digest in upper case', pullTarget().replace(HEX, HEX.toUpperCase())],
-  ])('does not exist, signed or not, with %s', async (_, target) => {
+  ])('is NOT_FOUND, signed or not, for %s', async (_, target) => {
     expectRefusal(await decide('GET', target), 'NOT_FOUND')
   })
 
-  it('leaves the preflight of a browser to the API, which knows the pages that may read', async () => {
+  it('is forwarded to the API for a preflight request, because the API has the list of origins', async () => {
     expect(roadOf(await decide('OPTIONS', pullTarget()))).toBe('api')
   })
 
-  it.each(['PUT', 'POST', 'PATCH', 'DELETE', 'get'])('is no end-point for %s', async method => {
+  it.each(['PUT', 'POST', 'PATCH', 'DELETE', 'get'])('is refused for the method %s', async method => {
     const decision = await decide(method, pullTarget())
 
     expectRefusal(decision, 'UNSUPPORTED')
@@ -107,18 +112,18 @@ describe('a pull by the edge', () => {
   })
 
   it.each<[string, HeaderList]>([
-    ['a length', sized(1)],
-    ['chunks', [['Transfer-Encoding', 'chunked']]],
-  ])('has no body: %s', async (_, headers) => {
+    ['a Content-Length above 0', sized(1)],
+    ['chunked transfer encoding', [['Transfer-Encoding', 'chunked']]],
+  ])('is refused with a body: %s', async (_, headers) => {
     expectRefusal(await decide('GET', pullTarget(), headers), 'BAD_REQUEST')
     expect(roadOf(await decide('GET', pullTarget(), sized(0)))).toBe('bucket')
   })
 
-  it('never reaches the bucket when anything of the path was altered', async () => {
+  it('never reaches the bucket when the path was altered', async () => {
     const target = pullTarget(`direct/${ID}/team/app`)
     await fc.assert(
       fc.asyncProperty(edit(target), async altered => {
-        fc.pre(!saysTheSame(altered, target))
+        fc.pre(!isEquivalent(altered, target))
 
         expect(roadOf(await decide('GET', altered))).not.toBe('bucket')
       }),
@@ -126,7 +131,7 @@ describe('a pull by the edge', () => {
     )
   })
 
-  it('works until its time and no longer, whatever it names', async () => {
+  it('is accepted until its expiry and no longer, for any object', async () => {
     const seconds = fc.integer({ min: -1_000_000, max: 1_000_000 })
     await fc.assert(
       fc.asyncProperty(uploadId, repositoryName, anyDigest, seconds, async (id, name, digest, left) => {

@@ -24,22 +24,22 @@ import {
 } from './fixture.ts'
 
 describe('a KeyValueStore', () => {
-  const surroundings = [
-    ['is not there', undefined],
+  const invalidStores = [
+    ['does not exist', undefined],
     ['has no keys', {}],
     ['has an empty list of keys', { keys: '' }],
-    ['has nothing but commas', { keys: ',,' }],
+    ['has only commas', { keys: ',,' }],
     ['has a key that is too short', { keys: KEY.slice(1) }],
     ['has keys of another form', { keys: `{"current":"${KEY}"}` }],
   ] as const
 
-  it.each(surroundings)('that %s lets nothing through to the bucket', async (_, items) => {
+  it.each(invalidStores)('that %s causes a 503 for every request to the bucket', async (_, items) => {
     expectRefusal(await decide('PUT', uploadTarget(), sized(2 * MiB), { items }), 'UNAVAILABLE')
     expectRefusal(await decide('GET', pullTarget(), [], { items }), 'UNAVAILABLE')
     expectRefusal(await decide('HEAD', pullTarget(), [], { items }), 'UNAVAILABLE', 'HEAD')
   })
 
-  it('that has an empty key does not let anybody sign', async () => {
+  it('that has an empty key does not make signatures with that key valid', async () => {
     const text = `upload\n${ID}\nteam/app\n${SOON}`
     const forged = `direct=${SOON}.${createHmac('sha256', '').update(text).digest('base64url')}`
 
@@ -49,20 +49,20 @@ describe('a KeyValueStore', () => {
     }
   })
 
-  it('that is not there tells when to come back', async () => {
+  it('that does not exist causes a 503 with Retry-After', async () => {
     const decision = await decide('GET', pullTarget(), [], { items: undefined })
 
     expect(decision).toHaveProperty('response.headers.retry-after.value', '5')
   })
 
-  it('that is not there does not keep the API from being asked', async () => {
+  it('that does not exist does not affect requests to the API', async () => {
     expect(roadOf(await decide('GET', '/v2/', [], { items: undefined }))).toBe('api')
     expect(roadOf(await decide('PUT', uploadTarget(), sized(5), { items: undefined }))).toBe('api')
     expectRefusal(await decide('PATCH', uploadPath(), sized(5), { items: undefined }), 'UNAVAILABLE')
   })
 })
 
-describe('everything else', () => {
+describe('any other request', () => {
   it.each([
     '/',
     '/healthz',
@@ -78,7 +78,7 @@ describe('everything else', () => {
     `/direct/${ID}/team/app`,
     `/tails/${ID}/0`,
     '/pull',
-  ])('goes to the API as it came: %s', async target => {
+  ])('is forwarded to the API unchanged: %s', async target => {
     for (const method of ['GET', 'HEAD', 'PUT', 'DELETE']) {
       const headers: HeaderList = [['Authorization', 'Basic x'], ['x-amz-meta-a', 'b'], ...sized(3)]
       const decision = await decide(method, target, headers)
@@ -89,7 +89,7 @@ describe('everything else', () => {
     }
   })
 
-  it("loses the viewer's idea of the edge's secret, on every road", async () => {
+  it('loses an edge header that the client sent, for every origin', async () => {
     const guess: HeaderList = [
       ['X-Longshore-Edge', 'guessed'],
       ['X-Longshore-Edge', 'again'],
@@ -132,12 +132,12 @@ describe('everything else', () => {
     '/v2/a%3Fb',
     '/v2/a%252Fb',
     `/v2/team%2fapp/blobs/uploads/${ID}`,
-  ])('with a path that two origins may read in two ways does not exist: %s', async target => {
+  ])('with a path that origins may interpret differently is NOT_FOUND: %s', async target => {
     expectRefusal(await decide('GET', target), 'NOT_FOUND')
     expectRefusal(await decide('PUT', target, sized(2 * MiB)), 'NOT_FOUND')
   })
 
-  it('is answered with an error document or goes to the API or the relay, whatever it is', async () => {
+  it('gets an error document or is forwarded to the API or the relay', async () => {
     const piece = fc.oneof(
       anyText,
       fc.constantFrom('/v2/', '/pull/', '/direct/', 'team/app', '/blobs/uploads/', ID, HEX, DIGEST, '?', '&'),
@@ -165,9 +165,9 @@ describe('everything else', () => {
         const decision = await decide(verb, path, headers, { items: store })
 
         if ('response' in decision) {
-          const { statusCode, headers: said, body } = decision.response
+          const { statusCode, headers: sentHeaders, body } = decision.response
           expect([400, 404, 405, 413, 503]).toContain(statusCode)
-          expect(said['content-type']).toEqual({ value: 'application/json' })
+          expect(sentHeaders['content-type']).toEqual({ value: 'application/json' })
           if (verb !== 'HEAD') expect(JSON.parse((body as { data: string }).data).errors).toHaveLength(1)
         } else expect(roadOf(decision)).not.toBe('bucket')
       }),

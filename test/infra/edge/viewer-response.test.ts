@@ -25,8 +25,8 @@ import {
   viewerResponse,
 } from './fixture.ts'
 
-/** S3's own headers, as it puts them on everything. */
-const OF_S3: HeaderList = [
+/** The headers that S3 adds to every response. */
+const S3_HEADERS: HeaderList = [
   ['x-amz-id-2', 'abc'],
   ['x-amz-request-id', 'DEF'],
   ['x-amz-server-side-encryption', 'AES256'],
@@ -36,26 +36,26 @@ const OF_S3: HeaderList = [
   ['ETag', '"d41d8cd98f00b204e9800998ecf8427e"'],
 ]
 
-const answer = (statusCode: number, headers: HeaderList = OF_S3): EdgeResponse => ({
+const originResponse = (statusCode: number, headers: HeaderList = S3_HEADERS): EdgeResponse => ({
   statusCode,
   statusDescription: 'OK',
   headers: toEdgeHeaders(headers),
   cookies: {},
 })
 
-/** The two requests that CloudFront may show to the function: as it came, and as viewer-request.js left it. */
+/** The two requests that CloudFront may pass to the function: the client's, and the one that viewer-request.js returned. */
 async function bothViews(method: string, target: string, headers: HeaderList = []): Promise<EdgeRequest[]> {
   return [toEdgeRequest(method, target, headers), sent(await decide(method, target, headers))]
 }
 
-describe('what S3 answers to an upload', () => {
+describe('the response of S3 to an upload', () => {
   const uploads = () => bothViews('PUT', uploadTarget(), sized(2 * MiB))
 
-  it('becomes the 201 of the registry', async () => {
+  it('becomes the 201 response of a registry', async () => {
     for (const request of await uploads()) {
       const response = await viewerResponse.viewerResponse(
         request,
-        answer(200, [...OF_S3, ['Content-Length', '0']]),
+        originResponse(200, [...S3_HEADERS, ['Content-Length', '0']]),
       )
 
       expect(response).toMatchObject({ statusCode: 201, statusDescription: 'Created' })
@@ -71,7 +71,7 @@ describe('what S3 answers to an upload', () => {
     }
   })
 
-  it('names the repository and the digest, whichever they are', async () => {
+  it('contains the repository and the digest, for any of them', async () => {
     const sha256 = fc
       .uint8Array({ minLength: 32, maxLength: 32 })
       .map(bytes => parseDigest(`sha256:${Buffer.from(bytes).toString('hex')}`))
@@ -79,7 +79,7 @@ describe('what S3 answers to an upload', () => {
       fc.asyncProperty(uploadId, repositoryName, sha256, async (id, name, digest) => {
         const target = uploadTarget({ id, name }, encodeURIComponent(digest))
         for (const request of await bothViews('PUT', target, sized(2 * MiB))) {
-          const { headers } = await viewerResponse.viewerResponse(request, answer(200))
+          const { headers } = await viewerResponse.viewerResponse(request, originResponse(200))
 
           expect(headers.location).toEqual({ value: `/v2/${name}/blobs/${digest}` })
           expect(headers['docker-content-digest']).toEqual({ value: digest })
@@ -88,29 +88,31 @@ describe('what S3 answers to an upload', () => {
     )
   })
 
-  it('understands a query that the client encoded whole', async () => {
+  it('contains the digest of a query in which the client encoded every character', async () => {
     const query = `d%69gest=${encodeURIComponent(DIGEST).replace('s', '%73')}&${direct()}`
     const request = toEdgeRequest('PUT', `${uploadPath()}?${query}`, sized(2 * MiB))
 
-    const response = await viewerResponse.viewerResponse(request, answer(200))
+    const response = await viewerResponse.viewerResponse(request, originResponse(200))
 
     expect(response.headers['docker-content-digest']).toEqual({ value: DIGEST })
   })
 
-  it('is left alone when it is no 200', async () => {
+  it('is unchanged when its status is not 200', async () => {
     for (const request of await uploads())
       for (const status of [201, 202, 204, 304, 307])
-        expect(await viewerResponse.viewerResponse(request, answer(status))).toEqual(answer(status))
+        expect(await viewerResponse.viewerResponse(request, originResponse(status))).toEqual(
+          originResponse(status),
+        )
   })
 })
 
-describe('what S3 answers to a pull', () => {
+describe('the response of S3 to a pull', () => {
   const pulls = (method = 'GET', target = pullTarget()) => bothViews(method, target)
 
-  it.each([200, 206, 304])('with %i, says what the registry would', async status => {
+  it.each([200, 206, 304])('of status %i gets the headers of a registry', async status => {
     for (const method of ['GET', 'HEAD'])
       for (const request of await pulls(method)) {
-        const response = await viewerResponse.viewerResponse(request, answer(status))
+        const response = await viewerResponse.viewerResponse(request, originResponse(status))
 
         expect(response.statusCode).toBe(status)
         expect(response.headers).toMatchObject({
@@ -121,9 +123,9 @@ describe('what S3 answers to a pull', () => {
       }
   })
 
-  it('keeps what a client needs to go on with a download', async () => {
+  it('keeps the headers that a client needs to resume a download', async () => {
     const headers: HeaderList = [
-      ...OF_S3,
+      ...S3_HEADERS,
       ['Accept-Ranges', 'bytes'],
       ['Content-Length', '5'],
       ['Content-Range', 'bytes 5-9/10'],
@@ -131,7 +133,7 @@ describe('what S3 answers to a pull', () => {
       ['Last-Modified', 'Thu, 19 Nov 2026 00:00:00 GMT'],
     ]
     for (const request of await pulls()) {
-      const response = await viewerResponse.viewerResponse(request, answer(206, headers))
+      const response = await viewerResponse.viewerResponse(request, originResponse(206, headers))
 
       expect(response.headers).toEqual({
         'accept-ranges': { value: 'bytes' },
@@ -148,29 +150,29 @@ describe('what S3 answers to a pull', () => {
     }
   })
 
-  it('names the digest of the link, whatever the object is', async () => {
+  it('contains the digest of the signed URL, for any object', async () => {
     const object = fc
       .tuple(uploadId, fc.option(repositoryName))
       .map(([id, name]) => (name === null ? `blobs/${id}` : `direct/${id}/${name}`))
     await fc.assert(
       fc.asyncProperty(object, fc.oneof(anyDigest, fc.constant(SHA512)), async (key, digest) => {
         for (const request of await pulls('GET', pullTarget(key, { digest }))) {
-          const { headers } = await viewerResponse.viewerResponse(request, answer(200))
+          const { headers } = await viewerResponse.viewerResponse(request, originResponse(200))
           expect(headers['docker-content-digest']).toEqual({ value: digest })
         }
       }),
     )
   })
 
-  it('understands a link whose colon the client encoded', async () => {
+  it('contains the digest of a signed URL whose colon the client encoded', async () => {
     for (const request of await pulls('GET', pullTarget().replace(':', '%3A'))) {
-      const { headers } = await viewerResponse.viewerResponse(request, answer(200))
+      const { headers } = await viewerResponse.viewerResponse(request, originResponse(200))
       expect(headers['docker-content-digest']).toEqual({ value: DIGEST })
     }
   })
 })
 
-describe('what the API or the relay answers', () => {
+describe('the response of the API or the relay', () => {
   it.each<[string, string, HeaderList]>([
     ['GET', '/v2/', []],
     ['GET', '/v2/team/app/manifests/latest', [['docker-content-digest', SHA512]]],
@@ -180,15 +182,19 @@ describe('what the API or the relay answers', () => {
     ['PATCH', uploadPath(), sized(5)],
     ['PUT', '/v2/team/app/manifests/latest', sized(5)],
     ['DELETE', uploadPath(), []],
-  ])('passes as it came: %s %s', async (method, target, headers) => {
-    const response = answer(200, [...OF_S3, ['Location', '/somewhere'], ['Content-Type', 'application/json']])
+  ])('is unchanged: %s %s', async (method, target, headers) => {
+    const response = originResponse(200, [
+      ...S3_HEADERS,
+      ['Location', '/somewhere'],
+      ['Content-Type', 'application/json'],
+    ])
 
     expect(await viewerResponse.viewerResponse(toEdgeRequest(method, target, headers), response)).toEqual(
       response,
     )
   })
 
-  it('never makes the function throw, whatever was asked', async () => {
+  it('never makes the function throw, for any request', async () => {
     const target = fc
       .array(
         fc.oneof(anyText, fc.constantFrom(uploadPath(), pullTarget(), '?digest=', 'direct=', '%', DIGEST)),
@@ -201,7 +207,10 @@ describe('what the API or the relay answers', () => {
     )
     await fc.assert(
       fc.asyncProperty(method, target, fc.array(header), async (verb, path, headers) => {
-        const response = await viewerResponse.viewerResponse(toEdgeRequest(verb, path, headers), answer(200))
+        const response = await viewerResponse.viewerResponse(
+          toEdgeRequest(verb, path, headers),
+          originResponse(200),
+        )
         expect([200, 201]).toContain(response.statusCode)
       }),
       { numRuns: runs(200) },
