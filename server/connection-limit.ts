@@ -1,8 +1,8 @@
 import { report } from 'node:process'
 
 /**
- * Descriptors that are not for clients: the database, the log, threads, directories while an upload is committed, and the connections
- * that are refused.
+ * File descriptors that the server reserves: for the database, the log, threads, directories while an upload is committed, and refused
+ * connections.
  */
 const RESERVED = 96
 

@@ -3,9 +3,9 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connectionLimit, descriptorLimit } from './connection-limit.ts'
 
-/** How many connections beyond the limit are kept for a moment to be answered. Others are closed at once. */
+/** How many connections beyond the limit get a 503 response. Others are closed at once. */
 const MAX_REFUSED = 32
-/** For how long, in milliseconds: a TLS handshake and a request. */
+/** How long such a connection may take for its TLS handshake and its request, in milliseconds. */
 const REFUSAL_MS = 5_000
 
 interface ConnectionsOptions {
@@ -19,7 +19,7 @@ interface ConnectionsOptions {
 /** The open connections of a server. */
 export class Connections {
   readonly #server: Server
-  /** TCP connections. On a TLS port, requests and `#silent` have the TLS socket on top of the connection instead. */
+  /** TCP sockets. On a TLS port, requests and `#silent` contain the TLS socket above them instead. */
   readonly #open = new Set<Duplex>()
   /** Connections that have sent no request yet. */
   readonly #silent = new Set<Duplex>()
@@ -50,7 +50,7 @@ export class Connections {
   /** Closes the connections on which no request is in progress. */
   closeIdle(): void {
     this.#server.closeIdleConnections()
-    // To Node a connection is busy until its first request is over, also when that never began.
+    // For Node a connection without a request is not idle: it waits for its first request.
     for (const socket of this.#silent) socket.destroy()
   }
 
@@ -82,7 +82,7 @@ function keep(sockets: Set<Duplex>, socket: Duplex): void {
   socket.once('close', () => sockets.delete(socket))
 }
 
-/** The same for a TLS socket and the TCP connection below it. */
+/** Identifies a connection: the result is the same for a TLS socket and the TCP connection below it. */
 function peerOf(socket: Duplex): string {
   return socket instanceof Socket ? `${socket.remoteAddress} ${socket.remotePort}` : ''
 }

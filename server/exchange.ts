@@ -108,8 +108,8 @@ export class HttpExchange {
     try {
       return await app(readRequest(this.#incoming, this.#body, this.#client))
     } catch (error) {
-      const known = error instanceof RegistryError ? error : explainExhaustion(error)
-      const reported = known ?? new RegistryError('UNKNOWN')
+      const expected = error instanceof RegistryError ? error : explainExhaustion(error)
+      const reported = expected ?? new RegistryError('UNKNOWN')
       return {
         response: errorResponse(reported, this.#incoming.method ?? ''),
         code: reported.code,

@@ -65,12 +65,12 @@ function lockDatabase(file: string, pragma = ''): DatabaseSync {
   return database
 }
 
-/** The mark of a lock file. It differs for every file: a new file has no mark, and a copy has the mark of its original. */
+/** The mark that belongs to a lock file: its inode number. A new file has no mark yet, and a copy has the mark of its original. */
 function markOf(file: string): number {
   return statSync(file).ino & 0x7fff_ffff || 1
 }
 
-/** Whether a server has marked this very lock file. A locked file cannot be read and counts as marked. */
+/** Whether the lock file has its own mark, from an earlier start. A locked file cannot be read and counts as marked. */
 function isMarked(file: string): boolean {
   if (!existsSync(file)) return false
   const database = new DatabaseSync(file)
@@ -85,10 +85,10 @@ function isMarked(file: string): boolean {
 
 /** Marks the lock file. On a full disk it stays without a mark, and the next start checks the database again. */
 function mark(file: string, lock: DatabaseSync): void {
-  const wanted = markOf(file)
-  if (versionOf(lock) === wanted) return
+  const version = markOf(file)
+  if (versionOf(lock) === version) return
   try {
-    lock.exec(`PRAGMA user_version = ${wanted}; COMMIT`)
+    lock.exec(`PRAGMA user_version = ${version}; COMMIT`)
   } catch {
     if (lock.isTransaction) lock.exec('ROLLBACK')
   }

@@ -38,7 +38,7 @@ export class Reserve {
     unlinkSync(this.#path)
     this.#isReleased = true
     this.#report(
-      'the disk is full: the reserve was released for deleting and collecting; pushes are refused until there is room again',
+      'the disk is full: the reserve was released for deletes and garbage collection; pushes are refused until there is room again',
     )
     return true
   }
@@ -47,7 +47,7 @@ export class Reserve {
   async restore(): Promise<void> {
     try {
       if (this.#exists()) return
-      // Also after a restart: a little room is for deletes only.
+      // Also after a restart: too little room for a reserve is kept for deletes and the collector.
       this.#isReleased = !(await this.#hasRoom())
       if (!this.#isReleased) await this.#create()
     } catch {

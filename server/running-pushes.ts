@@ -54,7 +54,7 @@ class StoppableBody implements AsyncIterable<Uint8Array> {
         yield next.value
       }
     } finally {
-      // It ends only when a pending read does, and the client may send nothing for minutes.
+      // Not awaited: it ends only when a pending read ends, and the client may send nothing for minutes.
       pieces.return?.().catch(() => {})
     }
   }
@@ -69,5 +69,5 @@ class StoppableBody implements AsyncIterable<Uint8Array> {
 }
 
 function refusal(): StorageFull {
-  return new StorageFull('the disk is full, and the room that is left belongs to deleting')
+  return new StorageFull('the disk is full: the remaining room is reserved for deletes')
 }

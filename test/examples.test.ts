@@ -43,9 +43,9 @@ describe('the compose file', () => {
   it('uses settings of the server, with valid values', () => {
     const command = readCommand([], registry.environment)
     const help = readCommand(['--help'], {})
-    const known = 'print' in help ? help.print : ''
+    const listed = 'print' in help ? help.print : ''
     expect('serve' in command).toBe(true)
-    for (const variable of Object.keys(registry.environment)) expect(known).toContain(` ${variable} `)
+    for (const variable of Object.keys(registry.environment)) expect(listed).toContain(` ${variable} `)
   })
 
   it('gives the server more time to stop than the setting --shutdown', () => {

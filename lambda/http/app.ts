@@ -71,9 +71,9 @@ export function createApp<C, A, R extends string>({
       return { ...matched, response: { ...response, headers: { ...COMMON, ...response.headers } } }
     } catch (error) {
       if (error instanceof ClientGone) return matched
-      const known = error instanceof RegistryError ? error : (explain(error) ?? explainExhaustion(error))
-      const reported = known ?? new RegistryError('UNKNOWN')
-      const fault = known && !known.isFault ? undefined : error
+      const expected = error instanceof RegistryError ? error : (explain(error) ?? explainExhaustion(error))
+      const reported = expected ?? new RegistryError('UNKNOWN')
+      const fault = expected && !expected.isFault ? undefined : error
       return {
         ...matched,
         response: errorResponse(reported, request.method),

@@ -1,7 +1,7 @@
 import type { Brand } from './brand.ts'
 import { RegistryError } from './errors.ts'
 
-/** `sha256:<64 hex>` or `sha512:<128 hex>`, lower case. Only {@link parseDigest} and {@link digestOf} make one. */
+/** `sha256:<64 hex>` or `sha512:<128 hex>`, lower case. Only {@link parseDigest} and {@link digestOf} create one. */
 export type Digest = Brand<string, 'Digest'>
 
 /** The algorithms that the image spec registers. A client can request no other. */

@@ -34,7 +34,10 @@ export const MAX_MANIFEST_SIZE = 4 * 1024 * 1024
 /** Maximum number of descriptors in one manifest. It is far above any image, and bounds the work of one request. */
 export const MAX_DESCRIPTORS = 10_000
 
-/** The field that lists the content of a shape, and the fields that belong to other shapes only (CVE-2021-41190). */
+/**
+ * For each shape of manifest the field that lists its content, and the fields that only other shapes have. A manifest with such a field is
+ * rejected, because clients could interpret it as either shape (CVE-2021-41190).
+ */
 const SHAPES: Readonly<Record<ManifestShape, { list: string; forbidden: readonly string[] }>> = {
   image: { list: 'layers', forbidden: ['manifests', 'fsLayers', 'blobs'] },
   index: { list: 'manifests', forbidden: ['config', 'layers', 'fsLayers', 'blobs'] },
@@ -155,8 +158,9 @@ function notJson(cause: unknown): RegistryError {
 /** Go's JSON decoder, and so most clients, reads `Layers` as `layers`. Clients would disagree about such a document (CVE-2021-41190). */
 function rejectLookalikes(fields: Fields): void {
   for (const field of Object.keys(fields)) {
-    const known = KNOWN_FIELDS.get(field.toLowerCase())
-    if (known !== undefined && known !== field) throw invalid(`the field ${field} must be spelled ${known}`)
+    const spelling = KNOWN_FIELDS.get(field.toLowerCase())
+    if (spelling !== undefined && spelling !== field)
+      throw invalid(`the field ${field} must be spelled ${spelling}`)
   }
 }
 

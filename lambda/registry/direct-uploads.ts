@@ -66,10 +66,10 @@ export class DirectUploads {
     return this.#adoptIf(session, () => true)
   }
 
-  async #adoptIf(session: SessionAddress, wanted: (digest: Digest) => boolean): Promise<boolean> {
+  async #adoptIf(session: SessionAddress, isMissing: (digest: Digest) => boolean): Promise<boolean> {
     const written = await this.#findWritten(directObject(session))
     if (!written) return false
-    return wanted(written.digest) ? retryOnConflict(() => this.#publish(session, written)) : true
+    return isMissing(written.digest) ? retryOnConflict(() => this.#publish(session, written)) : true
   }
 
   async #publish({ name, upload }: SessionAddress, written: WrittenObject): Promise<boolean> {

@@ -5,9 +5,8 @@ import type { Json } from './table.ts'
 export type { ByteRange }
 
 /**
- * A stream of bytes, in stream chunks of any size (not the chunks of an upload session). It can be iterated once. A
- * consumer that stops early must call `return()` of the iterator, even before the first `next()`, because a file or a
- * socket may be open behind it.
+ * A stream of bytes, in pieces of any size. It can be iterated once. A consumer that stops early must call `return()` of the iterator,
+ * even before the first `next()`, because a file or a socket may be open behind it.
  */
 export type Bytes = AsyncIterable<Uint8Array>
 
@@ -37,7 +36,7 @@ export interface BlobStore {
   begin(object: ObjectName, algorithm: Algorithm): Draft
   /**
    * Appends bytes at position `draft.size`. They are durable when the promise resolves. If `bytes` or the store fails, the promise
-   * rejects with that error and `draft` remains valid. A stream chunk must not change until the promise settles. An append invalidates
+   * rejects with that error and `draft` remains valid. A piece must not change until the promise settles. An append invalidates
    * every draft of the object except the given one and the returned one, so the caller must always pass the draft that the table holds.
    * @param wholeDigest the digest that the draft has if these are its last bytes. A store may then write the last bytes to their final
    * place, and a draft with this digest accepts no more bytes
@@ -68,7 +67,7 @@ export interface BlobStore {
   /** Removes a draft, committed or not, durably. Idempotent. An append or a commit in progress in this process fails. */
   discard(draft: Draft): Promise<void>
   /**
-   * Reads an object, or a range that lies within it. A stream chunk is valid until the next one is requested.
+   * Reads an object, or a range that lies within it. A piece is valid until the next one is requested.
    * @throws {ObjectMissing} before the first byte
    */
   read(object: ObjectName, range?: ByteRange): Promise<Bytes>

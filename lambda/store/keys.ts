@@ -20,7 +20,7 @@ import type { Key } from './table.ts'
  *   garbage#<shard>      <due>#<id>                         GarbageRow: work for the collector
  *   accounts             <name>                             AccountRow: a user or a robot
  *   policy               current                            PolicyRow: the access policy
- *   refresh              <hash of the token>                RefreshRow: a login that can be renewed
+ *   refresh              <hash of the token>                RefreshRow: a refresh token
  *   logins               <bucket>                           FailuresRow: recent failed logins
  */
 

@@ -41,7 +41,7 @@ export interface Change {
 /** A part of a partition, in the order of `sort`. */
 export interface KeyRange {
   readonly prefix?: string
-  /** The complete sort key at which the previous page ended, exclusive. The item need not exist, and the key need not have the prefix. */
+  /** The range begins after this sort key: the last one of the previous page. Its item need not exist, and it need not have the prefix. */
   readonly after?: string
   /** The maximum number of items. */
   readonly limit?: number
@@ -55,8 +55,7 @@ export interface Table {
   /** Returns the item; `undefined` if there is none. */
   get<T extends Item>(key: Key): Promise<T | undefined>
   /**
-   * Returns the items in the order of the keys, with `undefined` for a missing item. If a key is given twice, its item is returned
-   * twice.
+   * Returns the items in the order of the keys, with `undefined` for a missing item. A key that occurs twice yields its item twice.
    * @throws {TypeError} for more than {@link MAX_KEYS} keys
    */
   getMany<T extends Item>(keys: readonly Key[]): Promise<(T | undefined)[]>

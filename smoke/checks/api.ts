@@ -10,9 +10,9 @@ export const API_CHECKS: readonly Check[] = [
     run: async ({ client }) => {
       const reply = await client.request('GET', '/v2/', { anonymous: true })
       const challenge = reply.headers['www-authenticate']
-      const known = challenge?.startsWith(`Bearer realm="${client.origin}/token",service="`)
+      const isOwnChallenge = challenge?.startsWith(`Bearer realm="${client.origin}/token",service="`)
       expect(
-        reply.status === 200 || (reply.status === 401 && known === true),
+        reply.status === 200 || (reply.status === 401 && isOwnChallenge === true),
         `${describeReply(reply)} ${challenge}`,
       )
       return `${reply.status}${challenge ? ', with a challenge' : ', open'}`
@@ -24,9 +24,9 @@ export const API_CHECKS: readonly Check[] = [
     name: 'a login gets a token, and the token is accepted',
     run: async ({ client, hasLogin }) => {
       if (!hasLogin) return undefined
-      const given = await client.request('GET', `/token?service=${new URL(client.origin).host}`)
-      expect(given.status === 200, describeReply(given))
-      const { token } = JSON.parse(given.bytes.toString())
+      const issued = await client.request('GET', `/token?service=${new URL(client.origin).host}`)
+      expect(issued.status === 200, describeReply(issued))
+      const { token } = JSON.parse(issued.bytes.toString())
       const reply = await client.request('GET', '/v2/', { headers: { authorization: `Bearer ${token}` } })
       expect(reply.status === 200, describeReply(reply))
       return `200, with ${token.length} characters`

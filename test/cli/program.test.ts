@@ -34,7 +34,7 @@ it('prints its version', async () => {
   expect(await succeed('--version')).toBe(`${about.version}\n`)
 })
 
-describe('a mistake', () => {
+describe('the error for a wrong command line', () => {
   it.each([
     ['usr list', "unknown command 'usr'\n(Did you mean user?)"],
     ['help usr', "unknown command 'usr'\n(Did you mean user?)"],
@@ -63,7 +63,7 @@ describe('a mistake', () => {
     ['user list --registry a/b', '"a/b" must be a registry such as registry.example'],
     ['user list --registry a --user ann', 'set LONGSHORE_PASSWORD'],
     ['--json serve', 'the flags of the server go after "serve"'],
-  ])('in "%s" is explained', async (words, message) => {
+  ])('explains what is wrong in "%s"', async (words, message) => {
     const { code, stdout, stderr } = await longshore(words)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(/^longshore: /)

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { CliError } from '../../cli/cli-error.ts'
 import { readNewSecret, readSecret } from '../../cli/prompt.ts'
 
-/** Standard input that brings a text in chunks of any size. */
+/** Standard input that delivers a text in pieces of any size. */
 function piped(text: string | Uint8Array, size = 3) {
   const bytes = Buffer.from(text)
   const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>

@@ -7,15 +7,15 @@ import { bytesOf, bytesThenError, collect, digestBytes, patternBytes } from '../
 
 /** A call of a caller. `from` names one of the two drafts that are valid. */
 export type Step =
-  | { readonly do: 'append'; readonly chunkSizes: readonly number[]; readonly from: 'newest' | 'previous' }
-  | { readonly do: 'fail'; readonly chunkSizes: readonly number[]; readonly from: 'newest' | 'previous' }
+  | { readonly do: 'append'; readonly pieceSizes: readonly number[]; readonly from: 'newest' | 'previous' }
+  | { readonly do: 'fail'; readonly pieceSizes: readonly number[]; readonly from: 'newest' | 'previous' }
   | { readonly do: 'digest'; readonly algorithm: Algorithm }
   | { readonly do: 'range'; readonly first: number; readonly last: number }
   | { readonly do: 'commit' | 'discard' | 'read' | 'stat' | 'delete' | 'reopen' }
 
 const algorithm = fc.constantFrom<Algorithm>('sha256', 'sha512')
 /** Mostly a few bytes; sometimes about the number of bytes that an adapter writes at once. */
-const chunkSizes = fc.array(
+const pieceSizes = fc.array(
   fc.oneof(
     { weight: 20, arbitrary: fc.nat(40) },
     { weight: 1, arbitrary: fc.constantFrom(65_536, 1_048_575, 1_048_577) },
@@ -26,8 +26,8 @@ const from = fc.constantFrom('newest' as const, 'previous' as const)
 
 export const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
-    { weight: 6, arbitrary: fc.record({ do: fc.constant('append' as const), chunkSizes, from }) },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant('fail' as const), chunkSizes, from }) },
+    { weight: 6, arbitrary: fc.record({ do: fc.constant('append' as const), pieceSizes, from }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('fail' as const), pieceSizes, from }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('digest' as const), algorithm }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('commit' as const) }) },
     {
@@ -68,16 +68,16 @@ export class Model {
     switch (step.do) {
       case 'append': {
         const { draft, bytes } = this.#useDraft(step.from)
-        const chunks = this.#makeChunks(step.chunkSizes)
-        const longer = await this.#store.append(draft, bytesOf(...chunks))
+        const pieces = this.#makePieces(step.pieceSizes)
+        const longer = await this.#store.append(draft, bytesOf(...pieces))
         this.#previous = { draft, bytes }
-        this.#newest = { draft: jsonRoundTrip(longer), bytes: Buffer.concat([bytes, ...chunks]) }
+        this.#newest = { draft: jsonRoundTrip(longer), bytes: Buffer.concat([bytes, ...pieces]) }
         return expect(longer).toMatchObject({ object: draft.object, size: this.#newest.bytes.length })
       }
       case 'fail': {
         const { draft } = this.#useDraft(step.from)
         const error = new Error('the client went away')
-        const bytes = bytesThenError(error, ...this.#makeChunks(step.chunkSizes))
+        const bytes = bytesThenError(error, ...this.#makePieces(step.pieceSizes))
         await expect(this.#store.append(draft, bytes)).rejects.toBe(error)
         return
       }
@@ -141,7 +141,7 @@ export class Model {
     this.#object = 'missing'
   }
 
-  #makeChunks(sizes: readonly number[]): Buffer[] {
+  #makePieces(sizes: readonly number[]): Buffer[] {
     return sizes.map(length => patternBytes(length, ++this.#seed))
   }
 

@@ -27,10 +27,10 @@ export function blobsContract(create: () => Promise<OpenedStore>): void {
     })
 
     const begin = (algorithm: Algorithm = 'sha256') => jsonRoundTrip(store.begin(randomUUID(), algorithm))
-    const append = async (draft: Draft, ...chunks: (string | Uint8Array)[]) =>
-      jsonRoundTrip(await store.append(draft, bytesOf(...chunks)))
-    const commit = async (...chunks: (string | Uint8Array)[]) => {
-      const draft = await append(begin(), ...chunks)
+    const append = async (draft: Draft, ...pieces: (string | Uint8Array)[]) =>
+      jsonRoundTrip(await store.append(draft, bytesOf(...pieces)))
+    const commit = async (...pieces: (string | Uint8Array)[]) => {
+      const draft = await append(begin(), ...pieces)
       await store.commit(draft)
       return draft.object
     }
@@ -41,7 +41,7 @@ export function blobsContract(create: () => Promise<OpenedStore>): void {
         expect(begin('sha512')).toMatchObject({ size: 0, algorithm: 'sha512' })
       })
 
-      it('stores the same bytes for any division into chunks', async () => {
+      it('stores the same bytes for any division into pieces', async () => {
         const whole = patternBytes(3_000_000)
         let draft = begin()
         for (const [first, end] of [
@@ -56,7 +56,7 @@ export function blobsContract(create: () => Promise<OpenedStore>): void {
         expect(whole.equals(await collect(await store.read(draft.object)))).toBe(true)
       })
 
-      it('accepts thousands of tiny chunks', async () => {
+      it('accepts thousands of tiny pieces', async () => {
         const whole = patternBytes(5_000)
         const object = await commit(...Array.from(whole, byte => Buffer.of(byte)))
 
@@ -341,14 +341,14 @@ export function blobsContract(create: () => Promise<OpenedStore>): void {
         expect(whole.subarray(first, last + 1).equals(read)).toBe(true)
       })
 
-      it('does not change a chunk until the next one is requested', async () => {
+      it('does not change a piece until the next one is requested', async () => {
         const whole = patternBytes(3_000_000)
         const object = await commit(whole)
         let position = 0
-        for await (const chunk of await store.read(object)) {
+        for await (const piece of await store.read(object)) {
           await wait(5)
-          expect(whole.subarray(position, position + chunk.length).equals(chunk)).toBe(true)
-          position += chunk.length
+          expect(whole.subarray(position, position + piece.length).equals(piece)).toBe(true)
+          position += piece.length
         }
         expect(position).toBe(whole.length)
       })

@@ -88,7 +88,7 @@ describe('a server that stops and starts again', () => {
     await stopped
   })
 
-  test('makes a second server on its folder end with one line', async () => {
+  test('makes a second server on its data folder exit with an error in one line', async () => {
     const start = new URL('../../server/start.js', import.meta.url).pathname
     const second = new BackgroundProcess(process.execPath, [start, '--port', '0', '--data', server.data])
 

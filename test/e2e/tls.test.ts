@@ -17,7 +17,7 @@ describeWith({ tools: ['openssl', 'skopeo'] }, 'a server with a certificate', ()
   beforeAll(async () => {
     trusted = scratch.folder('trusted')
     const tls = { cert: scratch.join('trusted', 'ca.crt'), key: scratch.join('server.key') }
-    const made = [
+    const certificate = [
       'req',
       '-x509',
       '-newkey',
@@ -29,7 +29,7 @@ describeWith({ tools: ['openssl', 'skopeo'] }, 'a server with a certificate', ()
       '1',
     ]
     const named = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
-    await run('openssl', [...made, ...named, '-out', tls.cert, '-keyout', tls.key])
+    await run('openssl', [...certificate, ...named, '-out', tls.cert, '-keyout', tls.key])
     server = await LocalServer.start({ tls })
     layout = writeLayout(scratch.join('in'), { 1: pushed })
   })

@@ -6,7 +6,7 @@ import type { Item, Key, KeyRange, Write } from '../../lambda/store/table.ts'
 import { keyOf } from '../../lambda/store/table.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
-import { GRACE, openRegistry } from '../support/registry.ts'
+import { GRACE_PERIOD, openRegistry } from '../support/registry.ts'
 
 /** Records the partitions that are read or written. */
 class WatchedTable extends MemoryTable {
@@ -43,7 +43,7 @@ it('adoption and the collector access no accounts, tokens or policy, to which th
 
   expect(await registry.directUploads.adopt(session)).toBe(true)
   for (let run = 0; run < 4; run++) {
-    registry.wait(GRACE)
+    registry.wait(GRACE_PERIOD)
     expect((await registry.collector.run()).failures).toEqual([])
   }
 

@@ -7,7 +7,7 @@ import { digest, imageOf, indexOf } from '../support/content.ts'
 import { type Fault, withFault } from '../support/faults.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
-import { GRACE, openRegistry, type TestRegistry, UPLOAD_LIFE } from '../support/registry.ts'
+import { GRACE_PERIOD, openRegistry, type TestRegistry, UPLOAD_LIFETIME } from '../support/registry.ts'
 
 let store: MemoryBlobs
 let table: MemoryTable
@@ -30,7 +30,7 @@ describe('an unreferenced blob', () => {
   it('is kept for a grace period after its upload, and then deleted', async () => {
     await registry.pushBlob('app', 'layer')
 
-    registry.wait(GRACE - 1)
+    registry.wait(GRACE_PERIOD - 1)
     await collect()
     expect((await registry.get(blobPath('layer'))).status).toBe(200)
 
@@ -41,10 +41,10 @@ describe('an unreferenced blob', () => {
 
   it('is kept for a grace period after a HEAD found it', async () => {
     await registry.pushBlob('app', 'layer')
-    registry.wait(GRACE / 2)
+    registry.wait(GRACE_PERIOD / 2)
     expect(await statusOf(blobPath('layer'))).toBe(200)
 
-    registry.wait(GRACE - 1)
+    registry.wait(GRACE_PERIOD - 1)
     await collect()
 
     expect((await registry.get(blobPath('layer'))).status).toBe(200)
@@ -52,12 +52,12 @@ describe('an unreferenced blob', () => {
 
   it('is deleted a grace period after the last HEAD that found it', async () => {
     await registry.pushBlob('app', 'layer')
-    registry.wait(GRACE / 2)
+    registry.wait(GRACE_PERIOD / 2)
     expect(await statusOf(blobPath('layer'))).toBe(200)
-    registry.wait(GRACE / 2)
+    registry.wait(GRACE_PERIOD / 2)
     await collect()
 
-    registry.wait(GRACE / 2)
+    registry.wait(GRACE_PERIOD / 2)
     await collect()
 
     expect((await registry.get(blobPath('layer'))).status).toBe(404)
@@ -67,9 +67,9 @@ describe('an unreferenced blob', () => {
     await registry.pushBlob('app', 'layer')
     await registry.pushImage('other', 'v1', ['layer'])
 
-    registry.wait(GRACE)
+    registry.wait(GRACE_PERIOD)
     await collect()
-    registry.wait(3 * GRACE)
+    registry.wait(3 * GRACE_PERIOD)
     await collect()
 
     expect(await statusOf(blobPath('layer'))).toBe(404)
@@ -85,7 +85,7 @@ describe('the object of a deleted blob', () => {
     expect(await registry.pushBlob('app', 'layer')).toBe(digest('layer')) // a new object beside the old one
     expect(store.objects.size).toBe(2)
 
-    registry.wait(GRACE - 1)
+    registry.wait(GRACE_PERIOD - 1)
     await collect()
     expect(store.objects.size).toBe(2)
 
@@ -104,11 +104,11 @@ describe('the object of a deleted manifest above 350 KB', () => {
     const named = await registry.pushManifest('app', 'v1', large)
     const objects = store.objects.size
     await registry.expectStatus(202, 'DELETE', `/v2/app/manifests/${named}`)
-    registry.wait(GRACE - 1)
+    registry.wait(GRACE_PERIOD - 1)
     await collect()
     expect(store.objects.size).toBe(objects)
 
-    registry.wait(GRACE)
+    registry.wait(GRACE_PERIOD)
     await collect()
     expect(store.objects.size).toBeLessThan(objects)
   })
@@ -117,7 +117,7 @@ describe('the object of a deleted manifest above 350 KB', () => {
 describe('a blob that a manifest references', () => {
   it('is kept while the manifest exists, and deleted with it once its grace period is over', async () => {
     const image = await registry.pushImage('app', 'v1', ['layer'])
-    registry.wait(100 * GRACE)
+    registry.wait(100 * GRACE_PERIOD)
     await collect()
     expect((await registry.get(blobPath('layer'))).status).toBe(200)
 
@@ -132,7 +132,7 @@ describe('a blob that a manifest references', () => {
     await registry.expectStatus(202, 'DELETE', `/v2/app/manifests/${image.digest}`)
     await registry.pushManifest('app', 'v2', imageOf(['layer']))
 
-    registry.wait(2 * GRACE)
+    registry.wait(2 * GRACE_PERIOD)
     await collect()
 
     expect((await registry.get('/v2/app/manifests/v2')).status).toBe(200)
@@ -176,9 +176,9 @@ describe('the refs of a deleted manifest', () => {
 describe('an upload session', () => {
   it('expires after its lifetime without bytes, and its bytes are deleted a grace period later', async () => {
     const location = await registry.beginUpload('app')
-    registry.wait(UPLOAD_LIFE / 2)
+    registry.wait(UPLOAD_LIFETIME / 2)
     await registry.expectStatus(202, 'PATCH', location, { body: 'some bytes' })
-    registry.wait(UPLOAD_LIFE - 1)
+    registry.wait(UPLOAD_LIFETIME - 1)
     await collect()
     await registry.expectStatus(204, 'GET', location)
 
@@ -186,7 +186,7 @@ describe('an upload session', () => {
     await collect()
     await registry.expectStatus(404, 'GET', location)
 
-    registry.wait(GRACE)
+    registry.wait(GRACE_PERIOD)
     await collect()
     expect(await garbage()).toEqual([])
   })
@@ -200,7 +200,7 @@ describe('an upload session', () => {
       yield Buffer.from('bytes')
     }
     const patch = registry.request('PATCH', location, { body: body() })
-    registry.wait(3 * UPLOAD_LIFE)
+    registry.wait(3 * UPLOAD_LIFETIME)
     await collect()
 
     slow.resolve()
@@ -212,9 +212,9 @@ describe('an upload session', () => {
 
 it('the collector leaves a row that fails to the next run, and handles the others', async () => {
   for (const content of ['one', 'two', 'three']) await registry.pushBlob('app', content)
-  registry.wait(GRACE)
+  registry.wait(GRACE_PERIOD)
   await collect()
-  registry.wait(GRACE)
+  registry.wait(GRACE_PERIOD)
   const [stubborn] = store.objects.keys()
   const remove = store.delete.bind(store)
   store.delete = async object => {
@@ -251,7 +251,7 @@ it('the collector handles every due row in one run, and reads few of the others'
 
 it('the collector stops when it must, and leaves the other rows to the next run', async () => {
   for (const content of ['one', 'two', 'three']) await registry.pushBlob('app', content)
-  registry.wait(GRACE)
+  registry.wait(GRACE_PERIOD)
   const before = (await garbage()).length
   let left = 1
 
@@ -343,13 +343,13 @@ describe('the row of a repository that an older version removed', () => {
 
   it.each([
     ['on a full disk', new StorageFull('full', { cause: new Error('full') })],
-    ['that a push overtakes', new ConditionFailed([0])],
+    ['after a concurrent push', new ConditionFailed([0])],
   ])('does not make a listing fail %s', async (_, error) => {
-    const trouble: Fault = { calls: 0 }
-    const troubledTable = withFault(new MemoryTable(), ['transact'], trouble)
-    const other = openRegistry({ table: troubledTable })
-    await troubledTable.transact(oldRow('gone'))
-    trouble.error = error
+    const fault: Fault = { calls: 0 }
+    const failingTable = withFault(new MemoryTable(), ['transact'], fault)
+    const other = openRegistry({ table: failingTable })
+    await failingTable.transact(oldRow('gone'))
+    fault.error = error
     const response = await other.expectStatus(200, 'GET', '/v2/_catalog')
     expect(response.json.repositories).toEqual([])
   })

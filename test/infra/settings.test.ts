@@ -5,7 +5,7 @@ import { readSettings, SettingsError } from '../../infra/settings.ts'
 const CERTIFICATE = 'arn:aws:acm:us-east-1:123456789012:certificate/0a1b'
 
 describe('Settings', () => {
-  it('have a default each', () => {
+  it('have defaults', () => {
     expect(readSettings({})).toEqual({
       name: 'longshore',
       pull: 's3',
@@ -36,16 +36,16 @@ describe('Settings', () => {
     expect(settings).toMatchObject({ pull: 'edge', memory: 2048 })
   })
 
-  it('take patterns of sparse repositories', () => {
+  it('may contain patterns of sparse repositories', () => {
     expect(readSettings({ sparse: 'mirror/**,cache/*' }).sparse).toBe('mirror/**,cache/*')
     expect(() => readSettings({ sparse: 'Mirror' })).toThrow('repository patterns separated by commas')
   })
 
-  it('leave alone what the CDK keeps in the same place', () => {
+  it('may be among context keys of the CDK, which are ignored', () => {
     expect(() => readSettings({ 'aws:cdk:toolkit': 1, '@aws-cdk/aws-s3:some-flag': true })).not.toThrow()
   })
 
-  it('take lists and pairs as text, and tags as an object too', () => {
+  it('may contain lists and pairs as text, and tags as an object', () => {
     expect(readSettings({ tags: 'owner=me,formula=a=b', relayZones: 'eu-west-1a,eu-west-1b' })).toMatchObject(
       {
         tags: { owner: 'me', formula: 'a=b' },
@@ -55,7 +55,7 @@ describe('Settings', () => {
     expect(readSettings({ longshore: { tags: { owner: 'me' } } }).tags).toEqual({ owner: 'me' })
   })
 
-  it('in cdk.json are taken as they are', () => {
+  it('of the cdk.json in this repository are valid', () => {
     const { context } = JSON.parse(readFileSync('cdk.json', 'utf8'))
     expect(() => readSettings(context)).not.toThrow()
   })

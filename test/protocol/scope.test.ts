@@ -55,7 +55,7 @@ describe('unknown actions', () => {
   const name = fc.constantFrom('app', 'a/b', 'localhost:5000/a', 'Host.example:443/a/b')
   const type = fc.constantFrom('repository', 'registry', 'repository(plugin)')
   const scope = fc.record({ type, name, words })
-  const known = (word: string) => ['pull', 'push', 'delete', '*'].includes(word)
+  const isAction = (word: string) => ['pull', 'push', 'delete', '*'].includes(word)
 
   it('change nothing at any position', () => {
     const texts = fc.array(fc.array(fc.oneof(scope, unknownScope), { maxLength: 4 }), { maxLength: 4 })
@@ -67,7 +67,7 @@ describe('unknown actions', () => {
             return [`${one.type}:${one.name}:${one.words.filter(keep).join(',')}`]
           })
         const mixed = lists.map(list => write(() => true, list).join(' '))
-        const without = lists.map(list => write(known, list).join(' '))
+        const without = lists.map(list => write(isAction, list).join(' '))
         expect(parseScopes(mixed)).toEqual(parseScopes(without))
       }),
     )

@@ -5,7 +5,7 @@ import { keyOf, type Write } from '../../lambda/store/table.ts'
 import { digest, imageOf, indexOf } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
-import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
+import { GRACE_PERIOD, openRegistry, type TestRegistry } from '../support/registry.ts'
 
 /*
  * Another request changes the rows that a request has read before it writes. The simulation finds such races by chance. These are
@@ -47,7 +47,7 @@ const mount = (name: string, from: string) =>
 async function passGracePeriods(name: string): Promise<void> {
   for (let i = 0; i < 8; i++) {
     await collect()
-    registry.wait(GRACE / 2)
+    registry.wait(GRACE_PERIOD / 2)
     await registry.head(blob(name))
   }
   await collect()
@@ -121,10 +121,10 @@ describe('a blob is kept', () => {
   it('when the collector ends the announcement of a large push just before its commit', async () => {
     for (const content of ['{}', LAYER]) await registry.pushBlob('a', content)
     justBefore('write', 'manifest#', async () => {
-      registry.wait(GRACE / 2)
+      registry.wait(GRACE_PERIOD / 2)
       await registry.head(blob('a'))
       await registry.head(`/v2/a/blobs/${digest('{}')}`)
-      registry.wait(GRACE / 2)
+      registry.wait(GRACE_PERIOD / 2)
       await collect()
     })
     const large = imageOf([LAYER], { annotations: { note: 'x'.repeat(400_000) } })

@@ -7,7 +7,7 @@ import type { BlobRow } from '../../lambda/store/records.ts'
 import { collect } from '../support/bytes.ts'
 import { digest, imageOf } from '../support/content.ts'
 import { MemoryTable } from '../support/memory-table.ts'
-import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
+import { GRACE_PERIOD, openRegistry, type TestRegistry } from '../support/registry.ts'
 import { TempDir } from '../support/temp-dir.ts'
 
 const CONTENT = 'the content of a layer'
@@ -85,7 +85,7 @@ describe.each(DAMAGES)('a blob whose file is %s', (_, damage) => {
     await registry.pushBlob('a', CONTENT)
     await registry.pushManifest('a', 'latest', imageOf([CONTENT]))
     for (let pass = 0; pass < 3; pass++) {
-      registry.wait(2 * GRACE)
+      registry.wait(2 * GRACE_PERIOD)
       expect(await registry.collector.run()).toMatchObject({ failures: [] })
     }
 
@@ -138,7 +138,7 @@ describe('an upload of a blob that is stored already', () => {
     for (const repository of ['a', 'b'])
       await registry.expectStatus(202, 'DELETE', `/v2/${repository}/blobs/${DIGEST}`)
     for (let pass = 0; pass < 3; pass++) {
-      registry.wait(2 * GRACE)
+      registry.wait(2 * GRACE_PERIOD)
       await registry.collector.run()
     }
 

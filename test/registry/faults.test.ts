@@ -175,29 +175,32 @@ const OPERATIONS: readonly [name: string, attempt: () => Promise<number>][] = [
 const statusOf = async (method: string, target: string, body = '') =>
   (await registry.request(method, target, { body })).status
 
-describe.each(OPERATIONS)('whichever call of a port fails, before or after its effect: %s', (_, attempt) => {
+describe.each(OPERATIONS)('%s, when one call of a port fails,', (_, attempt) => {
   it.each([
     ['table', false],
     ['table', true],
     ['store', false],
     ['store', true],
-  ] as const)('succeeds when it is repeated (%s, after its effect: %s)', async (where, late) => {
-    await registry.pushBlob('source', 'comes late')
-    for (const blob of ['{}', 'layer']) await registry.pushBlob('a', blob)
-    const trouble = where === 'table' ? table : store
-    for (let after = 0; after < 40; after++) {
-      Object.assign(trouble, { error: new Error('connection lost'), after, late, once: true, calls: 0 })
-      const first = await attempt()
-      const failed = trouble.calls > after
-      delete trouble.error
-      if (first !== 201) expect(first).toBe(500)
-      expect(await attempt()).toBe(201)
-      await expectAllReadable()
-      await startOver()
-      if (!failed) return
-    }
-    throw new Error('no attempt succeeded at first')
-  })
+  ] as const)(
+    'succeeds when it is repeated, for every call (port %s, after its effect: %s)',
+    async (where, late) => {
+      await registry.pushBlob('source', 'comes late')
+      for (const blob of ['{}', 'layer']) await registry.pushBlob('a', blob)
+      const fault = where === 'table' ? table : store
+      for (let after = 0; after < 40; after++) {
+        Object.assign(fault, { error: new Error('connection lost'), after, late, once: true, calls: 0 })
+        const first = await attempt()
+        const failed = fault.calls > after
+        delete fault.error
+        if (first !== 201) expect(first).toBe(500)
+        expect(await attempt()).toBe(201)
+        await expectAllReadable()
+        await startOver()
+        if (!failed) return
+      }
+      throw new Error('no attempt succeeded at first')
+    },
+  )
 
   /** Checks that everything that exists can be read. */
   async function expectAllReadable() {

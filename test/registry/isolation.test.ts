@@ -30,13 +30,13 @@ it('a blob is readable in a repository if and only if that repository holds it',
           await registry.pushBlob(name, blob)
           held.add(mine)
         } else if (act === 'mount') {
-          const known = REPOSITORIES.some(one => held.has(`${one} ${blob}`))
-          await registry.expectStatus(known ? 201 : 202, 'POST', `${uploads}?mount=${named}`)
-          if (known) held.add(mine)
+          const isHeld = REPOSITORIES.some(one => held.has(`${one} ${blob}`))
+          await registry.expectStatus(isHeld ? 201 : 202, 'POST', `${uploads}?mount=${named}`)
+          if (isHeld) held.add(mine)
         } else if (act === 'mount from') {
-          const known = held.has(`${from} ${blob}`) || held.has(mine)
-          await registry.expectStatus(known ? 201 : 202, 'POST', `${uploads}?mount=${named}&from=${from}`)
-          if (known) held.add(mine)
+          const isHeld = held.has(`${from} ${blob}`) || held.has(mine)
+          await registry.expectStatus(isHeld ? 201 : 202, 'POST', `${uploads}?mount=${named}&from=${from}`)
+          if (isHeld) held.add(mine)
         } else if (act === 'delete') {
           const status = !held.has(mine) ? 404 : pushed.has(mine) ? 405 : 202
           await registry.expectStatus(status, 'DELETE', `/v2/${name}/blobs/${named}`)

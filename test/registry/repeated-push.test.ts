@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { OCI_IMAGE } from '../../lambda/protocol/media-types.ts'
 import { descriptorOf, digest, imageOf, indexOf } from '../support/content.ts'
 import { MemoryTable } from '../support/memory-table.ts'
-import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
+import { GRACE_PERIOD, openRegistry, type TestRegistry } from '../support/registry.ts'
 
 const IMAGE = imageOf(['layer'])
 const SMALL = indexOf([IMAGE])
@@ -80,7 +80,7 @@ describe('an image pushed again', () => {
     for (const blob of ['{}', 'layer'])
       await registry.expectStatus(405, 'DELETE', `/v2/app/blobs/${digest(blob)}`)
     for (let i = 0; i < 4; i++) {
-      registry.wait(GRACE)
+      registry.wait(GRACE_PERIOD)
       await registry.collector.run()
     }
 

@@ -3,7 +3,7 @@ import { pausedBody } from '../support/bytes.ts'
 import { digest } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
-import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
+import { GRACE_PERIOD, openRegistry, type TestRegistry } from '../support/registry.ts'
 
 const CONTENT = 'the content of a layer'
 const DIGEST = digest(CONTENT)
@@ -111,7 +111,7 @@ describe('two processes that close one session as the same blob', () => {
     await one.collector.run()
     go()
     expect((await slow).status).toBe(201)
-    one.wait(GRACE)
+    one.wait(GRACE_PERIOD)
     await one.collector.run()
 
     expect([...store.objects.keys()]).toEqual(kept)

@@ -8,7 +8,7 @@ import type { World } from '../simulation/world.ts'
 import { digest, imageOf, indexOf } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
-import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
+import { GRACE_PERIOD, openRegistry, type TestRegistry } from '../support/registry.ts'
 
 const IMAGES = ['amd64', 'arm64'].map(arch => imageOf(['layer'], { annotations: { arch } }))
 const [AMD64 = '', ARM64 = ''] = IMAGES
@@ -30,7 +30,7 @@ const pushImage = async (name: string, document: string) => {
 }
 const passGracePeriods = async () => {
   for (let i = 0; i < 4; i++) {
-    registry.wait(GRACE)
+    registry.wait(GRACE_PERIOD)
     await registry.collector.run()
   }
 }

@@ -6,7 +6,7 @@ import { pausedBody } from '../support/bytes.ts'
 import { digest, imageOf } from '../support/content.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
-import { GRACE, openRegistry, type TestRegistry, UPLOAD_LIFE } from '../support/registry.ts'
+import { GRACE_PERIOD, openRegistry, type TestRegistry, UPLOAD_LIFETIME } from '../support/registry.ts'
 
 const LAYER = 'the content of a layer'
 const DIGEST = digest(LAYER)
@@ -46,7 +46,7 @@ const exists = async (name = 'a') => (await registry.head(`/v2/${name}/blobs/${D
 /** Lets grace periods pass, and runs the collector after each. */
 async function passGracePeriods(count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
-    registry.wait(GRACE)
+    registry.wait(GRACE_PERIOD)
     expect((await registry.collector.run()).failures).toEqual([])
   }
 }
@@ -58,7 +58,7 @@ describe('an upload URL', () => {
 
     const id = headers['docker-upload-uuid']
     expect(headers.location).toBe(`/v2/a/b/blobs/uploads/${id}?direct=signature`)
-    expect(signed).toEqual([{ name: 'a/b', upload: id, expires: before + UPLOAD_LIFE / 2 }])
+    expect(signed).toEqual([{ name: 'a/b', upload: id, expires: before + UPLOAD_LIFETIME / 2 }])
   })
 
   it('contains the signature in the response to GET of an empty session', async () => {
@@ -138,9 +138,9 @@ describe('a directly uploaded blob before its S3 event', () => {
   })
 
   it('is kept when its event is never delivered', async () => {
-    registry.wait(UPLOAD_LIFE)
+    registry.wait(UPLOAD_LIFETIME)
     await registry.collector.run()
-    registry.wait(GRACE - HOUR)
+    registry.wait(GRACE_PERIOD - HOUR)
     await registry.collector.run()
 
     expect(await exists()).toBe(true)
@@ -294,7 +294,7 @@ describe('a closing session whose process has ended, with a directly written obj
     store.commit = commit
     const next = openRegistry({ table, store, direct: { readLimit: 100 } })
     for (let i = 0; i < 3; i++) {
-      next.wait(GRACE)
+      next.wait(GRACE_PERIOD)
       expect((await next.collector.run()).failures).toEqual([])
     }
     expect(table.all()).toEqual([])

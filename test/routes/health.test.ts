@@ -15,10 +15,10 @@ describe.each(PATHS)('%s', path => {
   })
 
   it('does not read from the storage', async () => {
-    const trouble: Fault = { error: new Error('the storage is down'), calls: 0 }
-    const table = withFault(new MemoryTable(), ['get', 'getMany', 'query', 'transact'], trouble)
+    const fault: Fault = { error: new Error('the storage is down'), calls: 0 }
+    const table = withFault(new MemoryTable(), ['get', 'getMany', 'query', 'transact'], fault)
     await openRegistry({ table }).expectStatus(200, 'GET', path)
-    expect(trouble.calls).toBe(0)
+    expect(fault.calls).toBe(0)
   })
 
   it('responds to HEAD with the headers of GET', async () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { digest, imageOf } from '../support/content.ts'
-import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
+import { GRACE_PERIOD, openRegistry, type TestRegistry } from '../support/registry.ts'
 
 const CONTENT = 'shared layer'
 const DIGEST = digest(CONTENT)
@@ -59,9 +59,9 @@ describe('a mount', () => {
 
   it('renews the grace period of a blob that the repository already holds', async () => {
     await registry.pushBlob('to/here', CONTENT)
-    registry.wait(GRACE - 1)
+    registry.wait(GRACE_PERIOD - 1)
     await mount(`mount=${DIGEST}&from=from/here`)
-    registry.wait(GRACE / 2)
+    registry.wait(GRACE_PERIOD / 2)
     await registry.collector.run()
 
     await registry.pushBlob('to/here', '{}')

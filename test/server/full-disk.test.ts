@@ -6,7 +6,7 @@ import { digest } from '../support/content.ts'
 import { type Fault, withFault } from '../support/faults.ts'
 import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
-import { GRACE, openRegistry } from '../support/registry.ts'
+import { GRACE_PERIOD, openRegistry } from '../support/registry.ts'
 import { freshFolder } from './process.ts'
 
 describe('a registry whose table finds no room until the reserve is released', () => {
@@ -17,23 +17,23 @@ describe('a registry whose table finds no room until the reserve is released', (
     const reserve = new Reserve(folder, message => reports.push(message))
     await reserve.restore()
     const fullDisk = new FullDisk(reserve)
-    const trouble: Fault = { calls: 0 }
+    const fault: Fault = { calls: 0 }
     const full = new Error('')
     const table = withFault(new MemoryTable(), ['transact'], {
       get error() {
-        return trouble.error && !reserve.isReleased ? new StorageFull('full', { cause: full }) : undefined
+        return fault.error && !reserve.isReleased ? new StorageFull('full', { cause: full }) : undefined
       },
       get calls() {
-        return trouble.calls
+        return fault.calls
       },
       set calls(count) {
-        trouble.calls = count
+        fault.calls = count
       },
     } as Fault)
     const registry = openRegistry({ table, store, around: app => fullDisk.protect(app) })
     const image = await registry.pushImage('a', 'latest')
     const fill = () => {
-      trouble.error = full
+      fault.error = full
     }
     return { reserve, reports, fullDisk, registry, image, fill }
   }
@@ -58,7 +58,7 @@ describe('a registry whose table finds no room until the reserve is released', (
     await registry.pushBlob('a', 'unreferenced')
     fill()
     for (let pass = 0; pass < 3; pass++) {
-      registry.wait(2 * GRACE)
+      registry.wait(2 * GRACE_PERIOD)
       expect(await fullDisk.collect(() => registry.collector.run())).toMatchObject({ failures: [] })
     }
 
@@ -69,7 +69,7 @@ describe('a registry whose table finds no room until the reserve is released', (
   it('serves pulls and HEADs without the reserve', async () => {
     using folder = freshFolder()
     const { registry, reserve, fill } = await fullRegistry(folder.path)
-    registry.wait(GRACE / 2) // long enough that a HEAD would update the time at which the blob was last relied on
+    registry.wait(GRACE_PERIOD / 2) // long enough that a HEAD would update the time at which the blob was last relied on
     fill()
 
     for (const method of ['GET', 'HEAD'])
@@ -139,7 +139,7 @@ describe('a registry whose table finds no room until the reserve is released', (
       const patch = registry.request('PATCH', upload, { body: chunk.body })
       await chunk.began
       fill()
-      registry.wait(2 * GRACE)
+      registry.wait(2 * GRACE_PERIOD)
 
       expect(await fullDisk.collect(() => registry.collector.run())).toMatchObject({ failures: [] })
 

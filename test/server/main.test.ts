@@ -23,8 +23,8 @@ describe('a server that starts', () => {
   it('creates a data folder that only its user can read: it holds blobs and password hashes', async () => {
     using folder = freshFolder()
     await using _ = await ServerProcess.listening(`${folder.path}/deep/er`)
-    for (const made of ['deep', 'deep/er'])
-      expect(statSync(`${folder.path}/${made}`).mode & 0o777).toBe(0o700)
+    for (const created of ['deep', 'deep/er'])
+      expect(statSync(`${folder.path}/${created}`).mode & 0o777).toBe(0o700)
   })
 
   it('warns when other machines can reach it and logins are turned off', async () => {

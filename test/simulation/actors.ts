@@ -7,7 +7,7 @@ import { ANY_OWNER, type SessionKey } from '../../lambda/registry/sessions.ts'
 import { UNGUARDED } from '../../lambda/registry/tags.ts'
 import type { Bytes } from '../../lambda/store/blobs.ts'
 import { digestOfText, IMAGES, type ImageName } from './images.ts'
-import { type Gate, GRACE, HOUR, type Process, type World } from './world.ts'
+import { type Gate, GRACE_PERIOD, HOUR, type Process, type World } from './world.ts'
 
 const REPOSITORIES = ['app', 'team/app'] as [RepositoryName, RepositoryName]
 const TAGS = ['v1', 'latest'] as [Tag, Tag]
@@ -221,7 +221,7 @@ export class Actor {
       const isMissing =
         error instanceof RegistryError &&
         ['MANIFEST_BLOB_UNKNOWN', 'BLOB_UPLOAD_UNKNOWN'].includes(error.code)
-      const isLate = this.#world.now - started > (GRACE * 3) / 4
+      const isLate = this.#world.now - started > (GRACE_PERIOD * 3) / 4
       const childWasDeleted = image.children.some(child =>
         this.#history.deletes.some(({ digest }) => digest === child.digest),
       )
@@ -258,7 +258,7 @@ export class Actor {
   /** The store delivers its event twice at the same time, and the URL is used again after the session has ended. */
   async #writeTwice(name: RepositoryName): Promise<void> {
     const session = await this.#begin(name)
-    const lastChance = this.#world.now + GRACE / 2
+    const lastChance = this.#world.now + GRACE_PERIOD / 2
     const adopt = ({ registry }: Process) => registry.directUploads.adopt(session)
     await this.#write(session, 'a', lastChance)
     await Promise.all([adopt(this.#process), adopt(this.#otherProcess)])
@@ -293,7 +293,7 @@ export class Actor {
     if (exists || (method === 'mount' && (await blobs.mount(name, digest, undefined, true)))) return
     if (method === 'direct') {
       const session = await this.#begin(name)
-      if (await this.#write(session, blob, this.#world.now + GRACE / 2)) return
+      if (await this.#write(session, blob, this.#world.now + GRACE_PERIOD / 2)) return
     }
     if (method !== 'chunks') return uploads.push(name, digest, pieces(blob))
     const session = await this.#begin(name)

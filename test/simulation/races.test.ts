@@ -13,7 +13,7 @@ import {
   pushOf,
 } from './actors.ts'
 import { leftovers, violations } from './invariants.ts'
-import { type Gate, GRACE, World } from './world.ts'
+import { type Gate, GRACE_PERIOD, World } from './world.ts'
 
 /** Scenarios of each property. CI runs a thousand, which found 20 of 21 bugs that were planted to evaluate these tests. */
 const RUNS = Number(process.env.SIMULATION_RUNS ?? runs(60))
@@ -113,7 +113,7 @@ describe('concurrent pushes, deletes and collectors, with processes killed at an
         const { world } = await run(scheduler, scenario)
         const { collector } = world.start(open)
         for (let i = 0; i < 8; i++) {
-          world.now += GRACE
+          world.now += GRACE_PERIOD
           expect((await collector.run()).failures).toEqual([])
         }
         expect(leftovers(world)).toEqual([])

@@ -5,7 +5,7 @@ import { MemoryBlobs } from '../support/memory-blobs.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 
 export const HOUR = 60 * 60 * 1000
-export const GRACE = 24 * HOUR
+export const GRACE_PERIOD = 24 * HOUR
 
 /** Delays a call of a port until the scheduler allows it. */
 export type Gate = (call: string) => Promise<void>
@@ -20,7 +20,7 @@ export interface Process {
 export class World {
   readonly table = new MemoryTable()
   readonly store = new MemoryBlobs()
-  now = 1_000 * GRACE
+  now = 1_000 * GRACE_PERIOD
   #ids = 0
 
   /** Starts a process whose every call of a port waits at the gate, where calls of other processes may overtake it. */
@@ -30,8 +30,8 @@ export class World {
       store: gated(this.store, gate),
       clock: () => this.now,
       newId: () => this.#newId(),
-      gracePeriod: GRACE,
-      uploadLifetime: GRACE,
+      gracePeriod: GRACE_PERIOD,
+      uploadLifetime: GRACE_PERIOD,
       directUploads: { readLimit: 0 },
     }
     const registry = createRegistry(deps)

@@ -6,7 +6,7 @@ import { digest, imageOf } from '../support/content.ts'
 import { type Failure, interruptedTable, interruptions } from '../support/interruptions.ts'
 import { MemoryTable } from '../support/memory-table.ts'
 import { canListOpenFiles, openFiles } from '../support/open-files.ts'
-import { GRACE, openRegistry, type TestRegistry } from '../support/registry.ts'
+import { GRACE_PERIOD, openRegistry, type TestRegistry } from '../support/registry.ts'
 import { TempDir } from '../support/temp-dir.ts'
 
 vi.mock('node:fs/promises', async importOriginal => {
@@ -74,8 +74,8 @@ class Process {
 
   async collect(world: World): Promise<void> {
     world.acknowledged.clear() // unreferenced blobs are now collected
-    world.elapsed += 2 * GRACE
-    this.registry.wait(2 * GRACE)
+    world.elapsed += 2 * GRACE_PERIOD
+    this.registry.wait(2 * GRACE_PERIOD)
     const { failures } = await this.registry.collector.run()
     if (failures.length > 0) throw new OperationFailed(`the collector failed: ${failures[0]}`)
   }

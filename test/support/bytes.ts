@@ -2,29 +2,29 @@ import { createHash } from 'node:crypto'
 import { type Algorithm, type Digest, digestOf } from '../../lambda/protocol/digest.ts'
 import type { Bytes } from '../../lambda/store/blobs.ts'
 
-/** A stream of these chunks. */
-export async function* bytesOf(...chunks: readonly (string | Uint8Array)[]): Bytes {
-  for (const chunk of chunks) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+/** A stream of these pieces. */
+export async function* bytesOf(...pieces: readonly (string | Uint8Array)[]): Bytes {
+  for (const piece of pieces) yield typeof piece === 'string' ? Buffer.from(piece) : piece
 }
 
-/** A stream of these chunks that then throws the error. */
-export async function* bytesThenError(error: unknown, ...chunks: readonly (string | Uint8Array)[]): Bytes {
-  yield* bytesOf(...chunks)
+/** A stream of these pieces that then throws the error. */
+export async function* bytesThenError(error: unknown, ...pieces: readonly (string | Uint8Array)[]): Bytes {
+  yield* bytesOf(...pieces)
   throw error
 }
 
-/** Reads a stream to its end. It copies each chunk, because a chunk is valid only until the next one is requested. */
+/** Reads a stream to its end. It copies each piece, because a piece is valid only until the next one is requested. */
 export async function collect(bytes: Bytes): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of bytes) chunks.push(Buffer.from(chunk))
-  return Buffer.concat(chunks)
+  const pieces: Buffer[] = []
+  for await (const piece of bytes) pieces.push(Buffer.from(piece))
+  return Buffer.concat(pieces)
 }
 
 export function digestBytes(algorithm: Algorithm, bytes: Uint8Array | string): Digest {
   return digestOf(algorithm, createHash(algorithm).update(bytes).digest('hex'))
 }
 
-/** Pseudorandom bytes, the same for the same seed. A missing, repeated or misplaced chunk changes them. */
+/** Pseudorandom bytes, the same for the same seed. A missing, repeated or misplaced piece changes them. */
 export function patternBytes(length: number, seed = 1): Buffer {
   const bytes = Buffer.allocUnsafe(length)
   let state = Math.imul(seed, 2654435761) | 1

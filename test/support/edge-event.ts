@@ -97,9 +97,9 @@ export function bodyOf({ body }: EdgeResponse): Buffer | undefined {
 function collapse(pairs: HeaderList): EdgeValues {
   const values: EdgeValues = Object.create(null)
   for (const [name, value] of pairs) {
-    const known = values[name]
-    if (!known) values[name] = { value }
-    else known.multiValue = [...(known.multiValue ?? [{ value: known.value }]), { value }]
+    const first = values[name]
+    if (!first) values[name] = { value }
+    else first.multiValue = [...(first.multiValue ?? [{ value: first.value }]), { value }]
   }
   return values
 }

@@ -14,7 +14,7 @@ import { createHttpServer } from '../../server/node-http.ts'
 import { newKey } from './auth.ts'
 import { freePort } from './free-port.ts'
 import { cheapPasswords } from './passwords.ts'
-import { GRACE, UPLOAD_LIFE } from './registry.ts'
+import { GRACE_PERIOD, UPLOAD_LIFETIME } from './registry.ts'
 import { expectNoSecrets } from './secrets-in-logs.ts'
 
 interface FolderServerOptions {
@@ -45,8 +45,8 @@ export class FolderServer implements AsyncDisposable {
       store,
       clock: Date.now,
       newId: randomUUID,
-      gracePeriod: GRACE,
-      uploadLifetime: UPLOAD_LIFE,
+      gracePeriod: GRACE_PERIOD,
+      uploadLifetime: UPLOAD_LIFETIME,
     }
     const { app } = createRegistryApp(deps, {
       origin: `http://${host}`,

@@ -13,7 +13,7 @@ import { newKey } from './auth.ts'
 import { MemoryBlobs } from './memory-blobs.ts'
 import { MemoryTable } from './memory-table.ts'
 import { cheapPasswords } from './passwords.ts'
-import { GRACE, UPLOAD_LIFE } from './registry.ts'
+import { GRACE_PERIOD, UPLOAD_LIFETIME } from './registry.ts'
 import { expectNoSecrets } from './secrets-in-logs.ts'
 
 /**
@@ -54,7 +54,7 @@ export class GuardedServer implements AsyncDisposable {
     this.auth = { ...createAuth({ ...parts, clock }), tokens: issuing.tokens }
     const deps = { table, store: new MemoryBlobs(), clock, newId: randomUUID }
     const { app } = createRegistryApp(
-      { ...deps, gracePeriod: GRACE, uploadLifetime: UPLOAD_LIFE },
+      { ...deps, gracePeriod: GRACE_PERIOD, uploadLifetime: UPLOAD_LIFETIME },
       { auth: this.auth },
     )
     const write = (piece: Buffer, _: unknown, done: () => void) => {

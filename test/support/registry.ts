@@ -65,9 +65,9 @@ interface Parts {
 }
 
 /** The grace period, in milliseconds. */
-export const GRACE = 24 * 60 * 60 * 1000
-/** The lifetime of an upload session, in milliseconds. */
-export const UPLOAD_LIFE = 24 * 60 * 60 * 1000
+export const GRACE_PERIOD = 24 * 60 * 60 * 1000
+/** How long an upload session may be idle before it expires, in milliseconds. */
+export const UPLOAD_LIFETIME = 24 * 60 * 60 * 1000
 
 export type TestRegistry = ReturnType<typeof openRegistry>
 
@@ -97,8 +97,8 @@ export function openRegistry({
     newId: randomUUID,
     ...(pause && { pause }),
     ...(sparse && { isSparse: (name: string) => matchesAny(sparse, name) }),
-    gracePeriod: GRACE,
-    uploadLifetime: UPLOAD_LIFE,
+    gracePeriod: GRACE_PERIOD,
+    uploadLifetime: UPLOAD_LIFETIME,
     ...(direct && { directUploads: direct }),
   }
   const {

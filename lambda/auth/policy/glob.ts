@@ -21,7 +21,7 @@ export function matchesAny(patterns: readonly string[], text: string): boolean {
   return matcher(text)
 }
 
-/** Returns the prefix that all texts which match the pattern share: its characters before the first star. */
+/** Returns the common prefix of all texts that match the pattern: the characters before its first star. */
 export function literalPrefix(pattern: string): string {
   return pattern.slice(0, firstStar(pattern))
 }

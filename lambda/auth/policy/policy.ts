@@ -74,13 +74,13 @@ export interface AccessRequest {
 
 export interface Decision {
   readonly allowed: boolean
-  /** The rule that allows it, or the reason for the refusal: the end of a sentence that begins "…, because". */
+  /** The rule that allows the request, or the reason for its refusal: the end of a sentence that begins "…, because". */
   readonly because: string
 }
 
 /**
- * Decides an access request. No other function decides access. Only a subject that is otherwise allowed to do it
- * learns that the tag is immutable.
+ * Decides an access request. No other function decides access. The reason says that a tag is immutable only if a rule
+ * would otherwise allow the request, so that no other subject learns it.
  */
 export function decide(policy: Policy, subject: Subject, request: AccessRequest): Decision {
   const because = grantingReason(policy, subject, request)
@@ -120,8 +120,8 @@ export function allowedForSomeTag(
 }
 
 /**
- * Returns the filter of the repositories that a subject may pull from, all tags or only some. What does not depend on
- * the repository is evaluated once.
+ * Returns the filter of the repositories that a subject may pull from, all tags or only some. Conditions that do not
+ * depend on the repository are evaluated once.
  */
 export function pullFilter(policy: Policy, subject: Subject): RepositoryFilter {
   if (subject.kind === 'user' && subject.admin) return EVERY_REPOSITORY

@@ -25,7 +25,7 @@ export function includesRight(may: readonly PolicyAction[], right: Right): boole
   return may.includes(right) || (may.includes('push') && RIGHTS_OF_PUSH.includes(right))
 }
 
-/** The format of rows whose grants use the actions above. In older rows, which have none, `push` means `push-content`. */
+/** The format of rows whose grants use the actions above. Older rows have no format, and their `push` means `push-content`. */
 export const GRANT_FORMAT = 2
 
 /**

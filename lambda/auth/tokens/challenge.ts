@@ -33,7 +33,7 @@ export function challengeFor(request: HttpRequest, action: RouteAction, name?: R
   return { realm, service, ...(scope && { scope }) }
 }
 
-/** The repository that a request mounts a blob from, and must be able to pull from. */
+/** The source repository of a mount, for which the challenge requests `pull`. Undefined if the request is not a mount. */
 function mountSource({ method, query }: HttpRequest): RepositoryName | undefined {
   const from = query.get('from')
   if (method !== 'POST' || !query.has('mount') || !from) return undefined

@@ -3,9 +3,9 @@ import type { SessionAddress } from '../../protocol/reference.ts'
 import type { Keyring, SigningKey } from './keyring.ts'
 import type { TokenHolder } from './tokens.ts'
 
-/** The query parameter that carries the token. Distribution calls it so. */
+/** The query parameter that contains the token. Distribution uses the same name. */
 export const UPLOAD_TOKEN = '_state'
-/** What earlier versions called it. A session lives for a day, so its URL may outlive an upgrade. */
+/** The name of the parameter in earlier versions. A session lives for a day, so its URL may outlive an upgrade. */
 export const OLD_UPLOAD_TOKEN = 'proof'
 
 /** Expiry in seconds since 1970, holder, signature. 5,000 characters suffice for the longest name and all claims (federated/claims.ts). */

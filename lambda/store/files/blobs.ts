@@ -202,7 +202,7 @@ export class FileBlobs implements BlobStore {
       (await ignoreNotFound(open(this.#draft(object), 'r'))) ??
       (await ignoreNotFound(open(this.#object(object), 'r')))
     if (!file) throw new ObjectMissing(`draft ${object} has no file for its ${size} bytes`)
-    for await (const chunk of new FileReader(file, 0, size)) hash.update(chunk)
+    for await (const piece of new FileReader(file, 0, size)) hash.update(piece)
     return hash
   }
 

@@ -1,11 +1,11 @@
 import type { FileHandle } from 'node:fs/promises'
 
 /** In bytes. Large enough for few system calls, and small enough for many readers: each holds two buffers of this size. */
-const CHUNK_SIZE = 512 * 1024
+const PIECE_SIZE = 512 * 1024
 
 /**
- * Reads an open file from `position` to `end`, exclusive. While the consumer uses a chunk, the next one is read into a second buffer;
- * then the buffers are swapped. Reading therefore allocates nothing, and a chunk is valid only until the next one is requested. The
+ * Reads an open file from `position` to `end`, exclusive. While the consumer uses a piece, the next one is read into a second buffer;
+ * then the buffers are swapped. Reading therefore allocates nothing, and a piece is valid only until the next one is requested. The
  * reader owns the file and closes it at the end, on failure, and when the consumer stops early.
  *
  * It is not a generator: a generator that was never started does not run its `finally`, so a client that disconnects before its first
@@ -14,18 +14,18 @@ const CHUNK_SIZE = 512 * 1024
 export class FileReader implements AsyncIterableIterator<Uint8Array, undefined> {
   readonly #file: FileHandle
   readonly #end: number
-  readonly #chunkSize: number
+  readonly #pieceSize: number
   /** At most two. The one that was filled first comes first. */
   readonly #buffers: Buffer[] = []
   #position: number
-  #nextChunk: Promise<Uint8Array> | undefined
+  #nextPiece: Promise<Uint8Array> | undefined
   #closed = false
 
   constructor(file: FileHandle, position: number, end: number) {
     this.#file = file
     this.#position = position
     this.#end = end
-    this.#chunkSize = Math.min(CHUNK_SIZE, end - position)
+    this.#pieceSize = Math.min(PIECE_SIZE, end - position)
   }
 
   [Symbol.asyncIterator](): this {
@@ -34,12 +34,12 @@ export class FileReader implements AsyncIterableIterator<Uint8Array, undefined> 
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
     try {
-      const chunk = this.#closed ? undefined : await (this.#nextChunk ?? this.#read())
-      if (chunk === undefined) return await this.return()
-      this.#nextChunk = this.#read()
+      const piece = this.#closed ? undefined : await (this.#nextPiece ?? this.#read())
+      if (piece === undefined) return await this.return()
+      this.#nextPiece = this.#read()
       // The next call awaits it. Until then Node must not report a failure as an unhandled rejection.
-      this.#nextChunk?.catch(() => {})
-      return { done: false, value: chunk }
+      this.#nextPiece?.catch(() => {})
+      return { done: false, value: piece }
     } catch (error) {
       await this.return()
       throw error
@@ -49,18 +49,18 @@ export class FileReader implements AsyncIterableIterator<Uint8Array, undefined> 
   async return(): Promise<IteratorReturnResult<undefined>> {
     if (!this.#closed) {
       this.#closed = true
-      await this.#nextChunk?.catch(() => {})
+      await this.#nextPiece?.catch(() => {})
       await this.#file.close()
     }
     return { done: true, value: undefined }
   }
 
-  /** Reads the next chunk into the buffer that the consumer does not use; `undefined` at the end. */
+  /** Reads the next piece into the buffer that the consumer does not use; `undefined` at the end. */
   #read(): Promise<Uint8Array> | undefined {
-    const size = Math.min(this.#chunkSize, this.#end - this.#position)
+    const size = Math.min(this.#pieceSize, this.#end - this.#position)
     if (size === 0) return undefined
     const buffer =
-      this.#buffers.length < 2 ? Buffer.allocUnsafeSlow(this.#chunkSize) : (this.#buffers.shift() as Buffer)
+      this.#buffers.length < 2 ? Buffer.allocUnsafeSlow(this.#pieceSize) : (this.#buffers.shift() as Buffer)
     this.#buffers.push(buffer)
     const position = this.#position
     this.#position += size

@@ -5,8 +5,8 @@ import { mapFileErrors } from './durable.ts'
 
 /** In bytes. Small enough for many writers, and large enough that the cost of a system call and a thread switch is negligible. */
 const BATCH_SIZE = 1024 * 1024
-/** Maximum number of chunks in a batch, for clients that send very small ones. One system call takes no more buffers (Linux's IOV_MAX). */
-const MAX_CHUNKS = 1024
+/** Maximum number of pieces in a batch, for clients that send very small ones. One system call takes no more buffers (Linux's IOV_MAX). */
+const MAX_PIECES = 1024
 
 /**
  * Writes bytes to a file from a position on, and hashes them. While a batch is written, the next one is received and hashed; no more
@@ -23,8 +23,8 @@ export async function writeBytes(file: FileHandle, from: number, bytes: Bytes, h
 
   const flush = async () => {
     const earlier = writing
-    const [chunks, start] = [batch, position]
-    writing = mapFileErrors(() => writeBatch(file, chunks, start))
+    const [pieces, start] = [batch, position]
+    writing = mapFileErrors(() => writeBatch(file, pieces, start))
     // It is awaited later. Until then Node must not report a failure as an unhandled rejection.
     writing.catch(() => {})
     position += size
@@ -34,11 +34,11 @@ export async function writeBytes(file: FileHandle, from: number, bytes: Bytes, h
   }
 
   try {
-    for await (const chunk of bytes) {
-      hash.update(chunk)
-      batch.push(chunk)
-      size += chunk.length
-      if (size >= BATCH_SIZE || batch.length >= MAX_CHUNKS) await flush()
+    for await (const piece of bytes) {
+      hash.update(piece)
+      batch.push(piece)
+      size += piece.length
+      if (size >= BATCH_SIZE || batch.length >= MAX_PIECES) await flush()
     }
     await flush()
     await writing
@@ -52,7 +52,7 @@ export async function writeBytes(file: FileHandle, from: number, bytes: Bytes, h
 /** Writes a batch completely. A single `writev` may write less, most often just before the disk is full. */
 async function writeBatch(file: FileHandle, batch: readonly Uint8Array[], start: number): Promise<void> {
   let position = start
-  let rest = batch.filter(chunk => chunk.length > 0)
+  let rest = batch.filter(piece => piece.length > 0)
   while (rest.length > 0) {
     const { bytesWritten } = await file.writev(rest, position)
     position += bytesWritten
@@ -60,15 +60,15 @@ async function writeBatch(file: FileHandle, batch: readonly Uint8Array[], start:
   }
 }
 
-/** The chunks without their first `count` bytes. */
-function dropBytes(chunks: readonly Uint8Array[], count: number): Uint8Array[] {
+/** The pieces without their first `count` bytes. */
+function dropBytes(pieces: readonly Uint8Array[], count: number): Uint8Array[] {
   let left = count
-  const start = chunks.findIndex(chunk => {
-    if (chunk.length > left) return true
-    left -= chunk.length
+  const start = pieces.findIndex(piece => {
+    if (piece.length > left) return true
+    left -= piece.length
     return false
   })
   if (start === -1) return []
-  const [first, ...others] = chunks.slice(start) as [Uint8Array, ...Uint8Array[]]
+  const [first, ...others] = pieces.slice(start) as [Uint8Array, ...Uint8Array[]]
   return [first.subarray(left), ...others]
 }

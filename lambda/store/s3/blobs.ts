@@ -110,7 +110,7 @@ export class S3Blobs implements BlobStore {
     await beforeCommit?.()
     await this.commit(draft)
     const hash = createHash(algorithm)
-    for await (const chunk of await this.read(object)) hash.update(chunk)
+    for await (const piece of await this.read(object)) hash.update(piece)
     return digestOf(algorithm, hash.digest('hex'))
   }
 

@@ -7,11 +7,11 @@ import { mapS3Errors } from './errors.ts'
  */
 export class S3Body implements AsyncIterableIterator<Uint8Array, undefined> {
   readonly #stream: Readable
-  readonly #chunks: AsyncIterator<Uint8Array, undefined>
+  readonly #pieces: AsyncIterator<Uint8Array, undefined>
 
   constructor(stream: Readable) {
     this.#stream = stream
-    this.#chunks = stream[Symbol.asyncIterator]()
+    this.#pieces = stream[Symbol.asyncIterator]()
   }
 
   [Symbol.asyncIterator](): this {
@@ -20,7 +20,7 @@ export class S3Body implements AsyncIterableIterator<Uint8Array, undefined> {
 
   /** @throws {StoreBusy} when the connection to S3 is lost */
   next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    return mapS3Errors(this.#chunks.next())
+    return mapS3Errors(this.#pieces.next())
   }
 
   async return(): Promise<IteratorReturnResult<undefined>> {

@@ -29,10 +29,10 @@ export async function cutParts(
   try {
     let buffer = await sender.buffer(planParts(size).next)
     buffer.set(before.tail)
-    for await (const chunk of bytes) {
-      hash?.update(chunk)
-      for (let from = 0; from < chunk.length; ) {
-        const slice = chunk.subarray(from, from + buffer.length - filled)
+    for await (const piece of bytes) {
+      hash?.update(piece)
+      for (let from = 0; from < piece.length; ) {
+        const slice = piece.subarray(from, from + buffer.length - filled)
         buffer.set(slice, filled)
         from += slice.length
         filled += slice.length

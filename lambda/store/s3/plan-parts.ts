@@ -20,7 +20,7 @@ interface Plan {
   /** The number of full parts. They have the part numbers 1 to `parts`. */
   readonly parts: number
   /** The number of bytes after the full parts, smaller than `next`. */
-  readonly rest: number
+  readonly tail: number
   /** The size of the next part in bytes; `undefined` after the last part that S3 allows. */
   readonly next: number | undefined
 }
@@ -32,12 +32,12 @@ interface Plan {
  */
 export function planParts(bytes: number): Plan {
   let parts = 0
-  let rest = bytes
+  let tail = bytes
   for (const { count, size } of TIERS) {
-    if (rest < count * size) return { parts: parts + Math.floor(rest / size), rest: rest % size, next: size }
+    if (tail < count * size) return { parts: parts + Math.floor(tail / size), tail: tail % size, next: size }
     parts += count
-    rest -= count * size
+    tail -= count * size
   }
-  if (rest > 0) throw new RangeError(`an object must have at most ${MAX_OBJECT_BYTES} bytes, not ${bytes}`)
-  return { parts, rest: 0, next: undefined }
+  if (tail > 0) throw new RangeError(`an object must have at most ${MAX_OBJECT_BYTES} bytes, not ${bytes}`)
+  return { parts, tail: 0, next: undefined }
 }

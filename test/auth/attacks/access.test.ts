@@ -99,7 +99,7 @@ describe('the state of an upload in a URL that a client sends (CVE-2026-32590)',
   })
 })
 
-describe('an action that needs the right to another one', () => {
+describe('an action that only a right to another action would allow', () => {
   it.each(['latest', 'v1'])(
     'is refused: moving the tag %s with the right to create tags (CVE-2026-31801)',
     async tag => {
@@ -165,7 +165,7 @@ describe('other accounts (CVE-2022-31666 to 31671, CVE-2024-22278)', () => {
       expect((await guarded.as(login, method, target, { body })).status).toBe(403)
   })
 
-  it('cannot be changed with a change of the own password', async () => {
+  it('cannot be changed by the request that changes the password of the caller', async () => {
     const body = JSON.stringify({ password: 'another horse', name: 'root', admin: true })
     expect((await guarded.as(BOB, 'PUT', '/api/me/password', { body })).status).toBe(400)
     expect((await guarded.as(ROOT, 'GET', '/api/users')).status).toBe(200)

@@ -95,7 +95,7 @@ describe('concurrent logins', () => {
   const MAX_FAILURES = 10
   const pause = () => new Promise(resolve => setTimeout(resolve, 5))
 
-  it('run only in the number that may fail, and the others are rejected once all of these have failed', async () => {
+  it('run up to the number that may still fail, and the others are rejected when all of these have failed', async () => {
     let begun = 0
     const { promise, reject } = Promise.withResolvers<void>()
     const guess = () => {

@@ -27,7 +27,7 @@ describe('policy', () => {
     )
   })
 
-  it('names the line and the column of a JSON mistake', async () => {
+  it('names the line and the column of a JSON syntax error', async () => {
     scratch.write('policy.json', '{\r\n  "rules": [],\r\n}')
     const { code, stderr } = await longshore('policy set policy.json')
     expect({ code, stderr }).toEqual({

@@ -83,7 +83,7 @@ it('repo remove repeats its request until nothing is left', async () => {
 })
 
 describe('a user who is not an administrator', () => {
-  it('manages nothing over HTTP', async () => {
+  it('cannot list the accounts over HTTP', async () => {
     await succeed(`user add bob --data ${scratch.path}`, { input: PASSWORD })
     await using server = await FolderServer.start(scratch.path)
     const env = { LONGSHORE_REGISTRY: server.host, LONGSHORE_USER: 'bob', LONGSHORE_PASSWORD: PASSWORD }

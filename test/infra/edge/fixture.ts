@@ -22,7 +22,7 @@ export const CHECKSUM = Buffer.from(HEX, 'hex').toString('base64')
 export const viewerRequest = new EdgeFunction('infra/edge/viewer-request.js')
 export const viewerResponse = new EdgeFunction('infra/edge/viewer-response.js')
 
-/** Has no opinion on what it signs, so that tests can sign what the registry never would. */
+/** A signer for any values, also for those that the registry never signs. */
 const links = (key: string) => new CloudFrontSigner(key)
 
 interface Signed {
@@ -58,7 +58,7 @@ export const sized = (bytes: number): HeaderList => [['Content-Length', String(b
 export const KEYS = { keys: KEY }
 export const WITH_RELAY = { keys: KEY, relay: 'on' }
 
-/** What the edge makes of a request, with the keys there and its clock at {@link NOW}. */
+/** The decision of the viewer-request function about a request, at the time {@link NOW}. */
 export function decide(
   method: string,
   target: string,

@@ -104,14 +104,14 @@ describe('FileBlobs', () => {
   })
 
   it.each([true, false])(
-    'may reuse the buffer of a chunk after a socket has written it (content-length: %s)',
+    'may reuse the buffer of a piece after a socket has written it (content-length: %s)',
     async withLength => {
       const whole = patternBytes(8_000_000)
       await store.commit(await store.append(store.begin('sent', 'sha256'), bytesOf(whole)))
       const server = createServer(async (_, outgoing) => {
         if (withLength) outgoing.setHeader('content-length', whole.length)
-        for await (const chunk of await store.read('sent'))
-          await new Promise(done => outgoing.write(chunk, done))
+        for await (const piece of await store.read('sent'))
+          await new Promise(done => outgoing.write(piece, done))
         outgoing.end()
       }).listen(0, '127.0.0.1')
       await once(server, 'listening')
@@ -202,10 +202,10 @@ describe('FileBlobs', () => {
     }
 
     const expected = (size: number) => {
-      const chunks: Buffer[] = []
+      const pieces: Buffer[] = []
       for (let at = 0; at < size; at += 2_100_000)
-        chunks.push(patternBytes(100_000, at), patternBytes(2_000_000, at + 1))
-      return Buffer.concat(chunks)
+        pieces.push(patternBytes(100_000, at), patternBytes(2_000_000, at + 1))
+      return Buffer.concat(pieces)
     }
 
     it('keeps every acknowledged append, and the draft can be continued', async () => {
@@ -255,8 +255,8 @@ describe('FileBlobs', () => {
         const draft = await store.append(store.begin('draft', 'sha256'), bytesOf('kept'))
 
         for (let attempt = 0; attempt < 2; attempt++) {
-          const chunks = Array.from({ length: 150 }, () => patternBytes(65_536))
-          await expect(store.append(draft, bytesOf(...chunks))).rejects.toBeInstanceOf(StorageFull)
+          const pieces = Array.from({ length: 150 }, () => patternBytes(65_536))
+          await expect(store.append(draft, bytesOf(...pieces))).rejects.toBeInstanceOf(StorageFull)
         }
         expect(await store.digest(draft, 'sha256')).toBe(digestBytes('sha256', 'kept'))
 

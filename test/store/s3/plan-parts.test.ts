@@ -13,14 +13,14 @@ const size = fc.oneof(
 
 describe('planParts', () => {
   it('begins with parts of two Lambda request bodies', () => {
-    expect(planParts(0)).toEqual({ parts: 0, rest: 0, next: 8 * MiB })
-    expect(planParts(8 * MiB - 1)).toEqual({ parts: 0, rest: 8 * MiB - 1, next: 8 * MiB })
-    expect(planParts(8 * MiB)).toEqual({ parts: 1, rest: 0, next: 8 * MiB })
+    expect(planParts(0)).toEqual({ parts: 0, tail: 0, next: 8 * MiB })
+    expect(planParts(8 * MiB - 1)).toEqual({ parts: 0, tail: 8 * MiB - 1, next: 8 * MiB })
+    expect(planParts(8 * MiB)).toEqual({ parts: 1, tail: 0, next: 8 * MiB })
   })
 
   it('reaches 5 TiB, and rejects one byte more than the maximum', () => {
     expect(MAX_OBJECT_BYTES).toBeGreaterThan(5 * 2 ** 40)
-    expect(planParts(MAX_OBJECT_BYTES)).toEqual({ parts: 10_000, rest: 0, next: undefined })
+    expect(planParts(MAX_OBJECT_BYTES)).toEqual({ parts: 10_000, tail: 0, next: undefined })
     expect(() => planParts(MAX_OBJECT_BYTES + 1)).toThrow(RangeError)
   })
 
@@ -35,11 +35,11 @@ describe('planParts', () => {
   it('respects the limits of S3 for any number of bytes', () => {
     fc.assert(
       fc.property(size, bytes => {
-        const { parts, rest, next = 5 * GiB } = planParts(bytes)
-        expect(parts + Math.sign(rest)).toBeLessThanOrEqual(10_000)
+        const { parts, tail, next = 5 * GiB } = planParts(bytes)
+        expect(parts + Math.sign(tail)).toBeLessThanOrEqual(10_000)
         expect(next).toBeGreaterThanOrEqual(5 * MiB)
         expect(next).toBeLessThanOrEqual(5 * GiB)
-        expect(rest).toBeLessThan(next)
+        expect(tail).toBeLessThan(next)
       }),
     )
   })
@@ -47,12 +47,12 @@ describe('planParts', () => {
   it('adds one part when the bytes fill it exactly', () => {
     fc.assert(
       fc.property(size, bytes => {
-        const { parts, rest, next } = planParts(bytes)
+        const { parts, tail, next } = planParts(bytes)
         fc.pre(next !== undefined)
-        const end = bytes - rest + (next ?? 0)
-        expect(planParts(end)).toMatchObject({ parts: parts + 1, rest: 0 })
-        expect(planParts(end - 1)).toEqual({ parts, rest: (next ?? 0) - 1, next })
-        expect(planParts(bytes - rest)).toEqual({ parts, rest: 0, next })
+        const end = bytes - tail + (next ?? 0)
+        expect(planParts(end)).toMatchObject({ parts: parts + 1, tail: 0 })
+        expect(planParts(end - 1)).toEqual({ parts, tail: (next ?? 0) - 1, next })
+        expect(planParts(bytes - tail)).toEqual({ parts, tail: 0, next })
       }),
     )
   })

@@ -201,7 +201,7 @@ describe('a login by AWS IAM', () => {
     expect([(await logIn(signedFor(901))).status, sts.requests.length]).toEqual([401, 0])
   })
 
-  it('causes no request if it was signed for less and has expired', async () => {
+  it('causes no request if it was signed for a shorter time and has expired', async () => {
     expect((await logIn(signedFor(60, guarded.now() - MINUTE))).detail).toEqual({
       reason: 'the password has expired',
     })
