@@ -1,5 +1,5 @@
-// Reads a report of vitest (--reporter=json): lists the tests that did not pass, and appends "<passed> <failed>" to a file.
-// A skipped test counts as failed: CI installs everything that the tests need, so no test has a reason to skip.
+// Reads a report of vitest (--reporter=json): lists the tests that did not pass, and appends "<passed> <failed>" to a
+// file. A skipped test counts as failed: CI installs everything that the tests need, so no test has a reason to skip.
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 
 const [, , stage, report, exitCode, counts] = process.argv

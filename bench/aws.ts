@@ -12,8 +12,9 @@ interface AwsContent {
 }
 
 /**
- * A server in place of DynamoDB, S3 and SSM, with the operations that a first request needs. GetItem finds the rows. Every key of the
- * bucket has the same object, but HEAD returns 404. It verifies nothing and responds at once, so that its time does not count.
+ * A server in place of DynamoDB, S3 and SSM, with the operations that a first request needs. GetItem finds the rows.
+ * Every key of the bucket has the same object, but HEAD returns 404. It verifies nothing and responds at once, so that
+ * its time does not count.
  */
 export class Aws {
   readonly #server: Server

@@ -1,4 +1,5 @@
-// One cold start: loads a bundle and handles the events one after the other. Prints the time of each step in milliseconds.
+// One cold start: loads a bundle and handles the events one after the other. Prints the time of each step in
+// milliseconds.
 const [bundle, events] = process.argv.slice(2)
 const context = { getRemainingTimeInMillis: () => 900_000 }
 

@@ -2,8 +2,9 @@ import { connect } from 'node:net'
 import { argv } from 'node:process'
 
 /*
- * A process that requests one URL on several connections, each with the next request as soon as it has the response, and prints the
- * number of responses: node bench/requests.ts <url> <connections> <seconds>. It parses only the status and length of a response.
+ * A process that requests one URL on several connections, each with the next request as soon as it has the response,
+ * and prints the number of responses: node bench/requests.ts <url> <connections> <seconds>. It parses only the status
+ * and length of a response.
  */
 
 const HEAD_END = Buffer.from('\r\n\r\n')

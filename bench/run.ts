@@ -109,7 +109,10 @@ try {
   rmSync(folder, { recursive: true })
 }
 
-/** Runs a task on the servers alternately, so that changes in the machine's speed affect both. @param task returns its work, as in {@link Sample} */
+/**
+ * Runs a task on the servers alternately, so that changes in the machine's speed affect both.
+ * @param task returns its work, as in {@link Sample}
+ */
 async function measureRounds(
   task: (server: Server, round: number) => Promise<number>,
   times = rounds,

@@ -9,11 +9,15 @@ export interface Layer {
   readonly digest: string
 }
 
-/** The request that sends the bytes: Docker, podman and crane use one PATCH of unknown length, containerd and oras the PUT. */
+/**
+ * The request that sends the bytes: Docker, podman and crane use one PATCH of unknown length, containerd and oras the
+ * PUT.
+ */
 type UploadMethod = 'PATCH' | 'PUT'
 
 /**
- * Pushes a layer to a repository with curl, which needs so little processor time that the server is measured and not the client.
+ * Pushes a layer to a repository with curl, which needs so little processor time that the server is measured and not
+ * the client.
  */
 export async function push(
   url: string,

@@ -12,8 +12,8 @@ const HEALTH_CHECK = 'health'
 const SHARED_FIELDS = ['name', 'version', 'description', 'license', 'type', 'files'] as const
 
 /**
- * Bundles the programs of the package with all dependencies into `folder`, and writes the licences of these dependencies. Code that not
- * every command needs is in separate files, which are loaded on demand.
+ * Bundles the programs of the package with all dependencies into `folder`, and writes the licences of these
+ * dependencies. Code that not every command needs is in separate files, which are loaded on demand.
  */
 export function buildPrograms(folder: string): void {
   rmSync(folder, { recursive: true, force: true })
@@ -33,8 +33,8 @@ export function buildPrograms(folder: string): void {
 }
 
 /**
- * Creates the manifest of the package. Unlike the clone's manifest it has no dependencies, because they are bundled, and it requires
- * Node 22.13, while a clone installs its own Node.
+ * Creates the manifest of the package. Unlike the clone's manifest it has no dependencies, because they are bundled,
+ * and it requires Node 22.13, while a clone installs its own Node.
  * @param clone the clone's manifest
  */
 export function packageManifest(clone: Readonly<Record<string, unknown>>): Record<string, unknown> {

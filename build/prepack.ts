@@ -2,8 +2,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { buildPrograms, packageManifest } from './package.ts'
 
 /*
- * Runs before `npm pack`: builds dist/, and replaces the clone's manifest with the package's, because npm packs the manifest on the
- * disk. postpack.ts restores the clone's manifest. After an interrupted `npm pack`, run `npm run postpack`.
+ * Runs before `npm pack`: builds dist/, and replaces the clone's manifest with the package's, because npm packs the
+ * manifest on the disk. postpack.ts restores the clone's manifest. After an interrupted `npm pack`, run
+ * `npm run postpack`.
  */
 
 const SAVED_MANIFEST = 'package.json.clone'

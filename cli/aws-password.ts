@@ -18,8 +18,8 @@ interface Signing {
 }
 
 /**
- * Creates a password for `docker login -u aws`: a presigned GetCallerIdentity request to STS, which reveals the identity of its
- * signer. It is valid for 15 minutes.
+ * Creates a password for `docker login -u aws`: a presigned GetCallerIdentity request to STS, which reveals the
+ * identity of its signer. It is valid for 15 minutes.
  * @throws {CliError} for a Region whose STS endpoint a registry would not accept
  */
 export async function awsPassword({ registry, region, credentials, now }: Signing): Promise<string> {

@@ -6,12 +6,15 @@ import { report } from './main.ts'
 import { registryHost } from './origin.ts'
 
 const NAME = 'docker-credential-longshore'
-/** Clients recognize this text and continue without a login (github.com/docker/docker-credential-helpers, `credentials/error.go`). */
+/**
+ * Clients recognize this text and continue without a login (github.com/docker/docker-credential-helpers,
+ * `credentials/error.go`).
+ */
 const NOT_FOUND = 'credentials not found in native keychain'
 
 /**
- * Runs a verb of Docker's credential helper protocol. With this helper, Docker, podman and other clients that read Docker's
- * configuration log in with your AWS credentials. It stores nothing.
+ * Runs a verb of Docker's credential helper protocol. With this helper, Docker, podman and other clients that read
+ * Docker's configuration log in with your AWS credentials. It stores nothing.
  * @returns the exit code
  */
 export async function run([verb = '']: readonly string[], io: Io): Promise<number> {

@@ -61,8 +61,8 @@ function noRegistryIn(folder: string): string {
 }
 
 /**
- * Opens the accounts and the policy of a deployment on AWS, in its DynamoDB table. AWS credentials that may write the table give full
- * access. Blobs cannot be read, because the bucket is unknown.
+ * Opens the accounts and the policy of a deployment on AWS, in its DynamoDB table. AWS credentials that may write the
+ * table give full access. Blobs cannot be read, because the bucket is unknown.
  */
 export async function openTable(name: string, passwords: Passwords): Promise<Connection> {
   const [{ createDynamoClient }, { DynamoTable }, { S3Blobs }] = await Promise.all([
@@ -78,7 +78,10 @@ export async function openTable(name: string, passwords: Passwords): Promise<Con
   return { send, close: async () => client.destroy() }
 }
 
-/** Sends requests to an app in this process. They have every right except one: immutable tags cannot be deleted here either. */
+/**
+ * Sends requests to an app in this process. They have every right except one: immutable tags cannot be deleted here
+ * either.
+ */
 function sendInProcess(table: Table, store: BlobStore, passwords: Passwords): SendRequest {
   const keyring = new Keyring([randomBytes(32).toString('base64url')]) // no token is issued here
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, passwords })

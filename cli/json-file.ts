@@ -21,8 +21,9 @@ function syntaxError(text: string): string | undefined {
 }
 
 /**
- * Finds the offset of a syntax error. V8's message contains the position of most errors, but not of an unexpected token. The shortest
- * prefix of the text with that error ends at the token, because shorter ones fail with another error. A binary search finds it.
+ * Finds the offset of a syntax error. V8's message contains the position of most errors, but not of an unexpected
+ * token. The shortest prefix of the text with that error ends at the token, because shorter ones fail with another
+ * error. A binary search finds it.
  */
 function offsetOf(text: string, error: string): number {
   const [, position] = /at position (\d+)/.exec(error) ?? []

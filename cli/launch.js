@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url'
 const REQUIRED_MAJOR = 24
 
 /**
- * Runs a program of this folder. In an older Node it runs the program again with the Node that `npm ci` installs as a package. This file
- * is plain JavaScript, which an older Node can load.
+ * Runs a program of this folder. In an older Node it runs the program again with the Node that `npm ci` installs as a
+ * package. This file is plain JavaScript, which an older Node can load.
  * @param {string} entry URL of the script that Node was started with
  * @param {string} program module beside this one that exports `run(argv, io)`
  */

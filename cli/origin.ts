@@ -17,7 +17,10 @@ export function registryOrigin(registry: string): string {
   return new URL(url).origin
 }
 
-/** The host of a registry, as in image names. A path, which Docker may send to credential helpers, is ignored. @throws {CliError} */
+/**
+ * The host of a registry, as in image names. A path, which Docker may send to credential helpers, is ignored.
+ * @throws {CliError}
+ */
 export function registryHost(registry: string): string {
   const [, withoutPath = ''] = /^((?:https?:\/\/)?[^/]*)/.exec(registry) ?? []
   return new URL(registryOrigin(withoutPath)).host

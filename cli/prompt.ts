@@ -55,7 +55,10 @@ async function readFirstLine(stdin: Io['stdin']): Promise<string> {
 
 type Ask = (prompt: string) => Promise<string | undefined>
 
-/** Runs a dialogue on the terminal. @param dialogue its `ask` prints a prompt and reads a line, or undefined at the end of the input */
+/**
+ * Runs a dialogue on the terminal.
+ * @param dialogue its `ask` prints a prompt and reads a line, or undefined at the end of the input
+ */
 async function onTerminal<T>({ stdin, stderr }: PromptIo, dialogue: (ask: Ask) => Promise<T>): Promise<T> {
   const noEcho = new Writable({ write: (_, __, done) => done() })
   const terminal = createInterface({ input: stdin, output: noEcho, terminal: true })

@@ -7,7 +7,10 @@ export interface RegistryResponse {
   readonly json: unknown
 }
 
-/** Sends one request to a registry: over HTTP, or to an app in this process. @throws {CliError} if the registry is unreachable */
+/**
+ * Sends one request to a registry: over HTTP, or to an app in this process.
+ * @throws {CliError} if the registry is unreachable
+ */
 export type SendRequest = (method: string, target: string, body?: unknown) => Promise<RegistryResponse>
 
 /** A connection to a registry. */
@@ -22,7 +25,10 @@ interface Row {
   readonly [column: string]: unknown
 }
 
-/** A client of the registry's APIs. Every method throws a {@link CliError} with the registry's reason if the registry refuses a request. */
+/**
+ * A client of the registry's APIs. Every method throws a {@link CliError} with the registry's reason if the registry
+ * refuses a request.
+ */
 export class RegistryClient {
   readonly #send: SendRequest
   constructor(send: SendRequest) {
@@ -42,7 +48,9 @@ export class RegistryClient {
     return ((await this.get(target)) as Record<string, Row[]>)[name] ?? []
   }
 
-  /** The entries of all pages of a list of the distribution API, in whose responses a `Link` header names the next page. */
+  /**
+   * The entries of all pages of a list of the distribution API, in whose responses a `Link` header names the next page.
+   */
   async pages(target: string, name: string): Promise<string[]> {
     const all: string[] = []
     for (let next: string | undefined = target; next; ) {

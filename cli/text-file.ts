@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { CliError } from './cli-error.ts'
 
 /**
- * Decodes text as editors and shells on every platform write it: UTF-8 with or without a byte order mark, or UTF-16 with one, as
- * Windows PowerShell 5 writes it.
+ * Decodes text as editors and shells on every platform write it: UTF-8 with or without a byte order mark, or UTF-16
+ * with one, as Windows PowerShell 5 writes it.
  */
 export function decodeText(bytes: Uint8Array): string {
   const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe

@@ -5,8 +5,8 @@ import type { BuildOptions } from 'esbuild'
 const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
 
 /**
- * How every program of this project is bundled: for Lambda (`infra/bundle.ts`), and for npm (`build/package.ts`). Paths are relative to
- * the project.
+ * How every program of this project is bundled: for Lambda (`infra/bundle.ts`), and for npm (`build/package.ts`). Paths
+ * are relative to the project.
  */
 export const BUNDLE_OPTIONS = {
   bundle: true,

@@ -1,5 +1,5 @@
-// Plain JavaScript, which old versions of Node can run too. `npx cdk` uses the Node that the project installs. A cdk that is
-// installed globally uses the Node of the machine, which may not support TypeScript.
+// Plain JavaScript, which old versions of Node can run too. `npx cdk` uses the Node that the project installs. A cdk
+// that is installed globally uses the Node of the machine, which may not support TypeScript.
 const REQUIRED = [22, 18]
 const found = process.versions.node
 const [major, minor] = found.split('.').map(Number)

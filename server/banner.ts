@@ -32,7 +32,9 @@ export function startupBanner({ address, secure, data, open, origin }: BannerPar
   return lines.join('\n')
 }
 
-/** The host part of a URL for people. `localhost` is easier to read than an address, and Docker trusts it without TLS. */
+/**
+ * The host part of a URL for people. `localhost` is easier to read than an address, and Docker trusts it without TLS.
+ */
 function displayHost(address: string): string {
   if (LOOPBACK.test(address) || ANY.test(address)) return 'localhost'
   return address.includes(':') ? `[${address}]` : address

@@ -4,9 +4,9 @@ import type { Log } from './log.ts'
 import { directView } from './node-request.ts'
 
 /**
- * Returns a function that finds out who sent a request: the peer of the connection, or the client that a trusted proxy names. When an
- * untrusted peer sends a proxy's header for the first time, the log has a warning that says how to trust it. Behind an untrusted proxy
- * the realm of a login begins with `http:`, and all clients share one address.
+ * Returns a function that finds out who sent a request: the peer of the connection, or the client that a trusted proxy
+ * names. When an untrusted peer sends a proxy's header for the first time, the log has a warning that says how to trust
+ * it. Behind an untrusted proxy the realm of a login begins with `http:`, and all clients share one address.
  * @param trusted addresses and CIDRs of proxies
  */
 export function clientView(trusted: readonly string[], log: Log): (incoming: IncomingMessage) => ClientView {

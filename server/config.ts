@@ -11,7 +11,8 @@ export type { Config } from './settings.ts'
 export type Command = { readonly serve: Config } | { readonly print: string }
 
 /**
- * Reads the settings. A flag overrides its environment variable, which overrides the default. An empty variable counts as unset.
+ * Reads the settings. A flag overrides its environment variable, which overrides the default. An empty variable counts
+ * as unset.
  * @throws {StartError} of kind `usage` that names the invalid flag or variable
  */
 export function readCommand(

@@ -54,7 +54,9 @@ export class Connections {
     for (const socket of this.#silent) socket.destroy()
   }
 
-  /** Closes all connections. Node's own closeAllConnections() does not know those that are still in their TLS handshake. */
+  /**
+   * Closes all connections. Node's own closeAllConnections() does not know those that are still in their TLS handshake.
+   */
   closeAll(): void {
     for (const socket of this.#open) socket.destroy()
   }

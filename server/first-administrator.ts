@@ -10,8 +10,8 @@ const NAME = 'admin'
 export type FirstPassword = Pick<Config, 'adminPassword' | 'adminPasswordFile'>
 
 /**
- * Creates the user `admin` when there are no accounts, so that a container can accept logins from its first start. Once there are
- * accounts, the setting is ignored, so that a restart does not reset a changed password.
+ * Creates the user `admin` when there are no accounts, so that a container can accept logins from its first start. Once
+ * there are accounts, the setting is ignored, so that a restart does not reset a changed password.
  * @param tell receives a sentence for the log that says what was done, without the password
  * @throws {StartError} when the file cannot be read, or the password is too short or too long
  */

@@ -45,11 +45,12 @@ export function isProxy(address: string | undefined, proxies: BlockList): boolea
 }
 
 /**
- * Returns the client as trusted proxies report it. The list of addresses is read from its end, where the nearest proxy has added the
- * address of its peer, up to the first address that is not a trusted proxy. A client can forge every address left of that one.
+ * Returns the client as trusted proxies report it. The list of addresses is read from its end, where the nearest proxy
+ * has added the address of its peer, up to the first address that is not a trusted proxy. A client can forge every
+ * address left of that one.
  *
- * A client can also send one kind of header (`Forwarded` or `X-Forwarded-*`) through a proxy that only sets the other kind. A value
- * that both kinds have is therefore used only when they agree.
+ * A client can also send one kind of header (`Forwarded` or `X-Forwarded-*`) through a proxy that only sets the other
+ * kind. A value that both kinds have is therefore used only when they agree.
  * @param direct the peer of the connection and the request's own scheme and host
  */
 export function forwardedView(direct: ClientView, headers: Headers, proxies: BlockList): ClientView {
@@ -92,7 +93,9 @@ function fromStandard({ remote }: ClientView, headers: Headers, proxies: BlockLi
   })
 }
 
-/** The client's address, and the index of its hop. Stops at a proxy whose peer is not an address (`unknown`, `_hidden`). */
+/**
+ * The client's address, and the index of its hop. Stops at a proxy whose peer is not an address (`unknown`, `_hidden`).
+ */
 function lastUntrusted(peer: string | undefined, hops: readonly string[], proxies: BlockList) {
   let address = peer && plainAddress(peer)
   let at = hops.length

@@ -13,9 +13,9 @@ interface Collected {
 const STORING = new Set(['POST', 'PATCH', 'PUT'])
 
 /**
- * Keeps deletes and the collector working on a full disk. Both write before they free anything: when one of them finds no room, it is
- * repeated with the reserve released. From then until there is room again pushes are refused, those in progress too, because they would
- * use up the reserve.
+ * Keeps deletes and the collector working on a full disk. Both write before they free anything: when one of them finds
+ * no room, it is repeated with the reserve released. From then until there is room again pushes are refused, those in
+ * progress too, because they would use up the reserve.
  */
 export class FullDisk {
   readonly #reserve: Reserve

@@ -5,7 +5,8 @@ interface Interval {
 }
 
 /**
- * Runs a task at an interval. While a run is in progress, no other run begins. The interval does not keep the process alive.
+ * Runs a task at an interval. While a run is in progress, no other run begins. The interval does not keep the process
+ * alive.
  * @param failed receives the error of a run that rejects
  */
 export function startInterval(

@@ -26,8 +26,9 @@ type LocalAuthOptions = Pick<
   }
 
 /**
- * Opens the logins of a server on one machine. While there is no account and no federated login, every client on this machine has full
- * access. A server that listens on an address which other machines can reach always requires a login, and does not start without one.
+ * Opens the logins of a server on one machine. While there is no account and no federated login, every client on this
+ * machine has full access. A server that listens on an address which other machines can reach always requires a login,
+ * and does not start without one.
  * @param notice prints what the server did with the password of the first administrator
  * @returns undefined if authentication is disabled
  * @throws {StartError} if other machines can reach the server and no login is possible
@@ -50,8 +51,8 @@ export async function openAuth(
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, federated, passwords })
   await makeFirstAdministrator(auth.accounts, options, notice)
   const canLogInCache = new Cache<true>(Date.now, { ttl: CACHE_TTL_MS, maxEntries: 1 })
-  // Only a positive result is cached. Without accounts each request reads a row, so that the first account takes effect with the next
-  // request, whether this server or another process on the folder added it.
+  // Only a positive result is cached. Without accounts each request reads a row, so that the first account takes effect
+  // with the next request, whether this server or another process on the folder added it.
   const canLogIn = async () => {
     if (canLogInCache.peek('')) return true
     const isPossible = federated.length > 0 || (await auth.accounts.some())
@@ -68,7 +69,8 @@ export async function openAuth(
   return {
     ...auth,
     async authorize(request, requirement) {
-      // Routes with the action `none` check credentials themselves. Health checks, which are among them, must not read the table.
+      // Routes with the action `none` check credentials themselves. Health checks, which are among them, must not read
+      // the table.
       if (requirement.action === 'none' || (await canLogIn())) return auth.authorize(request, requirement)
       refuseForeignHost(request.headers.host, ownHost)
       return OPEN_ACCESS
@@ -77,7 +79,8 @@ export async function openAuth(
 }
 
 /**
- * Prevents DNS rebinding: a web page whose host name resolves to this machine could send requests through the user's browser.
+ * Prevents DNS rebinding: a web page whose host name resolves to this machine could send requests through the user's
+ * browser.
  * @throws {RegistryError} DENIED if the Host header is neither a local name nor the host of --origin
  */
 function refuseForeignHost(host: string | undefined, ownHost: string | undefined): void {

@@ -9,11 +9,11 @@ interface Lock {
 }
 
 /**
- * Locks a data folder for this process. Node has no file locks, but SQLite has: the lock is an exclusive transaction on an empty
- * database. The operating system releases it when the process ends in any way, so a lock is never stale.
+ * Locks a data folder for this process. Node has no file locks, but SQLite has: the lock is an exclusive transaction on
+ * an empty database. The operating system releases it when the process ends in any way, so a lock is never stale.
  *
- * The lock file of a running server can be deleted or replaced. Therefore, unless the file has the mark of an earlier start, the
- * database must not be open in another process either: a server keeps it open until it ends.
+ * The lock file of a running server can be deleted or replaced. Therefore, unless the file has the mark of an earlier
+ * start, the database must not be open in another process either: a server keeps it open until it ends.
  * @throws {StartError} when another process has locked the folder, or the lock file cannot be written
  */
 export function lockFolder(folder: string): Lock {
@@ -32,7 +32,10 @@ export function lockFolder(folder: string): Lock {
   }
 }
 
-/** Locks the database while the lock file is created. @returns a function that unlocks it; `undefined` when there is no database */
+/**
+ * Locks the database while the lock file is created.
+ * @returns a function that unlocks it; `undefined` when there is no database
+ */
 function lockTable(folder: string): (() => void) | undefined {
   const file = join(folder, 'registry.sqlite')
   if (!existsSync(file)) return undefined
@@ -65,7 +68,10 @@ function lockDatabase(file: string, pragma = ''): DatabaseSync {
   return database
 }
 
-/** The mark that belongs to a lock file: its inode number. A new file has no mark yet, and a copy has the mark of its original. */
+/**
+ * The mark that belongs to a lock file: its inode number. A new file has no mark yet, and a copy has the mark of its
+ * original.
+ */
 function markOf(file: string): number {
   return statSync(file).ino & 0x7fff_ffff || 1
 }

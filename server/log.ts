@@ -11,7 +11,10 @@ export interface Notice {
 export type LogRecord = AccessRecord | FaultRecord | Notice
 type LogFormat = 'json' | 'text'
 
-/** How long lines are collected before they are written, in milliseconds. A write for each line makes a manifest read a quarter slower. */
+/**
+ * How long lines are collected before they are written, in milliseconds. A write for each line makes a manifest read a
+ * quarter slower.
+ */
 const FLUSH_DELAY_MS = 20
 
 /** Writes records to a stream, one line each. Lines of a short time are written together. */
@@ -52,8 +55,8 @@ export function chooseFormat(format: 'auto' | LogFormat, stream: { isTTY?: boole
 }
 
 /**
- * Returns a function that calls `report` at most once in `ms` milliseconds, however often it is called itself, so that a client cannot
- * fill the log.
+ * Returns a function that calls `report` at most once in `ms` milliseconds, however often it is called itself, so that
+ * a client cannot fill the log.
  * @param report receives the number of calls since the last report, including this one
  */
 export function atMostEvery(ms: number, report: (times: number) => void): () => void {
@@ -68,7 +71,10 @@ export function atMostEvery(ms: number, report: (times: number) => void): () => 
   }
 }
 
-/** Formats a record as one line of text: time, status, method, duration, size, route. Colours follow `NO_COLOR` and the terminal. */
+/**
+ * Formats a record as one line of text: time, status, method, duration, size, route. Colours follow `NO_COLOR` and the
+ * terminal.
+ */
 export function textLine(record: LogRecord): string {
   const time = styleText('dim', record.time.slice(11, 23), { stream: process.stderr })
   if (record.level === 'error') {

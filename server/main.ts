@@ -105,7 +105,9 @@ async function start(config: Config, openRegistry: OpenRegistry): Promise<void> 
   console.log(startupBanner({ address, secure: tls !== undefined, data, open: auth === 'open', origin }))
 }
 
-/** A tenth of the grace period, between a second and a minute: garbage is kept for a tenth longer at most. Milliseconds. */
+/**
+ * A tenth of the grace period, between a second and a minute: garbage is kept for a tenth longer at most. Milliseconds.
+ */
 function collectorPeriod(grace: number): number {
   return Math.min(60_000, Math.max(1_000, grace / 10))
 }

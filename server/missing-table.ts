@@ -8,8 +8,9 @@ import { StartError } from './start-error.ts'
 const FOLDERS = ['blobs', 'drafts']
 
 /**
- * Refuses to create an empty database beside the files of an earlier one: clients would find no images, and the collector would never
- * delete the files. With `--new-table` the files are moved into a new folder instead, where they stay until the operator deletes them.
+ * Refuses to create an empty database beside the files of an earlier one: clients would find no images, and the
+ * collector would never delete the files. With `--new-table` the files are moved into a new folder instead, where they
+ * stay until the operator deletes them.
  * @param isNewTable whether the server was started with `--new-table`
  * @returns the folder into which files were moved; `undefined` when none were
  * @throws {StartError} that says what to do
@@ -32,8 +33,9 @@ export function refuseMissingTable(folder: string, isNewTable: boolean): string 
 }
 
 /**
- * Whether a database has no row of a repository, a blob or the collector. Such a row names each file of `blobs/` (invariant I1), so the
- * files belong to another database. A database that cannot be read counts as having content: opening it reports the error.
+ * Whether a database has no row of a repository, a blob or the collector. Such a row names each file of `blobs/`
+ * (invariant I1), so the files belong to another database. A database that cannot be read counts as having content:
+ * opening it reports the error.
  */
 function isWithoutContent(file: string): boolean {
   let database: DatabaseSync | undefined

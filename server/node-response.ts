@@ -6,7 +6,8 @@ import type { Watch } from './stall-guard.ts'
 const SLICE_SIZE = 256 * 1024
 
 /**
- * Writes status and headers, and adds a missing Content-Length: without it Node would send even an empty body in chunks.
+ * Writes status and headers, and adds a missing Content-Length: without it Node would send even an empty body in
+ * chunks.
  * @param more further headers
  */
 export function writeHead(
@@ -75,7 +76,8 @@ async function pump(
 
 /**
  * Resolves when the system has taken every byte.
- * @throws {ClientGone} when the connection closes first. Node drops a write to a destroyed socket and does not call back.
+ * @throws {ClientGone} when the connection closes first. Node drops a write to a destroyed socket and does not call
+ * back.
  */
 function handOver(outgoing: ServerResponse, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {

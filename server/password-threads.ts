@@ -38,8 +38,8 @@ interface Reply {
 }
 
 /**
- * Hashes passwords on separate threads with a bounded queue. Node's thread pool has four threads, which also read the files of pulls:
- * a hundred logins in that pool would delay every pull by twenty seconds.
+ * Hashes passwords on separate threads with a bounded queue. Node's thread pool has four threads, which also read the
+ * files of pulls: a hundred logins in that pool would delay every pull by twenty seconds.
  *
  * Threads start when they are first needed, and do not keep the process alive.
  */

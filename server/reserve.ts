@@ -10,8 +10,8 @@ const MIN_FREE_BESIDE = SIZE
 const CHUNK_SIZE = 1024 * 1024
 
 /**
- * A file in the data folder that only occupies room. It is deleted when the disk is full: deletes and the collector write to the
- * database before they free anything, so without a reserve they could not free a full disk.
+ * A file in the data folder that only occupies room. It is deleted when the disk is full: deletes and the collector
+ * write to the database before they free anything, so without a reserve they could not free a full disk.
  */
 export class Reserve {
   readonly #folder: string
@@ -43,7 +43,10 @@ export class Reserve {
     return true
   }
 
-  /** Creates the reserve if it is missing and there is enough room. It never fails, because the registry can serve without a reserve. */
+  /**
+   * Creates the reserve if it is missing and there is enough room. It never fails, because the registry can serve
+   * without a reserve.
+   */
   async restore(): Promise<void> {
     try {
       if (this.#exists()) return

@@ -3,7 +3,10 @@ import type { App, HandledRequest } from '../lambda/http/app.ts'
 import type { HttpRequest } from '../lambda/http/message.ts'
 import { StorageFull } from '../lambda/store/blobs.ts'
 
-/** How long {@link RunningPushes.stop} waits, in milliseconds. Only the file system and the database can need time by then. */
+/**
+ * How long {@link RunningPushes.stop} waits, in milliseconds. Only the file system and the database can need time by
+ * then.
+ */
 const MAX_STOP_MS = 5_000
 
 /** The requests in progress that write to the disk. They can be stopped together when the disk is full. */
@@ -30,7 +33,10 @@ export class RunningPushes {
   }
 }
 
-/** A body that throws {@link StorageFull} once it is stopped, also to a reader that is waiting for the client at that time. */
+/**
+ * A body that throws {@link StorageFull} once it is stopped, also to a reader that is waiting for the client at that
+ * time.
+ */
 class StoppableBody implements AsyncIterable<Uint8Array> {
   readonly #body: AsyncIterable<Uint8Array>
   #isStopped = false

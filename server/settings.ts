@@ -169,7 +169,10 @@ type Optional = {
 export type Config = { readonly [N in Exclude<SettingName, Optional>]: Value<N> } & {
   readonly [N in Optional]?: Value<N>
 } & {
-  /** Allows a new database in a folder with files of an earlier one. It has no variable, because it is for a single start. */
+  /**
+   * Allows a new database in a folder with files of an earlier one. It has no variable, because it is for a single
+   * start.
+   */
   readonly newTable?: boolean
 }
 

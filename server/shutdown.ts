@@ -8,8 +8,8 @@ const SWEEP_MS = 50
 const SETTLE_MS = 2_000
 
 /**
- * Stops accepting connections, waits for requests in progress for at most `timeoutMs`, then closes all connections. When it resolves,
- * the app handles no request any more, so the stores can be closed.
+ * Stops accepting connections, waits for requests in progress for at most `timeoutMs`, then closes all connections.
+ * When it resolves, the app handles no request any more, so the stores can be closed.
  */
 export async function closeGracefully(
   { server, closeIdle, closeAll, settled }: HttpServer,
@@ -36,8 +36,8 @@ export function listen(server: Server, port: number, host: string): Promise<void
 }
 
 /**
- * Runs `stop` on the first SIGTERM or SIGINT, then exits: with 0 when it resolved, with 1 when it rejected. A second signal exits at
- * once, with 1.
+ * Runs `stop` on the first SIGTERM or SIGINT, then exits: with 0 when it resolved, with 1 when it rejected. A second
+ * signal exits at once, with 1.
  */
 export function stopOnSignals(stop: () => Promise<void>, failed: (error: unknown) => void): void {
   let isStopping = false

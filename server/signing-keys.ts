@@ -8,8 +8,9 @@ import { errorReason, StartError } from './start-error.ts'
 const Keys = v.object({ tokenKeys: v.array(v.string()) })
 
 /**
- * Reads the keys that sign tokens from `keys.json` in the data folder, and creates the file if it is missing. Only its owner can read
- * it. To rotate the keys, put a new key before the others and restart. When an old key is removed, its tokens become invalid.
+ * Reads the keys that sign tokens from `keys.json` in the data folder, and creates the file if it is missing. Only its
+ * owner can read it. To rotate the keys, put a new key before the others and restart. When an old key is removed, its
+ * tokens become invalid.
  * @throws {StartError} when the file exists and cannot be read or has an invalid form
  */
 export function openSigningKeys(folder: string): Keyring {

@@ -7,8 +7,8 @@ export interface StallLimits {
 }
 
 /**
- * 1 KiB/s over two minutes. A slow line is far above this, also when the system's send buffer (a few MB) accepts no more bytes for a
- * minute. A client that is slow on purpose holds its connection for two minutes.
+ * 1 KiB/s over two minutes. A slow line is far above this, also when the system's send buffer (a few MB) accepts no
+ * more bytes for a minute. A client that is slow on purpose holds its connection for two minutes.
  */
 export const STALL_LIMITS: StallLimits = { window: 120_000, bytes: 120 * 1024 }
 
@@ -26,8 +26,8 @@ export interface Watch {
 }
 
 /**
- * Ends exchanges whose peer sends or takes bytes too slowly. Only time spent waiting for the peer counts, not the time to hash or write.
- * One timer samples all exchanges, so that a watch costs a pull almost nothing.
+ * Ends exchanges whose peer sends or takes bytes too slowly. Only time spent waiting for the peer counts, not the time
+ * to hash or write. One timer samples all exchanges, so that a watch costs a pull almost nothing.
  */
 export class StallGuard {
   readonly #bytes: number

@@ -11,8 +11,8 @@ if (Number.parseInt(found, 10) < REQUIRED_MAJOR) {
   )
   process.exitCode = 1
 } else {
-  // Each read of an upload leaves a buffer of 64 KiB. A small young generation is collected often, so the buffers are freed soon.
-  // Measured: five uploads at the same time needed a quarter less memory at their peak, and the same time.
+  // Each read of an upload leaves a buffer of 64 KiB. A small young generation is collected often, so the buffers are
+  // freed soon. Measured: five uploads at the same time needed a quarter less memory at their peak, and the same time.
   setFlagsFromString('--semi-space-growth-factor=1')
   await import('./local.ts')
 }

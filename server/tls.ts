@@ -16,7 +16,10 @@ interface CertificateFiles {
   readonly key: string
 }
 
-/** Reads a certificate. @throws {StartError} when a file cannot be read, is not PEM, or the key does not match the certificate */
+/**
+ * Reads a certificate.
+ * @throws {StartError} when a file cannot be read, is not PEM, or the key does not match the certificate
+ */
 export function readCertificate(files: CertificateFiles): Certificate {
   const certificate = { cert: read('certificate', files.cert), key: read('key', files.key) }
   try {

@@ -13,8 +13,8 @@ interface QueueLimits {
 const RETRY_AFTER_SECONDS = 2
 
 /**
- * Runs jobs in order of arrival, a limited number at a time. Jobs beyond the limits are refused at once: a queue without a limit would
- * only delay the refusal and hold a connection meanwhile.
+ * Runs jobs in order of arrival, a limited number at a time. Jobs beyond the limits are refused at once: a queue
+ * without a limit would only delay the refusal and hold a connection meanwhile.
  */
 export class WorkQueue {
   readonly #limits: QueueLimits

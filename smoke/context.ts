@@ -49,7 +49,10 @@ export function expect(holds: boolean, seen: string): asserts holds {
 export const describeReply = ({ status, headers, bytes }: Reply) =>
   `${status}, content-length ${headers['content-length'] ?? 'none'}: ${bytes.toString('utf8', 0, 200)}`
 
-/** Replaces a response that came while the body was being sent: some networks then close the connection, and the response is lost. */
+/**
+ * Replaces a response that came while the body was being sent: some networks then close the connection, and the
+ * response is lost.
+ */
 export const lostResponse = (): undefined => undefined
 
 /** Begins an upload session and returns its URL. */

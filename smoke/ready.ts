@@ -9,8 +9,8 @@ const UNRESOLVED = ['ENOTFOUND', 'EAI_AGAIN']
 const TLS = /^(CERT_|DEPTH_ZERO_|ERR_SSL_|ERR_TLS_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/
 
 /**
- * Checks that the address is a deployed registry to which the login may push. Otherwise every check would fail for the same reason,
- * with advice that does not help.
+ * Checks that the address is a deployed registry to which the login may push. Otherwise every check would fail for the
+ * same reason, with advice that does not help.
  * @param path of the repository that the checks use, beginning with `/v2/`
  * @param user the name of the login, if there is one
  * @throws {NotReady} for the first obstacle

@@ -1,5 +1,5 @@
-// Runs the property tests from a random seed, or from `FC_SEED`, with `FC_RUNS` (5) times as many runs of each property as
-// `npm test`. Arguments are passed on to vitest. `npm run test:random` calls it.
+// Runs the property tests from a random seed, or from `FC_SEED`, with `FC_RUNS` (5) times as many runs of each property
+// as `npm test`. Arguments are passed on to vitest. `npm run test:random` calls it.
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
@@ -31,7 +31,10 @@ const { status } = spawnSync(
 if (status !== 0) console.error(`\nTo repeat this run: ${command}`)
 process.exitCode = status ?? 1
 
-/** Whether `FC_RUNS` affects a test file: it uses fast-check or the variable, itself or through a file of `test/` that it imports. */
+/**
+ * Whether `FC_RUNS` affects a test file: it uses fast-check or the variable, itself or through a file of `test/` that
+ * it imports.
+ */
 function usesFastCheck(file, seen = new Set()) {
   if (seen.has(file)) return false
   seen.add(file)

@@ -2,8 +2,9 @@ import { get as getHttp } from 'node:http'
 import { get as getHttps } from 'node:https'
 
 /*
- * The health check of the container image. It sends a request to the server in the same container, and finds its port and TLS in the
- * server's environment variables. A server whose port or certificate is set by flags needs another health check.
+ * The health check of the container image. It sends a request to the server in the same container, and finds its port
+ * and TLS in the server's environment variables. A server whose port or certificate is set by flags needs another
+ * health check.
  */
 
 const { LONGSHORE_PORT = '5000', LONGSHORE_TLS_CERT } = process.env

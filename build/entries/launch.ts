@@ -2,8 +2,8 @@
 const REQUIRED = [22, 13] as const
 
 /**
- * Checks the version of Node, then runs a program of the package. The program is imported only afterwards, because an older Node
- * cannot load it.
+ * Checks the version of Node, then runs a program of the package. The program is imported only afterwards, because an
+ * older Node cannot load it.
  * @param load imports and runs the program
  */
 export async function launch(load: () => Promise<unknown>): Promise<void> {

@@ -19,10 +19,10 @@ const CredentialProviderRequest = v.looseObject({
 const AWS_CACHE_DURATION = '10m0s'
 
 /**
- * `longshore kubelet-credential-provider`: a credential provider plugin of the kubelet. It reads a CredentialProviderRequest from
- * standard input and prints a CredentialProviderResponse (kubernetes.io, "Configure a kubelet image credential provider"). If
- * the request contains the service account token of a pod, the pod logs in as `oidc` with it. Other pods log in with the AWS
- * credentials of the node.
+ * `longshore kubelet-credential-provider`: a credential provider plugin of the kubelet. It reads a
+ * CredentialProviderRequest from standard input and prints a CredentialProviderResponse (kubernetes.io, "Configure a
+ * kubelet image credential provider"). If the request contains the service account token of a pod, the pod logs in as
+ * `oidc` with it. Other pods log in with the AWS credentials of the node.
  */
 export function addKubeletCommand(program: Command, { io }: CliContext): void {
   program

@@ -13,7 +13,10 @@ interface ApiProps {
   readonly log: ILogGroup
 }
 
-/** The access log format: one line for each request, without headers and query, which contain credentials and signatures. */
+/**
+ * The access log format: one line for each request, without headers and query, which contain credentials and
+ * signatures.
+ */
 const LINE = JSON.stringify({
   time: '$context.requestTime',
   request: '$context.requestId',
@@ -27,11 +30,12 @@ const LINE = JSON.stringify({
 })
 
 /**
- * API Gateway's HTTP API, which costs nothing while idle and passes the challenge of a 401 response unchanged. It has one route and
- * the default stage, because a stage called `v2` would remove this part of the path. It has no CORS settings and no authorizer: their
- * responses are not OCI error documents.
+ * API Gateway's HTTP API, which costs nothing while idle and passes the challenge of a 401 response unchanged. It has
+ * one route and the default stage, because a stage called `v2` would remove this part of the path. It has no CORS
+ * settings and no authorizer: their responses are not OCI error documents.
  *
- * Its own address is public, because CloudFront reaches it there. The function serves only requests with the edge header.
+ * Its own address is public, because CloudFront reaches it there. The function serves only requests with the edge
+ * header.
  */
 export class Api extends Construct {
   /** Host name, without a scheme. */

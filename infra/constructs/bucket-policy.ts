@@ -4,8 +4,9 @@ import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { Storage } from './storage.ts'
 
 /**
- * Allows the distribution to write objects of direct uploads, in one request and only where no object exists. S3 requires the
- * `If-None-Match` header that the edge adds ("Enforce conditional writes"), so an object that a row names is never overwritten.
+ * Allows the distribution to write objects of direct uploads, in one request and only where no object exists. S3
+ * requires the `If-None-Match` header that the edge adds ("Enforce conditional writes"), so an object that a row names
+ * is never overwritten.
  */
 export function distributionWrites(storage: Storage, distribution: CfnDistribution): void {
   const onlyNew = { Null: { 's3:if-none-match': 'false' } }

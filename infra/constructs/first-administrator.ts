@@ -15,9 +15,9 @@ interface FirstAdministratorProps {
 }
 
 /**
- * Creates the account `admin` in a registry without accounts, and never changes it later. Its password is generated on deployment and
- * stored in Secrets Manager only, at 0.40 dollars a month. Once there are other administrators, the setting `firstAdministrator=off`
- * removes the secret.
+ * Creates the account `admin` in a registry without accounts, and never changes it later. Its password is generated on
+ * deployment and stored in Secrets Manager only, at 0.40 dollars a month. Once there are other administrators, the
+ * setting `firstAdministrator=off` removes the secret.
  */
 export class FirstAdministrator extends Construct {
   /** The command that logs in without showing the password. */

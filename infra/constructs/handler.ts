@@ -34,7 +34,8 @@ export class Handler extends Construct {
     super(scope, id)
     this.role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
     allow(this.role, 'logs', ['CreateLogStream', 'PutLogEvents'], props.log.logGroupArn)
-    // Bundled here and not by the CDK, which would print a line for each function. `cdk list` and tests need no bundles.
+    // Bundled here and not by the CDK, which would print a line for each function. `cdk list` and tests need no
+    // bundles.
     const folder = Stack.of(this).bundlingRequired ? bundled(props.file) : undefined
     this.function = new LambdaFunction(this, 'Function', {
       description: props.description,

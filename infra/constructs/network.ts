@@ -13,8 +13,9 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 
 /**
- * Ids of Amazon's prefix list `com.amazonaws.global.cloudfront.origin-facing` by region: the addresses from which CloudFront sends
- * requests to origins. Requests to a VPC origin come from these addresses too, not from addresses of the VPC.
+ * Ids of Amazon's prefix list `com.amazonaws.global.cloudfront.origin-facing` by region: the addresses from which
+ * CloudFront sends requests to origins. Requests to a VPC origin come from these addresses too, not from addresses of
+ * the VPC.
  */
 const CLOUDFRONT_LISTS = {
   'ap-northeast-1': 'pl-58a04531',
@@ -44,9 +45,10 @@ interface NetworkProps {
 }
 
 /**
- * The relay's network. The load balancer is in subnets without a route to the internet. The tasks reach AWS by public addresses of
- * their own, because a NAT gateway would cost more than the rest of the relay; their security group accepts connections from the load
- * balancer only. S3 and DynamoDB are reached through gateway endpoints, which are free of charge.
+ * The relay's network. The load balancer is in subnets without a route to the internet. The tasks reach AWS by public
+ * addresses of their own, because a NAT gateway would cost more than the rest of the relay; their security group
+ * accepts connections from the load balancer only. S3 and DynamoDB are reached through gateway endpoints, which are
+ * free of charge.
  */
 export class Network extends Construct {
   readonly vpc: IVpc

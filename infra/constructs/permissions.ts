@@ -22,8 +22,8 @@ export function allowTable(role: IRole, { table }: Storage): void {
 }
 
 /**
- * The same without the rows of accounts, tokens and the policy, for functions that serve no requests. It denies these partitions
- * instead of allowing the others, so that a call in which IAM sees no partition is not refused.
+ * The same without the rows of accounts, tokens and the policy, for functions that serve no requests. It denies these
+ * partitions instead of allowing the others, so that a call in which IAM sees no partition is not refused.
  */
 export function allowTableExceptAccess(role: IRole, storage: Storage): void {
   allowTable(role, storage)

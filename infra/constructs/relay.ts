@@ -46,9 +46,9 @@ interface RelayProps {
 }
 
 /**
- * Runs the same app as the API in containers, which stream bodies of any size: for clients that send a whole layer in one PATCH.
- * CloudFront reaches the load balancer inside the VPC. Neither the load balancer nor the containers accept connections from the
- * internet.
+ * Runs the same app as the API in containers, which stream bodies of any size: for clients that send a whole layer in
+ * one PATCH. CloudFront reaches the load balancer inside the VPC. Neither the load balancer nor the containers accept
+ * connections from the internet.
  */
 export class Relay extends Construct {
   /** Host name of the load balancer, which only CloudFront can reach. */
@@ -167,7 +167,8 @@ export class Relay extends Construct {
       'AwsSolutions-ELB2',
       'Only CloudFront reaches the load balancer, and the relay logs each request itself.',
     )
-    // Not TLS: the load balancer has a name of Amazon's, for which there is no certificate. The connection is CloudFront's private one into the VPC.
+    // Not TLS: the load balancer has a name of Amazon's, for which there is no certificate. The connection is
+    // CloudFront's private one into the VPC.
     balancer
       .addListener('FromCloudFront', { port: 80, protocol: ApplicationProtocol.HTTP, open: false })
       .addTargets('Tasks', {

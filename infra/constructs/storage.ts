@@ -26,8 +26,8 @@ interface StorageProps {
 export class Storage extends Construct {
   readonly bucket: Bucket
   /**
-   * The bucket's name, built from the account and the id of the stack. The bucket refers to the function that it calls, and the
-   * function to the bucket. A name that does not come from CloudFormation breaks this cycle.
+   * The bucket's name, built from the account and the id of the stack. The bucket refers to the function that it calls,
+   * and the function to the bucket. A name that does not come from CloudFormation breaks this cycle.
    */
   readonly bucketName: string
   readonly bucketArn: string
@@ -39,8 +39,8 @@ export class Storage extends Construct {
     this.bucketName = `${name}-${Aws.ACCOUNT_ID}-${Fn.select(0, Fn.split('-', stackId))}`
     this.bucketArn = `arn:${Aws.PARTITION}:s3:::${this.bucketName}`
 
-    // No versions: an object is written only once (its key is the id of its upload, and each write is conditional), so versions would
-    // only keep, and bill, objects that the garbage collector has deleted.
+    // No versions: an object is written only once (its key is the id of its upload, and each write is conditional), so
+    // versions would only keep, and bill, objects that the garbage collector has deleted.
     this.bucket = new Bucket(this, 'Blobs', {
       bucketName: this.bucketName,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
@@ -53,8 +53,8 @@ export class Storage extends Construct {
         { id: 'forgotten-tails', prefix: 'tails/', expiration: Duration.days(7) },
       ],
       removalPolicy: removal,
-      // After the redirect of the API a browser sends `Origin: null` (Fetch standard, HTTP-redirect fetch), which only `*` allows.
-      // Reading still requires a presigned URL.
+      // After the redirect of the API a browser sends `Origin: null` (Fetch standard, HTTP-redirect fetch), which only
+      // `*` allows. Reading still requires a presigned URL.
       ...(readByPages && {
         cors: [
           {
@@ -85,8 +85,8 @@ export class Storage extends Construct {
   }
 
   /**
-   * Invokes a function for each direct upload. This uses the bucket's own property, because the CDK's way adds a function that may
-   * change the notifications of every bucket.
+   * Invokes a function for each direct upload. This uses the bucket's own property, because the CDK's way adds a
+   * function that may change the notifications of every bucket.
    */
   notifyOfDirectUploads(to: IFunction): void {
     to.addPermission('Bucket', {

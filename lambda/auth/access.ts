@@ -11,11 +11,20 @@ export interface Access {
   readonly owner: string
   /** Whether the policy and the scopes of the token both allow the action. */
   can(action: Right, repository: RepositoryName, tag?: Tag): boolean
-  /** @throws {RegistryError} DENIED with the action and the repository; UNAUTHORIZED if a login or another token may help */
+  /**
+   * @throws {RegistryError} DENIED with the action and the repository; UNAUTHORIZED if a login or another token may
+   * help
+   */
   require(action: Right, repository: RepositoryName, tag?: Tag): void
-  /** The test for immutable tags of a repository, which no subject may change. Undefined if no tag of it can be immutable. */
+  /**
+   * The test for immutable tags of a repository, which no subject may change. Undefined if no tag of it can be
+   * immutable.
+   */
   immutableTags(repository: RepositoryName): ((tag: Tag) => boolean) | undefined
-  /** Whether the policy lets the subject pull from a repository, and thus know that it exists. The scopes of the token do not matter. */
+  /**
+   * Whether the policy lets the subject pull from a repository, and thus know that it exists. The scopes of the token
+   * do not matter.
+   */
   canSee(repository: RepositoryName): boolean
   /** The repositories for which {@link canSee} is true, for listings. */
   readonly visible: RepositoryFilter

@@ -36,7 +36,10 @@ interface RouteRequirement {
   }
 }
 
-/** Authenticates and authorizes a request. Runs before every handler. @throws {RegistryError} UNAUTHORIZED with a challenge, DENIED */
+/**
+ * Authenticates and authorizes a request. Runs before every handler.
+ * @throws {RegistryError} UNAUTHORIZED with a challenge, DENIED
+ */
 export type Authorize = (request: HttpRequest, requirement: RouteRequirement) => Promise<Access>
 
 interface AuthorizerParts {
@@ -140,7 +143,10 @@ export function createAuthorizer({ logins, policies, keyring, clock }: Authorize
     }
   }
 
-  /** The holder of the upload token in a session's URL. It takes precedence over the Authorization header, which may have expired. */
+  /**
+   * The holder of the upload token in a session's URL. It takes precedence over the Authorization header, which may
+   * have expired.
+   */
   function uploadTokenHolder(
     { query }: HttpRequest,
     { name, upload }: RouteRequirement['params'],

@@ -18,9 +18,9 @@ interface RunResult {
 const PAGE_SIZE = 100
 
 /**
- * Frees unreferenced content while pushes are in progress. It reads only garbage rows that are due, so its cost is proportional to
- * the garbage. A row only names a candidate. The conditions of the write that deletes the candidate decide, so a
- * concurrent push wins. Any number of collectors may run at once, and any step may be repeated.
+ * Frees unreferenced content while pushes are in progress. It reads only garbage rows that are due, so its cost is
+ * proportional to the garbage. A row only names a candidate. The conditions of the write that deletes the candidate
+ * decide, so a concurrent push wins. Any number of collectors may run at once, and any step may be repeated.
  */
 export class Collector {
   readonly #deps: Dependencies
@@ -92,7 +92,9 @@ export class Collector {
     }
   }
 
-  /** Deletes a link without refs that was not touched for a grace period. A link that was touched later is postponed. */
+  /**
+   * Deletes a link without refs that was not touched for a grace period. A link that was touched later is postponed.
+   */
   async #link(row: GarbageRow, { repository, digest }: Garbage & { what: 'link' }): Promise<void> {
     const { table, clock, gracePeriod } = this.#deps
     const { links } = this.#registry
@@ -106,8 +108,8 @@ export class Collector {
   }
 
   /**
-   * Deletes a blob that no repository holds. Its object stays for a grace period: clients may have been redirected to it, and a
-   * backup of the table stays usable for that long, because every object that it names still exists.
+   * Deletes a blob that no repository holds. Its object stays for a grace period: clients may have been redirected to
+   * it, and a backup of the table stays usable for that long, because every object that it names still exists.
    */
   async #blob(row: GarbageRow, { digest }: Garbage & { what: 'blob' }): Promise<void> {
     const { table, clock, gracePeriod } = this.#deps
@@ -123,8 +125,8 @@ export class Collector {
   }
 
   /**
-   * Ends an expired session. A direct upload was acknowledged by the store, so it is adopted even now. The collector looks for
-   * a direct upload again a grace period after the session has ended, because its body may still be arriving.
+   * Ends an expired session. A direct upload was acknowledged by the store, so it is adopted even now. The collector
+   * looks for a direct upload again a grace period after the session has ended, because its body may still be arriving.
    */
   async #upload(row: GarbageRow, { repository, upload }: Garbage & { what: 'upload' }): Promise<void> {
     const { table, clock, uploadLifetime, gracePeriod } = this.#deps

@@ -52,7 +52,8 @@ export function route<const Path extends string, C, A extends string>(
   action: A,
   handle: Handler<Params<Path>, C>,
 ): Route<C, A> {
-  // A repository name may contain slashes and words such as `blobs`, so it matches everything before the end of the path.
+  // A repository name may contain slashes and words such as `blobs`, so it matches everything before the end of the
+  // path.
   const source = path
     .replace(/\/$/, '')
     .replace(/<(\w+)>/g, (_, name) => (name === 'name' ? '(?<name>.+)' : `(?<${name}>[^/]+)`))

@@ -1,6 +1,6 @@
 /**
- * Whether an `Accept` header allows a media type (RFC 9110 section 12.5.1). Without the header, every type is allowed. The
- * order of preference is ignored, because a tag points to one document.
+ * Whether an `Accept` header allows a media type (RFC 9110 section 12.5.1). Without the header, every type is allowed.
+ * The order of preference is ignored, because a tag points to one document.
  */
 export function accepts(header: string | undefined, mediaType: string): boolean {
   if (header === undefined || header.trim() === '') return true

@@ -14,7 +14,8 @@ interface Strictness {
 }
 
 /**
- * Checks every field that Go clients decode into a typed field. A field of another type makes them reject the complete manifest.
+ * Checks every field that Go clients decode into a typed field. A field of another type makes them reject the complete
+ * manifest.
  * @param field the name of the descriptor in error messages
  * @throws {RegistryError} MANIFEST_INVALID
  */

@@ -7,7 +7,11 @@ export function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** A field of text. `null` counts as absent. @param path the name of the field in error messages. @throws {RegistryError} MANIFEST_INVALID */
+/**
+ * A field of text. `null` counts as absent.
+ * @param path the name of the field in error messages.
+ * @throws {RegistryError} MANIFEST_INVALID
+ */
 export function text(fields: Fields, field: string, path = field): string | undefined {
   const value = fields[field]
   if (value === undefined || value === null) return undefined
@@ -15,7 +19,10 @@ export function text(fields: Fields, field: string, path = field): string | unde
   return value
 }
 
-/** An object whose values are all text: annotations. `null` counts as absent. @throws {RegistryError} MANIFEST_INVALID */
+/**
+ * An object whose values are all text: annotations. `null` counts as absent.
+ * @throws {RegistryError} MANIFEST_INVALID
+ */
 export function textMap(value: unknown, path: string): Readonly<Record<string, string>> | undefined {
   if (value === undefined || value === null) return undefined
   if (!isObject(value)) throw invalid(`${path} must be an object`)

@@ -21,7 +21,9 @@ export interface Manifest {
   readonly foreign: readonly Digest[]
   /** Manifests that must be in the repository before this index. */
   readonly children: readonly Digest[]
-  /** The manifest that this one refers to. It need not exist yet (distribution spec, "Pushing Manifests with Subject"). */
+  /**
+   * The manifest that this one refers to. It need not exist yet (distribution spec, "Pushing Manifests with Subject").
+   */
   readonly subject?: Digest
   /** As the referrers API reports it. For an image without `artifactType`, the media type of its config. */
   readonly artifactType?: string
@@ -35,8 +37,8 @@ export const MAX_MANIFEST_SIZE = 4 * 1024 * 1024
 export const MAX_DESCRIPTORS = 10_000
 
 /**
- * For each shape of manifest the field that lists its content, and the fields that only other shapes have. A manifest with such a field is
- * rejected, because clients could interpret it as either shape (CVE-2021-41190).
+ * For each shape of manifest the field that lists its content, and the fields that only other shapes have. A manifest
+ * with such a field is rejected, because clients could interpret it as either shape (CVE-2021-41190).
  */
 const SHAPES: Readonly<Record<ManifestShape, { list: string; forbidden: readonly string[] }>> = {
   image: { list: 'layers', forbidden: ['manifests', 'fsLayers', 'blobs'] },
@@ -61,7 +63,8 @@ const MAX_MEDIA_TYPE_LENGTH = 255
 
 /**
  * Parses a manifest. Unknown fields are ignored.
- * @param contentType the Content-Type of the request, without parameters. The `mediaType` of the document must be equal to it
+ * @param contentType the Content-Type of the request, without parameters. The `mediaType` of the document must be equal
+ * to it
  * @throws {RegistryError} MANIFEST_INVALID
  */
 export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest {
@@ -69,8 +72,8 @@ export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest
 }
 
 /**
- * Parses a manifest that is stored, without the checks that older versions did not make: the collector must be able to free
- * everything that was ever stored.
+ * Parses a manifest that is stored, without the checks that older versions did not make: the collector must be able to
+ * free everything that was ever stored.
  * @param mediaType the media type in its row
  */
 export function parseStoredManifest(bytes: Uint8Array, mediaType: string): Manifest {
@@ -117,7 +120,10 @@ function parse(
   }
 }
 
-/** Sorts descriptors by media type. An index may list blobs too: the cache export of BuildKit does, with the media types of layers. */
+/**
+ * Sorts descriptors by media type. An index may list blobs too: the cache export of BuildKit does, with the media types
+ * of layers.
+ */
 function classify(needed: readonly Descriptor[], shape: ManifestShape) {
   const blobs = new Set<Digest>()
   const foreign = new Set<Digest>()
@@ -155,7 +161,10 @@ function notJson(cause: unknown): RegistryError {
   return invalid('the manifest must be JSON in UTF-8', {}, cause)
 }
 
-/** Go's JSON decoder, and so most clients, reads `Layers` as `layers`. Clients would disagree about such a document (CVE-2021-41190). */
+/**
+ * Go's JSON decoder, and so most clients, reads `Layers` as `layers`. Clients would disagree about such a document
+ * (CVE-2021-41190).
+ */
 function rejectLookalikes(fields: Fields): void {
   for (const field of Object.keys(fields)) {
     const spelling = KNOWN_FIELDS.get(field.toLowerCase())

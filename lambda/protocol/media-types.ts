@@ -4,7 +4,10 @@ export type ManifestShape = 'image' | 'index' | 'artifact'
 export const OCI_IMAGE = 'application/vnd.oci.image.manifest.v1+json'
 export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json'
 
-/** The media types of manifests. The artifact manifest was removed from the image spec before 1.1, after clients had pushed some. */
+/**
+ * The media types of manifests. The artifact manifest was removed from the image spec before 1.1, after clients had
+ * pushed some.
+ */
 const MANIFESTS: Readonly<Record<string, ManifestShape>> = {
   [OCI_IMAGE]: 'image',
   [OCI_INDEX]: 'index',

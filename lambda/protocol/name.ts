@@ -1,7 +1,10 @@
 import type { Brand } from './brand.ts'
 import { RegistryError } from './errors.ts'
 
-/** A repository name as the distribution spec defines it ("Pulling manifests"): lower-case path components, 255 characters at most. */
+/**
+ * A repository name as the distribution spec defines it ("Pulling manifests"): lower-case path components, 255
+ * characters at most.
+ */
 export type RepositoryName = Brand<string, 'RepositoryName'>
 
 const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*'

@@ -14,12 +14,14 @@ const MAX_RANGES = 16
 const CONTENT_RANGE = /^(?:bytes )?(\d+)-(\d+)(?:\/(?:\d+|\*))?$/
 
 /**
- * Parses the `Range` header of a GET (RFC 9110 section 14.2) for content of `size` bytes. Ranges that overlap or are adjacent are joined;
- * a joined range takes the position of the first range in it. Ranges outside the content are omitted.
- * @returns undefined for the complete content: without the header, for an unknown unit, a syntax error or more than 16 ranges, all of
- * which a server may ignore, and for any range of empty content
- * @throws {RegistryError} RANGE_INVALID with `Content-Range` when no range is within the content. A range that ends before it begins counts
- * as outside the content: HTTP allows a server to ignore it, but the conformance suite expects the error
+ * Parses the `Range` header of a GET (RFC 9110 section 14.2) for content of `size` bytes. Ranges that overlap or are
+ * adjacent are joined; a joined range takes the position of the first range in it. Ranges outside the content are
+ * omitted.
+ * @returns undefined for the complete content: without the header, for an unknown unit, a syntax error or more than 16
+ * ranges, all of which a server may ignore, and for any range of empty content
+ * @throws {RegistryError} RANGE_INVALID with `Content-Range` when no range is within the content. A range that ends
+ * before it begins counts as outside the content: HTTP allows a server to ignore it, but the conformance suite expects
+ * the error
  */
 export function parseRanges(header: string | undefined, size: number): readonly ByteRange[] | undefined {
   const [, list = ''] = RANGES.exec(header?.trim() ?? '') ?? []
@@ -72,8 +74,8 @@ export function contentRange({ first, last }: ByteRange, size: number): string {
 }
 
 /**
- * Parses the `Content-Range` of a chunk: `<first>-<last>`, the form of the distribution spec ("Pushing a blob in chunks"), or
- * `bytes <first>-<last>/<total or *>`, the form of HTTP, which some clients send.
+ * Parses the `Content-Range` of a chunk: `<first>-<last>`, the form of the distribution spec ("Pushing a blob in
+ * chunks"), or `bytes <first>-<last>/<total or *>`, the form of HTTP, which some clients send.
  * @throws {RegistryError} BLOB_UPLOAD_INVALID
  */
 export function parseChunkRange(header: string): ByteRange {
@@ -88,8 +90,8 @@ export function parseChunkRange(header: string): ByteRange {
 }
 
 /**
- * The `Range` header of an upload session that holds `size` bytes. Docker computes a layer's size from it, so it must be exact
- * and without a unit. For an empty session, registries send `0-0`.
+ * The `Range` header of an upload session that holds `size` bytes. Docker computes a layer's size from it, so it must
+ * be exact and without a unit. For an empty session, registries send `0-0`.
  */
 export function uploadRange(size: number): string {
   return `0-${Math.max(0, size - 1)}`

@@ -1,6 +1,6 @@
 /**
- * One entry of what a token allows: `repository:<name>:pull,push`, or `registry:catalog:*`. The grammar is that of the token
- * documentation of the distribution project ("Resource Scope Grammar").
+ * One entry of what a token allows: `repository:<name>:pull,push`, or `registry:catalog:*`. The grammar is that of the
+ * token documentation of the distribution project ("Resource Scope Grammar").
  */
 export interface Scope {
   readonly type: string

@@ -32,7 +32,10 @@ export class Blobs {
     return this.#get(name, digest, () => this.#links.find(name, digest))
   }
 
-  /** Finds a blob and keeps it, for a client that will reference it: see {@link Links.refresh}. @throws {RegistryError} BLOB_UNKNOWN */
+  /**
+   * Finds a blob and keeps it, for a client that will reference it: see {@link Links.refresh}.
+   * @throws {RegistryError} BLOB_UNKNOWN
+   */
   refresh(name: RepositoryName, digest: Digest): Promise<Blob> {
     return this.#get(name, digest, () => this.#links.refresh(name, digest))
   }
@@ -57,8 +60,8 @@ export class Blobs {
   /**
    * Mounts a blob that another repository holds.
    * @param from the source repository; undefined for any (distribution spec, "Mounting a blob": anonymous mount)
-   * @param mayPull whether the caller may pull from the target repository. If not, only the source decides, because the result
-   * would otherwise reveal which blobs the target holds
+   * @param mayPull whether the caller may pull from the target repository. If not, only the source decides, because the
+   * result would otherwise reveal which blobs the target holds
    * @returns false when the blob cannot be mounted and the client must upload it
    */
   async mount(

@@ -11,7 +11,10 @@ export interface Dependencies {
   readonly store: BlobStore
   /** Milliseconds since 1970. */
   readonly clock: () => number
-  /** Resolves after a time. Absent: of two requests for an upload session, the second is refused at once instead of waiting. */
+  /**
+   * Resolves after a time. Absent: of two requests for an upload session, the second is refused at once instead of
+   * waiting.
+   */
   readonly pause?: (milliseconds: number) => Promise<void>
   /** A fresh random UUID in lower case. */
   readonly newId: () => string

@@ -15,8 +15,8 @@ import { retryOnConflict } from './retry.ts'
 /** How many objects are looked up in the store in parallel. */
 const BATCH_SIZE = 16
 /**
- * How many sessions one request searches, the newest first. The bound keeps the request short when many sessions were abandoned.
- * Older uploads have been adopted after their S3 event, or the collector adopts them.
+ * How many sessions one request searches, the newest first. The bound keeps the request short when many sessions were
+ * abandoned. Older uploads have been adopted after their S3 event, or the collector adopts them.
  */
 const MAX_SESSIONS = 512
 
@@ -27,9 +27,9 @@ interface WrittenObject extends UploadedObject {
 }
 
 /**
- * Direct uploads. The client receives its 201 from the store before the registry knows of the bytes. The store has verified them,
- * and the upload session names their object. Adopting the object makes a blob of it. The S3 event, a read, the push of a manifest
- * or the collector adopts it, whichever comes first.
+ * Direct uploads. The client receives its 201 from the store before the registry knows of the bytes. The store has
+ * verified them, and the upload session names their object. Adopting the object makes a blob of it. The S3 event, a
+ * read, the push of a manifest or the collector adopts it, whichever comes first.
  */
 export class DirectUploads {
   readonly #deps: Dependencies
@@ -57,9 +57,10 @@ export class DirectUploads {
   }
 
   /**
-   * Makes a blob of the object that a direct upload wrote, and ends its session. If the session has ended, the object is discarded
-   * unless it is a blob already. May be repeated and run concurrently.
-   * @returns false when there is no object, or the session is being closed as the blob of bytes sent through the registry
+   * Makes a blob of the object that a direct upload wrote, and ends its session. If the session has ended, the object
+   * is discarded unless it is a blob already. May be repeated and run concurrently.
+   * @returns false when there is no object, or the session is being closed as the blob of bytes sent through the
+   * registry
    * @throws {StoreBusy} when computing the digest would take longer than a request may
    */
   adopt(session: SessionAddress): Promise<boolean> {
@@ -83,7 +84,8 @@ export class DirectUploads {
     if (row.closing) return false // the review of the session finds the object later
     const plan = await this.#links.linkWrites(name, digest, { object, size })
     const { version, draft } = row
-    // A request that still works on the session may leave bytes behind: an object, or a draft if the row has recorded bytes.
+    // A request that still works on the session may leave bytes behind: an object, or a draft if the row has recorded
+    // bytes.
     const leftover: Garbage =
       version > 0 ? { what: 'draft', draft } : { what: 'object', object: draft.object }
     await table.transact(

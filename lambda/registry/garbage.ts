@@ -32,9 +32,9 @@ const MAX_WRITES_PER_REQUEST = 5 * MAX_WRITES
 export type PushGarbage = GarbageRow & { readonly what: 'push' }
 
 /**
- * Deletes the refs and parents that a push wrote for a manifest that was deleted or never committed. They carry the id of the push,
- * so those of other pushes stay. The collector then reviews the blobs of the manifest. May be repeated: the garbage row is
- * deleted last.
+ * Deletes the refs and parents that a push wrote for a manifest that was deleted or never committed. They carry the id
+ * of the push, so those of other pushes stay. The collector then reviews the blobs of the manifest. May be repeated:
+ * the garbage row is deleted last.
  */
 export async function releasePush(deps: Dependencies, row: PushGarbage): Promise<void> {
   await apply(deps, row, await releaseWrites(deps, row))

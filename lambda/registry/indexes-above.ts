@@ -24,7 +24,8 @@ export class TooManyIndexes extends RegistryError {
 }
 
 /**
- * Checks every tag that points to an index above a manifest, at any depth. The row of the manifest itself must have been read before.
+ * Checks every tag that points to an index above a manifest, at any depth. The row of the manifest itself must have
+ * been read before.
  * @param requireMutable throws when a tag is immutable
  * @returns conditions for the delete of the manifest. They fail if a tag was pointed to one of the indexes since
  * @throws {TooManyIndexes}
@@ -41,7 +42,8 @@ export async function requireNoImmutableTag(
   while (level.length > 0) {
     for (const index of level) seen.add(index)
     if (seen.size > MAX_INDEXES + 1) throw new TooManyIndexes(digest)
-    // Rows are read before their tags and parents: a push that adds one of these later changes the row (manifest-push.ts).
+    // Rows are read before their tags and parents: a push that adds one of these later changes the row
+    // (manifest-push.ts).
     checks.push(...(await checksOf(table, name, level.slice(0, MAX_CHECKS - checks.length))))
     const above: Digest[] = []
     for (const some of chunked(level, BATCH_SIZE)) {

@@ -38,9 +38,10 @@ export class Links {
   }
 
   /**
-   * Finds the link and keeps it for at least three quarters of a grace period from now: a client that learns that a blob exists must
-   * find it when it pushes the manifest. The row is rewritten only if its last touch is more than a quarter of the grace period ago. On a
-   * full disk it is not rewritten: a HEAD must not fail there, and the manifest could not be pushed either.
+   * Finds the link and keeps it for at least three quarters of a grace period from now: a client that learns that a
+   * blob exists must find it when it pushes the manifest. The row is rewritten only if its last touch is more than a
+   * quarter of the grace period ago. On a full disk it is not rewritten: a HEAD must not fail there, and the manifest
+   * could not be pushed either.
    */
   async refresh(name: RepositoryName, digest: Digest): Promise<LinkRow | undefined> {
     const { clock, gracePeriod, table } = this.#deps
@@ -59,8 +60,8 @@ export class Links {
   }
 
   /**
-   * The writes that link a blob to a repository: a blob that some repository holds already, or the uploaded object. They fail if
-   * the rows have changed since they were read here.
+   * The writes that link a blob to a repository: a blob that some repository holds already, or the uploaded object.
+   * They fail if the rows have changed since they were read here.
    * @returns undefined when no repository holds the blob and there is no upload
    */
   linkWrites(name: RepositoryName, digest: Digest, upload: UploadedBytes): Promise<LinkPlan>

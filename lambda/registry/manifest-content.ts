@@ -2,7 +2,10 @@ import { algorithmOf, type Digest } from '../protocol/digest.ts'
 import type { BlobStore, Bytes, ObjectName } from '../store/blobs.ts'
 import type { Content } from '../store/records.ts'
 
-/** The largest manifest that is kept in its row, in bytes. A DynamoDB item holds 400 KB, including its keys and other attributes. */
+/**
+ * The largest manifest that is kept in its row, in bytes. A DynamoDB item holds 400 KB, including its keys and other
+ * attributes.
+ */
 export const MAX_INLINE_BYTES = 350_000
 
 /** Reads the bytes of a manifest from its row or its object. */

@@ -47,9 +47,9 @@ export class ManifestNeeds {
   }
 
   /**
-   * The steps that tie a manifest to the content it needs: its blobs, those of its foreign layers that the repository holds, and its
-   * children. In a sparse repository also absent blobs and children: their refs and parents are written, so they are kept as soon as
-   * they arrive.
+   * The steps that tie a manifest to the content it needs: its blobs, those of its foreign layers that the repository
+   * holds, and its children. In a sparse repository also absent blobs and children: their refs and parents are written,
+   * so they are kept as soon as they arrive.
    * @param push the id of the push, which its refs and parents carry
    */
   async steps(upload: ManifestInRepository, push: string): Promise<Step[]> {
@@ -64,9 +64,9 @@ export class ManifestNeeds {
   }
 
   /**
-   * Increments `tagging` of each child, so that a concurrent delete of the child notices its new parent. A child must be present.
-   * In a sparse repository it may be absent, and must then stay absent until the push commits: if it arrives or is deleted
-   * meanwhile, the condition fails and the push begins again.
+   * Increments `tagging` of each child, so that a concurrent delete of the child notices its new parent. A child must
+   * be present. In a sparse repository it may be absent, and must then stay absent until the push commits: if it
+   * arrives or is deleted meanwhile, the condition fails and the push begins again.
    */
   async childSteps({ name, manifest }: ManifestInRepository): Promise<Step[]> {
     const { children } = manifest

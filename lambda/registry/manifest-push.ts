@@ -28,12 +28,12 @@ interface ManifestUpload {
 }
 
 /**
- * The push of a manifest. Nearly always it is one transaction: it touches the link of every blob and writes its ref, counts every
- * child, and writes the manifest row, its referrer row and its tags.
+ * The push of a manifest. Nearly always it is one transaction: it touches the link of every blob and writes its ref,
+ * counts every child, and writes the manifest row, its referrer row and its tags.
  *
- * A push that is too large for one transaction is announced first. The announcement is a garbage row: if the push does not finish, the
- * collector deletes its refs. The refs are then written in batches. The transaction that writes the manifest row and deletes the
- * announcement commits the push.
+ * A push that is too large for one transaction is announced first. The announcement is a garbage row: if the push does
+ * not finish, the collector deletes its refs. The refs are then written in batches. The transaction that writes the
+ * manifest row and deletes the announcement commits the push.
  */
 export class ManifestPush {
   readonly #deps: Dependencies

@@ -19,7 +19,10 @@ import { ManifestPush } from './manifest-push.ts'
 import { retryOnConflict } from './retry.ts'
 import { dropTagWrites, type TagGuard, type Tags } from './tags.ts'
 
-/** How many tags one transaction of a delete removes. The last transaction also deletes the manifest and checks its indexes. */
+/**
+ * How many tags one transaction of a delete removes. The last transaction also deletes the manifest and checks its
+ * indexes.
+ */
 const MAX_TAGS_PER_TRANSACTION = 24
 
 /** A manifest without its bytes. */
@@ -116,9 +119,10 @@ export class Manifests {
   }
 
   /**
-   * Deletes a manifest and the tags that point to it. Its refs are deleted at once if they are few, otherwise by the collector.
-   * @throws {RegistryError} MANIFEST_UNKNOWN; the errors of the guard, also for an immutable tag of an index that contains the
-   * manifest at any depth. Nothing is changed then
+   * Deletes a manifest and the tags that point to it. Its refs are deleted at once if they are few, otherwise by the
+   * collector.
+   * @throws {RegistryError} MANIFEST_UNKNOWN; the errors of the guard, also for an immutable tag of an index that
+   * contains the manifest at any depth. Nothing is changed then
    */
   async delete(name: RepositoryName, digest: Digest, guard: TagGuard): Promise<void> {
     const { table, clock, newId } = this.#deps

@@ -8,10 +8,16 @@ import type { Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
 import { loadContent } from './manifest-content.ts'
 
-/** Larger annotations, in characters of JSON, are not copied into the referrer row. A listing reads them from the manifest. */
+/**
+ * Larger annotations, in characters of JSON, are not copied into the referrer row. A listing reads them from the
+ * manifest.
+ */
 const MAX_ANNOTATIONS_LENGTH = 16_384
 
-/** How many bytes of a page may be descriptors: the response is an index, which must stay below the maximum size of a manifest. */
+/**
+ * How many bytes of a page may be descriptors: the response is an index, which must stay below the maximum size of a
+ * manifest.
+ */
 const MAX_PAGE_BYTES = 3_500_000
 
 /** How many rows one query reads. */

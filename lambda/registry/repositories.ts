@@ -50,8 +50,8 @@ export class Repositories {
   /**
    * Removes some of the manifests of a repository and their tags. The collector frees the blobs.
    * @returns how many manifests were removed, and whether more remain, so that the caller must call again
-   * @throws {RegistryError} NAME_UNKNOWN; the errors of the guard for any tag of the repository. Nothing is changed then.
-   * A tag that is pushed during the removal can still stop it halfway.
+   * @throws {RegistryError} NAME_UNKNOWN; the errors of the guard for any tag of the repository. Nothing is changed
+   * then. A tag that is pushed during the removal can still stop it halfway.
    */
   async remove(name: RepositoryName, guard: TagGuard): Promise<{ removed: number; more: boolean }> {
     await requireRepository(this.#table, name)
@@ -88,8 +88,8 @@ export class Repositories {
   }
 
   /**
-   * One page of the catalog, in ASCII order, and whether more names follow. Only names with one of the filter's prefixes are read.
-   * Other requests run after a bounded number of comparisons.
+   * One page of the catalog, in ASCII order, and whether more names follow. Only names with one of the filter's
+   * prefixes are read. Other requests run after a bounded number of comparisons.
    */
   async list(
     { limit, last }: Page,

@@ -6,13 +6,15 @@ import type { Condition, Table, Write } from '../store/table.ts'
 import type { Dependencies } from './dependencies.ts'
 import { garbageWrite } from './garbage.ts'
 
-/** How often the row records a push, in milliseconds. If every push wrote it, concurrent pushes would conflict there. */
+/**
+ * How often the row records a push, in milliseconds. If every push wrote it, concurrent pushes would conflict there.
+ */
 const UPDATE_INTERVAL_MS = 60 * 60 * 1000
 /** The longest time that a push of a manifest takes from its reads to its commit, in milliseconds. */
 const MAX_PUSH_MS = 60 * 60 * 1000
 /**
- * The value of `updated` that marks a removed repository. The next push replaces it with the time. A push that read the row before
- * the removal does not, so a repository with this value exists if it has a manifest.
+ * The value of `updated` that marks a removed repository. The next push replaces it with the time. A push that read the
+ * row before the removal does not, so a repository with this value exists if it has a manifest.
  */
 export const REMOVED = 0
 
@@ -31,20 +33,25 @@ export function removalWrites(deps: Dependencies, name: RepositoryName, conditio
   return [{ update: keys.repository(name), change: { set }, if: condition }, reviewWrite(deps, name)]
 }
 
-/** Whether an older version marked the repository as removed. Then there may be no garbage row that leads to the delete of its row. */
+/**
+ * Whether an older version marked the repository as removed. Then there may be no garbage row that leads to the delete
+ * of its row.
+ */
 export function isUncollectable({ updated, collectable }: RepositoryRow): boolean {
   return updated === REMOVED && collectable !== true
 }
 
-/** The write that has the collector delete the row of a removed repository, once every push that began before has ended. */
+/**
+ * The write that has the collector delete the row of a removed repository, once every push that began before has ended.
+ */
 function reviewWrite(deps: Dependencies, repository: RepositoryName): Write {
   const due = deps.clock() + Math.min(deps.gracePeriod, MAX_PUSH_MS)
   return garbageWrite(deps, due, { what: 'repository', repository })
 }
 
 /**
- * The writes by which the collector settles the row of a removed repository. The row is deleted, or gets a time again if a push that
- * began before the removal has left a manifest. None if a later push has written the time already.
+ * The writes by which the collector settles the row of a removed repository. The row is deleted, or gets a time again
+ * if a push that began before the removal has left a manifest. None if a later push has written the time already.
  */
 export async function settleRepository(
   { table, clock }: Pick<Dependencies, 'table' | 'clock'>,

@@ -1,6 +1,9 @@
 import type { Bytes } from '../store/blobs.ts'
 
-/** How long a request may wait for its client's next bytes before a newer request takes over the session, in milliseconds. */
+/**
+ * How long a request may wait for its client's next bytes before a newer request takes over the session, in
+ * milliseconds.
+ */
 export const MAX_IDLE_MS = 10_000
 
 /** A newer request has taken over the session. The rest of this request's body is not read. */
@@ -9,8 +12,8 @@ export class TakenOver extends Error {
 }
 
 /**
- * A request that works on an upload session. A connection that broke without a FIN looks like a client that pauses. Only the
- * time since its last bytes shows that the request is dead.
+ * A request that works on an upload session. A connection that broke without a FIN looks like a client that pauses.
+ * Only the time since its last bytes shows that the request is dead.
  */
 export class SessionWork {
   readonly #clock: () => number
@@ -47,8 +50,8 @@ export class SessionWork {
   }
 
   /**
-   * Makes the reader of {@link watch} fail with {@link TakenOver}, if the request has waited for {@link MAX_IDLE_MS}. None of its
-   * bytes are recorded then: the store's append fails and leaves the draft unchanged.
+   * Makes the reader of {@link watch} fail with {@link TakenOver}, if the request has waited for {@link MAX_IDLE_MS}.
+   * None of its bytes are recorded then: the store's append fails and leaves the draft unchanged.
    * @returns false when the request has received bytes more recently, or does not wait for bytes
    */
   takeOver(): boolean {

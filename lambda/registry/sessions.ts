@@ -66,7 +66,8 @@ export class UploadSessions {
   /**
    * Appends a chunk to the draft of the session. The row is not changed.
    * @param whole the digest that the blob must have, if this is its last chunk
-   * @throws {RegistryError} RANGE_INVALID when the chunk does not follow the draft; SIZE_INVALID when it is not as long as its range
+   * @throws {RegistryError} RANGE_INVALID when the chunk does not follow the draft; SIZE_INVALID when it is not as long
+   * as its range
    */
   async receive(
     session: SessionAddress,
@@ -99,8 +100,8 @@ export class UploadSessions {
   }
 
   /**
-   * The writes that end a session without a blob. The collector discards the draft a grace period later, because a request
-   * that still works on it may leave bytes behind.
+   * The writes that end a session without a blob. The collector discards the draft a grace period later, because a
+   * request that still works on it may leave bytes behind.
    */
   dropWrites({ name, upload }: SessionAddress, { version, draft }: UploadRow): Write[] {
     const { clock, gracePeriod } = this.#deps
@@ -111,8 +112,9 @@ export class UploadSessions {
   }
 
   /**
-   * A session that holds bytes cannot become a direct upload any more. The permission for a direct upload ends half a lifetime
-   * before the session does, so that an upload that CloudFront accepted at the last moment still finds the session.
+   * A session that holds bytes cannot become a direct upload any more. The permission for a direct upload ends half a
+   * lifetime before the session does, so that an upload that CloudFront accepted at the last moment still finds the
+   * session.
    */
   describe({ name, upload }: SessionAddress, { draft: { size }, direct, expires }: UploadRow): UploadSession {
     const directUntil = expires - this.#deps.uploadLifetime / 2
@@ -133,8 +135,8 @@ export function uploadUnknown(): never {
 }
 
 /**
- * RANGE_INVALID: a chunk that does not follow the bytes of its session. The route adds the `Location`, because regctl continues
- * only if it receives both `Range` and `Location`.
+ * RANGE_INVALID: a chunk that does not follow the bytes of its session. The route adds the `Location`, because regctl
+ * continues only if it receives both `Range` and `Location`.
  */
 export class OutOfOrder extends RegistryError {
   readonly session: UploadSession

@@ -16,15 +16,15 @@ const ROWS_PER_QUERY = 1000
 export const WRITES_PER_TAG = 3
 
 /**
- * Checks what the caller may do with the tags of one repository. It is called with tags that were read. The write that follows fails
- * if they have changed since.
+ * Checks what the caller may do with the tags of one repository. It is called with tags that were read. The write that
+ * follows fails if they have changed since.
  */
 export interface TagGuard {
   /** @throws {RegistryError} when the caller may not change this tag in this way */
   readonly requireAllowed: (tag: Tag, change: 'create-tag' | 'overwrite-tag' | 'delete') => void
   /**
-   * Throws a RegistryError when a tag is immutable, because every manifest reachable from it must stay. Absent where no tag of the
-   * repository can be immutable, so that no rows need to be read.
+   * Throws a RegistryError when a tag is immutable, because every manifest reachable from it must stay. Absent where no
+   * tag of the repository can be immutable, so that no rows need to be read.
    */
   readonly requireMutable?: (tag: Tag) => void
 }

@@ -14,8 +14,8 @@ import { retryOnConflict } from './retry.ts'
 import { type SessionKey, type UploadSessions, uploadUnknown } from './sessions.ts'
 
 /**
- * Closes an upload session: its bytes become a blob of the repository. The caller makes sure that no other request of this
- * process works on the session. Other processes may: the version in the row decides between them.
+ * Closes an upload session: its bytes become a blob of the repository. The caller makes sure that no other request of
+ * this process works on the session. Other processes may: the version in the row decides between them.
  */
 export class UploadClosing {
   readonly #deps: Dependencies
@@ -31,7 +31,8 @@ export class UploadClosing {
   async run(key: SessionKey, digest: Digest, chunk: Chunk | undefined, mayPull: boolean): Promise<void> {
     const found = await this.#sessions.find(key)
     if (!found) {
-      // With an invented session id, a client without pull access could find out whether the repository holds the digest.
+      // With an invented session id, a client without pull access could find out whether the repository holds the
+      // digest.
       if (!mayPull) uploadUnknown()
       await this.#requirePublished(key.name, digest)
       return drain(chunk)
@@ -48,8 +49,9 @@ export class UploadClosing {
   }
 
   /**
-   * Receives the last bytes and compares the digest. If it matches, the row records that the session can only end as this blob.
-   * If the store must seal the draft to compute the digest, so that no bytes can be added any more, the row records it before.
+   * Receives the last bytes and compares the digest. If it matches, the row records that the session can only end as
+   * this blob. If the store must seal the draft to compute the digest, so that no bytes can be added any more, the row
+   * records it before.
    */
   async #complete(
     session: SessionAddress,

@@ -23,8 +23,8 @@ import { UploadClosing } from './upload-closing.ts'
 const POLL_INTERVAL_MS = 1_000
 
 /**
- * Upload sessions, from the POST that begins one to the blob. A session survives crashes, and its requests may reach different
- * processes. To an owner, a session that another owner began does not exist.
+ * Upload sessions, from the POST that begins one to the blob. A session survives crashes, and its requests may reach
+ * different processes. To an owner, a session that another owner began does not exist.
  */
 export class Uploads {
   readonly #deps: Dependencies
@@ -50,8 +50,9 @@ export class Uploads {
 
   /**
    * Adds a chunk.
-   * @throws {RegistryError} BLOB_UPLOAD_UNKNOWN; RANGE_INVALID, with the position to continue at, when the chunk does not follow
-   * the bytes of the session or another request works on it; SIZE_INVALID when the chunk is not as long as its range
+   * @throws {RegistryError} BLOB_UPLOAD_UNKNOWN; RANGE_INVALID, with the position to continue at, when the chunk does
+   * not follow the bytes of the session or another request works on it; SIZE_INVALID when the chunk is not as long as
+   * its range
    */
   append(key: SessionKey, chunk: Chunk): Promise<UploadSession> {
     return this.#withLock(key, chunk, async watched => {
@@ -63,11 +64,11 @@ export class Uploads {
   }
 
   /**
-   * Closes the session: its bytes, and those of the last chunk if there is one, become a blob of the repository. A client
-   * that did not receive the response may repeat the request, although the session is gone then.
+   * Closes the session: its bytes, and those of the last chunk if there is one, become a blob of the repository. A
+   * client that did not receive the response may repeat the request, although the session is gone then.
    * @param mayPull whether the client may pull from the repository, and so may learn which blobs it holds
-   * @throws {RegistryError} DIGEST_INVALID when the bytes have another digest. The session is unchanged then, or has ended if
-   * the store cannot add bytes to it any more. Otherwise as {@link append}
+   * @throws {RegistryError} DIGEST_INVALID when the bytes have another digest. The session is unchanged then, or has
+   * ended if the store cannot add bytes to it any more. Otherwise as {@link append}
    */
   finish(key: SessionKey, digest: Digest, last: Chunk | undefined, mayPull: boolean): Promise<void> {
     return this.#withLock(key, last, chunk => this.#closing.run(key, digest, chunk, mayPull))
@@ -96,7 +97,9 @@ export class Uploads {
     if (!this.#active.has(key.upload)) await store.discard(draft)
   }
 
-  /** Whether a request of this process works on the session. A session whose client sends slowly for a day is not idle. */
+  /**
+   * Whether a request of this process works on the session. A session whose client sends slowly for a day is not idle.
+   */
   isActive(upload: UploadId): boolean {
     return this.#active.has(upload)
   }
@@ -108,8 +111,8 @@ export class Uploads {
 
   /**
    * Runs the work of one request at a time for each session: a second request would overwrite bytes that the first has
-   * acknowledged. A request whose client has stalled is replaced by a newer one. Between processes the version in the row decides,
-   * and the store must detect bytes that another process wrote.
+   * acknowledged. A request whose client has stalled is replaced by a newer one. Between processes the version in the
+   * row decides, and the store must detect bytes that another process wrote.
    * @param work receives the chunk in the form that detects stalls
    */
   async #withLock<T>(
@@ -143,8 +146,9 @@ export class Uploads {
   }
 
   /**
-   * Waits until the older request has stalled for {@link MAX_IDLE_MS}, and then until it has stopped working on the session. A client
-   * that repeats a chunk after a broken connection gives up within seconds when it is refused, so the newer request waits instead.
+   * Waits until the older request has stalled for {@link MAX_IDLE_MS}, and then until it has stopped working on the
+   * session. A client that repeats a chunk after a broken connection gives up within seconds when it is refused, so the
+   * newer request waits instead.
    * @returns false as soon as the client of the older request sends bytes
    */
   async #takeOver(older: SessionWork): Promise<boolean> {

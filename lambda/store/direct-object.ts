@@ -5,9 +5,9 @@ import type { ObjectName } from './blobs.ts'
 const DIRECT_OBJECT = /^direct\/([^/]+)\/(.+)$/s
 
 /**
- * The name of the object that a direct upload writes. It differs from the name of the session's draft: otherwise a session that was
- * used both ways could make the row of one blob name the bytes of another. It contains the repository, because an S3 event carries
- * only the name of the object.
+ * The name of the object that a direct upload writes. It differs from the name of the session's draft: otherwise a
+ * session that was used both ways could make the row of one blob name the bytes of another. It contains the repository,
+ * because an S3 event carries only the name of the object.
  */
 export function directObject({ name, upload }: SessionAddress): ObjectName {
   return `direct/${upload}/${name}`

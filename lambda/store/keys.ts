@@ -16,12 +16,10 @@ import type { Key } from './table.ts'
  *                        blob#<digest>                      LinkRow: the repository holds the blob
  *                        ref#<blob>#<manifest>#<push>       the manifest needs the blob; the push that wrote the row
  *                        upload#<id>                        UploadRow
- *   blob#<digest>        object                             BlobRow: the object that holds the bytes, for all repositories
- *   garbage#<shard>      <due>#<id>                         GarbageRow: work for the collector
- *   accounts             <name>                             AccountRow: a user or a robot
- *   policy               current                            PolicyRow: the access policy
- *   refresh              <hash of the token>                RefreshRow: a refresh token
- *   logins               <bucket>                           FailuresRow: recent failed logins
+ * blob#<digest> object BlobRow: the object that holds the bytes, for all repositories garbage#<shard> <due>#<id>
+ *   GarbageRow: work for the collector accounts <name> AccountRow: a user or a robot policy current PolicyRow: the
+ *   access policy refresh <hash of the token> RefreshRow: a refresh token logins <bucket> FailuresRow: recent failed
+ *   logins
  */
 
 const repository = (name: RepositoryName) => `repository#${name}`
@@ -100,7 +98,10 @@ function garbageShard(id: string): string {
   return `garbage#${id.charAt(0)}`
 }
 
-/** Milliseconds since 1970 in fixed width, so that the order of the texts is the order of the times (until the year 33658). */
+/**
+ * Milliseconds since 1970 in fixed width, so that the order of the texts is the order of the times (until the year
+ * 33658).
+ */
 function dueText(due: number): string {
   return String(due).padStart(15, '0')
 }

@@ -5,15 +5,20 @@ import type { Draft, ObjectName } from './blobs.ts'
 import type { Json, Key } from './table.ts'
 
 /*
- * The rows of the keys in keys.ts. Times are milliseconds since 1970. The rows are types, not interfaces: TypeScript does not accept
- * an interface as a table item, because an interface has no index signature.
+ * The rows of the keys in keys.ts. Times are milliseconds since 1970. The rows are types, not interfaces: TypeScript
+ * does not accept an interface as a table item, because an interface has no index signature.
  */
 
 export type RepositoryRow = Key & {
   readonly created: number
-  /** The last push, to within an hour: an update with every push would make concurrent pushes conflict on one row. 0: removed. */
+  /**
+   * The last push, to within an hour: an update with every push would make concurrent pushes conflict on one row. 0:
+   * removed.
+   */
   readonly updated: number
-  /** Whether a garbage row exists that will delete this row of a removed repository. Absent in rows of older versions. */
+  /**
+   * Whether a garbage row exists that will delete this row of a removed repository. Absent in rows of older versions.
+   */
   readonly collectable?: boolean
 }
 
@@ -31,10 +36,16 @@ export type ManifestRow = Key &
   Content & {
     readonly mediaType: string
     readonly size: number
-    /** The id of the push that wrote this row. The keys of its ref and parent rows contain it, which separates them from another push's. */
+    /**
+     * The id of the push that wrote this row. The keys of its ref and parent rows contain it, which separates them from
+     * another push's.
+     */
     readonly push: string
     readonly pushed: number
-    /** The number of pushes that moved a tag to this manifest or listed it in an index, so that a concurrent delete detects them. */
+    /**
+     * The number of pushes that moved a tag to this manifest or listed it in an index, so that a concurrent delete
+     * detects them.
+     */
     readonly tagging: number
     readonly subject?: Digest
   }
@@ -43,8 +54,8 @@ export type ReferrerRow = Key & {
   /** The referrers API filters by it. */
   readonly artifactType?: string
   /**
-   * The descriptor that the referrers API returns, as JSON text: clients choose the names of annotations, and not every name can be
-   * an attribute.
+   * The descriptor that the referrers API returns, as JSON text: clients choose the names of annotations, and not every
+   * name can be an attribute.
    */
   readonly descriptor: string
   /** The descriptor lacks its `annotations`, because they are too large to be stored twice. */
@@ -122,7 +133,10 @@ export type FailuresRow = Key & {
   readonly since: number
 }
 
-/** Something that the collector checks when it is due. A garbage row only says that it may be unreferenced; other rows decide. */
+/**
+ * Something that the collector checks when it is due. A garbage row only says that it may be unreferenced; other rows
+ * decide.
+ */
 export type Garbage =
   /** A link that may be unreferenced. */
   | { readonly what: 'link'; readonly repository: RepositoryName; readonly digest: Digest }
@@ -137,8 +151,8 @@ export type Garbage =
   /** An upload session that may have expired. */
   | { readonly what: 'upload'; readonly repository: RepositoryName; readonly upload: UploadId }
   /**
-   * The ref and parent rows that a push wrote, and the content of its manifest. The collector removes them unless the manifest row
-   * has the id of this push. `taken` is set when the collector begins; the push can then no longer finish.
+   * The ref and parent rows that a push wrote, and the content of its manifest. The collector removes them unless the
+   * manifest row has the id of this push. `taken` is set when the collector begins; the push can then no longer finish.
    */
   | ({
       readonly what: 'push'

@@ -30,8 +30,8 @@ export type Write =
   | { readonly check: Key; readonly if: Condition }
 
 /**
- * The changes of an update, which creates the item if it is absent. `add` starts from 0 if the attribute is absent, and fails if the
- * attribute is not a number. An attribute may be named once, and the key's attributes may not be named.
+ * The changes of an update, which creates the item if it is absent. `add` starts from 0 if the attribute is absent, and
+ * fails if the attribute is not a number. An attribute may be named once, and the key's attributes may not be named.
  */
 export interface Change {
   readonly set?: { readonly [attribute: string]: Value }
@@ -41,21 +41,25 @@ export interface Change {
 /** A part of a partition, in the order of `sort`. */
 export interface KeyRange {
   readonly prefix?: string
-  /** The range begins after this sort key: the last one of the previous page. Its item need not exist, and it need not have the prefix. */
+  /**
+   * The range begins after this sort key: the last one of the previous page. Its item need not exist, and it need not
+   * have the prefix.
+   */
   readonly after?: string
   /** The maximum number of items. */
   readonly limit?: number
 }
 
 /**
- * An ordered key-value table: partitions of items, each sorted by `sort`. It offers only operations that both DynamoDB and SQLite do
- * well. Every read sees all writes that were acknowledged before the read began.
+ * An ordered key-value table: partitions of items, each sorted by `sort`. It offers only operations that both DynamoDB
+ * and SQLite do well. Every read sees all writes that were acknowledged before the read began.
  */
 export interface Table {
   /** Returns the item; `undefined` if there is none. */
   get<T extends Item>(key: Key): Promise<T | undefined>
   /**
-   * Returns the items in the order of the keys, with `undefined` for a missing item. A key that occurs twice yields its item twice.
+   * Returns the items in the order of the keys, with `undefined` for a missing item. A key that occurs twice yields its
+   * item twice.
    * @throws {TypeError} for more than {@link MAX_KEYS} keys
    */
   getMany<T extends Item>(keys: readonly Key[]): Promise<(T | undefined)[]>
@@ -109,7 +113,10 @@ export function keyOf(write: Write): Key {
 
 const KEY_PART = /^[ -~]{1,1024}$/
 
-/** The rule is the same in every adapter, so that tests with one adapter find a mistake that another would reject. @throws {TypeError} */
+/**
+ * The rule is the same in every adapter, so that tests with one adapter find a mistake that another would reject.
+ * @throws {TypeError}
+ */
 function checkKey({ partition, sort }: Key): void {
   for (const part of [partition, sort])
     if (!KEY_PART.test(part))

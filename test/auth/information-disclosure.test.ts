@@ -7,8 +7,8 @@ import { descriptorOf, digest, imageOf, indexOf } from '../support/content.ts'
 import type { TestResponse } from '../support/registry.ts'
 
 /*
- * A caller with rights in one repository learns nothing about another one. Each request is sent for something that exists and for something
- * that does not, and the two responses must be equal.
+ * A caller with rights in one repository learns nothing about another one. Each request is sent for something that
+ * exists and for something that does not, and the two responses must be equal.
  */
 
 const SECRET = 'secret layer'

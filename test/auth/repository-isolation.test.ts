@@ -6,8 +6,8 @@ import { descriptorOf, digest, imageOf, indexOf } from '../support/content.ts'
 import { runs } from '../support/property-runs.ts'
 
 /*
- * A blob or a manifest can be read from a repository if and only if it was pushed or mounted there. To mount it, a caller must be able
- * to read it in the source.
+ * A blob or a manifest can be read from a repository if and only if it was pushed or mounted there. To mount it, a
+ * caller must be able to read it in the source.
  */
 
 const CONTENTS = ['{}', 'first layer', 'second layer']
@@ -90,7 +90,10 @@ class Model {
   }
 }
 
-/** Performs a step in the registry and in the model. @returns the status of the response, and the one that the model expects */
+/**
+ * Performs a step in the registry and in the model.
+ * @returns the status of the response, and the one that the model expects
+ */
 async function perform(
   step: Step,
   { as }: Guarded,

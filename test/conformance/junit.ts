@@ -9,7 +9,10 @@ export interface JUnitCase {
 const CASE = /<testcase name="([^"]*)"[^>]* status="([^"]*)"[^>]*>(.*?)<\/testcase>/gs
 const MESSAGE = /<system-out>(.*?)<\/system-out>/s
 
-/** Parses the report of the conformance suite, which always writes the attributes in this order and escapes special characters. */
+/**
+ * Parses the report of the conformance suite, which always writes the attributes in this order and escapes special
+ * characters.
+ */
 export function parseJUnit(xml: string): JUnitCase[] {
   return [...xml.matchAll(CASE)].map(([, name = '', status = '', rest = '']) => ({
     name: decodeEntities(name),

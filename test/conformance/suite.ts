@@ -7,9 +7,9 @@ import { type JUnitCase, parseJUnit } from './junit.ts'
 /**
  * All features that the suite can test, for every version of the spec. The suite's README describes its settings.
  *
- * OCI_DATA_SPARSE is off, as by default: with it the suite pushes images without one of their layers and indexes without one of their
- * images, and requires 201. The spec lets a registry refuse both, and this registry does unless the setting `sparse` matches the
- * repository. One candidate has that setting and turns the feature on.
+ * OCI_DATA_SPARSE is off, as by default: with it the suite pushes images without one of their layers and indexes
+ * without one of their images, and requires 201. The spec lets a registry refuse both, and this registry does unless
+ * the setting `sparse` matches the repository. One candidate has that setting and turns the feature on.
  */
 const ALL_FEATURES = {
   OCI_API_PULL: 'true',

@@ -47,14 +47,19 @@ interface DraftWithBytes {
   readonly bytes: Buffer
 }
 
-/** A simple model of a blob store that keeps every byte. It makes each step with the real store and compares the results. */
+/**
+ * A simple model of a blob store that keeps every byte. It makes each step with the real store and compares the
+ * results.
+ */
 export class Model {
   #store: BlobStore
   readonly #reopen: () => Promise<BlobStore>
   #newest!: DraftWithBytes
   /** The draft to which the last append added bytes. A row can still hold it. */
   #previous!: DraftWithBytes
-  /** `unspecified` after a digest that may have committed the draft: the port does not define what a read then returns. */
+  /**
+   * `unspecified` after a digest that may have committed the draft: the port does not define what a read then returns.
+   */
   #object: Buffer | 'missing' | 'unspecified' = 'missing'
   #seed = 0
 

@@ -10,8 +10,8 @@ import { tableReads } from './table-reads.ts'
 import { tableWrites } from './table-writes.ts'
 
 /**
- * The contract of {@link Table}. The test file of each adapter calls this once. All tests share one table, because creating a table can be
- * slow; each test uses its own partitions.
+ * The contract of {@link Table}. The test file of each adapter calls this once. All tests share one table, because
+ * creating a table can be slow; each test uses its own partitions.
  */
 export function tableContract(create: CreateTable): void {
   describe('the table contract', () => {

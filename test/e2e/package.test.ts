@@ -9,7 +9,9 @@ import { RegistryClient } from '../support/registry-client.ts'
 import { describeWith } from '../support/requirements.ts'
 import { TempDir } from '../support/temp-dir.ts'
 
-/** The oldest Node that the package supports, and the newest version of the npm package for Node when this was written. */
+/**
+ * The oldest Node that the package supports, and the newest version of the npm package for Node when this was written.
+ */
 const NODES = ['22.13.0', '26.12.1']
 const ENVIRONMENT = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key', AWS_REGION: 'eu-central-1' }
 

@@ -2,7 +2,10 @@ import { RegionInfo } from 'aws-cdk-lib/region-info'
 import { expect, it } from 'vitest'
 import { isStsHost, stsHostOf } from '../../lambda/auth/identity/federated/sts-hosts.ts'
 
-/** Whether a Region is in a partition without a connection to the internet. The registry does not support these partitions. */
+/**
+ * Whether a Region is in a partition without a connection to the internet. The registry does not support these
+ * partitions.
+ */
 const isIsolated = (region: RegionInfo) => /iso/.test(region.partition ?? '')
 
 it.each(RegionInfo.regions.filter(region => !isIsolated(region)))('the Region $name has an STS host', region => {

@@ -8,8 +8,8 @@ import { MemoryTable } from '../support/memory-table.ts'
 import { GRACE_PERIOD, openRegistry, type TestRegistry } from '../support/registry.ts'
 
 /*
- * Another request changes the rows that a request has read before it writes. The simulation finds such races by chance. These are
- * the ones that would lose data.
+ * Another request changes the rows that a request has read before it writes. The simulation finds such races by chance.
+ * These are the ones that would lose data.
  */
 
 const LAYER = 'the content of a layer'

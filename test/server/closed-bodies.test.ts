@@ -26,7 +26,10 @@ describe.skipIf(!canListOpenFiles)('a response with an open file behind it close
   })
   afterEach(() => rmSync(folder.path, { recursive: true }))
 
-  /** Opens the file after the delay `before`, and responds after the delay `after`, so that a client can leave at either time. */
+  /**
+   * Opens the file after the delay `before`, and responds after the delay `after`, so that a client can leave at either
+   * time.
+   */
   const app =
     (about: Partial<HttpResponse> = {}): App =>
     async ({ query }) => {

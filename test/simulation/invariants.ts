@@ -28,7 +28,8 @@ export function violations({ table, store }: World): string[] {
   for (const object of store.objects.keys()) {
     const direct = parseDirectObject(object)
     const count = names.filter(name => name === object).length
-    // The review of its session may write another garbage row for it. Only a session can make a blob of it, so that is never too early.
+    // The review of its session may write another garbage row for it. Only a session can make a blob of it, so that is
+    // never too early.
     if (direct) expect(count >= 1 || rows.isReviewed(direct), `I1: no row leads to ${object}`)
     else expect(count === 1, `I1: ${object} is not named by exactly one row`)
   }

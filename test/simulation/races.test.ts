@@ -15,7 +15,9 @@ import {
 import { leftovers, violations } from './invariants.ts'
 import { type Gate, GRACE_PERIOD, World } from './world.ts'
 
-/** Scenarios of each property. CI runs a thousand, which found 20 of 21 bugs that were planted to evaluate these tests. */
+/**
+ * Scenarios of each property. CI runs a thousand, which found 20 of 21 bugs that were planted to evaluate these tests.
+ */
 const RUNS = Number(process.env.SIMULATION_RUNS ?? runs(60))
 
 /** The actions of one client, and the number of calls of the ports after which its process is killed, if it is. */
@@ -31,8 +33,8 @@ interface Scenario {
 }
 
 /**
- * Two clients begin with conflicting actions: one with `lead`, the other mostly with a push of the same image. Then they, and
- * sometimes a third client, perform any actions.
+ * Two clients begin with conflicting actions: one with `lead`, the other mostly with a push of the same image. Then
+ * they, and sometimes a third client, perform any actions.
  */
 function scenarios(lead: fc.Arbitrary<Action[]>): fc.Arbitrary<Scenario> {
   const killedAfter = fc.option(fc.integer({ min: 0, max: 20 }), { nil: undefined, freq: 1 })

@@ -33,7 +33,8 @@ describe('a backup of a running registry, taken as docs/operations.md describes'
     const images = new Set<string>()
     const traffic = (async () => {
       for (; !stop; pushed++) {
-        // Every third manifest is too large for its row, and old images are deleted, so that manifest and layer objects are collected.
+        // Every third manifest is too large for its row, and old images are deleted, so that manifest and layer objects
+        // are collected.
         const padding = 'x'.repeat(pushed % 3 === 0 ? 400_000 : 10)
         images.add(await original.push(`v${pushed}`, [`layer ${pushed}`, `layer ${pushed % 5}`], padding))
         const [oldest] = images

@@ -178,7 +178,10 @@ async function run(process: Process, operations: readonly Operation[]): Promise<
 /** A file system in memory, on Linux. */
 const MEMORY_DISK = '/dev/shm'
 
-/** `npm test` interrupts every sixth step, with a different offset for each failure. `npm run test:random` interrupts all steps. */
+/**
+ * `npm test` interrupts every sixth step, with a different offset for each failure. `npm run test:random` interrupts
+ * all steps.
+ */
 function isSkipped(how: Failure, at: number): boolean {
   return process.env.FC_RUNS === undefined && at % 6 !== { kill: 0, EIO: 2, ENOSPC: 4 }[how]
 }

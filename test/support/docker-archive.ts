@@ -1,7 +1,11 @@
 import { digestOf } from './random-bytes.ts'
 import { type TarFile, tarFile, writeTar } from './tar.ts'
 
-/** Writes an archive for `docker load`: an image with these layers. @param layers tar archives. @returns the image id */
+/**
+ * Writes an archive for `docker load`: an image with these layers.
+ * @param layers tar archives.
+ * @returns the image id
+ */
 export function writeDockerArchive(path: string, name: string, layers: readonly Buffer[]): string {
   const config = Buffer.from(
     JSON.stringify({

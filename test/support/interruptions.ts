@@ -14,8 +14,8 @@ class Killed extends Error {
 const NEEDS_NO_SPACE = new Set(['rm', 'unlink', 'truncate'])
 
 /**
- * Counts the steps in which a process changes stored data: each write, sync, rename, link, creation and removal of a file, and each
- * transaction. One step can be made to fail, or the process can be killed before it.
+ * Counts the steps in which a process changes stored data: each write, sync, rename, link, creation and removal of a
+ * file, and each transaction. One step can be made to fail, or the process can be killed before it.
  */
 class Interruptions {
   #steps = 0

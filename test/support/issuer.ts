@@ -21,7 +21,10 @@ interface TokenOptions {
   readonly issuer?: string
 }
 
-/** An issuer of ID tokens for tests: a server with OpenID Connect Discovery and a key set, and the private key of the newest key. */
+/**
+ * An issuer of ID tokens for tests: a server with OpenID Connect Discovery and a key set, and the private key of the
+ * newest key.
+ */
 export class Issuer implements AsyncDisposable {
   readonly url: string
   /** Paths of the requests that the server received. */

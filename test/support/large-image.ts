@@ -8,7 +8,10 @@ interface LargeImage {
   readonly layer: { readonly digest: string; readonly size: number }
 }
 
-/** Writes an image as an archive in OCI layout. The same seed gives the same image. @param size of the only file in the layer, in bytes */
+/**
+ * Writes an image as an archive in OCI layout. The same seed gives the same image.
+ * @param size of the only file in the layer, in bytes
+ */
 export function writeLargeImage(path: string, tag: string, seed: string, size: number): LargeImage {
   const archive = () => tarBatches([{ name: 'file.bin', size, content: randomBatches(seed, size) }])
   const layer = {

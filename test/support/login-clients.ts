@@ -19,8 +19,8 @@ export interface Outcome {
 }
 
 /**
- * A client program with logins of its own. Registries are named by their hosts and reached without TLS. Each repository gets
- * different content.
+ * A client program with logins of its own. Registries are named by their hosts and reached without TLS. Each repository
+ * gets different content.
  */
 export interface LoginClient extends AsyncDisposable {
   login(host: string, name: string, password: string): Promise<Outcome>
@@ -38,8 +38,8 @@ export interface LoginClientKind {
   /** What a push does if the registry rejects a token before its expiry: it requests another token, or it fails. */
   readonly onRejectedToken: 'retries' | 'fails'
   /**
-   * Whether it requests another token when one has expired. containerd 1.6 does so only after two rejections. It may then repeat
-   * a manifest whose body it has already sent, and waits forever.
+   * Whether it requests another token when one has expired. containerd 1.6 does so only after two rejections. It may
+   * then repeat a manifest whose body it has already sent, and waits forever.
    */
   readonly renewsTokens: boolean
   start(): Promise<LoginClient>

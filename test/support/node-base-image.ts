@@ -5,8 +5,8 @@ import type { Dockerd } from './dockerd.ts'
 import type { TempDir } from './temp-dir.ts'
 
 /**
- * Imports a base image in place of the Dockerfile's default, which tests cannot pull. It contains only this machine's Node at
- * /nodejs/bin/node and the libraries that it links to.
+ * Imports a base image in place of the Dockerfile's default, which tests cannot pull. It contains only this machine's
+ * Node at /nodejs/bin/node and the libraries that it links to.
  * @returns the name of the image
  */
 export async function importNodeBase(engine: Dockerd, scratch: TempDir): Promise<string> {

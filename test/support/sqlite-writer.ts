@@ -2,8 +2,8 @@ import { writeSync } from 'node:fs'
 import { SqliteTable } from '../../lambda/store/sqlite/table.ts'
 
 /**
- * A process for tests to kill. It writes pairs of items, several pairs concurrently, and prints the number of each acknowledged pair.
- * Arguments: the file and the first number. It stops after 20,000 pairs.
+ * A process for tests to kill. It writes pairs of items, several pairs concurrently, and prints the number of each
+ * acknowledged pair. Arguments: the file and the first number. It stops after 20,000 pairs.
  */
 const [file = '', first = '0'] = process.argv.slice(2)
 const table = new SqliteTable(file)

@@ -11,8 +11,9 @@ interface Signer {
 }
 
 /**
- * An STS for tests. It implements GetCallerIdentity: it signs the received request again with the AWS SDK and the secret key of the signer,
- * and compares the signatures. It replaces the endpoints of all Regions; the header `x-forwarded-host` names the endpoint.
+ * An STS for tests. It implements GetCallerIdentity: it signs the received request again with the AWS SDK and the
+ * secret key of the signer, and compares the signatures. It replaces the endpoints of all Regions; the header
+ * `x-forwarded-host` names the endpoint.
  */
 export class Sts implements AsyncDisposable {
   readonly endpoint: string

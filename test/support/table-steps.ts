@@ -82,8 +82,8 @@ const item: fc.Arbitrary<Item> = fc
   .map(([counts, rest, at]) => ({ ...counts, ...rest, ...at }))
 
 /**
- * Names each attribute once, and at least one. It adds only to numbers: if an addition and a condition failed together, the contract would
- * not define which error is thrown.
+ * Names each attribute once, and at least one. It adds only to numbers: if an addition and a condition failed together,
+ * the contract would not define which error is thrown.
  */
 const change: fc.Arbitrary<Change> = fc
   .record({

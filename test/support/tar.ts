@@ -13,7 +13,9 @@ export function tarFile(name: string, content: string | Uint8Array): TarFile {
   return { name, size: bytes.length, content: [bytes] }
 }
 
-/** Generates a tar archive in batches, so that its files may be larger than memory. The same files give the same bytes. */
+/**
+ * Generates a tar archive in batches, so that its files may be larger than memory. The same files give the same bytes.
+ */
 export function* tarBatches(files: Iterable<TarFile>): Generator<Uint8Array> {
   for (const file of files) {
     yield header(file)

@@ -2,9 +2,9 @@ import { RegistryError } from '../../protocol/errors.ts'
 import { FEDERATED } from './federated/login.ts'
 
 /**
- * Account names as in other registries and htpasswd files: `Jenkins`, `ci+bot`, `john.doe@corp.com`. Names are case-sensitive.
- * A name has no colon, which ends the name in Basic credentials; no slash, which separates the segments of a path; no `*`, so it is never
- * a pattern; and no `#`, which separates the parts of table keys.
+ * Account names as in other registries and htpasswd files: `Jenkins`, `ci+bot`, `john.doe@corp.com`. Names are
+ * case-sensitive. A name has no colon, which ends the name in Basic credentials; no slash, which separates the segments
+ * of a path; no `*`, so it is never a pattern; and no `#`, which separates the parts of table keys.
  */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$/
 const NAME_RULE = '1 to 128 letters, digits and . _ - @ +, and must begin with a letter or a digit'
@@ -16,7 +16,9 @@ const MIN_PASSWORD_LENGTH = 8
 const MAX_PASSWORD_LENGTH = 256
 const MAX_GROUPS = 50
 
-/** Returns whether an account may have this name, apart from reserved names. Only such a name may become a table key. */
+/**
+ * Returns whether an account may have this name, apart from reserved names. Only such a name may become a table key.
+ */
 export function isAccountName(name: string): boolean {
   return NAME.test(name)
 }

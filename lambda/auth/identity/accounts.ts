@@ -43,7 +43,10 @@ export class Accounts {
     this.#passwords = passwords
   }
 
-  /** Registers a listener. It is called with the name of each account that is added, changed or removed through this object. */
+  /**
+   * Registers a listener. It is called with the name of each account that is added, changed or removed through this
+   * object.
+   */
   onChange(listener: (name: string) => void): void {
     this.#listeners.push(listener)
   }
@@ -157,7 +160,8 @@ export class Accounts {
   }
 
   async #add(row: Omit<AccountRow, 'created' | 'generation'>): Promise<Account> {
-    // Generations begin at a random number, so that tokens of a removed account are not valid for a new one with its name.
+    // Generations begin at a random number, so that tokens of a removed account are not valid for a new one with its
+    // name.
     const generation = randomInt(MAX_FIRST_GENERATION)
     const account = { ...row, created: this.#clock(), generation } as AccountRow
     try {

@@ -16,11 +16,14 @@ export interface BcryptInput {
 }
 
 /**
- * Computes password hashes, which is the expensive part of a login. The server on one machine uses worker threads with a bounded
- * queue (server/password-threads.ts).
+ * Computes password hashes, which is the expensive part of a login. The server on one machine uses worker threads with
+ * a bounded queue (server/password-threads.ts).
  */
 export interface KeyDerivation {
-  /** @param from the client's network, for a fair share of the queue. @throws {RegistryError} TOOMANYREQUESTS if the queue is full */
+  /**
+   * @param from the client's network, for a fair share of the queue.
+   * @throws {RegistryError} TOOMANYREQUESTS if the queue is full
+   */
   scrypt(input: ScryptInput, from?: string): Promise<Uint8Array>
   /** Returns whether the password matches. @throws {RegistryError} TOOMANYREQUESTS if the queue is full */
   bcrypt(input: BcryptInput, from?: string): Promise<boolean>
@@ -30,8 +33,8 @@ export interface KeyDerivation {
 const SPARE_MEMORY = 2 ** 20
 
 /**
- * Computes hashes in this process. A Lambda instance handles one request at a time, so a hash delays no other request, and the
- * bundle of the API needs no worker threads.
+ * Computes hashes in this process. A Lambda instance handles one request at a time, so a hash delays no other request,
+ * and the bundle of the API needs no worker threads.
  */
 export const IN_PROCESS: KeyDerivation = {
   scrypt: ({ password, salt, cost, length }) =>

@@ -34,13 +34,13 @@ interface LimitsParts {
 }
 
 /**
- * Limits password guessing. Within five minutes a network may send ten different wrong passwords for one name, and a hundred for any
- * names. A network is an IPv4 address or an IPv6 /64. An IPv6 /48 may send four times as many. Failures from one network never lock an
- * account for other networks.
+ * Limits password guessing. Within five minutes a network may send ten different wrong passwords for one name, and a
+ * hundred for any names. A network is an IPv4 address or an IPv6 /64. An IPv6 /48 may send four times as many. Failures
+ * from one network never lock an account for other networks.
  *
- * All processes share the counts. Each of the four kinds has at most 65,536 rows, which are named by four hex digits of a hash, so
- * guessing cannot fill the table. Two logins can share a row, and then the failures of both count together. The hash has a secret key,
- * so an attacker cannot find a name that shares a row with another and lock out its user.
+ * All processes share the counts. Each of the four kinds has at most 65,536 rows, which are named by four hex digits of
+ * a hash, so guessing cannot fill the table. Two logins can share a row, and then the failures of both count together.
+ * The hash has a secret key, so an attacker cannot find a name that shares a row with another and lock out its user.
  */
 export class LoginLimits {
   readonly #table: Table
@@ -60,8 +60,8 @@ export class LoginLimits {
   }
 
   /**
-   * Runs a login. At the same time only as many run as may still fail. Up to {@link MAX_WAITING} others wait for their outcome, and
-   * further ones are rejected at once.
+   * Runs a login. At the same time only as many run as may still fail. Up to {@link MAX_WAITING} others wait for their
+   * outcome, and further ones are rejected at once.
    * @param isFailure whether an error of `work` means a wrong password. Other errors do not count.
    * @throws {RegistryError} TOOMANYREQUESTS with Retry-After; and the errors of `work`
    */
@@ -84,7 +84,10 @@ export class LoginLimits {
     }
   }
 
-  /** Waits until another login may run. The table is read only if the logins in progress in this process leave room for one. */
+  /**
+   * Waits until another login may run. The table is read only if the logins in progress in this process leave room for
+   * one.
+   */
   async #enter(buckets: readonly Bucket[], network: string): Promise<void> {
     const noFailures = buckets.map(() => 0)
     while (!this.#hasRoom(buckets, noFailures) || !this.#hasRoom(buckets, await this.#counts(buckets))) {
@@ -97,7 +100,10 @@ export class LoginLimits {
     for (const { bucket } of buckets) change(this.#inProgress, bucket, 1)
   }
 
-  /** The number of recent failures in each bucket. @throws {RegistryError} TOOMANYREQUESTS if one of the buckets is full */
+  /**
+   * The number of recent failures in each bucket.
+   * @throws {RegistryError} TOOMANYREQUESTS if one of the buckets is full
+   */
   async #counts(buckets: readonly Bucket[]): Promise<number[]> {
     const rows = await this.#table.getMany<FailuresRow>(buckets.map(({ bucket }) => keys.failures(bucket)))
     const now = this.#clock()
@@ -114,7 +120,10 @@ export class LoginLimits {
     )
   }
 
-  /** Counts a failure in all buckets. On a full disk it cannot be counted, but the client still gets the response to a wrong password. */
+  /**
+   * Counts a failure in all buckets. On a full disk it cannot be counted, but the client still gets the response to a
+   * wrong password.
+   */
   async #countAll(buckets: readonly Bucket[]): Promise<void> {
     try {
       await Promise.all(buckets.map(({ bucket }) => this.#count(bucket)))

@@ -79,8 +79,9 @@ export class Logins {
   }
 
   /**
-   * Authenticates a name and a password. The result is cached for a minute, since some clients send both with every request. Failures
-   * are cached too, so that a client that repeats an old key does not use up the limit of the clients that have the new one.
+   * Authenticates a name and a password. The result is cached for a minute, since some clients send both with every
+   * request. Failures are cached too, so that a client that repeats an old key does not use up the limit of the clients
+   * that have the new one.
    * @throws {RegistryError} UNAUTHORIZED, TOOMANYREQUESTS; UNAVAILABLE if a federated login provider does not respond
    */
   async byPassword({ name, password }: NameAndPassword, context: LoginContext): Promise<Identity> {
@@ -99,7 +100,10 @@ export class Logins {
     }
   }
 
-  /** The current subject of a token's holder. @throws {RegistryError} UNAUTHORIZED if the account does not exist or its tokens were revoked */
+  /**
+   * The current subject of a token's holder.
+   * @throws {RegistryError} UNAUTHORIZED if the account does not exist or its tokens were revoked
+   */
   async byHolder(holder: TokenHolder): Promise<Subject> {
     if ('subject' in holder) return holder.subject
     const { account, generation } = holder
@@ -150,7 +154,10 @@ export class Logins {
   }
 }
 
-/** The network that counts as one client in the queue of password hashes: the widest, so that an IPv6 site has one share of it. */
+/**
+ * The network that counts as one client in the queue of password hashes: the widest, so that an IPv6 site has one share
+ * of it.
+ */
 function clientOf(address: string): string {
   const { narrow, wide = narrow } = networksOf(address)
   return wide

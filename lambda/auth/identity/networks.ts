@@ -19,7 +19,10 @@ export function networksOf(address: string): Networks {
   return { narrow: `${groups.slice(0, 4).join(':')}::/64`, wide: `${groups.slice(0, 3).join(':')}::/48` }
 }
 
-/** The eight groups of an IPv6 address, in lower case and without leading zeros. @returns undefined for any other text */
+/**
+ * The eight groups of an IPv6 address, in lower case and without leading zeros.
+ * @returns undefined for any other text
+ */
 function groupsOf(address: string): string[] | undefined {
   const [plain = ''] = address.toLowerCase().split('%') // a zone id names an interface of this machine
   if (!plain.includes(':')) return undefined

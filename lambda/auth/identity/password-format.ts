@@ -1,4 +1,7 @@
-/** The cost parameters of scrypt. A hash takes `128 * N * r` bytes of memory and fills them `p` times (RFC 7914, section 2). */
+/**
+ * The cost parameters of scrypt. A hash takes `128 * N * r` bytes of memory and fills them `p` times (RFC 7914, section
+ * 2).
+ */
 export interface ScryptCost {
   /** A power of two. */
   readonly N: number
@@ -12,7 +15,10 @@ export interface ScryptHash {
   readonly hash: Buffer
 }
 
-/** Limits of a stored hash. Without them, a row that was edited by hand could exhaust the memory or the processor. Bytes. */
+/**
+ * Limits of a stored hash. Without them, a row that was edited by hand could exhaust the memory or the processor.
+ * Bytes.
+ */
 const MAX_MEMORY = 128 * 2 ** 20
 /** `N * r * p`. */
 const MAX_WORK = 2 ** 24

@@ -14,11 +14,17 @@ interface PasswordsOptions {
   readonly derivation?: KeyDerivation
 }
 
-/** Hashes and verifies passwords. A password is normalized to NFC first, because keyboards compose accents in different ways. */
+/**
+ * Hashes and verifies passwords. A password is normalized to NFC first, because keyboards compose accents in different
+ * ways.
+ */
 export class Passwords {
   readonly #cost: ScryptCost
   readonly #derivation: KeyDerivation
-  /** A hash that no password matches. Verifying it extends the time of a verification whose stored hash is cheaper or missing. */
+  /**
+   * A hash that no password matches. Verifying it extends the time of a verification whose stored hash is cheaper or
+   * missing.
+   */
   readonly #dummy: ScryptHash
 
   constructor({ cost = PRODUCTION_COST, derivation = IN_PROCESS }: PasswordsOptions = {}) {
@@ -36,9 +42,10 @@ export class Passwords {
   }
 
   /**
-   * Verifies a password. It takes at least as long as one hash of the current cost, whatever is stored, so that the time does not
-   * reveal whether an account exists or how its password is stored.
-   * @param stored a PHC string, the format of versions before 0.2, or a bcrypt hash as htpasswd writes it; undefined if there is none
+   * Verifies a password. It takes at least as long as one hash of the current cost, whatever is stored, so that the
+   * time does not reveal whether an account exists or how its password is stored.
+   * @param stored a PHC string, the format of versions before 0.2, or a bcrypt hash as htpasswd writes it; undefined if
+   * there is none
    * @param from the client's network. Clients get equal shares of the queue.
    * @throws {RegistryError} TOOMANYREQUESTS if the queue is full
    */

@@ -11,7 +11,10 @@ export type Subject =
       readonly admin: boolean
     }
   | { readonly kind: 'robot'; readonly name: string; readonly grants: readonly Grant[] }
-  /** An AWS role or user, by its IAM ARN (`arn:aws:iam::123456789012:role/deploy`). `session` is the name of the role session. */
+  /**
+   * An AWS role or user, by its IAM ARN (`arn:aws:iam::123456789012:role/deploy`). `session` is the name of the role
+   * session.
+   */
   | { readonly kind: 'role'; readonly arn: string; readonly account: string; readonly session: string }
   /** A workload with an ID token. `issuer` is the name of the issuer in the settings. */
   | {

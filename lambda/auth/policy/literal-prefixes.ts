@@ -4,9 +4,9 @@ import { literalPrefix } from './glob.ts'
 const MAX_PREFIXES = 16
 
 /**
- * Returns at most 16 prefixes such that each name that matches one of the patterns begins with one of them. They are sorted,
- * and none begins with another one. If there would be more than 16, they are shortened and cover more names. `['']` covers
- * every name. Empty if there is no pattern.
+ * Returns at most 16 prefixes such that each name that matches one of the patterns begins with one of them. They are
+ * sorted, and none begins with another one. If there would be more than 16, they are shortened and cover more names.
+ * `['']` covers every name. Empty if there is no pattern.
  */
 export function coveringPrefixes(patterns: readonly string[]): string[] {
   const all = withoutCovered([...new Set(patterns.map(literalPrefix))].sort())
@@ -27,7 +27,10 @@ function shortened(sorted: readonly string[], length: number): string[] {
   return withoutCovered(sorted.map(prefix => prefix.slice(0, length)))
 }
 
-/** Removes the prefixes that begin with another one. @param sorted so that a prefix comes right before the ones that it covers */
+/**
+ * Removes the prefixes that begin with another one.
+ * @param sorted so that a prefix comes right before the ones that it covers
+ */
 function withoutCovered(sorted: readonly string[]): string[] {
   const remaining: string[] = []
   for (const prefix of sorted) {

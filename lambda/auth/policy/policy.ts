@@ -74,7 +74,9 @@ export interface AccessRequest {
 
 export interface Decision {
   readonly allowed: boolean
-  /** The rule that allows the request, or the reason for its refusal: the end of a sentence that begins "…, because". */
+  /**
+   * The rule that allows the request, or the reason for its refusal: the end of a sentence that begins "…, because".
+   */
   readonly because: string
 }
 

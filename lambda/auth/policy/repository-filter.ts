@@ -2,8 +2,8 @@
 export interface RepositoryFilter {
   includes(repository: string): boolean
   /**
-   * The name of every selected repository begins with one of these. Sorted; no prefix begins with another one. Empty if the filter
-   * selects nothing.
+   * The name of every selected repository begins with one of these. Sorted; no prefix begins with another one. Empty if
+   * the filter selects nothing.
    */
   readonly prefixes: readonly string[]
   /** The maximum number of patterns that one call of `includes` compares. */

@@ -25,7 +25,10 @@ export function includesRight(may: readonly PolicyAction[], right: Right): boole
   return may.includes(right) || (may.includes('push') && RIGHTS_OF_PUSH.includes(right))
 }
 
-/** The format of rows whose grants use the actions above. Older rows have no format, and their `push` means `push-content`. */
+/**
+ * The format of rows whose grants use the actions above. Older rows have no format, and their `push` means
+ * `push-content`.
+ */
 export const GRANT_FORMAT = 2
 
 /**

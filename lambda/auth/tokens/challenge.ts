@@ -33,7 +33,9 @@ export function challengeFor(request: HttpRequest, action: RouteAction, name?: R
   return { realm, service, ...(scope && { scope }) }
 }
 
-/** The source repository of a mount, for which the challenge requests `pull`. Undefined if the request is not a mount. */
+/**
+ * The source repository of a mount, for which the challenge requests `pull`. Undefined if the request is not a mount.
+ */
 function mountSource({ method, query }: HttpRequest): RepositoryName | undefined {
   const from = query.get('from')
   if (method !== 'POST' || !query.has('mount') || !from) return undefined
@@ -45,7 +47,8 @@ function mountSource({ method, query }: HttpRequest): RepositoryName | undefined
 }
 
 /**
- * A 401 response with the challenge of Docker's token specification, which every client understands. The client may still send Basic.
+ * A 401 response with the challenge of Docker's token specification, which every client understands. The client may
+ * still send Basic.
  * @param cause why the login of the request was rejected, if it had one
  * @param error an error code of RFC 6750, section 3.1
  */

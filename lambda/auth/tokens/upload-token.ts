@@ -8,12 +8,15 @@ export const UPLOAD_TOKEN = '_state'
 /** The name of the parameter in earlier versions. A session lives for a day, so its URL may outlive an upgrade. */
 export const OLD_UPLOAD_TOKEN = 'proof'
 
-/** Expiry in seconds since 1970, holder, signature. 5,000 characters suffice for the longest name and all claims (federated/claims.ts). */
+/**
+ * Expiry in seconds since 1970, holder, signature. 5,000 characters suffice for the longest name and all claims
+ * (federated/claims.ts).
+ */
 const FORMAT = /^(\d{1,12})\.([\w-]{1,5000})\.([\w-]{43})$/
 
 /**
- * Issues the token that proves who began an upload session. An upload may take longer than an access token lives, and clients
- * do not request another one in the middle. The account is still looked up at each request.
+ * Issues the token that proves who began an upload session. An upload may take longer than an access token lives, and
+ * clients do not request another one in the middle. The account is still looked up at each request.
  * @param session the only session that the token is valid for
  * @param until milliseconds since 1970
  */
@@ -28,7 +31,10 @@ export function issueUploadToken(
   return `${UPLOAD_TOKEN}=${expires}.${who}.${sign(keyring.newest, session, expires, who)}`
 }
 
-/** @returns undefined when the token is malformed, has expired, or was not signed for this session by a key of the keyring */
+/**
+ * @returns undefined when the token is malformed, has expired, or was not signed for this session by a key of the
+ * keyring
+ */
 export function verifyUploadToken(
   keyring: Keyring,
   session: SessionAddress,

@@ -1,8 +1,8 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 
 /**
- * DynamoDB responds within a tenth of this time. The SDK's four attempts end before the integration timeout of API Gateway, which is
- * 30 seconds.
+ * DynamoDB responds within a tenth of this time. The SDK's four attempts end before the integration timeout of API
+ * Gateway, which is 30 seconds.
  */
 const TIMEOUT_MS = 5_000
 

@@ -9,7 +9,10 @@ interface Expression {
   readonly ExpressionAttributeValues?: Attributes
 }
 
-/** Collects the placeholders of an expression. Every name gets one, because DynamoDB reserves words such as `partition` and `size`. */
+/**
+ * Collects the placeholders of an expression. Every name gets one, because DynamoDB reserves words such as `partition`
+ * and `size`.
+ */
 class Placeholders {
   readonly #names = new Map<string, string>()
   readonly #values: Attributes = {}

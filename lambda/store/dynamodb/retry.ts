@@ -33,7 +33,8 @@ export function isTransient(name: string | undefined): boolean {
 }
 
 /**
- * Makes attempts until one succeeds. Delays grow exponentially and are random, so that conflicting requests do not conflict again.
+ * Makes attempts until one succeeds. Delays grow exponentially and are random, so that conflicting requests do not
+ * conflict again.
  * @param attempt resolves to {@link RETRY} to request another attempt
  * @throws {TableBusy} after the last attempt
  */

@@ -36,11 +36,11 @@ import { isTransient, RETRY, type RetryPolicy, retry } from './retry.ts'
 const DEFAULT_RETRY_POLICY: RetryPolicy = { maxAttempts: 6, sleep: ms => sleep(ms), random: Math.random }
 
 /**
- * A {@link Table} in DynamoDB. Its key is the string attributes `partition` and `sort`. Every read is strongly consistent. A single
- * write is sent as a plain request, which costs half as much as a transaction.
+ * A {@link Table} in DynamoDB. Its key is the string attributes `partition` and `sort`. Every read is strongly
+ * consistent. A single write is sent as a plain request, which costs half as much as a transaction.
  *
- * The SDK retries lost connections and throttled requests. This class also retries transaction conflicts, which the SDK does not. When
- * DynamoDB remains unreachable, the call fails with {@link TableBusy}.
+ * The SDK retries lost connections and throttled requests. This class also retries transaction conflicts, which the SDK
+ * does not. When DynamoDB remains unreachable, the call fails with {@link TableBusy}.
  */
 export class DynamoTable implements Table {
   readonly #client: DynamoDBClient
@@ -80,7 +80,8 @@ export class DynamoTable implements Table {
     const isInRange = after.startsWith(prefix)
     if (!isInRange && after > prefix) return []
     const items: Item[] = []
-    // DynamoDB accepts a start key that does not exist, but only within the queried range. If it is before the range, start at the beginning.
+    // DynamoDB accepts a start key that does not exist, but only within the queried range. If it is before the range,
+    // start at the beginning.
     let startKey = after !== '' && isInRange ? keyOnly({ partition, sort: after }) : undefined
     while (items.length < limit) {
       const command = new QueryCommand({
@@ -113,7 +114,8 @@ export class DynamoTable implements Table {
     const response = await this.#client.send(new BatchGetItemCommand({ RequestItems }))
     const items = (response.Responses?.[this.#name] ?? []).map(itemOf)
     const unprocessed = response.UnprocessedKeys?.[this.#name]?.Keys ?? []
-    // Keys are unprocessed if their items exceed 16 MB together, or if DynamoDB throttles. Without progress it was throttling.
+    // Keys are unprocessed if their items exceed 16 MB together, or if DynamoDB throttles. Without progress it was
+    // throttling.
     return unprocessed.length < Keys.length ? { items, unprocessed } : RETRY
   }
 
@@ -148,7 +150,9 @@ export class DynamoTable implements Table {
       : this.#client.send(new DeleteItemCommand({ ...common, Key }))
   }
 
-  /** The client request token makes the transaction idempotent: a retry after a lost response does not apply it twice. */
+  /**
+   * The client request token makes the transaction idempotent: a retry after a lost response does not apply it twice.
+   */
   #transactAll(writes: readonly Write[]): Promise<void> {
     const TransactItems = writes.map(write => this.#transactItem(write))
     const ClientRequestToken = randomUUID()
@@ -192,9 +196,9 @@ export class DynamoTable implements Table {
 }
 
 /**
- * Whether the stored item is what the write would have produced. When the condition fails on a repeated attempt, an earlier attempt may
- * have been applied, and only its response lost. For an update this cannot be determined: the caller must read the item again, as after
- * any failed condition.
+ * Whether the stored item is what the write would have produced. When the condition fails on a repeated attempt, an
+ * earlier attempt may have been applied, and only its response lost. For an update this cannot be determined: the
+ * caller must read the item again, as after any failed condition.
  */
 function isApplied(write: Write, stored: Item | undefined): boolean {
   if ('put' in write)

@@ -131,8 +131,9 @@ export class FileBlobs implements BlobStore {
   }
 
   /**
-   * Renames a hard link to the intact file over the damaged one. This needs no disk space and copies nothing, and open readers keep
-   * their file. The temporary name is that of the intact object's draft, so after a crash, deleting the intact object removes it.
+   * Renames a hard link to the intact file over the damaged one. This needs no disk space and copies nothing, and open
+   * readers keep their file. The temporary name is that of the intact object's draft, so after a crash, deleting the
+   * intact object removes it.
    */
   restore(damaged: ObjectName, intact: ObjectName): Promise<void> {
     return mapFileErrors(async () => {
@@ -147,7 +148,10 @@ export class FileBlobs implements BlobStore {
     })
   }
 
-  /** Deletes the draft too: after a crash during {@link commit}, the draft can be the only file of an object that a row names. */
+  /**
+   * Deletes the draft too: after a crash during {@link commit}, the draft can be the only file of an object that a row
+   * names.
+   */
   delete(object: ObjectName): Promise<void> {
     return mapFileErrors(async () => {
       await rm(this.#object(object), { force: true })
@@ -191,7 +195,10 @@ export class FileBlobs implements BlobStore {
     }
   }
 
-  /** The hash of the draft's bytes: from the cache if it is there, otherwise from the file (after a restart, or for another algorithm). */
+  /**
+   * The hash of the draft's bytes: from the cache if it is there, otherwise from the file (after a restart, or for
+   * another algorithm).
+   */
   async #hash(draft: Draft, algorithm: Algorithm): Promise<Hash> {
     const cached = this.#hashes.find(draft, algorithm)
     if (cached) return cached

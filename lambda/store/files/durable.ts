@@ -25,8 +25,8 @@ export async function makeDirectory(path: string): Promise<void> {
 }
 
 /**
- * Runs work on files and maps file system errors to errors of the port: a full disk or quota, and no free file descriptors (of the
- * process or of the system). Other errors are rethrown unchanged.
+ * Runs work on files and maps file system errors to errors of the port: a full disk or quota, and no free file
+ * descriptors (of the process or of the system). Other errors are rethrown unchanged.
  * @throws {StorageFull}
  * @throws {StoreBusy}
  */

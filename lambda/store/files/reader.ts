@@ -1,15 +1,18 @@
 import type { FileHandle } from 'node:fs/promises'
 
-/** In bytes. Large enough for few system calls, and small enough for many readers: each holds two buffers of this size. */
+/**
+ * In bytes. Large enough for few system calls, and small enough for many readers: each holds two buffers of this size.
+ */
 const PIECE_SIZE = 512 * 1024
 
 /**
- * Reads an open file from `position` to `end`, exclusive. While the consumer uses a piece, the next one is read into a second buffer;
- * then the buffers are swapped. Reading therefore allocates nothing, and a piece is valid only until the next one is requested. The
- * reader owns the file and closes it at the end, on failure, and when the consumer stops early.
+ * Reads an open file from `position` to `end`, exclusive. While the consumer uses a piece, the next one is read into a
+ * second buffer; then the buffers are swapped. Reading therefore allocates nothing, and a piece is valid only until the
+ * next one is requested. The reader owns the file and closes it at the end, on failure, and when the consumer stops
+ * early.
  *
- * It is not a generator: a generator that was never started does not run its `finally`, so a client that disconnects before its first
- * byte would leave the file open.
+ * It is not a generator: a generator that was never started does not run its `finally`, so a client that disconnects
+ * before its first byte would leave the file open.
  */
 export class FileReader implements AsyncIterableIterator<Uint8Array, undefined> {
   readonly #file: FileHandle

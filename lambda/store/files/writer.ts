@@ -3,14 +3,21 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Bytes } from '../blobs.ts'
 import { mapFileErrors } from './durable.ts'
 
-/** In bytes. Small enough for many writers, and large enough that the cost of a system call and a thread switch is negligible. */
+/**
+ * In bytes. Small enough for many writers, and large enough that the cost of a system call and a thread switch is
+ * negligible.
+ */
 const BATCH_SIZE = 1024 * 1024
-/** Maximum number of pieces in a batch, for clients that send very small ones. One system call takes no more buffers (Linux's IOV_MAX). */
+/**
+ * Maximum number of pieces in a batch, for clients that send very small ones. One system call takes no more buffers
+ * (Linux's IOV_MAX).
+ */
 const MAX_PIECES = 1024
 
 /**
- * Writes bytes to a file from a position on, and hashes them. While a batch is written, the next one is received and hashed; no more
- * than these two are in memory. The bytes are not durable yet when the promise resolves. No write is in progress when it settles.
+ * Writes bytes to a file from a position on, and hashes them. While a batch is written, the next one is received and
+ * hashed; no more than these two are in memory. The bytes are not durable yet when the promise resolves. No write is in
+ * progress when it settles.
  * @returns the position after the last byte
  * @throws {StorageFull}
  * @throws the same error that `bytes` threw

@@ -26,7 +26,10 @@ import { type Hasher, ResumableHash } from './resumable-hash.ts'
 
 const MAX_CACHED_HASHES = 1000
 const MAX_BUFFER_BYTES = 64 * 2 ** 20
-/** The SHA-256 of all bytes of an object. The checksum of a multipart object is computed from its parts and ends in `-<parts>`. */
+/**
+ * The SHA-256 of all bytes of an object. The checksum of a multipart object is computed from its parts and ends in
+ * `-<parts>`.
+ */
 const FULL_OBJECT_CHECKSUM = /^[A-Za-z0-9+/]{43}=$/
 
 export interface S3BlobsOptions extends Address {
@@ -45,8 +48,9 @@ export interface S3BlobsOptions extends Address {
  *     direct/<id>/<repository> an object that a direct upload wrote
  *     tails/<object>/<0 or 1>  the bytes of a draft that do not fill a part yet; consecutive appends alternate between the two
  *
- * S3 verifies the SHA-256 of everything that it receives, and the adapter compares these checksums before a commit. It thus detects when
- * another process has overwritten a draft's bytes. The draft then fails with `DraftBusy` permanently and never becomes an object.
+ * S3 verifies the SHA-256 of everything that it receives, and the adapter compares these checksums before a commit. It
+ * thus detects when another process has overwritten a draft's bytes. The draft then fails with `DraftBusy` permanently
+ * and never becomes an object.
  */
 export class S3Blobs implements BlobStore {
   readonly #settings: S3BlobsOptions
@@ -96,8 +100,9 @@ export class S3Blobs implements BlobStore {
   }
 
   /**
-   * Needs no request for the draft's own algorithm, unless the process that hashed the bytes has ended and its hash state was not saved.
-   * Otherwise the bytes must be read again. The draft must be committed for that, because the parts of a multipart upload cannot be read.
+   * Needs no request for the draft's own algorithm, unless the process that hashed the bytes has ended and its hash
+   * state was not saved. Otherwise the bytes must be read again. The draft must be committed for that, because the
+   * parts of a multipart upload cannot be read.
    */
   async digest(draft: Draft, algorithm: Algorithm, beforeCommit?: () => Promise<void>): Promise<Digest> {
     const { object, size } = draft
@@ -138,7 +143,10 @@ export class S3Blobs implements BlobStore {
     await (await this.#bucket()).delete(objectKey(object))
   }
 
-  /** Sends no request. The URL expires no later than the credentials. @throws {StoreBusy} when no credentials are available */
+  /**
+   * Sends no request. The URL expires no later than the credentials.
+   * @throws {StoreBusy} when no credentials are available
+   */
   async presign(object: ObjectName, request: PresignRequest): Promise<string> {
     const { method, mediaType, seconds } = request
     if (this.#settings.cdnUrl) return this.#settings.cdnUrl(objectKey(object), request)
@@ -190,9 +198,9 @@ export class S3Blobs implements BlobStore {
   }
 
   /**
-   * Returns what the draft stores about its hash. A hash of node:crypto is four times as fast as a {@link ResumableHash}, but its state
-   * cannot be saved. A short draft is therefore hashed again with a resumable hash. For a longer one only the result is stored, and the
-   * hash itself is cached in this process.
+   * Returns what the draft stores about its hash. A hash of node:crypto is four times as fast as a
+   * {@link ResumableHash}, but its state cannot be saved. A short draft is therefore hashed again with a resumable
+   * hash. For a longer one only the result is stored, and the hash itself is cached in this process.
    * @param all all bytes of a draft that is short enough to be in memory
    */
   async #hashState(draft: Draft, hash: Hash | ResumableHash | undefined, all?: Uint8Array) {

@@ -2,8 +2,8 @@ import type { Readable } from 'node:stream'
 import { mapS3Errors } from './errors.ts'
 
 /**
- * The body of an S3 response. The iterator of a Node stream does not close the stream when it returns before its first `next()`. This one
- * does, so that the connection is closed when a client disconnects early.
+ * The body of an S3 response. The iterator of a Node stream does not close the stream when it returns before its first
+ * `next()`. This one does, so that the connection is closed when a client disconnects early.
  */
 export class S3Body implements AsyncIterableIterator<Uint8Array, undefined> {
   readonly #stream: Readable

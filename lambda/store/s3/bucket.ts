@@ -17,7 +17,10 @@ import type { Credentials } from '../shared/aws-signing.ts'
 import type { Address } from './address.ts'
 import { hasErrorName, mapS3Errors } from './errors.ts'
 
-/** A SHA-256 in S3's format: base64. The checksum of a multipart object is the SHA-256 of its parts' checksums, followed by `-<parts>`. */
+/**
+ * A SHA-256 in S3's format: base64. The checksum of a multipart object is the SHA-256 of its parts' checksums, followed
+ * by `-<parts>`.
+ */
 export type Checksum = string
 
 /** A part of a multipart upload. */
@@ -63,7 +66,10 @@ export function openClient({ region, endpoint }: Address, credentials: () => Pro
   return client
 }
 
-/** The S3 requests that the adapter makes. Each method sends one request, which the SDK retries, and maps errors ({@link mapS3Errors}). */
+/**
+ * The S3 requests that the adapter makes. Each method sends one request, which the SDK retries, and maps errors
+ * ({@link mapS3Errors}).
+ */
 export class Bucket {
   readonly #client: S3Client
   readonly #name: string
@@ -121,7 +127,10 @@ export class Bucket {
     return UploadId
   }
 
-  /** Uploads a part. @throws {ObjectMissing} when the multipart upload was completed or aborted, or is being completed */
+  /**
+   * Uploads a part.
+   * @throws {ObjectMissing} when the multipart upload was completed or aborted, or is being completed
+   */
   async uploadPart(
     key: string,
     upload: string,
@@ -138,7 +147,10 @@ export class Bucket {
     await mapS3Errors(this.#client.send(command, { ...(abortSignal && { abortSignal }) }))
   }
 
-  /** Returns up to 1,000 parts with numbers above `after`, and whether there are more. @throws {ObjectMissing} as {@link uploadPart} */
+  /**
+   * Returns up to 1,000 parts with numbers above `after`, and whether there are more.
+   * @throws {ObjectMissing} as {@link uploadPart}
+   */
   async listParts(key: string, upload: string, after: number): Promise<{ parts: Part[]; more: boolean }> {
     const command = new ListPartsCommand({
       ...this.#at(key),

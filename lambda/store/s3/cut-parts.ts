@@ -12,8 +12,8 @@ interface CutBytes {
 }
 
 /**
- * Cuts the tail of a draft and the bytes that follow it into parts, and sends each part when it is full. Resolves when all full parts have
- * arrived. When it rejects, no request is in progress.
+ * Cuts the tail of a draft and the bytes that follow it into parts, and sends each part when it is full. Resolves when
+ * all full parts have arrived. When it rejects, no request is in progress.
  * @param hash is updated with every new byte
  * @param prepare prepares the request that sends a part; called in the order of the part numbers
  */

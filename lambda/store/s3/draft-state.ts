@@ -6,13 +6,17 @@ import { planParts } from './plan-parts.ts'
 import { type Hasher, ResumableHash } from './resumable-hash.ts'
 
 /**
- * The state that this adapter stores in a draft. Its size does not depend on the size of the draft, because the size of a row is limited:
- * it contains one digest of all parts instead of a list of up to 10,000 parts. The field names are stored in rows and must not change.
+ * The state that this adapter stores in a draft. Its size does not depend on the size of the draft, because the size of
+ * a row is limited: it contains one digest of all parts instead of a list of up to 10,000 parts. The field names are
+ * stored in rows and must not change.
  */
 export type DraftState = {
   /** The id of the multipart upload. Absent before the first full part. */
   readonly upload?: string
-  /** The saved state of the SHA-256 over the SHA-256s of the full parts. With the last part, its result is S3's checksum of the object. */
+  /**
+   * The saved state of the SHA-256 over the SHA-256s of the full parts. With the last part, its result is S3's checksum
+   * of the object.
+   */
   readonly print?: string
   /** The bytes after the full parts. Absent if there are none. */
   readonly rest?: TailState
@@ -25,7 +29,9 @@ export type DraftState = {
 /** The bytes after the full parts. */
 export type TailState = {
   readonly checksum: Checksum
-  /** The tail object that holds the bytes; `null` if they are in their final place: the last part, or the object itself. */
+  /**
+   * The tail object that holds the bytes; `null` if they are in their final place: the last part, or the object itself.
+   */
   readonly slot: 0 | 1 | null
 }
 

@@ -28,7 +28,8 @@ export function tailKeys(object: ObjectName): [string, string] {
 /**
  * Reads the bytes after the full parts.
  * @throws {ObjectMissing} when the tail object is missing
- * @throws {DraftBusy} when another process has overwritten the tail object, or when the last bytes are already in their final place
+ * @throws {DraftBusy} when another process has overwritten the tail object, or when the last bytes are already in their
+ * final place
  */
 export async function loadTail(bucket: Bucket, draft: Draft): Promise<Buffer> {
   const { object } = draft
@@ -41,7 +42,10 @@ export async function loadTail(bucket: Bucket, draft: Draft): Promise<Buffer> {
   return tail
 }
 
-/** Saves the bytes after the full parts. They go into the tail object that the previous draft does not use, so that draft remains valid. */
+/**
+ * Saves the bytes after the full parts. They go into the tail object that the previous draft does not use, so that
+ * draft remains valid.
+ */
 export async function saveTail(
   bucket: Bucket,
   draft: Draft,
@@ -74,7 +78,9 @@ export async function uploadLastPart(
   return placed
 }
 
-/** Creates the object and then deletes the tails. Each step accepts that an earlier attempt may have done it already. */
+/**
+ * Creates the object and then deletes the tails. Each step accepts that an earlier attempt may have done it already.
+ */
 export async function commitDraft(bucket: Bucket, draft: Draft): Promise<void> {
   const { object, size } = draft
   const { rest, slots } = draftState(draft)
@@ -120,10 +126,11 @@ async function completeParts(bucket: Bucket, draft: Draft): Promise<void> {
 }
 
 /**
- * Creates the draft's object, unless it exists already. Creation can succeed only once. A failure because the object exists, or because
- * something is missing, has two possible causes:
+ * Creates the draft's object, unless it exists already. Creation can succeed only once. A failure because the object
+ * exists, or because something is missing, has two possible causes:
  * - An earlier attempt created the object and its response was lost. The object then has the draft's bytes.
- * - Another process is creating the object now. S3 then shows neither the multipart upload nor the object, so the step is retried.
+ * - Another process is creating the object now. S3 then shows neither the multipart upload nor the object, so the step
+ *   is retried.
  */
 async function unlessExists(bucket: Bucket, draft: Draft, create: () => Promise<void>): Promise<void> {
   for (const delay of [...RETRY_DELAYS_MS, undefined]) {
@@ -134,7 +141,8 @@ async function unlessExists(bucket: Bucket, draft: Draft, create: () => Promise<
       const isBusy = error instanceof DraftBusy
       const isMissing = error instanceof ObjectMissing
       const isTaken = hasErrorName(error, 'PreconditionFailed', 'ConditionalRequestConflict', 'InvalidPart')
-      // If the object exists, S3 can reject the request before it has read the body, which appears as a lost connection.
+      // If the object exists, S3 can reject the request before it has read the body, which appears as a lost
+      // connection.
       const isLost = error instanceof StoreBusy
       if (!isBusy && !isMissing && !isTaken && !isLost) throw error
       if (await objectExists(bucket, draft)) return

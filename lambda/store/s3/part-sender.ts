@@ -7,8 +7,8 @@ const MAX_IN_FLIGHT = 4
 export type Send = (signal: AbortSignal) => Promise<void>
 
 /**
- * Sends parts, a few at a time, and owns their buffers: one buffer is being filled while the others are in flight. The total size of the
- * buffers is limited.
+ * Sends parts, a few at a time, and owns their buffers: one buffer is being filled while the others are in flight. The
+ * total size of the buffers is limited.
  */
 export class PartSender {
   readonly #maxBufferBytes: number

@@ -1,9 +1,9 @@
 const MiB = 2 ** 20
 
 /**
- * The sizes of the parts of a multipart upload, in the order of the part numbers. S3 accepts up to 10,000 parts of 5 MiB to 5 GiB; only the
- * last part may be smaller. The first parts are small: two request bodies of the size that Lambda accepts (4 MiB) fill one. Later parts are
- * larger, so that 10,000 parts reach 5 TiB.
+ * The sizes of the parts of a multipart upload, in the order of the part numbers. S3 accepts up to 10,000 parts of 5
+ * MiB to 5 GiB; only the last part may be smaller. The first parts are small: two request bodies of the size that
+ * Lambda accepts (4 MiB) fill one. Later parts are larger, so that 10,000 parts reach 5 TiB.
  */
 const TIERS = [
   { count: 2_000, size: 8 * MiB }, // up to 15.6 GiB
@@ -26,8 +26,8 @@ interface Plan {
 }
 
 /**
- * Divides a number of bytes into parts. The result depends on nothing else, so every process that resumes a draft cuts it in the same way,
- * and a draft need not store the sizes of its parts.
+ * Divides a number of bytes into parts. The result depends on nothing else, so every process that resumes a draft cuts
+ * it in the same way, and a draft need not store the sizes of its parts.
  * @throws {RangeError} for more bytes than {@link MAX_OBJECT_BYTES}
  */
 export function planParts(bytes: number): Plan {

@@ -15,8 +15,8 @@ interface ObjectRequest {
 }
 
 /**
- * Signs URLs of objects (Signature Version 4, in the query). Signing sends no request. The SDK's presigner signs a plain
- * HTTP request, so the S3 client is not loaded; it keeps the derived signing key from one URL to the next.
+ * Signs URLs of objects (Signature Version 4, in the query). Signing sends no request. The SDK's presigner signs a
+ * plain HTTP request, so the S3 client is not loaded; it keeps the derived signing key from one URL to the next.
  */
 export class UrlSigner {
   readonly #address: Address

@@ -7,7 +7,10 @@ export interface Hasher {
   digest(encoding: 'hex'): string
 }
 
-/** Bytes of the build tag at the start of a hash-wasm state. A build rejects the tag of another, but the rest of the state is the same. */
+/**
+ * Bytes of the build tag at the start of a hash-wasm state. A build rejects the tag of another, but the rest of the
+ * state is the same.
+ */
 const TAG_LENGTH = 4
 
 /** A hash whose state can be saved as text and resumed by any process, also with a later version of hash-wasm. */

@@ -11,14 +11,18 @@ const CONNECTION_ERRORS = new Set([
   'ETIMEDOUT',
 ])
 
-/** SDK errors: no response in time, or no credentials. A container fetches new credentials every few hours, which can fail. */
+/**
+ * SDK errors: no response in time, or no credentials. A container fetches new credentials every few hours, which can
+ * fail.
+ */
 const NO_RESPONSE = new Set(['TimeoutError', 'CredentialsProviderError'])
 
 /** HTTP statuses of transient failures, of the service or of a proxy in front of it. */
 const TRANSIENT_STATUSES = new Set([429, 500, 502, 503, 504])
 
 /**
- * Whether an SDK error means that an AWS service is overloaded, broken or unreachable. The SDK throws it after its own retries.
+ * Whether an SDK error means that an AWS service is overloaded, broken or unreachable. The SDK throws it after its own
+ * retries.
  */
 export function isUnreachable(error: unknown): boolean {
   if (!(error instanceof Error)) return false

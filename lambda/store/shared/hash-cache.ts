@@ -9,8 +9,9 @@ interface CachedHash {
 }
 
 /**
- * Caches the hash state of open drafts, so that an append need not read the stored bytes again. The adapter can do without a missing
- * entry. The cache holds the most recently used drafts, because abandoned drafts are not removed explicitly.
+ * Caches the hash state of open drafts, so that an append need not read the stored bytes again. The adapter can do
+ * without a missing entry. The cache holds the most recently used drafts, because abandoned drafts are not removed
+ * explicitly.
  */
 export class HashCache {
   /** The least recently used entry comes first. */

@@ -4,8 +4,8 @@ import type { ObjectName } from '../blobs.ts'
 const SAFE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,199}$/
 
 /**
- * Returns the name if it is safe as the name of a file in a folder. Object names come from the registry's own rows, so an unsafe name is
- * a bug and not a client's mistake.
+ * Returns the name if it is safe as the name of a file in a folder. Object names come from the registry's own rows, so
+ * an unsafe name is a bug and not a client's mistake.
  * @throws {TypeError}
  */
 export function checkObjectName(object: ObjectName): ObjectName {

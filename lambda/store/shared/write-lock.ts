@@ -5,7 +5,10 @@ interface Holder {
   discarded: boolean
 }
 
-/** One lock for each object: allows one call at a time to write the object in this process, and keeps a discarded object discarded. */
+/**
+ * One lock for each object: allows one call at a time to write the object in this process, and keeps a discarded object
+ * discarded.
+ */
 export class WriteLock {
   readonly #holders = new Map<ObjectName, Holder>()
 

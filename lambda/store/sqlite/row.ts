@@ -1,9 +1,9 @@
 import type { Change, Item, Json, Value } from '../table.ts'
 
 /**
- * A row of the SQLite table. Both columns hold a JSON object with the names of attributes: `bytes` contains the attributes that are bytes,
- * as base64, and is null if there are none; `attributes` contains all others. With two columns, no name or value must be reserved to
- * mark bytes.
+ * A row of the SQLite table. Both columns hold a JSON object with the names of attributes: `bytes` contains the
+ * attributes that are bytes, as base64, and is null if there are none; `attributes` contains all others. With two
+ * columns, no name or value must be reserved to mark bytes.
  */
 export interface Row {
   readonly sort: string

@@ -10,17 +10,17 @@ import {
   type KeyRange,
   keyOf,
   type Table,
-  TableBusy,
   type Write,
 } from '../table.ts'
+import { mapSqliteError, mapSqliteErrors, SQLITE_ERROR, sqliteCode } from './errors.ts'
 import { applyChange, decodeItem, encodeItem, type Row } from './row.ts'
 
 /** The version of the file's schema, stored as `user_version`. A new file has 0. */
 const SCHEMA_VERSION = 1
 
 /**
- * WITHOUT ROWID makes the table one B-tree in the order of the key, so a query is one scan. Both value columns are JSON, which operators
- * can read with the sqlite3 shell (see {@link Row}).
+ * WITHOUT ROWID makes the table one B-tree in the order of the key, so a query is one scan. Both value columns are
+ * JSON, which operators can read with the sqlite3 shell (see {@link Row}).
  */
 const CREATE_SCHEMA = `
   CREATE TABLE items (
@@ -46,9 +46,9 @@ interface PendingTransaction {
 }
 
 /**
- * A {@link Table} in one SQLite file, durable at every commit (WAL, synchronous=FULL). SQLite calls are synchronous: a call takes about
- * ten microseconds, and a commit takes as long as a sync of the disk. Transactions of the same iteration of the event loop therefore
- * share a commit.
+ * A {@link Table} in one SQLite file, durable at every commit (WAL, synchronous=FULL). SQLite calls are synchronous: a
+ * call takes about ten microseconds, and a commit takes as long as a sync of the disk. Transactions of the same
+ * iteration of the event loop therefore share a commit.
  */
 export class SqliteTable implements Table {
   readonly #db: DatabaseSync
@@ -62,8 +62,8 @@ export class SqliteTable implements Table {
 
   /**
    * Opens the file, and creates it if it does not exist.
-   * @param exclusive locks every other process out until {@link close}. SQLite then needs no shared-memory index of the write-ahead log
-   * (the `-shm` file), so a table can be opened and read on a disk without a free byte
+   * @param exclusive locks every other process out until {@link close}. SQLite then needs no shared-memory index of the
+   * write-ahead log (the `-shm` file), so a table can be opened and read on a disk without a free byte
    * @throws {SchemaTooNew} when a later version of this program wrote the file, which remains unchanged
    * @throws {StorageFull} when there is no room for the shared-memory index
    */
@@ -114,7 +114,10 @@ export class SqliteTable implements Table {
     return promise
   }
 
-  /** Commits the pending transactions and closes the file. SQLite then copies the write-ahead log into the file and deletes the log. */
+  /**
+   * Commits the pending transactions and closes the file. SQLite then copies the write-ahead log into the file and
+   * deletes the log.
+   */
   async close(): Promise<void> {
     this.#flush()
     this.#closed = true
@@ -150,7 +153,8 @@ export class SqliteTable implements Table {
     } catch (error) {
       this.#rollBack()
       const cause = mapSqliteError(error)
-      // A transaction that frees room or needs little must not fail because of another one in the batch that needs much.
+      // A transaction that frees room or needs little must not fail because of another one in the batch that needs
+      // much.
       if (cause instanceof StorageFull && batch.length > 1) for (const one of batch) this.#commit([one])
       else for (const { reject } of batch) reject(cause)
       return
@@ -158,7 +162,10 @@ export class SqliteTable implements Table {
     for (const settle of settlements) settle()
   }
 
-  /** After some errors, such as a full disk, SQLite has already rolled back. Node before 22.16 has no `isTransaction` to detect this. */
+  /**
+   * After some errors, such as a full disk, SQLite has already rolled back. Node before 22.16 has no `isTransaction` to
+   * detect this.
+   */
   #rollBack(): void {
     try {
       this.#db.exec('ROLLBACK')
@@ -167,7 +174,10 @@ export class SqliteTable implements Table {
     }
   }
 
-  /** Throws before the first write if the transaction fails, so that the other transactions of the batch are not affected. */
+  /**
+   * Throws before the first write if the transaction fails, so that the other transactions of the batch are not
+   * affected.
+   */
   #apply(writes: readonly Write[]): void {
     const items = writes.map(write => this.#read(keyOf(write)))
     const failed = writes.flatMap((write, i) => (write.if && !conditionHolds(write.if, items[i]) ? [i] : []))
@@ -210,41 +220,4 @@ function bounds({ prefix = '', after }: KeyRange): [first: string, end: string] 
   // A space is the first printable ASCII character, so this is the smallest key after `after`.
   const next = `${after} `
   return [next > prefix ? next : prefix, end]
-}
-
-/** The extended result code of an SQLite error, https://sqlite.org/rescode.html; `undefined` for other errors. */
-function sqliteCode(error: unknown): number | undefined {
-  return error instanceof Error && 'errcode' in error ? Number(error.errcode) : undefined
-}
-
-function mapSqliteErrors<T>(read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    throw mapSqliteError(error)
-  }
-}
-
-/** A generic error. One of its causes is a rollback without a transaction. */
-const SQLITE_ERROR = 1
-const SQLITE_BUSY = 5
-const SQLITE_FULL = 13
-/** SQLite could not open a file. For an open table this is a file such as the log, and the process has no file descriptors left. */
-const SQLITE_CANTOPEN = 14
-/** The shared-memory index of the log could not grow, because the disk is full. */
-const SQLITE_IOERR_SHMSIZE = 4874
-
-/** Maps an SQLite error to an error of the port if there is one. @param isOpen whether the table was open when the error occurred */
-function mapSqliteError(error: unknown, { isOpen = true } = {}): unknown {
-  const code = sqliteCode(error)
-  if (code === undefined) return error
-  if (code === SQLITE_FULL || code === SQLITE_IOERR_SHMSIZE)
-    return new StorageFull('the disk is full: no room for the table', { cause: error })
-  if ((code & 0xff) === SQLITE_BUSY)
-    return new TableBusy('another process has locked the table', { cause: error })
-  if (isOpen && (code & 0xff) === SQLITE_CANTOPEN)
-    return new TableBusy('SQLite cannot open a file of the table: no file descriptors are left', {
-      cause: error,
-    })
-  return error
 }

@@ -6,7 +6,8 @@ import { digest, indexOf } from '../../support/content.ts'
 import { openRegistry } from '../../support/registry.ts'
 
 /*
- * Known vulnerabilities of other registries, tried on this one: broken access control. Each group names the kind of fault and an example.
+ * Known vulnerabilities of other registries, tried on this one: broken access control. Each group names the kind of
+ * fault and an example.
  */
 
 const MINUTE = 60_000

@@ -8,8 +8,8 @@ import { processorTime } from '../../support/processor-time.ts'
 import { openRegistry } from '../../support/registry.ts'
 
 /*
- * Known vulnerabilities of other registries, tried on this one: malicious input. Vulnerabilities of user interfaces, webhooks and
- * upstream registries are left out, because this registry has none of them.
+ * Known vulnerabilities of other registries, tried on this one: malicious input. Vulnerabilities of user interfaces,
+ * webhooks and upstream registries are left out, because this registry has none of them.
  */
 
 const ROOT = basic('root', PASSWORD)

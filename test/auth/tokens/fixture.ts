@@ -13,7 +13,9 @@ export async function openWithAnn(): Promise<Guarded> {
   return guarded
 }
 
-/** Returns whether a token allows a pull. Only callers that may pull learn by a 404 that the repository does not exist. */
+/**
+ * Returns whether a token allows a pull. Only callers that may pull learn by a 404 that the repository does not exist.
+ */
 export async function allowsPull(guarded: Guarded, token: string): Promise<boolean> {
   return (await guarded.as(bearer(token), 'GET', TAGS_LIST)).status === 404
 }

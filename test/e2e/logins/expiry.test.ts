@@ -6,7 +6,10 @@ import { describeWith } from '../../support/requirements.ts'
 
 const HOUR = 60 * 60 * 1000
 const GRANTS = [{ may: ['pull', 'push', 'create-tag'], on: ['team/**'] }]
-/** Remaining lifetime of a token that expires during a test, in milliseconds. regctl does not use a token with less than five seconds. */
+/**
+ * Remaining lifetime of a token that expires during a test, in milliseconds. regctl does not use a token with less than
+ * five seconds.
+ */
 const REMAINING_MS = 7_000
 
 /** Starts a server and logs the client in. */
@@ -26,7 +29,10 @@ async function countRequests(client: LoginClient): Promise<number> {
   return server.served.length
 }
 
-/** Pushes as often as a push has requests, each time to a new server. In each push the event happens after another one of the requests. */
+/**
+ * Pushes as often as a push has requests, each time to a new server. In each push the event happens after another one
+ * of the requests.
+ */
 async function pushes<T>(
   client: LoginClient,
   options: { tokensLeft: number } | undefined,

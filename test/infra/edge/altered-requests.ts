@@ -33,8 +33,8 @@ export function edit(text: string): fc.Arbitrary<string> {
 }
 
 /**
- * Whether two targets have the same path and the same signature. The client chooses the digest, which S3 verifies. The order of the
- * parameters and other parameters have no effect.
+ * Whether two targets have the same path and the same signature. The client chooses the digest, which S3 verifies. The
+ * order of the parameters and other parameters have no effect.
  */
 export function isEquivalent(one: string, other: string): boolean {
   const signedPart = (target: string) => {

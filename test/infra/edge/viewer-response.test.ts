@@ -43,7 +43,9 @@ const originResponse = (statusCode: number, headers: HeaderList = S3_HEADERS): E
   cookies: {},
 })
 
-/** The two requests that CloudFront may pass to the function: the client's, and the one that viewer-request.js returned. */
+/**
+ * The two requests that CloudFront may pass to the function: the client's, and the one that viewer-request.js returned.
+ */
 async function bothViews(method: string, target: string, headers: HeaderList = []): Promise<EdgeRequest[]> {
   return [toEdgeRequest(method, target, headers), sent(await decide(method, target, headers))]
 }

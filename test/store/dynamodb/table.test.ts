@@ -9,8 +9,8 @@ import { DynamoTable } from '../../../lambda/store/dynamodb/table.ts'
 import { ConditionFailed, TableBusy } from '../../../lambda/store/table.ts'
 
 /*
- * Faults that a test cannot cause in DynamoDB: conflicts, throttling, lost responses. test/cloud runs the table contract against
- * DynamoDB Local.
+ * Faults that a test cannot cause in DynamoDB: conflicts, throttling, lost responses. test/cloud runs the table
+ * contract against DynamoDB Local.
  */
 
 type Response = object | Error

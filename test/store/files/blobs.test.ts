@@ -180,7 +180,9 @@ describe('FileBlobs', () => {
   describe('killed during its work', () => {
     const child = fileURLToPath(new URL('../../support/append-forever.ts', import.meta.url))
 
-    /** Starts a writer, kills it `after` milliseconds or when it prints `until`, and returns the lines that it printed. */
+    /**
+     * Starts a writer, kills it `after` milliseconds or when it prints `until`, and returns the lines that it printed.
+     */
     const runKilled = async (draft: Draft, rounds: number, end: { after: number } | { until: string }) => {
       const writer = spawn(process.execPath, [child, root, JSON.stringify(draft), String(rounds)], {
         stdio: ['ignore', 'pipe', 'inherit'],

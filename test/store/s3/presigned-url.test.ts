@@ -33,7 +33,10 @@ const credentials: fc.Arbitrary<Credentials> = fc.record(
 
 type ObjectRequest = Parameters<UrlSigner['sign']>[0]
 
-/** The URL that the SDK's S3 client presigns with its own endpoint rules, without the parameter `x-id`, which only names the command. */
+/**
+ * The URL that the SDK's S3 client presigns with its own endpoint rules, without the parameter `x-id`, which only names
+ * the command.
+ */
 async function presignedByClient(
   address: Address,
   credentials: Credentials,

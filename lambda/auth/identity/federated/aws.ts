@@ -13,8 +13,8 @@ interface AwsLoginParts {
 }
 
 /**
- * `docker login -u aws`: the password is a presigned GetCallerIdentity request. STS responds with the identity of its signer. The
- * request is sent only to endpoints of STS.
+ * `docker login -u aws`: the password is a presigned GetCallerIdentity request. STS responds with the identity of its
+ * signer. The request is sent only to endpoints of STS.
  */
 export function awsLogin({ accounts, get, clock }: AwsLoginParts): FederatedLogin {
   return {

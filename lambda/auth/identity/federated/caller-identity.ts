@@ -12,9 +12,9 @@ const Identity = v.object({
 const ARN = /^arn:(aws[a-z-]{0,20}):(sts|iam)::(\d{12}):([!-~]{1,1500})$/
 
 /**
- * Parses the JSON response of GetCallerIdentity. A role session is mapped to its role: `assumed-role/deploy/session` of STS becomes
- * `role/deploy` of IAM. STS does not return the path of a role, so the ARN has none. IAM users, account roots and federated users keep
- * the ARN that STS returns, with an empty session.
+ * Parses the JSON response of GetCallerIdentity. A role session is mapped to its role: `assumed-role/deploy/session` of
+ * STS becomes `role/deploy` of IAM. STS does not return the path of a role, so the ARN has none. IAM users, account
+ * roots and federated users keep the ARN that STS returns, with an empty session.
  * @returns undefined if the response is malformed
  */
 export function parseCallerIdentity(response: string): CallerIdentity | undefined {

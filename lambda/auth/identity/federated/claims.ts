@@ -1,15 +1,18 @@
 /** Claims about the token and not about its holder, and `sub`, which the subject contains in another field. */
 const EXCLUDED_CLAIMS = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'nonce', 'at_hash', 'azp']
 const MAX_CLAIM_LENGTH = 256
-/** Bytes of JSON. The registry's tokens and upload URLs contain the claims, and API Gateway accepts 10,240 bytes of URL and headers. */
+/**
+ * Bytes of JSON. The registry's tokens and upload URLs contain the claims, and API Gateway accepts 10,240 bytes of URL
+ * and headers.
+ */
 const MAX_CLAIMS_BYTES = 2_500
 
 type Claims = Record<string, string>
 
 /**
- * Converts claims to the strings that policies match: `{"kubernetes.io":{"namespace":"a"}}` becomes `kubernetes.io.namespace`. Lists,
- * strings over 256 characters and claims beyond 2,500 bytes of JSON are left out. Policy rules only grant, so a missing claim grants
- * nothing.
+ * Converts claims to the strings that policies match: `{"kubernetes.io":{"namespace":"a"}}` becomes
+ * `kubernetes.io.namespace`. Lists, strings over 256 characters and claims beyond 2,500 bytes of JSON are left out.
+ * Policy rules only grant, so a missing claim grants nothing.
  */
 export function flattenClaims(payload: Readonly<Record<string, unknown>>): Claims {
   const claims: Claims = Object.create(null)

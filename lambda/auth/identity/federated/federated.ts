@@ -33,7 +33,10 @@ export function federatedLogins({
   return [...(awsAccounts.length > 0 ? [aws] : []), ...(issuers.length > 0 ? [oidc] : [])]
 }
 
-/** Imports the code of a login at the first login. Few requests are logins, so a cold start does not load it (bench/README.md). */
+/**
+ * Imports the code of a login at the first login. Few requests are logins, so a cold start does not load it
+ * (bench/README.md).
+ */
 function loadOnLogin(username: string, load: () => Promise<FederatedLogin>): FederatedLogin {
   let loaded: Promise<FederatedLogin> | undefined
   return {

@@ -44,7 +44,10 @@ async function textOf({ body }: Response): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-/** Sends every request to `endpoint`. The header `x-forwarded-host` carries the original host, because `fetch` cannot set `host`. */
+/**
+ * Sends every request to `endpoint`. The header `x-forwarded-host` carries the original host, because `fetch` cannot
+ * set `host`.
+ */
 export function httpGetFrom(endpoint: string): HttpGet {
   return ({ host, pathname, search }, headers) =>
     httpGet(new URL(pathname + search, endpoint), { ...headers, 'x-forwarded-host': host })

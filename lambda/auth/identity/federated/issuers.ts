@@ -23,8 +23,8 @@ const Issuer = v.strictObject({
   /** The exact `iss` claim of its tokens. Its keys are found by OpenID Connect Discovery from this URL. */
   issuer: url,
   /**
-   * Required claims and the patterns of their values. A token is accepted only if all of them match. At least one is required,
-   * because many issuers issue tokens for any audience to all of their users.
+   * Required claims and the patterns of their values. A token is accepted only if all of them match. At least one is
+   * required, because many issuers issue tokens for any audience to all of their users.
    */
   claims: v.pipe(
     claimPatterns(v.pipe(v.string(), v.minLength(1))),

@@ -8,8 +8,8 @@ export interface FederatedLogin {
   /** The username, one of {@link FEDERATED}. */
   readonly username: string
   /**
-   * @param registry the host name that the client used to reach this registry. A password for another registry must be rejected,
-   *   because the operator of that registry has seen it.
+   * @param registry the host name that the client used to reach this registry. A password for another registry must be
+   *   rejected, because the operator of that registry has seen it.
    * @throws {RegistryError} UNAUTHORIZED if the password is invalid; UNAVAILABLE if the provider does not respond
    */
   login(password: string, registry: string): Promise<FederatedSubject>

@@ -1,7 +1,10 @@
 import * as v from 'valibot'
 import { isStsHost } from './sts-hosts.ts'
 
-/** The signed header with the host of the registry. It makes a request that was signed for one registry invalid at every other. */
+/**
+ * The signed header with the host of the registry. It makes a request that was signed for one registry invalid at every
+ * other.
+ */
 export const REGISTRY_HEADER = 'x-longshore-registry'
 /** The exact list of signed headers. Anyone could have set a header that is not signed. */
 const SIGNED_HEADERS = `host;${REGISTRY_HEADER}`
@@ -33,8 +36,8 @@ const Query = v.strictObject({
 })
 
 /**
- * Parses a password, which must be a presigned GetCallerIdentity request. Such a request reveals the identity of its signer and
- * permits nothing else.
+ * Parses a password, which must be a presigned GetCallerIdentity request. Such a request reveals the identity of its
+ * signer and permits nothing else.
  * @param now milliseconds since 1970
  * @returns the URL to request from STS; or the reason for a rejection if the password is malformed or has expired
  */

@@ -1,6 +1,6 @@
 /**
- * AWS Regions with an STS endpoint, by the domain of the endpoint. A list and not a pattern: a request to a Region that does not exist
- * would fail as an internal error.
+ * AWS Regions with an STS endpoint, by the domain of the endpoint. A list and not a pattern: a request to a Region that
+ * does not exist would fail as an internal error.
  */
 const REGIONS: Readonly<Record<string, readonly string[]>> = {
   'amazonaws.com': [
