@@ -6,7 +6,7 @@ const [major, minor] = found.split('.').map(Number)
 
 if (major < REQUIRED[0] || (major === REQUIRED[0] && minor < REQUIRED[1])) {
   console.error(
-    `longshore: Node.js ${REQUIRED.join('.')} or newer is needed, and this is ${found}. Either install it (https://nodejs.org), or let npm bring it along: \`npm ci\` without \`--omit=optional\`, then \`npx cdk\`. npm has it for Linux with glibc, macOS and Windows x64.`,
+    `longshore: Node.js ${REQUIRED.join('.')} or newer is required, but this is ${found}. Either install it (https://nodejs.org), or let npm install it as a package: \`npm ci\` without \`--omit=optional\`, then \`npx cdk\`. npm has it for Linux with glibc, macOS and Windows x64.`,
   )
   process.exitCode = 1
 } else {

@@ -55,7 +55,7 @@ export class Connections {
   }
 
   /**
-   * Closes all connections. Node's own closeAllConnections() does not know those that are still in their TLS handshake.
+   * Closes all connections. Node's own closeAllConnections() leaves those open that are still in their TLS handshake.
    */
   closeAll(): void {
     for (const socket of this.#open) socket.destroy()

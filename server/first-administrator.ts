@@ -12,18 +12,18 @@ export type FirstPassword = Pick<Config, 'adminPassword' | 'adminPasswordFile'>
 /**
  * Creates the user `admin` when there are no accounts, so that a container can accept logins from its first start. Once
  * there are accounts, the setting is ignored, so that a restart does not reset a changed password.
- * @param tell receives a sentence for the log that says what was done, without the password
+ * @param notice receives a sentence for the log that says what was done, without the password
  * @throws {StartError} when the file cannot be read, or the password is too short or too long
  */
 export async function makeFirstAdministrator(
   accounts: Pick<Accounts, 'some' | 'addUser'>,
   password: FirstPassword,
-  tell: (message: string) => void,
+  notice: (message: string) => void,
 ): Promise<void> {
   const source = sourceOf(password)
   if (source === undefined) return
   if (await accounts.some()) {
-    tell(`${source} is ignored, because there are accounts`)
+    notice(`${source} is ignored, because there are accounts`)
     return
   }
   try {
@@ -32,7 +32,7 @@ export async function makeFirstAdministrator(
     // The command line may have created an account in the folder meanwhile.
     if (!(await accounts.some())) throw new StartError('usage', `${source}: ${errorReason(error)}`)
   }
-  tell(`created the administrator ${NAME} with the password of ${source}; the setting is ignored from now on`)
+  notice(`created the administrator ${NAME} with the password of ${source}; the setting is ignored from now on`)
 }
 
 /** The name of the setting that holds the password, as a user writes it. */

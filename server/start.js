@@ -7,7 +7,7 @@ const found = process.versions.node
 
 if (Number.parseInt(found, 10) < REQUIRED_MAJOR) {
   console.error(
-    `longshore: Node.js ${REQUIRED_MAJOR} or newer is needed, and this is ${found}. Either install it (https://nodejs.org), or let npm install it as a package: \`npm ci\` without \`--omit=optional\`, then \`npm start\`. npm has it for Linux with glibc, macOS and Windows x64.`,
+    `longshore: Node.js ${REQUIRED_MAJOR} or newer is required, but this is ${found}. Either install it (https://nodejs.org), or let npm install it as a package: \`npm ci\` without \`--omit=optional\`, then \`npm start\`. npm has it for Linux with glibc, macOS and Windows x64.`,
   )
   process.exitCode = 1
 } else {

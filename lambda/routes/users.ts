@@ -11,8 +11,8 @@ const USERS = '/api/users'
 const USER = '/api/users/<account>'
 
 /**
- * bcrypt hashes of cost 4 to 14. Each step of the cost doubles the time of a login, and cost 14 takes seconds. Anybody
- * who knows a user name can cause that work.
+ * bcrypt hashes of cost 4 to 14. Each step of the cost doubles the time of a login, and cost 14 takes seconds. Any
+ * client that knows a user name can cause that work.
  */
 const BCRYPT = /^\$2[aby]\$(?:0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/
 

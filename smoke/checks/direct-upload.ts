@@ -97,7 +97,7 @@ const CHECKS: readonly Check[] = [
         : 'the connection was closed before the response was read; the repository does not have the blob'
     },
     advice:
-      'the viewer-request function does not verify signatures: everybody can write to the bucket. Delete the stack',
+      'the viewer-request function does not verify signatures: anyone can write to the bucket. Delete the stack',
   },
   {
     name: 'a large blob goes directly to S3',

@@ -88,5 +88,5 @@ it('start.js reports in one line that Node is too old', () => {
     encoding: 'utf8',
   })
   expect(status).toBe(1)
-  expect(stderr).toMatch(/^longshore: Node\.js 22\.18 or newer is needed, and this is 20\.1\.0\. [^\n]*\n$/)
+  expect(stderr).toMatch(/^longshore: Node\.js 22\.18 or newer is required, but this is 20\.1\.0\. [^\n]*\n$/)
 })

@@ -159,8 +159,8 @@ describe('Pages of an origin', () => {
 
   it('that is listed is in the environment of the API and the relay', () => {
     const functions = synthesize({ corsOrigins }).all('AWS::Lambda::Function')
-    const told = functions.map(({ Properties = {} }) => (Properties as Loose).Environment?.Variables)
-    expect(told.map(variables => variables?.LONGSHORE_CORS_ORIGINS)).toContain(corsOrigins)
+    const environments = functions.map(({ Properties = {} }) => (Properties as Loose).Environment?.Variables)
+    expect(environments.map(variables => variables?.LONGSHORE_CORS_ORIGINS)).toContain(corsOrigins)
   })
 })
 

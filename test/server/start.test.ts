@@ -36,7 +36,7 @@ it.each([
     expect(stdout).toBe('')
     expect(stderr).toMatch(/^longshore: [^\n]*\n$/)
     expect(stderr).toMatch(
-      new RegExp(`Node\\.js ${literally(needed)} or newer is needed, and this is \\d+\\.`),
+      new RegExp(`Node\\.js ${literally(needed)} or newer is required, but this is \\d+\\.`),
     )
     expect(stderr).toContain('Either install it')
     expect(stderr).toContain('`npm ci` without `--omit=optional`')
