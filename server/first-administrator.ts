@@ -32,7 +32,9 @@ export async function makeFirstAdministrator(
     // The command line may have created an account in the folder meanwhile.
     if (!(await accounts.some())) throw new StartError('usage', `${source}: ${errorReason(error)}`)
   }
-  notice(`created the administrator ${NAME} with the password of ${source}; the setting is ignored from now on`)
+  notice(
+    `created the administrator ${NAME} with the password of ${source}; the setting is ignored from now on`,
+  )
 }
 
 /** The name of the setting that holds the password, as a user writes it. */
