@@ -8,11 +8,7 @@ import { RegistryClient } from '../support/registry-client.ts'
 const KILLS = 50
 const CLIENTS = 4
 
-<<<<<<< HEAD
 /** The content for which the server has responded 201. */
-=======
-/** The content that the server has acknowledged with 201, and must not lose. */
->>>>>>> e4e72b9 (core, server and tests: one name for each thing)
 interface Acknowledged {
   readonly blobs: { readonly client: RegistryClient; readonly digest: string }[]
   readonly images: { readonly client: RegistryClient; readonly tag: string; readonly image: Image }[]
