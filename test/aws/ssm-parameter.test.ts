@@ -4,7 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { readSsmParameter, ssmUrl } from '../../lambda/aws/ssm-parameter.ts'
+import { serviceUrl } from '../../lambda/aws/signed-request.ts'
+import { readSsmParameter } from '../../lambda/aws/ssm-parameter.ts'
 
 const CREDENTIALS = { accessKeyId: 'id', secretAccessKey: 'key', sessionToken: 'token' }
 
@@ -64,7 +65,7 @@ describe('readSsmParameter', () => {
     ['us-gov-west-1', 'https://ssm.us-gov-west-1.amazonaws.com'],
     ['eusc-de-east-1', 'https://ssm.eusc-de-east-1.amazonaws.eu'],
   ])('uses the endpoint of SSM in the partition of the region: %s', (region, url) => {
-    expect(ssmUrl(region)).toBe(url)
+    expect(serviceUrl('ssm', region)).toBe(url)
   })
 
   it('signs host, time, session token, target and body', async () => {
