@@ -16,7 +16,7 @@ export interface RegistryApp {
   readonly directUploads: DirectUploads
 }
 
-interface Options extends Partial<Pick<Context, 'signUpload' | 'minChunkSize'>> {
+interface Options extends Partial<Pick<Context, 'signUpload' | 'minChunkSize' | 'relay'>> {
   /** The URL by which clients reach this registry, such as `https://registry.example`. Empty or absent: derived from each request. */
   readonly origin?: string | undefined
   /** Logins and access checks. Absent: every request may do everything. */
@@ -28,7 +28,7 @@ interface Options extends Partial<Pick<Context, 'signUpload' | 'minChunkSize'>> 
 /** @param options see {@link Context} */
 export function createRegistryApp(
   deps: Dependencies,
-  { origin, signUpload, minChunkSize, auth, corsOrigins = [] }: Options = {},
+  { origin, signUpload, minChunkSize, relay, auth, corsOrigins = [] }: Options = {},
 ): RegistryApp {
   const registry = createRegistry(deps)
   const app = createApp({
@@ -37,6 +37,7 @@ export function createRegistryApp(
       registry,
       ...(signUpload && { signUpload }),
       ...(minChunkSize !== undefined && { minChunkSize }),
+      ...(relay && { relay }),
       ...(auth && { tokens: auth.tokens, accounts: auth.accounts, policies: auth.policies }),
     },
     authorize: auth?.authorize ?? (async () => OPEN_ACCESS),

@@ -27,12 +27,18 @@ export interface AwsConfig {
   readonly origin: string
   /** Origins of other sites whose web pages may use the registry (CORS). */
   readonly corsOrigins: readonly string[]
+  /** Id of the relay's instance, if the relay is stopped while idle. */
+  readonly relayInstance: string | undefined
+  /** Time without a request after which the relay stops, in milliseconds. 0: never. */
+  readonly relayIdle: number
   /** Endpoints of emulated services, for tests. The SDK reads the endpoint of DynamoDB from the environment itself. */
   readonly s3Endpoint: string | undefined
   readonly ssmEndpoint: string | undefined
   readonly stsEndpoint: string | undefined
+  readonly ec2Endpoint: string | undefined
 }
 
+const MINUTE = 60 * 1000
 const HOUR = 60 * 60 * 1000
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -58,6 +64,9 @@ export function readAwsConfig(environment: Environment): AwsConfig {
   const sparse = environment.LONGSHORE_SPARSE ?? ''
   if (sparse !== '' && !isPatternList(sparse))
     invalid('LONGSHORE_SPARSE', 'must be repository patterns separated by commas, such as mirror/**,cache/*')
+  const idleMinutes = Number(environment.LONGSHORE_RELAY_IDLE_MINUTES || 15)
+  if (!(idleMinutes >= 0 && idleMinutes <= 1440))
+    invalid('LONGSHORE_RELAY_IDLE_MINUTES', 'must be a number from 0 to 1440')
   return {
     table: required('LONGSHORE_TABLE'),
     bucket: required('LONGSHORE_BUCKET'),
@@ -71,10 +80,20 @@ export function readAwsConfig(environment: Environment): AwsConfig {
     sparse: sparse.split(',').filter(Boolean),
     origin,
     corsOrigins,
+    relayInstance: relayInstanceFrom(environment.LONGSHORE_RELAY_INSTANCE),
+    relayIdle: idleMinutes * MINUTE,
     s3Endpoint: environment.AWS_ENDPOINT_URL_S3 || undefined,
     ssmEndpoint: environment.AWS_ENDPOINT_URL_SSM || undefined,
     stsEndpoint: environment.AWS_ENDPOINT_URL_STS || undefined,
+    ec2Endpoint: environment.AWS_ENDPOINT_URL_EC2 || undefined,
   }
+}
+
+function relayInstanceFrom(id = ''): string | undefined {
+  if (id === '') return undefined
+  return /^i-[0-9a-f]{8,17}$/.test(id)
+    ? id
+    : invalid('LONGSHORE_RELAY_INSTANCE', 'must be the id of an EC2 instance')
 }
 
 function issuersFrom(text: string): Issuer[] {

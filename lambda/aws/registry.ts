@@ -6,12 +6,14 @@ import type { Passwords } from '../auth/identity/passwords.ts'
 import { matchesAny } from '../auth/policy/glob.ts'
 import { Keyring } from '../auth/tokens/keyring.ts'
 import { UPLOAD_LIFETIME } from '../registry/dependencies.ts'
+import type { UploadSession } from '../registry/sessions.ts'
 import { createRegistryApp, type RegistryApp } from '../registry-app.ts'
 import { createDynamoClient } from '../store/dynamodb/client.ts'
 import { DynamoTable } from '../store/dynamodb/table.ts'
 import { S3Blobs } from '../store/s3/blobs.ts'
 import type { Credentials } from '../store/shared/aws-signing.ts'
 import type { AwsConfig } from './config.ts'
+import { openSleepingRelay } from './relay/open.ts'
 import type { Secrets } from './secrets.ts'
 import { CloudFrontSigner } from './signed-urls.ts'
 
@@ -32,15 +34,26 @@ interface Parts {
   readonly memory?: number
   /** Hashes passwords. Absent: in this thread, which suits a function that serves one request at a time. */
   readonly passwords?: Passwords
+  /** Whether uploads in this process start a relay that is stopped. */
+  readonly startsRelay?: boolean
 }
 
 interface AwsRegistry extends RegistryApp {
   /** The AWS credentials of the process, for all services. The SDK renews them. */
   readonly credentials: () => Promise<Credentials>
+  /** Absent in a deployment without a relay that is stopped while idle. */
+  readonly relay: ReturnType<typeof openSleepingRelay>
 }
 
 /** Creates the registry on DynamoDB and S3, for the Lambda functions and the relay. */
-export function openAwsRegistry({ config, secrets, readLimit, memory, passwords }: Parts): AwsRegistry {
+export function openAwsRegistry({
+  config,
+  secrets,
+  readLimit,
+  memory,
+  passwords,
+  startsRelay = false,
+}: Parts): AwsRegistry {
   const { table, bucket, region, pull, grace, origin, s3Endpoint } = config
   const dynamo = createDynamoClient({ region })
   const credentials = () => dynamo.config.credentials()
@@ -67,6 +80,7 @@ export function openAwsRegistry({ config, secrets, readLimit, memory, passwords 
     isSparse: (name: string) => matchesAny(config.sparse, name),
     directUploads: { readLimit },
   }
+  const relay = openSleepingRelay(config, deps.table, credentials)
   const federated = federatedLogins({ ...config, clock: Date.now })
   const auth =
     config.auth === 'on'
@@ -77,9 +91,19 @@ export function openAwsRegistry({ config, secrets, readLimit, memory, passwords 
     auth,
     corsOrigins: config.corsOrigins,
     minChunkSize: MIN_CHUNK_SIZE,
-    signUpload: ({ name, upload }, until) => signer().uploadQuery(upload, name, Math.floor(until / 1000)),
+    signUpload: session => uploadQuery(signer(), session),
+    ...(relay && startsRelay && { relay: relay.gate }),
   })
-  return { ...registry, credentials }
+  return { ...registry, credentials, relay }
+}
+
+/** The query parameters by which CloudFront passes on the bytes of a session, until it expires. */
+function uploadQuery(signer: CloudFrontSigner, session: UploadSession): string {
+  const { expires, directUntil } = session
+  const stream = signer.streamQuery(session, Math.floor(expires / 1000))
+  return directUntil === undefined
+    ? stream
+    : `${stream}&${signer.directQuery(session, Math.floor(directUntil / 1000))}`
 }
 
 /** Returns the keyring of the current keys, which is created again when the keys have changed. */

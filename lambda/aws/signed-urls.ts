@@ -1,13 +1,12 @@
 import { createHmac } from 'node:crypto'
 import type { Digest } from '../protocol/digest.ts'
-import type { RepositoryName } from '../protocol/name.ts'
-import type { UploadId } from '../protocol/reference.ts'
+import type { SessionAddress } from '../protocol/reference.ts'
 
 /** 256 bits in base64url. The text itself is the HMAC key, so that the edge does not need to decode it. */
 const KEY = /^[0-9A-Za-z_-]{43}$/
 
 /**
- * Signs URLs with which CloudFront passes requests to the bucket. `infra/edge/viewer-request.js` verifies them;
+ * Signs URLs with which CloudFront passes on uploads, and pulls to the bucket. `infra/edge/viewer-request.js` verifies them;
  * `docs/decisions/0009-signed-urls.md` explains the format. Times are whole seconds since 1970.
  */
 export class CloudFrontSigner {
@@ -23,8 +22,13 @@ export class CloudFrontSigner {
    * The query parameter of an upload session's `Location` that allows one PUT of a whole blob to the bucket, as
    * `direct/<upload>/<repository>`, until `expires`. The client adds the digest.
    */
-  uploadQuery(upload: UploadId, name: RepositoryName, expires: number): string {
+  directQuery({ name, upload }: SessionAddress, expires: number): string {
     return `direct=${this.#sign(['upload', upload, name], expires)}`
+  }
+
+  /** The query parameter of an upload session's `Location` that allows bodies to the API and the relay until `expires`. */
+  streamQuery({ name, upload }: SessionAddress, expires: number): string {
+    return `stream=${this.#sign(['stream', upload, name], expires)}`
   }
 
   /**

@@ -13,6 +13,7 @@ const { app, credentials } = openAwsRegistry({
   config,
   secrets: () => cache.cached,
   readLimit: READ_LIMIT,
+  startsRelay: true,
 })
 const cache = new SecretCache(ssmSecrets(config, credentials))
 

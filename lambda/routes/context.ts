@@ -2,8 +2,9 @@ import type { Access } from '../auth/access.ts'
 import type { Accounts } from '../auth/identity/accounts.ts'
 import type { Policies } from '../auth/policy/policies.ts'
 import type { TokenService } from '../auth/tokens/token-service.ts'
-import type { SessionAddress } from '../protocol/reference.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { UploadSession } from '../registry/sessions.ts'
+import type { UploadRelay } from './upload-relay.ts'
 
 /** The parameters of every handler besides the request. */
 export interface Context {
@@ -13,11 +14,10 @@ export interface Context {
   readonly tokens?: TokenService
   readonly accounts?: Accounts
   readonly policies?: Policies
-  /**
-   * Returns the query parameter, as `name=value`, with which CloudFront passes a direct upload to S3.
-   * @param until expiry, in milliseconds since 1970
-   */
-  readonly signUpload?: (session: SessionAddress, until: number) => string
+  /** Returns the query parameters, as `name=value&…`, with which CloudFront passes on the bytes of an upload session. */
+  readonly signUpload?: (session: UploadSession) => string
+  /** Absent: the relay never stops, or there is none. */
+  readonly relay?: UploadRelay
   /** Minimum chunk size that the response to a new upload announces, in bytes. Smaller chunks are accepted too. */
   readonly minChunkSize?: number
 }

@@ -13,25 +13,33 @@ import { jsonResponse } from './responses.ts'
 const MAX_FORM_SIZE = 64 * 1024
 
 /** The token request of Docker's token specification, with Basic authentication or without a login. */
-async function getToken(request: HttpRequest, _: object, { tokens }: Context): Promise<HttpResponse> {
+async function getToken(request: HttpRequest, _: object, context: Context): Promise<HttpResponse> {
   const { query } = request
   const scopes = parseScopes(query.getAll('scope'))
   const wantsRefresh = query.get('offline_token') === 'true'
-  return tokenResponse(await service(tokens).byBasic(request, scopes, wantsRefresh))
+  const token = await service(context).byBasic(request, scopes, wantsRefresh)
+  await announcePush(token, request, context)
+  return tokenResponse(token)
 }
 
 /** The OAuth 2 token request that containerd and other clients send: a form with a password or a refresh token. */
-async function postToken(request: HttpRequest, _: object, { tokens }: Context): Promise<HttpResponse> {
+async function postToken(request: HttpRequest, _: object, context: Context): Promise<HttpResponse> {
+  const token = await tokenByForm(request, context)
+  await announcePush(token, request, context)
+  return tokenResponse(token)
+}
+
+async function tokenByForm(request: HttpRequest, context: Context): Promise<IssuedToken> {
   const form = new URLSearchParams(Buffer.from(await readBody(request, MAX_FORM_SIZE)).toString())
   const scopes = parseScopes(form.getAll('scope'))
   switch (form.get('grant_type')) {
     case 'password': {
       const login = { name: form.get('username') ?? '', password: form.get('password') ?? '' }
       const wantsRefresh = form.get('access_type') === 'offline'
-      return tokenResponse(await service(tokens).byPassword(request, login, scopes, wantsRefresh))
+      return service(context).byPassword(request, login, scopes, wantsRefresh)
     }
     case 'refresh_token':
-      return tokenResponse(await service(tokens).byRefresh(request, form.get('refresh_token') ?? '', scopes))
+      return service(context).byRefresh(request, form.get('refresh_token') ?? '', scopes)
     default:
       throw new RegistryError('BAD_REQUEST', {
         detail: { grant_type: 'must be password or refresh_token' },
@@ -39,8 +47,18 @@ async function postToken(request: HttpRequest, _: object, { tokens }: Context): 
   }
 }
 
-function service(tokens: Context['tokens']): TokenService {
+function service({ tokens }: Context): TokenService {
   return tokens ?? throwAuthDisabled()
+}
+
+/** Starts the relay while the client prepares its push. The token is issued whether that succeeds or not. */
+async function announcePush(
+  { scopes }: IssuedToken,
+  request: HttpRequest,
+  { relay }: Context,
+): Promise<void> {
+  if (!relay || !scopes.some(({ actions }) => actions.includes('push'))) return
+  await relay.announce(request.headers['user-agent']).catch(() => {})
 }
 
 /** Some clients read `token`, others `access_token`. */

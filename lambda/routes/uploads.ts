@@ -14,6 +14,8 @@ import { emptyResponse } from './responses.ts'
 
 const UPLOADS = '/v2/<name>/blobs/uploads/'
 const UPLOAD = '/v2/<name>/blobs/uploads/<upload>'
+/** Query parameter that the edge adds. */
+const WAKE = 'wake'
 type UploadParams = Params<typeof UPLOAD>
 
 /** end-4a, 4b, 4c and 11. Begins a session, unless the request contains the blob or mounts it. */
@@ -41,8 +43,10 @@ async function postUpload(
     return created(request, name, digest)
   }
   const algorithm = parseAlgorithm(query.get('digest-algorithm') ?? (mount ? algorithmOf(mount) : 'sha256'))
+  const start = await context.relay?.beginUpload(request.headers['user-agent'])
+  if (start?.kind === 'repeat') return emptyResponse(307, { location: ownUrl(request) })
   const session = await registry.uploads.begin(name, algorithm, access.owner)
-  const begun = progress(202, session, { request, context })
+  const begun = progress(202, session, { request, context }, start?.query)
   const { minChunkSize } = context
   if (minChunkSize === undefined) return begun
   return { ...begun, headers: { ...begun.headers, 'oci-chunk-min-length': String(minChunkSize) } }
@@ -88,6 +92,8 @@ async function getUpload(
   context: Context,
 ): Promise<HttpResponse> {
   const session = await context.registry.uploads.status(keyOf(params, context))
+  // The edge redirects a PATCH here that is too large for the API, when the relay was not ready at the POST.
+  if (request.query.has(WAKE)) await context.relay?.wakeForPatch(request.headers['user-agent'])
   return progress(204, session, { request, context })
 }
 
@@ -118,18 +124,37 @@ interface Exchange {
   readonly context: Context
 }
 
-function progress(status: number, session: UploadSession, exchange: Exchange): HttpResponse {
+/** @param hint query parameter that the session's URL keeps, for the edge */
+function progress(
+  status: number,
+  session: UploadSession,
+  exchange: Exchange,
+  hint = hintIn(exchange.request),
+): HttpResponse {
   const { upload, size } = session
-  const location = sessionUrl(session, exchange)
+  const location = sessionUrl(session, exchange, hint)
   return emptyResponse(status, { location, range: uploadRange(size), 'docker-upload-uuid': upload })
 }
 
 /** The URL of a session. It always has a query, because many clients append `&digest=` without looking for one. */
-function sessionUrl(session: UploadSession, { request, context: { signUpload, access } }: Exchange): string {
-  const { directUntil, expires } = session
-  const signature = directUntil === undefined ? undefined : signUpload?.(session, directUntil)
-  const query = [access.uploadToken(session, expires), signature].filter(part => part !== undefined).join('&')
+function sessionUrl(
+  session: UploadSession,
+  { request, context: { signUpload, access } }: Exchange,
+  hint = hintIn(request),
+): string {
+  const parameters = [access.uploadToken(session, session.expires), signUpload?.(session), hint]
+  const query = parameters.filter(Boolean).join('&')
   return locationUrl(request, `${uploadPath(session)}?${query || 'v=1'}`)
+}
+
+/** The hint that the URL of this request has: the relay was ready when the upload began. */
+function hintIn({ query }: HttpRequest): string | undefined {
+  return query.get('relay') === '1' ? 'relay=1' : undefined
+}
+
+function ownUrl(request: HttpRequest): string {
+  const query = request.query.toString()
+  return locationUrl(request, query ? `${request.path}?${query}` : request.path)
 }
 
 /** Adds the URL of the session to the error for a chunk out of order, so that the client can continue. */

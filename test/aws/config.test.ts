@@ -28,6 +28,9 @@ describe('readAwsConfig', () => {
       s3Endpoint: undefined,
       ssmEndpoint: undefined,
       stsEndpoint: undefined,
+      ec2Endpoint: undefined,
+      relayInstance: undefined,
+      relayIdle: 15 * 60 * 1000,
     })
   })
 
@@ -41,6 +44,8 @@ describe('readAwsConfig', () => {
       AWS_ENDPOINT_URL_SSM: 'http://127.0.0.1:9001',
       LONGSHORE_AWS_ACCOUNTS: '123456789012,210987654321',
       LONGSHORE_ISSUERS: JSON.stringify([ISSUER]),
+      LONGSHORE_RELAY_INSTANCE: 'i-0123456789abcdef0',
+      LONGSHORE_RELAY_IDLE_MINUTES: '5',
     }
     expect(readAwsConfig({ ...REQUIRED, ...optional })).toMatchObject({
       pull: 'edge',
@@ -51,7 +56,16 @@ describe('readAwsConfig', () => {
       ssmEndpoint: 'http://127.0.0.1:9001',
       awsAccounts: ['123456789012', '210987654321'],
       issuers: [ISSUER],
+      relayInstance: 'i-0123456789abcdef0',
+      relayIdle: 5 * 60 * 1000,
     })
+  })
+
+  it.each([
+    ['LONGSHORE_RELAY_INSTANCE', 'my-instance', 'must be the id of an EC2 instance'],
+    ['LONGSHORE_RELAY_IDLE_MINUTES', 'soon', 'must be a number from 0 to 1440'],
+  ])('rejects %s=%s', (name, value, problem) => {
+    expect(() => readAwsConfig({ ...REQUIRED, [name]: value })).toThrow(`${name} ${problem}`)
   })
 
   it.each(Object.keys(REQUIRED))('requires %s', name => {

@@ -12,13 +12,23 @@ const DIGEST = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7
 const EXPIRES = 1795224000
 
 const signer = new CloudFrontSigner(KEY)
-const uploadQuery = (id: string, name: string, expires: number) =>
-  signer.uploadQuery(parseUploadId(id), parseRepositoryName(name), expires)
+const session = (id: string, name: string) => ({
+  upload: parseUploadId(id),
+  name: parseRepositoryName(name),
+})
+const directQuery = (id: string, name: string, expires: number) =>
+  signer.directQuery(session(id, name), expires)
 
 describe('CloudFrontSigner', () => {
-  // Both signatures were made with: printf '…' | openssl dgst -sha256 -hmac "$KEY" -binary | basenc --base64url
-  it('signs an upload with its id, its repository and its expiry', () => {
-    expect(uploadQuery(ID, 'team/app', EXPIRES)).toBe(
+  // The signatures were made with: printf '…' | openssl dgst -sha256 -hmac "$KEY" -binary | basenc --base64url
+  it('signs a stream of an upload with another kind', () => {
+    expect(signer.streamQuery(session(ID, 'team/app'), EXPIRES)).toBe(
+      'stream=1795224000.GSE7wmR-FWt0phf5rTfkATRrH6fVagPOcmscDIIr5sY',
+    )
+  })
+
+  it('signs a direct upload with its id, its repository and its expiry', () => {
+    expect(directQuery(ID, 'team/app', EXPIRES)).toBe(
       'direct=1795224000.IdDf_WcIlVUaxvtZh7aN9uBWN2Nzv1T7BoQHO4Ji03A',
     )
   })
@@ -33,7 +43,7 @@ describe('CloudFrontSigner', () => {
     const time = fc.integer({ min: 1, max: 10 ** 12 - 1 })
     fc.assert(
       fc.property(uploadId, repositoryName, anyDigest, time, (id, name, digest, expires) => {
-        expect(uploadQuery(id, name, expires)).toMatch(/^direct=[\w.-]+$/)
+        expect(directQuery(id, name, expires)).toMatch(/^direct=[\w.-]+$/)
         expect(signer.pullPath(digest, `direct/${id}/${name}`, expires)).toMatch(/^[\w./-]+:[\w./-]+$/)
       }),
     )
@@ -48,7 +58,7 @@ describe('CloudFrontSigner', () => {
   })
 
   it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('rejects the expiry %s', expires => {
-    expect(() => uploadQuery(ID, 'a', expires)).toThrow(TypeError)
+    expect(() => directQuery(ID, 'a', expires)).toThrow(TypeError)
   })
 })
 

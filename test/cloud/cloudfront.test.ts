@@ -22,7 +22,7 @@ const DIGEST = parseDigest(`sha256:${'ab'.repeat(32)}`)
 const IN_A_MINUTE = Math.floor(Date.now() / 1000) + 60
 const links = new CloudFrontSigner(KEY)
 const SESSION = `/v2/app/blobs/uploads/${ID}`
-const UPLOAD = `${SESSION}?${links.uploadQuery(parseUploadId(ID), parseRepositoryName('app'), IN_A_MINUTE)}&digest=${DIGEST}`
+const UPLOAD = `${SESSION}?${links.directQuery({ upload: parseUploadId(ID), name: parseRepositoryName('app') }, IN_A_MINUTE)}&digest=${DIGEST}`
 const PULL = links.pullPath(DIGEST, `blobs/${ID}`, IN_A_MINUTE)
 
 interface Heard {

@@ -123,9 +123,8 @@ describeInCloud({}, 'a blob on the direct road', () => {
     it('that has expired is refused', async () => {
       const upload = parseUploadId(uploadOf(await beginUpload(cloud, 'late')))
       const name = parseRepositoryName('late')
-      const query = new CloudFrontSigner(cloud.key).uploadQuery(
-        upload,
-        name,
+      const query = new CloudFrontSigner(cloud.key).directQuery(
+        { upload, name },
         Math.floor(Date.now() / 1000) - 1,
       )
       const refused = await putDirectly(cloud, `/v2/late/blobs/uploads/${upload}?${query}`, layerOf())

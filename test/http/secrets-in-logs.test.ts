@@ -35,7 +35,7 @@ describe('secretsIn finds', () => {
     ],
     [
       'the signature of a direct upload',
-      () => new CloudFrontSigner(newKey()).uploadQuery('u' as never, 'a' as never, 1e9),
+      () => new CloudFrontSigner(newKey()).directQuery({ upload: 'u', name: 'a' } as never, 1e9),
     ],
     [
       'the signature of a pull',

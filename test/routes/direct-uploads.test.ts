@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { RepositoryName } from '../../lambda/protocol/name.ts'
 import type { SessionAddress, UploadId } from '../../lambda/protocol/reference.ts'
+import type { UploadSession } from '../../lambda/registry/sessions.ts'
 import { directObject } from '../../lambda/store/direct-object.ts'
 import { pausedBody } from '../support/bytes.ts'
 import { digest, imageOf } from '../support/content.ts'
@@ -21,8 +22,9 @@ beforeEach(() => {
   store = new MemoryBlobs()
   table = new MemoryTable()
   signed = []
-  const sign = ({ name, upload }: SessionAddress, expires: number) => {
-    signed.push({ name, upload, expires })
+  const sign = ({ name, upload, directUntil }: UploadSession) => {
+    if (directUntil === undefined) return 'stream=signature'
+    signed.push({ name, upload, expires: directUntil })
     return 'direct=signature'
   }
   registry = openRegistry({ table, store, direct: { readLimit: 100 }, signUpload: sign })

@@ -3,6 +3,7 @@ import { type Auth, createAuth } from '../../lambda/auth/auth.ts'
 import type { FederatedLogin } from '../../lambda/auth/identity/federated/login.ts'
 import type { Passwords } from '../../lambda/auth/identity/passwords.ts'
 import { Keyring } from '../../lambda/auth/tokens/keyring.ts'
+import type { UploadRelay } from '../../lambda/routes/upload-relay.ts'
 import { MemoryTable } from './memory-table.ts'
 import { cheapPasswords } from './passwords.ts'
 import { openRegistry, type RequestOptions } from './registry.ts'
@@ -25,11 +26,13 @@ export async function openGuarded({
   table = new MemoryTable(),
   passwords = cheapPasswords,
   corsOrigins,
+  relay,
 }: {
   federated?: readonly FederatedLogin[]
   table?: MemoryTable
   passwords?: Passwords
   corsOrigins?: readonly string[]
+  relay?: UploadRelay
 } = {}) {
   let keys = [newKey()]
   let keyring = new Keyring(keys)
@@ -41,7 +44,13 @@ export async function openGuarded({
     federated,
     passwords,
   })
-  const registry = openRegistry({ table, auth, clientOrigin: ORIGIN, ...(corsOrigins && { corsOrigins }) })
+  const registry = openRegistry({
+    table,
+    auth,
+    clientOrigin: ORIGIN,
+    ...(corsOrigins && { corsOrigins }),
+    ...(relay && { relay }),
+  })
   clock.now = registry.now
   /** Adds a user with the password {@link PASSWORD}. */
   const addUser = (name: string, admin = false) => auth.accounts.addUser(name, { password: PASSWORD, admin })

@@ -52,6 +52,7 @@ interface Parts {
   readonly direct?: DirectUploadOptions
   readonly signUpload?: Context['signUpload']
   readonly minChunkSize?: number
+  readonly relay?: Context['relay']
   readonly auth?: Auth
   readonly corsOrigins?: readonly string[]
   /** Patterns of sparse repositories. */
@@ -82,6 +83,7 @@ export function openRegistry({
   direct,
   signUpload,
   minChunkSize,
+  relay,
   auth,
   corsOrigins,
   clientOrigin,
@@ -109,6 +111,7 @@ export function openRegistry({
     origin,
     ...(signUpload && { signUpload }),
     ...(minChunkSize !== undefined && { minChunkSize }),
+    ...(relay && { relay }),
     auth,
     corsOrigins,
   })

@@ -36,6 +36,8 @@ export interface IssuedToken {
   readonly issued: number
   /** Seconds. */
   readonly expiresIn: number
+  /** What the token allows: the part of the requested scopes that the policy allows. */
+  readonly scopes: readonly Scope[]
 }
 
 type AccountHolder = Extract<TokenHolder, { account: string }>
@@ -119,7 +121,7 @@ export class TokenService {
     const scopes = fitToHeader(allowed)
     const token = await issueToken(keyring(), { holder, scopes }, { service: serviceName(request), now })
     const refresh = wantsRefresh && 'account' in holder ? await this.#tryIssueRefreshToken(holder) : undefined
-    return { token, issued: now, expiresIn: TOKEN_LIFETIME_SECONDS, ...(refresh && { refresh }) }
+    return { token, issued: now, expiresIn: TOKEN_LIFETIME_SECONDS, scopes, ...(refresh && { refresh }) }
   }
 
   /** Returns undefined if the disk is full: a client that pulls must still get its access token. */

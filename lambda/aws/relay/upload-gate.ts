@@ -1,4 +1,5 @@
 import { RegistryError } from '../../protocol/errors.ts'
+import type { UploadRelay, UploadStart } from '../../routes/upload-relay.ts'
 import { type ClientFamily, clientFamily, maxWaitMs, needsRelayToBegin } from './client-family.ts'
 import { WITHOUT_RELAY } from './start-problem.ts'
 import type { Readiness, RelayWaker } from './waker.ts'
@@ -9,14 +10,8 @@ const RETRY_AFTER = { 'retry-after': '5' }
 const STARTING =
   'the relay for large layers is starting; repeat the push in a few seconds, unless your client does so itself'
 
-/** What a request that begins an upload must do about the relay. */
-export type UploadStart =
-  | { readonly kind: 'begin'; readonly query: string | undefined }
-  /** Redirect the request to itself: the client repeats it with a new timeout. */
-  | { readonly kind: 'repeat' }
-
 /** Decides, by the client, whether an upload waits for the relay, and what the client receives when the relay does not start in time. */
-export class UploadGate {
+export class UploadGate implements UploadRelay {
   readonly #waker: RelayWaker
 
   constructor(waker: RelayWaker) {

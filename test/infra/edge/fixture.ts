@@ -34,7 +34,7 @@ interface Signed {
 
 /** `direct=…` as the API puts it into a Location. */
 export function direct({ id = ID, name = 'team/app', expires = SOON, key = KEY }: Signed = {}): string {
-  return links(key).uploadQuery(id as UploadId, name as RepositoryName, expires)
+  return links(key).directQuery({ upload: id as UploadId, name: name as RepositoryName }, expires)
 }
 
 export function uploadPath(name = 'team/app', id = ID): string {
