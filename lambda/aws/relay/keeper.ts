@@ -47,7 +47,7 @@ export class RelayKeeper {
     for (;;) {
       const row = await this.#rows.read()
       const now = this.#clock()
-      const wantedUntil = row.version === 0 ? now + FIRST_RUN_MS : row.wantedUntil
+      const wantedUntil = row.since === 0 ? now + FIRST_RUN_MS : row.wantedUntil
       const ready = { state: 'ready', since: now, readyUntil: now + READY_MS, problem: '' } as const
       if (await this.#rows.change(row, { ...ready, wantedUntil })) return
     }

@@ -63,6 +63,17 @@ describe('an idle relay', () => {
     expect(await world.keeper.tryStop()).toBe(true)
   })
 
+  it('runs for 30 minutes when a deployment has replaced the instance', async () => {
+    const world = await served()
+    world.crash()
+    await world.pass(60 * MINUTE)
+    Object.assign(world.rows, { instance: 'i-fedcba9876543210f' })
+    await world.keeper.renew()
+    await world.pass(29 * MINUTE)
+
+    expect(await world.keeper.tryStop()).toBe(false)
+  })
+
   it('is ready again when it renews after its row was taken for that of a crashed one', async () => {
     const world = await served()
     world.crash()
