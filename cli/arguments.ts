@@ -1,4 +1,7 @@
 import { InvalidArgumentError } from 'commander'
+import { ClientError } from '../lambda/client/client-error.ts'
+import { type Platform, parsePlatform } from '../lambda/client/content.ts'
+import { type ImageName, parseImageName } from '../lambda/client/image-name.ts'
 import { RegistryError } from '../lambda/protocol/errors.ts'
 import { parseRepositoryName } from '../lambda/protocol/name.ts'
 import { parseTag } from '../lambda/protocol/reference.ts'
@@ -48,6 +51,33 @@ export function taggedName(text: string): { repository: string; tag: string } {
     () => ({ repository: parseRepositoryName(repository), tag: parseTag(tag) }),
     'It must be a repository and a tag such as team/app:v1.',
   )
+}
+
+/** An image in a registry. */
+export function imageName(text: string): ImageName {
+  return validForClient(() => parseImageName(text))
+}
+
+/** Of an argument that may be repeated. */
+export function imageNames(text: string, before: readonly ImageName[] = []): readonly ImageName[] {
+  return [...before, imageName(text)]
+}
+
+export function platform(text: string): Platform {
+  return validForClient(() => parsePlatform(text))
+}
+
+export function platformOrAll(text: string): Platform | 'all' {
+  return text === 'all' ? 'all' : platform(text)
+}
+
+function validForClient<T>(parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error
+    throw new InvalidArgumentError(error.message)
+  }
 }
 
 function valid<T>(parse: () => T, message: string): T {

@@ -15,6 +15,11 @@ export interface Login {
   readonly password: string
 }
 
+/** An OAuth 2 token that `docker login` stores for some registries in place of a password. */
+export interface StoredToken {
+  readonly refreshToken: string
+}
+
 const Config = v.looseObject({
   auths: v.optional(
     v.record(
@@ -55,15 +60,23 @@ export class DockerConfig {
    * @throws {CliError} if `docker login` stored a refresh token, because the API for accounts requires the password
    */
   async find(host: string): Promise<Login | undefined> {
+    const stored = await this.findLogin(host)
+    if (stored === undefined || 'user' in stored) return stored
+    throw new CliError(
+      `docker login stored a token for ${host}, not a password: run "longshore login ${host} --user <name>"`,
+    )
+  }
+
+  /** @param host as in image names; Docker Hub is stored under `https://index.docker.io/v1/` */
+  async findLogin(host: string): Promise<Login | StoredToken | undefined> {
     const { auths = {}, ...config } = this.#read()
     const helper = helperOf(config, host)
     const stored = helper ? await this.#getFromHelper(helper, host) : undefined
-    if (stored?.user === IS_TOKEN || auths[host]?.identitytoken)
-      throw new CliError(
-        `docker login stored a token for ${host}, not a password: run "longshore login ${host} --user <name>"`,
-      )
+    if (stored?.user === IS_TOKEN) return { refreshToken: stored.password }
+    const { auth, identitytoken } = auths[host] ?? {}
+    if (identitytoken) return { refreshToken: identitytoken }
     if (helper) return stored
-    const [, user, password] = /^([^:]+):(.*)$/s.exec(decode(auths[host]?.auth)) ?? []
+    const [, user, password] = /^([^:]+):(.*)$/s.exec(decode(auth)) ?? []
     return user && password !== undefined ? { user, password } : undefined
   }
 

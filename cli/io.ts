@@ -1,5 +1,5 @@
 import { homedir } from 'node:os'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { Passwords } from '../lambda/auth/identity/passwords.ts'
 import type { Credentials } from '../lambda/store/shared/aws-signing.ts'
 import { findCredentials } from './aws-password.ts'
@@ -18,6 +18,12 @@ export interface Io {
   readonly isTTY: boolean
   /** Width of the terminal. Absent if the output is not a terminal. */
   readonly columns?: number | undefined
+  /** The same of `stderr`. */
+  readonly errorColumns?: number | undefined
+  /** Standard output for bytes. */
+  readonly output?: Writable
+  /** Calls the listener once when the user presses Ctrl-C or the process is to end. @returns what removes the listener */
+  readonly onInterrupt?: (listener: () => void) => () => void
   readonly env: Readonly<Record<string, string | undefined>>
   /** Folder that relative paths start from. */
   readonly cwd: string
@@ -44,6 +50,9 @@ export function processIo(): Io {
     stderr,
     isTTY: stdin.isTTY === true,
     columns: stdout.columns,
+    errorColumns: stderr.isTTY ? stderr.columns : undefined,
+    output: stdout,
+    onInterrupt,
     env,
     cwd: process.cwd(),
     home: homedir(),
@@ -51,6 +60,20 @@ export function processIo(): Io {
     passwords: new Passwords(),
     serve,
   }
+}
+
+/** The next signal ends the process, as without a listener. */
+function onInterrupt(listener: () => void): () => void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  const remove = () => {
+    for (const signal of signals) process.off(signal, interrupted)
+  }
+  const interrupted = () => {
+    remove()
+    listener()
+  }
+  for (const signal of signals) process.on(signal, interrupted)
+  return remove
 }
 
 /** The server is a program of its own: it reads the command line, handles signals and ends the process. */

@@ -1,9 +1,12 @@
 import { Command, CommanderError, Option } from 'commander'
 import about from '../package.json' with { type: 'json' }
 import { CliError } from './cli-error.ts'
+import { addCopyCommand } from './commands/copy.ts'
 import { addKubeletCommand } from './commands/kubelet.ts'
 import { addLoginCommands } from './commands/login.ts'
 import { addPolicyCommands } from './commands/policy.ts'
+import { addPullCommand } from './commands/pull.ts'
+import { addPushCommand } from './commands/push.ts'
 import { addRepoCommands } from './commands/repo.ts'
 import { addRobotCommands } from './commands/robot.ts'
 import { addTagCommands } from './commands/tag.ts'
@@ -61,6 +64,9 @@ export function createProgram(io: Io): Command {
       // `run` takes every command line that begins with `serve`.
       throw new CliError('the flags of the server go after "serve"', 2)
     })
+  addPushCommand(program, context)
+  addPullCommand(program, context)
+  addCopyCommand(program, context)
   addLoginCommands(program, context)
   addUserCommands(program, context)
   addRobotCommands(program, context)

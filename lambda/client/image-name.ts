@@ -8,6 +8,8 @@ export interface ImageName {
   readonly registry: string
   readonly repository: RepositoryName
   readonly reference: Reference
+  /** Whether the name has a tag or a digest. Otherwise the reference is the tag `latest`. */
+  readonly isExplicit: boolean
 }
 
 const FORM = /^((?:https?:\/\/)?[^/]+)\/(.+)$/
@@ -32,6 +34,7 @@ export function parseImageName(text: string): ImageName {
         isDockerHub(registry) && !name.includes('/') ? `library/${name}` : name,
       ),
       reference: parseReference(digest ?? tag ?? 'latest'),
+      isExplicit: (digest ?? tag) !== undefined,
     }
   } catch (error) {
     throw new ClientError(`"${text}" is not an image name: ${(error as Error).message}`)
@@ -55,7 +58,7 @@ export function formatReference(reference: Reference): string {
   return reference.kind === 'tag' ? `:${reference.tag}` : `@${reference.digest}`
 }
 
-export function formatImageName({ registry, repository, reference }: ImageName): string {
+export function formatImageName({ registry, repository, reference }: Omit<ImageName, 'isExplicit'>): string {
   return `${registry}/${repository}${formatReference(reference)}`
 }
 

@@ -141,10 +141,12 @@ describe('a copy', () => {
   it('moves four blobs at a time at most', async () => {
     await from.repository('app').pushImage(image('wide', { layers: 12 }), 'v1')
     let [now, most] = [0, 0]
+    const four = Promise.withResolvers<void>()
     to.intercept = async ({ method }) => {
       if (method !== 'PUT') return undefined
       most = Math.max(most, ++now)
-      await new Promise(resolve => setTimeout(resolve, 5))
+      if (now === 4) setTimeout(four.resolve, 20) // a fifth would come meanwhile
+      await four.promise
       now--
       return undefined
     }

@@ -6,8 +6,11 @@ import { run } from '../../cli/main.ts'
 import type { CommandResult } from './command.ts'
 import { cheapPasswords } from './passwords.ts'
 
-export interface CliOptions extends Partial<Pick<Io, 'env' | 'cwd' | 'home' | 'awsCredentials' | 'serve'>> {
-  /** Standard input, if it is not a terminal. */
+export interface CliOptions
+  extends Partial<
+    Pick<Io, 'env' | 'cwd' | 'home' | 'awsCredentials' | 'serve' | 'onInterrupt' | 'output' | 'errorColumns'>
+  > {
+  /** Standard input, where it is not a terminal. */
   readonly input?: string | Uint8Array
   /** What a person types at a terminal, in order. Each entry is typed when a prompt appears. */
   readonly typed?: readonly string[]

@@ -13,6 +13,7 @@ import { RegistryClient } from './registry-client.ts'
 
 /** The registry in memory, without logins, behind a real socket in this process. */
 export class MemoryServer implements AsyncDisposable {
+  host = ''
   /** Such as `PUT /v2/app/manifests/v1 201`. */
   readonly served: string[] = []
   /** Responds in place of the registry. */
@@ -26,6 +27,7 @@ export class MemoryServer implements AsyncDisposable {
     const server = new MemoryServer()
     server.#http.server.listen(0, '127.0.0.1')
     await once(server.#http.server, 'listening')
+    server.host = `127.0.0.1:${(server.#http.server.address() as AddressInfo).port}`
     return server
   }
 
@@ -43,10 +45,6 @@ export class MemoryServer implements AsyncDisposable {
       },
       log: silent,
     })
-  }
-
-  get host(): string {
-    return `127.0.0.1:${(this.#http.server.address() as AddressInfo).port}`
   }
 
   get url(): string {

@@ -246,7 +246,7 @@ describe('a request that fails for a passing reason', () => {
 
   it('fails with one sentence when nothing listens', async () => {
     const registry = await serve(() => {})
-    stops.splice(0).forEach(stop => stop())
+    for (const stop of stops.splice(0)) stop()
     await expect(clientOf(registry.host).send({ target: '/v2/app' })).rejects.toThrow(
       new RegExp(`^cannot reach ${registry.host}: .*ECONNREFUSED`),
     )
