@@ -71,6 +71,40 @@ export function platformOrAll(text: string): Platform | 'all' {
   return text === 'all' ? 'all' : platform(text)
 }
 
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+  TIB: 2 ** 40,
+}
+
+/** @returns bytes */
+export function byteSize(text: string): number {
+  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?) ?([KMGT]i?B|)$/i.exec(text) ?? []
+  const factor = UNITS[unit.toUpperCase()]
+  if (digits !== '' && factor !== undefined) return Math.round(Number(digits) * factor)
+  throw new InvalidArgumentError('It must be a size such as 500MB or 20GB.')
+}
+
+/** Where a server listens: a port, or an address and a port. */
+export interface ListenAddress {
+  /** Without the brackets of IPv6. */
+  readonly host: string
+  readonly port: number
+}
+
+export function listenAddress(text: string): ListenAddress {
+  const [, bracketed, plain, digits = ''] = /^(?:(?:\[([^\]]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(text) ?? []
+  const port = Number(digits)
+  if (digits !== '' && port <= 65_535) return { host: bracketed ?? plain ?? '127.0.0.1', port }
+  throw new InvalidArgumentError('It must be an address and a port such as 127.0.0.1:5555.')
+}
+
 function validForClient<T>(parse: () => T): T {
   try {
     return parse()

@@ -5,6 +5,7 @@ import { addCopyCommand } from './commands/copy.ts'
 import { addKubeletCommand } from './commands/kubelet.ts'
 import { addLoginCommands } from './commands/login.ts'
 import { addPolicyCommands } from './commands/policy.ts'
+import { addProxyCommand } from './commands/proxy.ts'
 import { addPullCommand } from './commands/pull.ts'
 import { addPushCommand } from './commands/push.ts'
 import { addRepoCommands } from './commands/repo.ts'
@@ -67,6 +68,7 @@ export function createProgram(io: Io): Command {
   addPushCommand(program, context)
   addPullCommand(program, context)
   addCopyCommand(program, context)
+  addProxyCommand(program, context)
   addLoginCommands(program, context)
   addUserCommands(program, context)
   addRobotCommands(program, context)

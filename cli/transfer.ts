@@ -107,11 +107,7 @@ export async function transfer(
   { keepsOutput = false }: TransferOptions = {},
 ): Promise<void> {
   const { io, options } = context
-  if (options.data ?? options.table ?? options.registry)
-    throw new CliError(
-      'this command takes its registries from image names, not from --data, --table or --registry',
-      2,
-    )
+  refuseRegistryOptions(context)
   const output = keepsOutput ? io.stderr : io.stdout
   const display = displayFor(context, output)
   await interruptible(io, async signal => {
@@ -126,6 +122,15 @@ export async function transfer(
       running.close()
     }
   })
+}
+
+/** @throws {CliError} where global options name a registry to a command that has it as an argument */
+export function refuseRegistryOptions({ options }: CliContext): void {
+  if (options.data ?? options.table ?? options.registry)
+    throw new CliError(
+      'this command has its registries as arguments, not in --data, --table or --registry',
+      2,
+    )
 }
 
 /** @throws {CliError} for every error of the client; 130 after Ctrl-C */

@@ -10,3 +10,10 @@ export interface Display extends Progress {
 export type Clock = () => number
 
 export const OUTCOMES = { copied: 'done', exists: 'already exists', mounted: 'mounted' } as const
+
+export class SilentDisplay implements Display {
+  prepared(): void {}
+  moved(): void {}
+  finished(): void {}
+  end(): void {}
+}

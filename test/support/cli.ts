@@ -14,6 +14,8 @@ export interface CliOptions
   readonly input?: string | Uint8Array
   /** What a person types at a terminal, in order. Each entry is typed when a prompt appears. */
   readonly typed?: readonly string[]
+  /** Hears what the command prints on standard output. */
+  readonly onOutput?: (text: string) => void
 }
 
 type Program = (argv: readonly string[], io: Io) => Promise<number>
@@ -22,14 +24,19 @@ type Program = (argv: readonly string[], io: Io) => Promise<number>
 export async function runInProcess(
   program: Program,
   argv: readonly string[],
-  { input = '', typed, ...options }: CliOptions = {},
+  { input = '', typed, onOutput, ...options }: CliOptions = {},
 ): Promise<CommandResult> {
   const printed = { stdout: '', stderr: '' }
   const keyboard = new PassThrough()
   const pending = [...(typed ?? [])]
   const code = await program(argv, {
     stdin: typed ? keyboard : Readable.from([Buffer.from(input)]),
-    stdout: { write: text => (printed.stdout += text) },
+    stdout: {
+      write: text => {
+        printed.stdout += text
+        onOutput?.(text)
+      },
+    },
     stderr: {
       write: text => {
         printed.stderr += text

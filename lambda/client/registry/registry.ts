@@ -27,6 +27,10 @@ export interface RegistryRequest {
   readonly body?: Uint8Array | (() => Bytes)
   /** What the request needs, such as `repository:team/app:pull`. */
   readonly scopes?: readonly string[]
+  /** Sent in place of a login, which is then left to the caller. */
+  readonly authorization?: string | undefined
+  /** Whether redirects of the registry are followed, which is the default. */
+  readonly follow?: boolean
   /** How often the request is sent at most, where it fails for a reason that may pass. */
   readonly attempts?: number
   readonly signal?: AbortSignal | undefined
@@ -66,14 +70,23 @@ export class Registry {
     this.#transport.close()
   }
 
-  /** @throws {ClientError} where the registry is unreachable. A response of any status is returned */
+  /**
+   * Sends a request with the login that the registry requires.
+   * @throws {ClientError} where the registry is unreachable. A response of any status is returned
+   */
   async send(request: RegistryRequest): Promise<RegistryResponse> {
+    if (request.authorization !== undefined) return this.sendPlainly(request)
     this.#first ??= this.#learnChallenge(request.signal)
     await this.#first.catch(error => {
       this.#first = undefined
       throw error
     })
     return this.#retry(request)
+  }
+
+  /** Sends a request as it is: no login is added, and a 401 is returned. */
+  sendPlainly(request: RegistryRequest): Promise<RegistryResponse> {
+    return this.#retryAnonymously(request, request.authorization)
   }
 
   /** Asks the registry itself for its challenge, because a repository that one may not see can respond 404 without one. */
@@ -116,7 +129,7 @@ export class Registry {
 
   /** The login goes to the registry alone, never to the target of a redirect or a `Location` on another origin. */
   async #follow(request: RegistryRequest, authorization?: string): Promise<RegistryResponse> {
-    const { method = 'GET', headers = {}, body, signal } = request
+    const { method = 'GET', headers = {}, body, signal, follow = true } = request
     let url = new URL(request.target, this.origin)
     for (let redirects = 0; ; redirects++) {
       const own = url.origin === new URL(this.origin).origin
@@ -130,7 +143,7 @@ export class Registry {
       const { location } = response.headers
       const followed =
         [307, 308].includes(response.status) || (isRead(method) && [301, 302, 303].includes(response.status))
-      if (!followed || !location) return { ...response, url }
+      if (!follow || !followed || !location) return { ...response, url }
       await discard(response)
       if (redirects === MAX_REDIRECTS) throw new ClientError(`${this.name} redirects in a circle`)
       url = this.#redirect(location, url)

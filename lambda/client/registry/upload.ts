@@ -2,11 +2,18 @@ import type { Digest } from '../../protocol/digest.ts'
 import { ClientError } from '../client-error.ts'
 import type { OpenBlob } from '../ports.ts'
 import { RefusedError, refusal } from './refusal.ts'
-import { ATTEMPTS, mayPass, pauseBefore, type Registry, type RegistryResponse } from './registry.ts'
+import {
+  ATTEMPTS,
+  mayPass,
+  pauseBefore,
+  type Registry,
+  type RegistryRequest,
+  type RegistryResponse,
+} from './registry.ts'
 import { discard } from './transport.ts'
 
 /** S3 takes at most 5 GiB in one PUT, and so does a direct upload. */
-const MAX_PUT = 5 * 1024 ** 3
+export const MAX_PUT = 5 * 1024 ** 3
 /** What the API of a Longshore registry on AWS takes in one request. */
 const PART_SIZE = 4 * 1024 ** 2
 
@@ -14,6 +21,8 @@ export interface UploadOptions {
   readonly registry: Registry
   readonly repository: string
   readonly scopes: readonly string[]
+  /** Sent in place of a login. */
+  readonly authorization?: string | undefined
   readonly digest: Digest
   /** Bytes. */
   readonly size: number
@@ -41,46 +50,56 @@ export async function uploadBlob(options: UploadOptions): Promise<void> {
   let inParts = size > maxPut
   for (let attempt = 1; ; attempt++) {
     try {
-      const session = (attempt === 1 && options.session) || (await beginUpload(options))
+      const session =
+        (attempt === 1 && options.session) || (await beginUpload(options, attempt === 1 ? ATTEMPTS : 1))
       if (!inParts) return await putWhole(options, session)
       return await putParts(options, session)
     } catch (error) {
       signal?.throwIfAborted()
-      const { status } = error as Partial<RefusedError>
+      const { status = 0 } = error as Partial<RefusedError>
+      // The session that the caller began may have expired.
+      const isStale = attempt === 1 && options.session !== undefined && [401, 403, 404, 410].includes(status)
       if (status === 413 && !inParts) inParts = true
-      else if (!(mayPass(error) || isLost(error)) || attempt === ATTEMPTS) throw error
+      else if (!(isStale || mayPass(error) || isLost(error)) || attempt === ATTEMPTS) throw error
       // The response may have been lost on the way.
-      if (attempt > 1 && (await hasBlob(options))) return
-      await registry.pause(pauseBefore(attempt), signal)
+      else if (await hasBlob(options, 1).catch(() => false)) return
+      else if (!isStale) await registry.pause(pauseBefore(attempt), signal)
     }
   }
 }
 
-/** The session of the attempt before may have taken a part of the bytes, or may have expired. */
+/** The session of the attempt before may have taken a part of the bytes. */
 function isLost(error: unknown): boolean {
   return error instanceof RefusedError && [404, 408, 416, 429, 500, 502, 503, 504].includes(error.status)
 }
 
-export async function hasBlob({
-  registry,
-  repository,
-  scopes,
-  digest,
-  signal,
-}: Pick<UploadOptions, 'registry' | 'repository' | 'scopes' | 'digest' | 'signal'>): Promise<boolean> {
-  const target = `/v2/${repository}/blobs/${digest}`
-  const response = await registry.send({ method: 'HEAD', target, scopes, signal })
+/** Where the upload goes to, and with which rights. */
+type Place = Pick<UploadOptions, 'registry' | 'repository' | 'scopes' | 'authorization' | 'signal'>
+
+function send(
+  { registry, scopes, authorization, signal }: Place,
+  request: RegistryRequest,
+): Promise<RegistryResponse> {
+  return registry.send({ ...request, scopes, authorization, signal })
+}
+
+export async function hasBlob(
+  place: Place & Pick<UploadOptions, 'digest'>,
+  attempts = ATTEMPTS,
+): Promise<boolean> {
+  const target = `/v2/${place.repository}/blobs/${place.digest}`
+  const response = await send(place, { method: 'HEAD', target, attempts })
   await discard(response)
   return response.status === 200
 }
 
-async function beginUpload({ registry, repository, scopes, signal }: UploadOptions): Promise<UploadSession> {
-  const response = await registry.send({
+async function beginUpload(options: UploadOptions, attempts: number): Promise<UploadSession> {
+  const { registry, repository } = options
+  const response = await send(options, {
     method: 'POST',
     target: `/v2/${repository}/blobs/uploads/`,
     headers: { 'content-length': '0' },
-    scopes,
-    signal,
+    attempts,
   })
   const what = `${registry.name} refused an upload to ${repository}`
   if (response.status !== 202) throw await refusal(response, what)
@@ -104,19 +123,17 @@ async function putWhole(options: UploadOptions, { location }: UploadSession): Pr
 
 /** In order, because the spec allows no other ("Pushing a blob in chunks"). Only one part is in memory. */
 async function putParts(options: UploadOptions, { location, minPart }: UploadSession): Promise<void> {
-  const { registry, size, open, scopes, digest, signal } = options
+  const { registry, size, open, digest } = options
   const partSize = Math.max(PART_SIZE, minPart)
   let url = location
   let first = 0
   for await (const part of partsOf(open(), partSize)) {
     const last = first + part.length - 1
-    const response = await registry.send({
+    const response = await send(options, {
       method: 'PATCH',
       target: url,
       headers: { 'content-range': `${first}-${last}`, 'content-type': 'application/octet-stream' },
       body: part,
-      scopes,
-      signal,
     })
     const what = `${registry.name} refused bytes ${first}-${last} of blob ${digest}`
     // The registry has the part already: the response to an earlier attempt was lost.
@@ -131,18 +148,13 @@ async function putParts(options: UploadOptions, { location, minPart }: UploadSes
 }
 
 async function close(
-  { registry, repository, digest, scopes, signal }: UploadOptions,
+  options: UploadOptions,
   location: URL,
-  content: Pick<Parameters<Registry['send']>[0], 'headers' | 'body'>,
+  content: Pick<RegistryRequest, 'headers' | 'body'>,
 ): Promise<void> {
-  const response = await registry.send({
-    method: 'PUT',
-    target: withDigest(location, digest),
-    attempts: 1,
-    scopes,
-    signal,
-    ...content,
-  })
+  const { registry, repository, digest } = options
+  const target = withDigest(location, digest)
+  const response = await send(options, { method: 'PUT', target, attempts: 1, ...content })
   if (![200, 201, 204].includes(response.status))
     throw await refusal(response, `${registry.name} refused blob ${digest} in ${repository}`)
   await discard(response)

@@ -386,7 +386,7 @@ describe('copy', () => {
     ['copy x.example/A:1 x.example/b', /"x.example\/A:1" is not an image name: invalid repository name/],
     ['copy x.example/a:1 x.example/b --platform arm64', /"arm64" must be a platform such as linux\/arm64/],
     ['pull x.example/a out.tar.gz', /must end with .tar/],
-    ['push it x.example/a --data here', /not from --data, --table or --registry/],
+    ['push it x.example/a --data here', /not in --data, --table or --registry/],
   ])('refuses "%s" as wrong usage', async (words, message) => {
     const { code, stderr } = await longshore(words)
     expect(stderr).toMatch(message)

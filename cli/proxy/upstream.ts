@@ -1,0 +1,73 @@
+import { ClientError } from '../../lambda/client/client-error.ts'
+import type { FindLogin } from '../../lambda/client/registry/authorization.ts'
+import { RefusedError } from '../../lambda/client/registry/refusal.ts'
+import type { Registry, RegistryRequest, RegistryResponse } from '../../lambda/client/registry/registry.ts'
+import { errorResponse, type HandledRequest } from '../../lambda/http/app.ts'
+import type { HttpRequest, HttpResponse } from '../../lambda/http/message.ts'
+import { RegistryError } from '../../lambda/protocol/errors.ts'
+
+/** How long the answer to "is there a login?" holds, in milliseconds. A credential helper is a process. */
+const LOGIN_TTL = 60_000
+
+interface UpstreamOptions {
+  readonly registry: Registry
+  readonly findLogin: FindLogin
+  /** Whether the `Authorization` of a request is for the registry. Otherwise it is for the proxy. */
+  readonly forwardsLogins: boolean
+  /** The current time in milliseconds. */
+  readonly clock: () => number
+}
+
+/** The registry behind the proxy, with the login of the client or the one that the CLI keeps. */
+export class Upstream {
+  readonly registry: Registry
+  readonly #options: UpstreamOptions
+  #hasLogin: { readonly answer: Promise<boolean>; readonly at: number } | undefined
+
+  constructor(options: UpstreamOptions) {
+    this.registry = options.registry
+    this.#options = options
+  }
+
+  /** The login that a request to the registry carries in place of the kept one. */
+  loginOf({ headers }: HttpRequest): string | undefined {
+    return this.#options.forwardsLogins ? headers.authorization : undefined
+  }
+
+  /** Without a kept login the client gets the challenge of the registry, so that it sends its own. */
+  async send(request: HttpRequest, sent: RegistryRequest): Promise<RegistryResponse> {
+    const authorization = this.loginOf(request)
+    const { registry } = this.#options
+    if (authorization === undefined && (await this.#isLoggedIn())) return registry.send(sent)
+    return registry.sendPlainly({ ...sent, authorization })
+  }
+
+  /** Whether the proxy logs in by itself. */
+  async #isLoggedIn(): Promise<boolean> {
+    const { clock, findLogin, forwardsLogins } = this.#options
+    if (!forwardsLogins) return true
+    if (!this.#hasLogin || clock() - this.#hasLogin.at > LOGIN_TTL) {
+      const answer = findLogin().then(login => login !== undefined)
+      this.#hasLogin = { answer, at: clock() }
+    }
+    return this.#hasLogin.answer
+  }
+}
+
+/** An error as the response to a client. What the registry refused keeps its status and its reason. */
+export function explainError(error: unknown, method: string): HandledRequest {
+  if (error instanceof RegistryError) return { response: errorResponse(error, method), code: error.code }
+  if (error instanceof RefusedError)
+    return { response: refused(error, method), code: error.code ?? 'UNKNOWN' }
+  if (error instanceof ClientError) {
+    const unavailable = new RegistryError('UNAVAILABLE', { message: error.message })
+    return { response: errorResponse(unavailable, method), code: unavailable.code }
+  }
+  return { response: errorResponse(new RegistryError('UNKNOWN'), method), code: 'UNKNOWN', fault: error }
+}
+
+function refused({ status, code = 'UNKNOWN', message }: RefusedError, method: string): HttpResponse {
+  const body = Buffer.from(JSON.stringify({ errors: [{ code, message }] }))
+  const headers = { 'content-type': 'application/json', 'content-length': String(body.length) }
+  return { status, headers, ...(method !== 'HEAD' && { body }) }
+}
