@@ -129,6 +129,33 @@ describe('push', () => {
     expect(await missing(many)).toEqual([])
   })
 
+  it('prints events and totals with --json', async () => {
+    writeLayout(dir.join('it'), { v1: one })
+    const events = (await succeed(`push it ${app()} --json`))
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    expect(events.filter(({ event, state }) => event === 'blob' && state === 'copied')).toHaveLength(3)
+    expect(events.at(-1)).toEqual({
+      event: 'done',
+      what: 'pushed',
+      image: app(),
+      digest: one.manifest.digest,
+      blobs: 3,
+      copiedBlobs: 3,
+      bytes: expect.any(Number),
+      copiedBytes: expect.any(Number),
+      manifests: 1,
+      seconds: expect.any(Number),
+    })
+  })
+
+  it('prints a line for each blob where there is no terminal', async () => {
+    writeLayout(dir.join('it'), { v1: one })
+    const { stderr } = await longshore(`push it ${app()}`)
+    expect(stderr.split('\n').filter(line => /^[0-9a-f]{12}: done \(.*\)$/.test(line))).toHaveLength(3)
+  })
+
   it('asks for a name when there are several images', async () => {
     writeLayout(dir.join('it'), { v1: one, v2: many })
     await fail(`push it ${app()}`, 'it has 2 images: choose one with --image; they are v1, v2')
