@@ -47,8 +47,10 @@ export async function copyPlan(
     }
     progress.finished(blob, found ?? 'copied')
   })
+  const last = plan.manifests.at(-1)
   for (const manifest of plan.manifests) {
-    const isTaggedBelow = manifest.digest === plan.root.digest && tags.length > 0
+    // Its tag brings the root too, but some registries want a subject before its referrers.
+    const isTaggedBelow = manifest === last && manifest.digest === plan.root.digest && tags.length > 0
     if (manifest.tag || (missing.has(manifest.digest) && !isTaggedBelow))
       await target.putManifest(manifest, manifest.tag, signal)
   }

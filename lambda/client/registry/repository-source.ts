@@ -14,7 +14,7 @@ import { refusal } from './refusal.ts'
 import { ATTEMPTS, mayPass, pauseBefore, type Registry } from './registry.ts'
 import { type Bytes, discard, readAll } from './transport.ts'
 
-const ACCEPT = manifestMediaTypes().join(', ')
+export const ACCEPT = manifestMediaTypes().join(', ')
 const MAX_LIST = 16 * 1024 * 1024
 
 /** A repository of a registry, as a source. */

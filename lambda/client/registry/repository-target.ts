@@ -1,6 +1,6 @@
 import type { Digest } from '../../protocol/digest.ts'
 import { isObject } from '../../protocol/json-fields.ts'
-import { OCI_IMAGE, OCI_INDEX } from '../../protocol/media-types.ts'
+import { OCI_INDEX } from '../../protocol/media-types.ts'
 import type { RepositoryName } from '../../protocol/name.ts'
 import type { Tag } from '../../protocol/reference.ts'
 import { type BlobDescriptor, type ManifestContent, parseContent } from '../content.ts'
@@ -8,7 +8,7 @@ import type { OpenBlob, Source, Target } from '../ports.ts'
 import { sha256 } from '../verify.ts'
 import { RefusedError, refusal } from './refusal.ts'
 import type { Registry } from './registry.ts'
-import { RepositorySource, referrersTag } from './repository-source.ts'
+import { ACCEPT, RepositorySource, referrersTag } from './repository-source.ts'
 import { discard } from './transport.ts'
 import { hasBlob, sessionOf, type UploadSession, uploadBlob } from './upload.ts'
 
@@ -33,7 +33,7 @@ export class RepositoryTarget implements Target {
 
   async hasManifest(digest: Digest, signal?: AbortSignal): Promise<boolean> {
     const target = `/v2/${this.#repository}/manifests/${digest}`
-    const headers = { accept: `${OCI_IMAGE}, ${OCI_INDEX}, */*` }
+    const headers = { accept: ACCEPT }
     const response = await this.#registry.send({
       method: 'HEAD',
       target,
