@@ -43,7 +43,7 @@ export class Transfer {
 
   constructor(context: CliContext, signal: AbortSignal, display: Display) {
     this.#io = context.io
-    this.#user = context.options.user ?? context.io.env.LONGSHORE_USER
+    this.#user = context.options.user
     this.signal = signal
     this.display = display
   }
@@ -80,10 +80,17 @@ export class Transfer {
   loginFor(name: string, usesUser: boolean): FindLogin {
     const { env } = this.#io
     const { LONGSHORE_PASSWORD: password } = env
-    const user = usesUser ? this.#user : undefined
+    const user = usesUser ? this.#userFor(name) : undefined
     if (user && !password) throw new CliError('a password is required with --user: set LONGSHORE_PASSWORD', 2)
     if (user && password) return async () => ({ user, password })
     return () => new DockerConfig(this.#io).findLogin(addressOf(name).loginKey)
+  }
+
+  /** The variables may be about another registry, which must not get their password. */
+  #userFor(name: string): string | undefined {
+    const { LONGSHORE_USER: user, LONGSHORE_REGISTRY: registry } = this.#io.env
+    if (this.#user !== undefined) return this.#user
+    return registry && hostOf(registry) !== addressOf(name).loginKey ? undefined : user
   }
 
   close(): void {

@@ -2,7 +2,7 @@ import type { Digest } from '../protocol/digest.ts'
 import { parseDigest } from '../protocol/digest.ts'
 import { type Fields, isObject } from '../protocol/json-fields.ts'
 import { parseManifest } from '../protocol/manifest.ts'
-import { isForeignLayer, OCI_INDEX, shapeOf } from '../protocol/media-types.ts'
+import { isForeignLayer, OCI_IMAGE, OCI_INDEX, shapeOf } from '../protocol/media-types.ts'
 import { ClientError } from './client-error.ts'
 
 /** A blob as a manifest lists it. */
@@ -72,6 +72,17 @@ export function parseContent({ bytes, mediaType }: ManifestContent, name: string
     }
   } catch (error) {
     throw new ClientError(`${name} has a malformed manifest: ${(error as Error).message}`)
+  }
+}
+
+/** The media type of a manifest by its own field, or else by its shape. */
+export function mediaTypeIn(bytes: Uint8Array): string {
+  try {
+    const document: unknown = JSON.parse(Buffer.from(bytes).toString())
+    if (isObject(document) && typeof document.mediaType === 'string') return document.mediaType
+    return isObject(document) && Array.isArray(document.manifests) ? OCI_INDEX : OCI_IMAGE
+  } catch {
+    return OCI_IMAGE
   }
 }
 

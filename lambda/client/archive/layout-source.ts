@@ -1,12 +1,10 @@
 import * as v from 'valibot'
 import { algorithmOf, type Digest, hexOf, parseDigest } from '../../protocol/digest.ts'
-import { isObject } from '../../protocol/json-fields.ts'
 import { MANIFEST_LIMIT } from '../../protocol/manifest.ts'
-import { OCI_IMAGE, OCI_INDEX } from '../../protocol/media-types.ts'
 import type { ByteRange } from '../../protocol/ranges.ts'
 import { parseTag, type Reference, type Tag } from '../../protocol/reference.ts'
 import { ClientError } from '../client-error.ts'
-import { type BlobDescriptor, type ManifestContent, parseContent } from '../content.ts'
+import { type BlobDescriptor, type ManifestContent, mediaTypeIn, parseContent } from '../content.ts'
 import type { Source } from '../ports.ts'
 import type { Bytes } from '../registry/transport.ts'
 import { hasDigest } from '../verify.ts'
@@ -154,17 +152,6 @@ function digestOf(text: string, name: string): Digest {
     throw new ClientError(
       `index.json of ${name} has a digest that is none: ${JSON.stringify(text.slice(0, 100))}`,
     )
-  }
-}
-
-/** A field of the document, or else what its shape says. */
-function mediaTypeIn(bytes: Uint8Array): string {
-  try {
-    const document: unknown = JSON.parse(Buffer.from(bytes).toString())
-    if (isObject(document) && typeof document.mediaType === 'string') return document.mediaType
-    return isObject(document) && Array.isArray(document.manifests) ? OCI_INDEX : OCI_IMAGE
-  } catch {
-    return OCI_IMAGE
   }
 }
 

@@ -1,12 +1,12 @@
 import { type Digest, parseDigest } from '../../protocol/digest.ts'
 import { isObject } from '../../protocol/json-fields.ts'
 import { MANIFEST_LIMIT } from '../../protocol/manifest.ts'
-import { essence, manifestMediaTypes } from '../../protocol/media-types.ts'
+import { essence, manifestMediaTypes, shapeOf } from '../../protocol/media-types.ts'
 import type { RepositoryName } from '../../protocol/name.ts'
 import type { ByteRange } from '../../protocol/ranges.ts'
 import { parseTag, type Reference, type Tag } from '../../protocol/reference.ts'
 import { ClientError } from '../client-error.ts'
-import type { BlobDescriptor, ManifestContent } from '../content.ts'
+import { type BlobDescriptor, type ManifestContent, mediaTypeIn } from '../content.ts'
 import { formatReference, referenceText } from '../image-name.ts'
 import type { Source } from '../ports.ts'
 import { hasDigest, sha256 } from '../verify.ts'
@@ -45,7 +45,9 @@ export class RepositorySource implements Source {
     const bytes = await readAll(response, MANIFEST_LIMIT)
     const digest = reference.kind === 'digest' ? reference.digest : sha256(bytes)
     if (!hasDigest(bytes, digest)) throw new ClientError(`${name} has other bytes than its digest says`)
-    return { bytes, digest, mediaType: essence(response.headers['content-type'] ?? '') }
+    // Some registries send `application/json`, or nothing.
+    const contentType = essence(response.headers['content-type'] ?? '')
+    return { bytes, digest, mediaType: shapeOf(contentType) ? contentType : mediaTypeIn(bytes) }
   }
 
   /** Goes on with the rest where the connection breaks. */

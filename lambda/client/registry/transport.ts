@@ -28,6 +28,8 @@ const STALL_MS = 60_000
 /** How long a registry may take over a body that it has received: it may hash or copy 5 GB. Milliseconds. */
 const COMMIT_MS = 600_000
 
+const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
+
 interface TransportOptions {
   readonly userAgent: string
   /** Variables `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. */
@@ -37,13 +39,17 @@ interface TransportOptions {
 
 /** Sends single HTTP requests. It follows no redirect and retries nothing. */
 export class Transport {
-  readonly #agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent }
+  readonly #agents: Readonly<Record<'http:' | 'https:' | 'local', http.Agent>>
   readonly #userAgent: string
   readonly #stallMs: number
 
   constructor({ userAgent, env, stallMs = STALL_MS }: TransportOptions) {
     const options = { keepAlive: true, ...(env && { proxyEnv: { ...env } }) }
-    this.#agents = { 'http:': new http.Agent(options), 'https:': new https.Agent(options) }
+    this.#agents = {
+      'http:': new http.Agent(options),
+      'https:': new https.Agent(options),
+      local: new http.Agent({ keepAlive: true }),
+    }
     this.#userAgent = userAgent
     this.#stallMs = stallMs
   }
@@ -55,7 +61,7 @@ export class Transport {
     const bytes = body instanceof Uint8Array ? { 'content-length': String(body.length) } : {}
     const outgoing = request(url, {
       method,
-      agent: url.protocol === 'https:' ? this.#agents['https:'] : this.#agents['http:'],
+      agent: this.#agentFor(url),
       headers: { 'user-agent': this.#userAgent, ...bytes, ...headers },
       ...(signal && { signal }),
     })
@@ -75,8 +81,13 @@ export class Transport {
   }
 
   close(): void {
-    this.#agents['http:'].destroy()
-    this.#agents['https:'].destroy()
+    for (const agent of Object.values(this.#agents)) agent.destroy()
+  }
+
+  /** No proxy reaches this machine. */
+  #agentFor({ protocol, hostname }: URL): http.Agent {
+    if (protocol === 'https:') return this.#agents['https:']
+    return LOOPBACK.test(hostname) ? this.#agents.local : this.#agents['http:']
   }
 
   /** Rejects where the body itself fails. A connection that breaks while it is sent is left to `response`, which may have arrived. */

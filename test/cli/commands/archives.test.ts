@@ -129,6 +129,40 @@ describe('push', () => {
     expect(await missing(many)).toEqual([])
   })
 
+  it.each([
+    ['--user', '--user ann', {}, 'ann:secret'],
+    ['LONGSHORE_USER', '', { LONGSHORE_USER: 'ann' }, 'ann:secret'],
+    [
+      'LONGSHORE_USER of another registry',
+      '',
+      { LONGSHORE_USER: 'ann', LONGSHORE_REGISTRY: 'other.example' },
+      undefined,
+    ],
+  ])('logs in as %s says', async (_, flags, env, expected) => {
+    writeLayout(dir.join('it'), { v1: one })
+    const logins = new Set<string | undefined>()
+    server.intercept = ({ headers: { authorization } }) => {
+      if (authorization === undefined) return emptyResponse(401, { 'www-authenticate': 'Basic realm="it"' })
+      logins.add(Buffer.from(authorization.slice(6), 'base64').toString())
+      return undefined
+    }
+    const options = { env: { LONGSHORE_PASSWORD: 'secret', ...env } }
+    const { code } = await longshore(`push it ${app()} ${flags}`.trim(), options)
+    expect([...logins]).toEqual(expected ? [expected] : [])
+    expect(code).toBe(expected ? 0 : 1)
+  })
+
+  it('logs in as the configuration of Docker says', async () => {
+    writeLayout(dir.join('it'), { v1: one })
+    dir.write('config.json', JSON.stringify({ auths: { [server.host]: { auth: btoa('ann:kept') } } }))
+    server.intercept = ({ headers: { authorization } }) =>
+      authorization === `Basic ${btoa('ann:kept')}`
+        ? undefined
+        : emptyResponse(401, { 'www-authenticate': 'Basic realm="it"' })
+    await succeed(`push it ${app()}`, { env: { DOCKER_CONFIG: dir.path } })
+    expect(server.served.at(-1)).toBe('PUT /v2/team/app/manifests/v1 201')
+  })
+
   it('prints events and totals with --json', async () => {
     writeLayout(dir.join('it'), { v1: one })
     const events = (await succeed(`push it ${app()} --json`))

@@ -236,6 +236,20 @@ describe('a push through the proxy', () => {
     expect(uploads.used).toBe(0)
   })
 
+  it('is 503 when the registry dies in its PUT', async () => {
+    const { repository, uploads } = await start(server.host)
+    const app = repository('app')
+    const upload = await app.append(await app.openUpload(), pieces(madeBytes(MiB)))
+    server.intercept = ({ method }) => {
+      if (method === 'PUT') void server.stop()
+      return undefined
+    }
+    const response = await send(`${upload}&digest=${digest(madeBytes(MiB))}`, { method: 'PUT' })
+    expect(response.status).toBe(503)
+    expect(String(response.bytes)).toContain(`cannot reach ${server.host}`)
+    expect(uploads.used).toBe(0)
+  })
+
   it('is refused with the status and the reason of the registry', async () => {
     server.intercept = ({ method }) => {
       const body = Buffer.from('{"errors":[{"code":"DENIED","message":"you may not push"}]}')

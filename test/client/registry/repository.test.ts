@@ -135,6 +135,17 @@ describe('a blob of a registry', () => {
 })
 
 describe('a manifest of a registry', () => {
+  it.each(['application/json', 'text/plain; charset=utf-8', ''])(
+    'that is sent as %j has the media type of its own field',
+    async type => {
+      const one = image('one')
+      await server.repository(NAME).pushImage(one, 'v1')
+      server.change = response => ({ ...response, headers: { ...response.headers, 'content-type': type } })
+      const { mediaType } = await source().manifest({ kind: 'tag', tag: parseTag('v1') })
+      expect(mediaType).toBe(one.manifest.mediaType)
+    },
+  )
+
   it('with other bytes than its digest says is refused', async () => {
     const { manifest } = image('one')
     server.intercept = ({ path }) => {
