@@ -19,7 +19,8 @@ const MIN_WIDTH = 60
 const DEFAULT_WIDTH = 110
 
 const NOTES = `
-Commands work on the registry in a data folder, also while a server runs on it. --table and --registry select another one.
+push, pull, copy and proxy work with any registry. The other commands work on the registry in a data folder, also while a server runs
+on it. --table and --registry select another one.
 The environment variables LONGSHORE_DATA, LONGSHORE_REGISTRY and LONGSHORE_USER set --data, --registry and --user.
 LONGSHORE_PASSWORD is the password of --user.
 
