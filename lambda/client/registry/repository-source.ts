@@ -63,11 +63,15 @@ export class RepositorySource implements Source {
       let skip = response.status === 200 ? offset : 0
       try {
         for await (const piece of response.body) {
-          const rest: Uint8Array = piece.subarray(skip)
-          skip -= piece.length - rest.length
-          offset += rest.length
-          if (rest.length > 0) yield rest
-          if (rest.length > 0) attempt = 1
+          // A registry may ignore the range.
+          const skipped = Math.min(skip, piece.length)
+          const wanted: Uint8Array = piece.subarray(skipped, skipped + end - offset)
+          skip -= skipped
+          if (wanted.length === 0) continue
+          yield wanted
+          offset += wanted.length
+          if (offset === end) break
+          attempt = 1
         }
         return
       } catch (cause) {

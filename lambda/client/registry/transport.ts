@@ -71,7 +71,12 @@ export class Transport {
       outgoing.on('error', reject)
     })
     try {
-      return toResponse(await Promise.race([response, this.#write(outgoing, body, response)]))
+      const incoming = await Promise.race([response, this.#write(outgoing, body, response)])
+      // A response that comes early ends the upload: nobody wants the rest of the body.
+      incoming.once('close', () => {
+        if (!outgoing.writableFinished) outgoing.destroy()
+      })
+      return toResponse(incoming)
     } catch (error) {
       outgoing.destroy()
       signal?.throwIfAborted()

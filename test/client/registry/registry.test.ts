@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Authorization } from '../../../lambda/client/registry/authorization.ts'
-import { readAll, Transport } from '../../../lambda/client/registry/transport.ts'
+import { discard, readAll, Transport } from '../../../lambda/client/registry/transport.ts'
 import { clientOf } from '../../support/client.ts'
 
 type Handle = (request: IncomingMessage, response: ServerResponse, count: number) => void
@@ -254,23 +254,28 @@ describe('a request that fails for a passing reason', () => {
 })
 
 describe('an early response to an upload', () => {
-  it('is the response, although the body was not read', async () => {
+  it('is the response, and ends the upload', async () => {
     const registry = await serve((request, response) => {
       if (request.method === 'GET') return response.end()
       request.pause()
-      return response.writeHead(413, { connection: 'close' }).end()
+      return response.writeHead(413).end()
     })
-    const piece = Buffer.alloc(64 * 1024)
-    const body = () =>
-      (async function* () {
-        for (let at = 0; at < 64; at++) yield piece
-      })()
+    const ended = Promise.withResolvers<void>()
+    async function* endless() {
+      try {
+        for (;;) yield Buffer.alloc(64 * 1024)
+      } finally {
+        ended.resolve()
+      }
+    }
     const response = await clientOf(registry.host).send({
       method: 'PUT',
       target: '/v2/app',
-      headers: { 'content-length': String(64 * piece.length) },
-      body,
+      headers: { 'content-length': String(2 ** 40) },
+      body: endless,
     })
     expect(response.status).toBe(413)
+    await discard(response)
+    await ended.promise
   })
 })

@@ -126,6 +126,15 @@ describe('a blob of a registry', () => {
     expect(part.equals(bytes.subarray(10, 100))).toBe(true)
   })
 
+  it('is read by range where the registry ignores ranges', async () => {
+    server.intercept = request => {
+      if (request.headers.range) Object.assign(request.headers, { range: undefined })
+      return undefined
+    }
+    const part = await collect(source().blob(blob, { first: 70_000, last: 150_000 }))
+    expect(part.equals(bytes.subarray(70_000, 150_001))).toBe(true)
+  })
+
   it('that the registry does not have is an error that names it', async () => {
     const { digest } = blobOf(Buffer.from('absent'))
     await expect(collect(source().blob({ ...blob, digest }))).rejects.toThrow(
