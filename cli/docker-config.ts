@@ -73,7 +73,7 @@ export class DockerConfig {
     const helper = helperOf(config, host)
     const stored = helper ? await this.#getFromHelper(helper, host) : undefined
     if (stored?.user === IS_TOKEN) return { refreshToken: stored.password }
-    const { auth, identitytoken } = auths[host] ?? {}
+    const { auth, identitytoken } = auths[host] ?? auths[olderKey(auths, host)] ?? {}
     if (identitytoken) return { refreshToken: identitytoken }
     if (helper) return stored
     const [, user, password] = /^([^:]+):(.*)$/s.exec(decode(auth)) ?? []
@@ -156,6 +156,14 @@ export class DockerConfig {
 
 function helperOf({ credHelpers = {}, credsStore }: Config, host: string): string | undefined {
   return credHelpers[host] || credsStore || undefined
+}
+
+/** Older clients stored a login under a URL, and some still do: `https://registry.example/v1/`. */
+function olderKey(auths: object, host: string): string {
+  const key = Object.keys(auths).find(
+    key => /^(?:https?:\/\/)?([^/]+)(?:\/(?:v[12]\/?)?)?$/.exec(key)?.[1] === host,
+  )
+  return key ?? ''
 }
 
 function decode(auth = ''): string {

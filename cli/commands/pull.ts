@@ -64,6 +64,7 @@ async function pull({ context, running, path, options }: Pull, name: ImageName):
   const registry = name.registry.replace(/^https?:\/\//, '')
   const text = formatImageName({ ...name, registry })
   const format = options.format ?? formatOf(path)
+  checkOutput(context, path, format)
   const source = new RepositorySource(running.registry(name.registry, true), name.repository)
   const named = await source.manifest(reference, signal)
   const { isIndex } = parseContent(named, text)
@@ -96,21 +97,31 @@ function formatOf(path: string): Format {
   return 'layout'
 }
 
+/** @throws {CliError} where a format cannot go to standard output, or where that is a terminal */
+function checkOutput({ io }: CliContext, path: string, format: Format): void {
+  if (path !== '-') return
+  if (format === 'layout') throw new CliError('an OCI layout is a folder: name a path', 2)
+  if (io.output === undefined || io.columns !== undefined)
+    throw new CliError(
+      'an archive cannot be written to a terminal: name a file, or send it to another program',
+      2,
+    )
+}
+
 async function open(
   { context, path, options }: Omit<Pull, 'running'>,
   format: Format,
 ): Promise<ArchiveTarget> {
   const { force = false } = options
-  const { output } = context.io
-  if (path === '-' && format === 'layout') throw new CliError('an OCI layout is a folder: name a path', 2)
   if (format === 'layout') return LayoutTarget.open(context.path(path), path)
-  if (path !== '-') return TarTarget.open({ format, name: path, to: context.path(path), force })
-  if (output === undefined || context.io.columns !== undefined)
-    throw new CliError(
-      'an archive cannot be written to a terminal: name a file, or send it to another program',
-      2,
-    )
-  return TarTarget.open({ format, name: 'standard output', to: output, force })
+  const { output } = context.io
+  const isOutput = path === '-' && output !== undefined
+  return TarTarget.open({
+    format,
+    name: isOutput ? 'standard output' : path,
+    to: isOutput ? output : context.path(path),
+    force,
+  })
 }
 
 /** Images for containers are for Linux, whatever this machine runs. */

@@ -7,6 +7,7 @@ import { planCopy } from '../../lambda/client/copy/plan.ts'
 import { formatReference, type ImageName } from '../../lambda/client/image-name.ts'
 import { RepositoryTarget } from '../../lambda/client/registry/repository-target.ts'
 import { imageNames, platform } from '../arguments.ts'
+import { CliError } from '../cli-error.ts'
 import type { CliContext } from '../context.ts'
 import { type Done, type Transfer, transfer } from '../transfer.ts'
 
@@ -52,6 +53,8 @@ async function push(
 ): Promise<readonly Done[]> {
   const { signal, display: progress, scratch } = running
   const isStdin = archive === '-'
+  if (isStdin && context.io.isTTY)
+    throw new CliError('standard input is a terminal: send an archive to it, or name a file', 2)
   const images = await openArchive({
     from: isStdin ? running.stdin : context.path(archive),
     name: isStdin ? 'standard input' : archive,

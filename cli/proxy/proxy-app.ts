@@ -1,3 +1,4 @@
+import { ClientError } from '../../lambda/client/client-error.ts'
 import type { RegistryResponse } from '../../lambda/client/registry/registry.ts'
 import { MAX_PUT, sessionOf, uploadBlob, withDigest } from '../../lambda/client/registry/upload.ts'
 import type { App, HandledRequest } from '../../lambda/http/app.ts'
@@ -152,7 +153,7 @@ class Forwarder {
       method: 'PUT',
       target: withDigest(upload.upstream.location, digest),
       headers: { 'content-length': String(length), 'content-type': 'application/octet-stream' },
-      body: () => request.body,
+      body: once(request.body),
       scopes: scopesOf('PUT', request.path),
       attempts: 1,
     })
@@ -191,6 +192,19 @@ class Forwarder {
       headers: { ...headers, ...more },
       ...(method !== 'HEAD' && status !== 204 && status !== 304 && { body }),
     }
+  }
+}
+
+/** What a client sends cannot be sent again. */
+function once(body: HttpRequest['body']): () => HttpRequest['body'] {
+  let isSent = false
+  return () => {
+    if (isSent)
+      throw new ClientError(
+        'the registry wants a blob again that the client has sent already: repeat the push',
+      )
+    isSent = true
+    return body
   }
 }
 

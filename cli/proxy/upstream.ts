@@ -5,6 +5,7 @@ import type { Registry, RegistryRequest, RegistryResponse } from '../../lambda/c
 import { errorResponse, type HandledRequest } from '../../lambda/http/app.ts'
 import type { HttpRequest, HttpResponse } from '../../lambda/http/message.ts'
 import { RegistryError } from '../../lambda/protocol/errors.ts'
+import { CliError } from '../cli-error.ts'
 
 /** How long the answer to "is there a login?" holds, in milliseconds. A credential helper is a process. */
 const LOGIN_TTL = 60_000
@@ -59,7 +60,7 @@ export function explainError(error: unknown, method: string): HandledRequest {
   if (error instanceof RegistryError) return { response: errorResponse(error, method), code: error.code }
   if (error instanceof RefusedError)
     return { response: refused(error, method), code: error.code ?? 'UNKNOWN' }
-  if (error instanceof ClientError) {
+  if (error instanceof ClientError || error instanceof CliError) {
     const unavailable = new RegistryError('UNAVAILABLE', { message: error.message })
     return { response: errorResponse(unavailable, method), code: unavailable.code }
   }

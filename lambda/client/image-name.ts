@@ -1,5 +1,5 @@
 import { parseRepositoryName, type RepositoryName } from '../protocol/name.ts'
-import { parseReference, type Reference } from '../protocol/reference.ts'
+import { parseReference, parseTag, type Reference, type Tag } from '../protocol/reference.ts'
 import { ClientError } from './client-error.ts'
 
 /** Where an image is: `registry.example/team/app:v1`. */
@@ -60,6 +60,15 @@ export function formatReference(reference: Reference): string {
 
 export function formatImageName({ registry, repository, reference }: Omit<ImageName, 'isExplicit'>): string {
   return `${registry}/${repository}${formatReference(reference)}`
+}
+
+/** None for text that is no tag. */
+export function validTag(text: string): Tag[] {
+  try {
+    return [parseTag(text)]
+  } catch {
+    return []
+  }
 }
 
 /** The tag, or the digest, as it is in URLs. */

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DockerConfig } from '../../cli/docker-config.ts'
 
 const HOST = 'registry.example'
@@ -61,4 +61,28 @@ it('reads a file with a byte order mark', async () => {
   const auths = { [HOST]: { auth: btoa('ann:correct: horse') } }
   writeFileSync(config.path, `\uFEFF${JSON.stringify({ auths })}`)
   expect(await config.find(HOST)).toEqual(LOGIN)
+})
+
+describe('findLogin', () => {
+  const auth = btoa('ann:secret')
+
+  it.each([
+    'registry.example:5000',
+    'https://registry.example:5000',
+    'https://registry.example:5000/v1/',
+    'registry.example:5000/v2',
+  ])('finds a login that a client stored under %s', async key => {
+    write({ auths: { 'registry.example': { auth: btoa('other:x') }, [key]: { auth } } })
+    expect(await config.findLogin('registry.example:5000')).toEqual({ user: 'ann', password: 'secret' })
+  })
+
+  it('does not take the login of one repository for that of its registry', async () => {
+    write({ auths: { 'registry.example/team': { auth } } })
+    expect(await config.findLogin(HOST)).toBeUndefined()
+  })
+
+  it('finds the token that docker login stored in place of a password', async () => {
+    write({ auths: { [HOST]: { auth, identitytoken: 't' } } })
+    expect(await config.findLogin(HOST)).toEqual({ refreshToken: 't' })
+  })
 })

@@ -1,10 +1,12 @@
 import * as v from 'valibot'
 import { algorithmOf, type Digest, hexOf, parseDigest } from '../../protocol/digest.ts'
 import { MANIFEST_LIMIT } from '../../protocol/manifest.ts'
+import { shapeOf } from '../../protocol/media-types.ts'
 import type { ByteRange } from '../../protocol/ranges.ts'
-import { parseTag, type Reference, type Tag } from '../../protocol/reference.ts'
+import type { Reference, Tag } from '../../protocol/reference.ts'
 import { ClientError } from '../client-error.ts'
 import { type BlobDescriptor, type ManifestContent, mediaTypeIn, parseContent } from '../content.ts'
+import { validTag } from '../image-name.ts'
 import type { Source } from '../ports.ts'
 import type { Bytes } from '../registry/transport.ts'
 import { hasDigest } from '../verify.ts'
@@ -116,7 +118,7 @@ export class LayoutSource implements Source {
   }
 
   async tags(): Promise<readonly Tag[]> {
-    return this.#index.flatMap(({ names }) => names.flatMap(asTag))
+    return this.#index.flatMap(({ names }) => names.flatMap(validTag))
   }
 
   /** By subject: the manifests of `index.json`, and those that a tag in place of the referrers API lists. */
@@ -136,7 +138,8 @@ export class LayoutSource implements Source {
       if (subject) subjects.set(subject, [...(subjects.get(subject) ?? []), digest])
       if (follow) for (const child of children) await add(child.digest, false)
     }
-    for (const { digest, names } of this.#index)
+    const manifests = this.#index.filter(({ mediaType }) => mediaType === undefined || shapeOf(mediaType))
+    for (const { digest, names } of manifests)
       await add(
         digest,
         names.some(name => DIGEST_TAG.test(name)),
@@ -152,13 +155,5 @@ function digestOf(text: string, name: string): Digest {
     throw new ClientError(
       `index.json of ${name} has a digest that is none: ${JSON.stringify(text.slice(0, 100))}`,
     )
-  }
-}
-
-function asTag(name: string): Tag[] {
-  try {
-    return [parseTag(name)]
-  } catch {
-    return []
   }
 }

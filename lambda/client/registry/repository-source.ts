@@ -7,7 +7,7 @@ import type { ByteRange } from '../../protocol/ranges.ts'
 import { parseTag, type Reference, type Tag } from '../../protocol/reference.ts'
 import { ClientError } from '../client-error.ts'
 import { type BlobDescriptor, type ManifestContent, mediaTypeIn } from '../content.ts'
-import { formatReference, referenceText } from '../image-name.ts'
+import { formatReference, referenceText, validTag } from '../image-name.ts'
 import type { Source } from '../ports.ts'
 import { hasDigest, sha256 } from '../verify.ts'
 import { refusal } from './refusal.ts'
@@ -98,7 +98,7 @@ export class RepositorySource implements Source {
 
   async tags(signal?: AbortSignal): Promise<readonly Tag[]> {
     const tags = await this.#pages(`/v2/${this.#repository}/tags/list`, 'tags', signal)
-    return (tags ?? []).filter(tag => typeof tag === 'string').map(parseTag)
+    return (tags ?? []).flatMap(tag => (typeof tag === 'string' ? validTag(tag) : []))
   }
 
   /** All pages of a list. @returns undefined where the registry has no such list */
@@ -132,8 +132,13 @@ export function referrersTag(subject: Digest): Tag {
   return parseTag(subject.replace(':', '-'))
 }
 
+/** None where the algorithm is unknown. */
 function digestsIn(descriptor: unknown): Digest[] {
-  return isObject(descriptor) && typeof descriptor.digest === 'string' ? [parseDigest(descriptor.digest)] : []
+  try {
+    return isObject(descriptor) ? [parseDigest(String(descriptor.digest))] : []
+  } catch {
+    return []
+  }
 }
 
 function parse(bytes: Uint8Array): unknown {

@@ -88,9 +88,10 @@ export async function hasBlob(
   attempts = ATTEMPTS,
 ): Promise<boolean> {
   const target = `/v2/${place.repository}/blobs/${place.digest}`
-  const response = await send(place, { method: 'HEAD', target, attempts })
+  // A redirect says that the blob is there. Where it leads to may allow only GET.
+  const response = await send(place, { method: 'HEAD', target, attempts, follow: false })
   await discard(response)
-  return response.status === 200
+  return [200, 302, 307].includes(response.status)
 }
 
 async function beginUpload(options: UploadOptions, attempts: number): Promise<UploadSession> {

@@ -446,6 +446,8 @@ describe('copy', () => {
     ['copy alpine:3 x.example/a', /"alpine:3" must begin with a registry/],
     ['copy x.example/A:1 x.example/b', /"x.example\/A:1" is not an image name: invalid repository name/],
     ['copy x.example/a:1 x.example/b --platform arm64', /"arm64" must be a platform such as linux\/arm64/],
+    ['pull x.example/a -', /an archive cannot be written to a terminal/],
+    ['pull x.example/a - --format layout', /an OCI layout is a folder/],
     ['pull x.example/a out.tar.gz', /must end with .tar/],
     ['push it x.example/a --data here', /not in --data, --table or --registry/],
   ])('refuses "%s" as wrong usage', async (words, message) => {

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { CliError } from '../../../cli/cli-error.ts'
 import { ProxyServer, type ProxyServerOptions } from '../../../cli/proxy/proxy-server.ts'
 import type { FindLogin } from '../../../lambda/client/registry/authorization.ts'
 import { basic } from '../../support/auth.ts'
@@ -385,6 +386,15 @@ describe('a login through the proxy', () => {
     const upload = new URL(begun.location ?? '', origin).href
     await send(upload, { method: 'PATCH', headers, body: pieces(bytes) })
     expect((await send(`${upload}&digest=${digest(bytes)}`, { method: 'PUT', headers })).status).toBe(201)
+  })
+
+  it('that cannot be read is an error that says so', async () => {
+    const { ask } = await start(server.host, {
+      findLogin: () => Promise.reject(new CliError('config.json is not a Docker configuration')),
+    })
+    const response = await ask('/v2/')
+    expect(response.status).toBe(503)
+    expect(String(response.bytes)).toContain('config.json is not a Docker configuration')
   })
 
   it('is that of --auth, and the kept one behind it', async () => {

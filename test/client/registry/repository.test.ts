@@ -201,7 +201,27 @@ describe('referrers', () => {
   })
 })
 
+describe('a blob that the target has', () => {
+  const blob = blobOf(Buffer.from('content'))
+
+  it.each([302, 307])('is found where HEAD is a redirect (%i), which is not followed', async status => {
+    server.intercept = ({ method }) =>
+      method === 'HEAD' ? emptyResponse(status, { location: 'https://store.invalid/x' }) : undefined
+    expect(await target().findBlob(blob, undefined)).toBe('exists')
+  })
+})
+
 describe('tags', () => {
+  it('that are none are left out', async () => {
+    await server.repository(NAME).pushImage(image('one'), 'v1')
+    server.intercept = ({ path }) => {
+      const body = Buffer.from('{"tags":["v1","../x",7,null]}')
+      if (!path.endsWith('/tags/list')) return undefined
+      return { status: 200, headers: { 'content-length': String(body.length) }, body }
+    }
+    expect(await source().tags()).toEqual(['v1'])
+  })
+
   it('are read from all pages', async () => {
     const repository = server.repository(NAME)
     const one = image('one')
