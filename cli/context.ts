@@ -2,7 +2,6 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { CliError } from './cli-error.ts'
 import { DockerConfig, type Login } from './docker-config.ts'
-import { openFolder, openTable } from './embedded-registry.ts'
 import { sendOverHttp } from './http-registry.ts'
 import type { Io } from './io.ts'
 import { registryHost, registryOrigin } from './origin.ts'
@@ -76,10 +75,13 @@ export class CliContext {
   async #connect(create: boolean): Promise<Connection> {
     const { env, passwords } = this.io
     const { data, table, registry, user = env.LONGSHORE_USER } = this.options
-    if (table) return openTable(table, passwords)
     const selected = registry ?? (data === undefined ? env.LONGSHORE_REGISTRY : undefined)
-    if (!selected)
+    if (table || !selected) {
+      // Most of the registry's code, which the other commands do not need.
+      const { openFolder, openTable } = await import('./embedded-registry.ts')
+      if (table) return openTable(table, passwords)
       return openFolder(this.path(data ?? (env.LONGSHORE_DATA || './data')), { create, passwords })
+    }
     const send = sendOverHttp(registryOrigin(selected), await this.#loginFor(registryHost(selected), user))
     return { send, close: async () => {} }
   }

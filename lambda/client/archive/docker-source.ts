@@ -43,7 +43,7 @@ interface DockerOptions {
 
 const MAX_CONFIG = 8 * 1024 * 1024
 /** The level that Docker uses. The same Node compresses to the same bytes, so a repeated push finds its layers. */
-const GZIP = { level: 6 }
+const GZIP = { level: 6, chunkSize: 128 * 1024 }
 
 /** The images of an archive of `docker save`. Its layers are not compressed, so their digests in a registry are new. */
 export async function dockerImages(files: FileSet, options: DockerOptions): Promise<readonly ArchiveImage[]> {
