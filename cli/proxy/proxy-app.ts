@@ -132,6 +132,7 @@ class Forwarder {
         size: upload.size,
         open: range => uploads.read(upload, range),
         session: upload.upstream,
+        signal: this.#options.upstream.signal,
         maxPut,
       })
       return created(upload, digest)

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
+import { ClientError } from '../../lambda/client/client-error.ts'
 import type { FindLogin } from '../../lambda/client/registry/authorization.ts'
 import type { Registry } from '../../lambda/client/registry/registry.ts'
 import { Log } from '../../server/log.ts'
@@ -34,6 +35,7 @@ export class ProxyServer {
   readonly uploads: ProxyUploads
   readonly #http: HttpServer
   readonly #log: Log
+  readonly #stopping = new AbortController()
 
   /** @throws {CliError} where the address is taken or is not of this machine */
   static async start(options: ProxyServerOptions): Promise<ProxyServer> {
@@ -73,6 +75,7 @@ export class ProxyServer {
       findLogin,
       forwardsLogins: auth === undefined,
       clock: Date.now,
+      signal: this.#stopping.signal,
     })
     const app = createProxyApp({
       upstream,
@@ -92,6 +95,7 @@ export class ProxyServer {
 
   /** Breaks all connections and removes the temporary files. */
   async stop(): Promise<void> {
+    this.#stopping.abort(new ClientError('the proxy stops'))
     this.#http.closeAll()
     this.#http.server.close()
     await this.#http.settled()

@@ -17,16 +17,20 @@ interface UpstreamOptions {
   readonly forwardsLogins: boolean
   /** The current time in milliseconds. */
   readonly clock: () => number
+  /** Ends all requests to the registry. */
+  readonly signal: AbortSignal
 }
 
 /** The registry behind the proxy, with the login of the client or the one that the CLI keeps. */
 export class Upstream {
   readonly registry: Registry
+  readonly signal: AbortSignal
   readonly #options: UpstreamOptions
   #hasLogin: { readonly answer: Promise<boolean>; readonly at: number } | undefined
 
   constructor(options: UpstreamOptions) {
     this.registry = options.registry
+    this.signal = options.signal
     this.#options = options
   }
 
@@ -38,9 +42,9 @@ export class Upstream {
   /** Without a kept login the client gets the challenge of the registry, so that it sends its own. */
   async send(request: HttpRequest, sent: RegistryRequest): Promise<RegistryResponse> {
     const authorization = this.loginOf(request)
-    const { registry } = this.#options
-    if (authorization === undefined && (await this.#isLoggedIn())) return registry.send(sent)
-    return registry.sendPlainly({ ...sent, authorization })
+    const { registry, signal } = this
+    if (authorization === undefined && (await this.#isLoggedIn())) return registry.send({ ...sent, signal })
+    return registry.sendPlainly({ ...sent, authorization, signal })
   }
 
   /** Whether the proxy logs in by itself. */

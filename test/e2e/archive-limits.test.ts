@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { eventually, run } from '../support/command.ts'
+import { send } from '../support/http-client.ts'
 import { image } from '../support/images.ts'
 import { writeLargeImage } from '../support/large-image.ts'
 import { LocalServer } from '../support/local-server.ts'
@@ -80,6 +81,18 @@ describeWith({ linux: true }, 'longshore as a process', () => {
       await run('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', disk])
     })
     afterEach(() => run('umount', [disk]))
+
+    test('refuses an upload through the proxy with the reason', async () => {
+      await using proxy = await ProxyProcess.start(server.url, { env: { TMPDIR: disk } })
+      const client = new RegistryClient(`http://${proxy.host}`, 'limits/disk')
+
+      const body = randomBatches('disk', 6 * MiB)
+      const { status, bytes } = await send(await client.openUpload(), { method: 'PATCH', body })
+
+      expect(status).toBe(507)
+      expect(JSON.parse(String(bytes)).errors[0].message).toContain('no space left on the disk')
+      expect(readdirSync(disk)).toEqual([])
+    })
 
     test.each(['out.tar', 'out'])('says so in one sentence, and leaves nothing at %s', async path => {
       const name = `${server.host}/limits/disk:1`

@@ -251,6 +251,26 @@ describe('a push through the proxy', () => {
     expect(uploads.used).toBe(0)
   })
 
+  it('ends when the proxy stops, also where the registry does not respond', async () => {
+    const { repository, uploads } = await start(server.host)
+    const app = repository('app')
+    const upload = await app.append(await app.openUpload(), pieces(madeBytes(10_000)))
+    const reached = Promise.withResolvers<void>()
+    const released = Promise.withResolvers<undefined>()
+    server.intercept = ({ method }) => {
+      if (method !== 'PUT') return undefined
+      reached.resolve()
+      return released.promise
+    }
+    const put = send(`${upload}&digest=${digest(madeBytes(10_000))}`, { method: 'PUT' })
+    const outcome = put.catch(() => 'broken')
+    await reached.promise
+    await proxy?.stop()
+    expect(await outcome).toBe('broken')
+    expect(uploads.used).toBe(0)
+    released.resolve(undefined)
+  })
+
   it('is refused with the status and the reason of the registry', async () => {
     server.intercept = ({ method }) => {
       const body = Buffer.from('{"errors":[{"code":"DENIED","message":"you may not push"}]}')
