@@ -83,6 +83,7 @@ class Forwarder {
   async #begin(request: HttpRequest, repository: string): Promise<HttpResponse> {
     const query = new URLSearchParams(request.query)
     const digest = query.get('digest')
+    if (digest !== null) parseDigest(digest)
     query.delete('digest')
     const response = await this.#options.upstream.send(request, {
       method: 'POST',

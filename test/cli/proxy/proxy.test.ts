@@ -140,6 +140,15 @@ describe('a push through the proxy', () => {
     expect(await server.repository('app').digestOfBlob(digest(bytes))).toBe(digest(bytes))
   })
 
+  it.each(['POST', 'PUT'])('with a malformed digest in %s is refused', async method => {
+    const { ask, repository, origin } = await start(server.host)
+    const url = method === 'POST' ? `${origin}/v2/app/blobs/uploads/` : await repository('app').openUpload()
+    const { pathname } = new URL(url)
+    const response = await ask(`${pathname}?digest=sha256:1`, { method })
+    expect(response.status).toBe(400)
+    expect(String(response.bytes)).toContain('"DIGEST_INVALID"')
+  })
+
   it('mounts a blob of another repository', async () => {
     const bytes = Buffer.from(madeBytes(10_000))
     await server
