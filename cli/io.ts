@@ -37,6 +37,9 @@ export interface Io {
   readonly serve: (args: readonly string[]) => Promise<number>
 }
 
+/** Columns of a terminal that does not report its width. */
+const DEFAULT_COLUMNS = 80
+
 /** The environment of this process. */
 export function processIo(): Io {
   const { stdin, stdout, stderr, env } = process
@@ -50,7 +53,7 @@ export function processIo(): Io {
     stderr,
     isTTY: stdin.isTTY === true,
     columns: stdout.columns,
-    errorColumns: stderr.isTTY ? stderr.columns : undefined,
+    errorColumns: stderr.isTTY ? stderr.columns || DEFAULT_COLUMNS : undefined,
     output: stdout,
     onInterrupt,
     env,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { run } from '../support/command.ts'
+import { attempt, run } from '../support/command.ts'
 import { image } from '../support/images.ts'
 import { missingFrom } from '../support/layout-reader.ts'
 import { LocalServer } from '../support/local-server.ts'
@@ -55,5 +55,31 @@ describeWith({ tools: ['openssl', 'skopeo'] }, 'a server with a certificate', ()
     const copied = skopeo(`oci:${layout}:1`, `docker://${server.host}/tls:2`)
 
     await expect(copied).rejects.toThrow(/certificate/)
+  })
+
+  test('takes images from longshore push when its certificate is trusted, and says how to trust it otherwise', async () => {
+    const push = (env: Record<string, string>) =>
+      attempt(process.execPath, ['cli/longshore.js', 'push', layout, `https://${server.host}/tls:3`], {
+        env: { DOCKER_CONFIG: scratch.folder('config'), ...env },
+      })
+
+    expect(await push({ NODE_EXTRA_CA_CERTS: scratch.join('trusted', 'ca.crt') })).toMatchObject({ code: 0 })
+    const { code, stderr } = await push({})
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /^longshore: cannot reach localhost:\d+: its certificate is not trusted \(\w+\); .*NODE_EXTRA_CA_CERTS=<file>\n$/,
+    )
+  })
+
+  test('is named by longshore push to a client that uses no TLS', async () => {
+    const push = attempt(
+      process.execPath,
+      ['cli/longshore.js', 'push', layout, `http://${server.host}/tls:4`],
+      {
+        env: { DOCKER_CONFIG: scratch.folder('config') },
+      },
+    )
+
+    expect(await push).toMatchObject({ code: 1, stderr: expect.stringContaining('https') })
   })
 })
