@@ -253,6 +253,21 @@ describe('a request that fails for a passing reason', () => {
   })
 })
 
+describe('an HTTP proxy of the environment', () => {
+  it('gets the requests to other machines, but not those to this one', async () => {
+    const proxy = await serve((_, response) => response.end('by the proxy'))
+    const registry = await serve((_, response) => response.end('directly'))
+    const transport = new Transport({ userAgent: 'test', env: { HTTP_PROXY: `http://${proxy.host}` } })
+    const get = async (host: string) => {
+      const url = new URL(`http://${host}/v2/`)
+      return String(await readAll(await transport.send({ method: 'GET', url, headers: {} }), 100))
+    }
+    expect(await get('registry.example')).toBe('by the proxy')
+    expect(await get(registry.host)).toBe('directly')
+    transport.close()
+  })
+})
+
 describe('an early response to an upload', () => {
   it('is the response, and ends the upload', async () => {
     const registry = await serve((request, response) => {
