@@ -65,6 +65,19 @@ describeInCloud(
       expectDirect(size)
     })
 
+    test('needs no proxy when longshore push sends it from an archive', async () => {
+      const path = scratch.join('large.tar')
+      const { digest } = writeLargeImage(path, '1', 'push', SIZE)
+      const name = `${cloud.host}/push/large:1`
+
+      const printed = await run(process.execPath, ['cli/longshore.js', 'push', path, name], {
+        env: { DOCKER_CONFIG: scratch.folder('config') },
+      })
+
+      expect(printed).toContain(`pushed ${name}@${digest}`)
+      expectDirect(SIZE)
+    })
+
     describeInCloud({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'by Docker Engine', () => {
       test('comes back the same', async () => {
         await using engine = await Dockerd.start()
