@@ -85,9 +85,10 @@ export const OPEN_ACCESS: Access = {
   uploadToken: () => undefined,
 }
 
-/** Creates the authorizer of a registry. It caches the policy for a minute. */
+/** Creates the authorizer of a registry. It caches the policy for a minute, or until `policies` replaces it. */
 export function createAuthorizer({ logins, policies, keyring, clock }: AuthorizerParts): Authorize {
   const policyCache = new Cache<Policy>(clock, { ttl: CACHE_TTL_MS, maxEntries: 1 })
+  policies.onChange(() => policyCache.clear())
   const currentPolicy = () => policyCache.get('', async () => (await policies.current()).policy)
 
   return async (request, { action, params }) => {

@@ -29,6 +29,21 @@ describe('an authorized request', () => {
       expect(new Set(partitions)).toEqual(new Set(['accounts', 'policy', 'repository#app']))
     },
   )
+
+  it('follows a policy at once that the same process replaced', async () => {
+    const guarded = await openGuarded()
+    await guarded.addUser('ann')
+    const ann = basic('ann', PASSWORD)
+    const mayPull = { name: 'ann', who: ['user:ann'], may: ['pull'], on: ['**'] }
+    const statuses: number[] = []
+    for (const rules of [[], [mayPull], []]) {
+      const { version } = await guarded.auth.policies.current()
+      const body = JSON.stringify({ policy: { rules }, version })
+      await guarded.as(basic('root', PASSWORD), 'PUT', '/api/policy', { body })
+      statuses.push((await guarded.as(ann, 'GET', '/v2/app/tags/list')).status)
+    }
+    expect(statuses).toEqual([403, 404, 403])
+  })
 })
 
 describe('the catalog', () => {

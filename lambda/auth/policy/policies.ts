@@ -17,8 +17,14 @@ interface VersionedPolicy {
 /** Stores the policy of the registry. */
 export class Policies {
   readonly #table: Table
+  readonly #listeners: (() => void)[] = []
   constructor(table: Table) {
     this.#table = table
+  }
+
+  /** Registers a listener. It is called after the policy is replaced through this object. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener)
   }
 
   /** @throws {PolicyError} if the stored document is not a valid policy */
@@ -50,6 +56,7 @@ export class Policies {
       const reason = `version ${version} is not the current version of the policy: read the policy again`
       throw new RegistryError('BAD_REQUEST', { detail: { reason } })
     }
+    for (const listener of this.#listeners) listener()
     return { policy, version: version + 1 }
   }
 }
