@@ -10,7 +10,7 @@ import { CliError } from './cli-error.ts'
 import type { CliContext } from './context.ts'
 import { DockerConfig } from './docker-config.ts'
 import type { Io } from './io.ts'
-import { hostOf, originOf } from './origin.ts'
+import { registryHost, registryOrigin } from './origin.ts'
 import type { Display } from './progress/display.ts'
 import { JsonDisplay } from './progress/json-display.ts'
 import { LineDisplay } from './progress/line-display.ts'
@@ -90,7 +90,7 @@ export class Transfer {
   #userFor(name: string): string | undefined {
     const { LONGSHORE_USER: user, LONGSHORE_REGISTRY: registry } = this.#io.env
     if (this.#user !== undefined) return this.#user
-    return registry && hostOf(registry) !== addressOf(name).loginKey ? undefined : user
+    return registry && registryHost(registry) !== addressOf(name).loginKey ? undefined : user
   }
 
   close(): void {
@@ -101,7 +101,7 @@ export class Transfer {
 
 /** @param name of a registry, as in image names */
 export function addressOf(name: string): { readonly origin: string; readonly loginKey: string } {
-  return isDockerHub(name) ? DOCKER_HUB : { origin: originOf(name), loginKey: hostOf(name) }
+  return isDockerHub(name) ? DOCKER_HUB : { origin: registryOrigin(name), loginKey: registryHost(name) }
 }
 
 /**

@@ -8,19 +8,23 @@ interface Lock {
   release(): void
 }
 
+const COMMAND_TIMEOUT_MS = 5000
+
 /**
  * Locks a data folder for this process. Node has no file locks, but SQLite has: the lock is an exclusive transaction on
  * an empty database. The operating system releases it when the process ends in any way, so a lock is never stale.
  *
  * The lock file of a running server can be deleted or replaced. Therefore, unless the file has the mark of an earlier
  * start, the database must not be open in another process either: a server keeps it open until it ends.
+ * @param timeout how long the first start on a folder waits for commands such as `user add` that have the database
+ *   open, in milliseconds
  * @throws {StartError} when another process has locked the folder, or the lock file cannot be written
  */
-export function lockFolder(folder: string): Lock {
+export function lockFolder(folder: string, timeout = COMMAND_TIMEOUT_MS): Lock {
   const file = join(folder, 'lock')
-  const unlockTable = isMarked(file) ? undefined : lockTable(folder)
+  const unlockTable = isMarked(file) ? undefined : lockTable(folder, timeout)
   try {
-    const lock = lockDatabase(file, 'PRAGMA journal_mode = MEMORY')
+    const lock = lockDatabase(file, { pragma: 'PRAGMA journal_mode = MEMORY' })
     mark(file, lock)
     return { release: () => lock.close() }
   } catch (error) {
@@ -36,11 +40,11 @@ export function lockFolder(folder: string): Lock {
  * Locks the database while the lock file is created.
  * @returns a function that unlocks it; `undefined` when there is no database
  */
-function lockTable(folder: string): (() => void) | undefined {
+function lockTable(folder: string, timeout: number): (() => void) | undefined {
   const file = join(folder, 'registry.sqlite')
   if (!existsSync(file)) return undefined
   try {
-    const database = lockDatabase(file)
+    const database = lockDatabase(file, { timeout })
     return () => database.close()
   } catch (error) {
     // Any other error is reported when the database is opened.
@@ -54,11 +58,12 @@ function lockTable(folder: string): (() => void) | undefined {
 
 /**
  * Locks a database for this process, without writing to it.
- * @param pragma a statement to run first: the lock file must have no journal, which would need room on the disk
+ * @param options.pragma a statement to run first: the lock file must have no journal, which would need room on the disk
+ * @param options.timeout how long to wait for other processes, in milliseconds
  * @returns the database; closing it releases the lock
  */
-function lockDatabase(file: string, pragma = ''): DatabaseSync {
-  const database = new DatabaseSync(file)
+function lockDatabase(file: string, { pragma = '', timeout = 0 } = {}): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout })
   try {
     database.exec(`PRAGMA locking_mode = EXCLUSIVE; ${pragma}; BEGIN EXCLUSIVE`)
   } catch (error) {

@@ -4,10 +4,10 @@ import { MAX_PUT, sessionOf, uploadBlob, withDigest } from '../../lambda/client/
 import type { App, HandledRequest } from '../../lambda/http/app.ts'
 import { bodyLength, readBody } from '../../lambda/http/body.ts'
 import { ClientGone, type HttpRequest, type HttpResponse } from '../../lambda/http/message.ts'
-import { splitAtMarks } from '../../lambda/http/upload-query.ts'
+import { splitAtQuestionMarks } from '../../lambda/http/upload-query.ts'
 import { type Digest, parseDigest } from '../../lambda/protocol/digest.ts'
 import { RegistryError } from '../../lambda/protocol/errors.ts'
-import { MANIFEST_LIMIT } from '../../lambda/protocol/manifest.ts'
+import { MAX_MANIFEST_SIZE } from '../../lambda/protocol/manifest.ts'
 import { parseRepositoryName } from '../../lambda/protocol/name.ts'
 import { parseChunkRange, uploadRange } from '../../lambda/protocol/ranges.ts'
 import type { Login } from '../docker-config.ts'
@@ -113,7 +113,7 @@ class Forwarder {
 
   async #finish(request: HttpRequest, upload: ProxyUpload): Promise<HttpResponse> {
     const { uploads, maxPut = MAX_PUT } = this.#options
-    const digest = parseDigest(splitAtMarks(request.query).get('digest') ?? '')
+    const digest = parseDigest(splitAtQuestionMarks(request.query).get('digest') ?? '')
     const length = bodyLength(request)
     try {
       if (upload.size === 0 && length !== undefined && length > 0 && length <= maxPut)
@@ -168,7 +168,7 @@ class Forwarder {
     const { method, path, query } = request
     const isRead = method === 'GET' || method === 'HEAD'
     // jib sends even manifests without a length.
-    const body = isRead || bodyLength(request) === 0 ? undefined : await readBody(request, MANIFEST_LIMIT)
+    const body = isRead || bodyLength(request) === 0 ? undefined : await readBody(request, MAX_MANIFEST_SIZE)
     const response = await this.#options.upstream.send(request, {
       method,
       target: `${path.split('/').map(encodeURIComponent).join('/').replaceAll('%3A', ':')}${query.size > 0 ? `?${query}` : ''}`,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../support/command.ts'
 import { image } from '../support/images.ts'
 import { LocalServer } from '../support/local-server.ts'
-import { LOGIN_CLIENTS, REFUSED } from '../support/login-clients.ts'
+import { LOGIN_CLIENTS, REJECTION } from '../support/login-clients.ts'
 import { writeLayout } from '../support/oci-layout.ts'
 import { ProxyProcess } from '../support/proxy-process.ts'
 import { describeWith, findTool } from '../support/requirements.ts'
@@ -43,7 +43,7 @@ describe('longshore proxy', () => {
         await using client = await start()
         expect(await client.push(plain.host, `${own}/plain`)).toEqual({
           ok: false,
-          said: expect.stringMatching(REFUSED),
+          said: expect.stringMatching(REJECTION),
         })
         expect(await client.login(plain.host, 'admin', PASSWORD)).toMatchObject({ ok: true })
         expect(await client.push(plain.host, `${own}/plain`)).toMatchObject({ ok: true })

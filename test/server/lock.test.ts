@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { keys } from '../../lambda/store/keys.ts'
 import { SqliteTable } from '../../lambda/store/sqlite/table.ts'
@@ -65,7 +67,7 @@ describe('the lock of a data folder', () => {
     rmSync(join(first.data, 'lock'))
 
     for (let attempt = 0; attempt < 2; attempt++)
-      expect(() => lockFolder(first.data)).toThrow(
+      expect(() => lockFolder(first.data, 0)).toThrow(
         /^another process has \S+registry\.sqlite open, and the lock file is missing or was replaced: stop/,
       )
 
@@ -82,7 +84,25 @@ describe('the lock of a data folder', () => {
     renameSync(lock, `${lock}.old`)
     replace(lock)
 
-    expect(() => lockFolder(folder.path)).toThrow('the lock file is missing or was replaced')
+    expect(() => lockFolder(folder.path, 0)).toThrow('the lock file is missing or was replaced')
+  })
+
+  it('waits at the first start for a command that has the database open', async () => {
+    using folder = freshFolder()
+    await new SqliteTable(databaseIn(folder.path)).close()
+    const command = new Worker(
+      `const { DatabaseSync } = require('node:sqlite')
+      const { parentPort, workerData } = require('node:worker_threads')
+      const database = new DatabaseSync(workerData)
+      database.prepare('PRAGMA user_version').get()
+      setTimeout(() => database.close(), 500)
+      parentPort.postMessage('open')`,
+      { eval: true, workerData: databaseIn(folder.path) },
+    )
+    await once(command, 'message')
+    expect(() => lockFolder(folder.path, 0)).toThrow('the lock file is missing or was replaced')
+    lockFolder(folder.path).release()
+    await command.terminate()
   })
 
   it('can be taken without its file when the earlier server has ended', async () => {

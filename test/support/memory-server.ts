@@ -8,7 +8,7 @@ import { Log } from '../../server/log.ts'
 import { createHttpServer, type HttpServer } from '../../server/node-http.ts'
 import { MemoryBlobs } from './memory-blobs.ts'
 import { MemoryTable } from './memory-table.ts'
-import { GRACE, UPLOAD_LIFE } from './registry.ts'
+import { GRACE_PERIOD, UPLOAD_LIFETIME } from './registry.ts'
 import { RegistryClient } from './registry-client.ts'
 
 /** The registry in memory, without logins, behind a real socket in this process. */
@@ -33,7 +33,7 @@ export class MemoryServer implements AsyncDisposable {
 
   private constructor() {
     const deps = { table: new MemoryTable(), store: new MemoryBlobs(), clock: Date.now, newId: randomUUID }
-    const { app } = createRegistryApp({ ...deps, gracePeriod: GRACE, uploadLifetime: UPLOAD_LIFE }, {})
+    const { app } = createRegistryApp({ ...deps, gracePeriod: GRACE_PERIOD, uploadLifetime: UPLOAD_LIFETIME }, {})
     const silent = new Log(new Writable({ write: (_, __, done) => done() }), 'json')
     this.#http = createHttpServer({
       app: async request => {

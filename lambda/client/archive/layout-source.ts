@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { algorithmOf, type Digest, hexOf, parseDigest } from '../../protocol/digest.ts'
-import { MANIFEST_LIMIT } from '../../protocol/manifest.ts'
+import { MAX_MANIFEST_SIZE } from '../../protocol/manifest.ts'
 import { shapeOf } from '../../protocol/media-types.ts'
 import type { ByteRange } from '../../protocol/ranges.ts'
 import type { Reference, Tag } from '../../protocol/reference.ts'
@@ -94,7 +94,7 @@ export class LayoutSource implements Source {
 
   async manifest(reference: Reference): Promise<ManifestContent> {
     const digest = reference.kind === 'digest' ? reference.digest : this.#named(reference.tag)
-    const bytes = await readFile(this.#files, blobPath(digest), MANIFEST_LIMIT)
+    const bytes = await readFile(this.#files, blobPath(digest), MAX_MANIFEST_SIZE)
     if (!hasDigest(bytes, digest))
       throw new ClientError(`manifest ${digest} of ${this.name} has other bytes than its digest says`)
     const manifest = { bytes, digest, mediaType: this.#mediaTypes.get(digest) ?? mediaTypeIn(bytes) }

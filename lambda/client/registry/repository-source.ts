@@ -1,6 +1,6 @@
 import { type Digest, parseDigest } from '../../protocol/digest.ts'
 import { isObject } from '../../protocol/json-fields.ts'
-import { MANIFEST_LIMIT } from '../../protocol/manifest.ts'
+import { MAX_MANIFEST_SIZE } from '../../protocol/manifest.ts'
 import { essence, manifestMediaTypes, shapeOf } from '../../protocol/media-types.ts'
 import type { RepositoryName } from '../../protocol/name.ts'
 import type { ByteRange } from '../../protocol/ranges.ts'
@@ -42,7 +42,7 @@ export class RepositorySource implements Source {
     const name = `${this.name}${formatReference(reference)}`
     const response = await this.#get(`manifests/${text}`, { accept: ACCEPT }, signal)
     if (response.status !== 200) throw await refusal(response, `cannot read ${name}`)
-    const bytes = await readAll(response, MANIFEST_LIMIT)
+    const bytes = await readAll(response, MAX_MANIFEST_SIZE)
     const digest = reference.kind === 'digest' ? reference.digest : sha256(bytes)
     if (!hasDigest(bytes, digest)) throw new ClientError(`${name} has other bytes than its digest says`)
     // Some registries send `application/json`, or nothing.
@@ -92,7 +92,7 @@ export class RepositorySource implements Source {
       await discard(response)
       return []
     }
-    const index: unknown = parse(await readAll(response, MANIFEST_LIMIT))
+    const index: unknown = parse(await readAll(response, MAX_MANIFEST_SIZE))
     return isObject(index) && Array.isArray(index.manifests) ? index.manifests.flatMap(digestsIn) : []
   }
 

@@ -4,14 +4,14 @@ import { CliError } from '../../../cli/cli-error.ts'
 import { ProxyServer, type ProxyServerOptions } from '../../../cli/proxy/proxy-server.ts'
 import type { FindLogin } from '../../../lambda/client/registry/authorization.ts'
 import { basic } from '../../support/auth.ts'
-import { madeBytes } from '../../support/bytes.ts'
+import { patternBytes } from '../../support/bytes.ts'
 import { clientOf } from '../../support/client.ts'
 import { digest } from '../../support/content.ts'
 import { GuardedServer } from '../../support/guarded-server.ts'
-import { type Sent, send } from '../../support/http-client.ts'
+import { type SendOptions, send } from '../../support/http-client.ts'
 import { artifact, image } from '../../support/images.ts'
 import { emptyResponse, MemoryServer } from '../../support/memory-server.ts'
-import { openFiles, tellsOpenFiles } from '../../support/open-files.ts'
+import { openFiles, canListOpenFiles } from '../../support/open-files.ts'
 import { RegistryClient } from '../../support/registry-client.ts'
 import { TempDir } from '../../support/temp-dir.ts'
 
@@ -30,7 +30,7 @@ beforeEach(() => {
 afterEach(async () => {
   await proxy?.stop()
   expect(readdirSync(scratch.path)).toEqual([])
-  if (tellsOpenFiles) expect(openFiles(scratch.path)).toEqual([])
+  if (canListOpenFiles) expect(openFiles(scratch.path)).toEqual([])
   scratch.remove()
 })
 
@@ -51,7 +51,7 @@ async function start(host: string, options: Partial<ProxyServerOptions> & { find
     origin,
     uploads: proxy.uploads,
     repository: (name: string) => new RegistryClient(origin, name),
-    ask: (target: string, sent?: Sent) => send(`${origin}${target}`, sent),
+    ask: (target: string, sent?: SendOptions) => send(`${origin}${target}`, sent),
   }
 }
 
@@ -74,7 +74,7 @@ describe('a push through the proxy', () => {
   })
 
   it('of a layer that is streamed in one PATCH is one PUT with its length', async () => {
-    const bytes = madeBytes(3 * MiB)
+    const bytes = patternBytes(3 * MiB)
     const { repository, uploads } = await start(server.host)
     const app = repository('team/app')
     const upload = await app.append(await app.openUpload(), pieces(bytes))
@@ -88,7 +88,7 @@ describe('a push through the proxy', () => {
   it('tells the exact size of a layer, from which Docker makes the manifest', async () => {
     const { repository, ask, origin } = await start(server.host)
     const upload = await repository('app').openUpload()
-    const patched = await send(upload, { method: 'PATCH', body: pieces(madeBytes(250_000)) })
+    const patched = await send(upload, { method: 'PATCH', body: pieces(patternBytes(250_000)) })
     expect(patched).toMatchObject({
       status: 202,
       headers: { range: '0-249999', location: expect.stringMatching(/^\/v2\/app\/blobs\/uploads\//) },
@@ -99,7 +99,7 @@ describe('a push through the proxy', () => {
   })
 
   it('of chunks puts them together, and refuses one that leaves a gap', async () => {
-    const bytes = madeBytes(200_000)
+    const bytes = patternBytes(200_000)
     const { repository } = await start(server.host)
     const upload = await repository('app').openUpload()
     const chunk = (first: number, last: number) =>
@@ -113,7 +113,7 @@ describe('a push through the proxy', () => {
   })
 
   it('of a blob above the largest PUT is sent in parts', async () => {
-    const bytes = madeBytes(9 * MiB)
+    const bytes = patternBytes(9 * MiB)
     const { repository } = await start(server.host, { maxPut: 8 * MiB })
     const app = repository('app')
     await app.closeUpload(await app.append(await app.openUpload(), pieces(bytes)), digest(bytes))
@@ -121,7 +121,7 @@ describe('a push through the proxy', () => {
   })
 
   it('in one PUT needs no temporary file', async () => {
-    const bytes = madeBytes(MiB)
+    const bytes = patternBytes(MiB)
     const { repository, uploads } = await start(server.host, { space: 1 })
     const app = repository('app')
     await app.closeUpload(await app.openUpload(), digest(bytes), bytes)
@@ -130,7 +130,7 @@ describe('a push through the proxy', () => {
   })
 
   it('in one POST is stored', async () => {
-    const bytes = madeBytes(10_000)
+    const bytes = patternBytes(10_000)
     const { ask } = await start(server.host)
     const response = await ask(`/v2/app/blobs/uploads/?digest=${digest(bytes)}`, {
       method: 'POST',
@@ -150,7 +150,7 @@ describe('a push through the proxy', () => {
   })
 
   it('mounts a blob of another repository', async () => {
-    const bytes = Buffer.from(madeBytes(10_000))
+    const bytes = Buffer.from(patternBytes(10_000))
     await server
       .repository('other')
       .pushBlob({ bytes, digest: digest(bytes), size: bytes.length, mediaType: '' })
@@ -185,7 +185,7 @@ describe('a push through the proxy', () => {
   it('of a blob with another digest is refused, and the registry gets nothing of it', async () => {
     const { repository, uploads } = await start(server.host)
     const app = repository('app')
-    const upload = await app.append(await app.openUpload(), pieces(madeBytes(10_000)))
+    const upload = await app.append(await app.openUpload(), pieces(patternBytes(10_000)))
     const response = await send(`${upload}&digest=${digest('other')}`, { method: 'PUT' })
     expect(response.status).toBe(400)
     expect(String(response.bytes)).toContain('"DIGEST_INVALID"')
@@ -196,7 +196,7 @@ describe('a push through the proxy', () => {
   it('is refused when its temporary files would hold more than the space', async () => {
     const { repository, uploads } = await start(server.host, { space: MiB })
     const upload = await repository('app').openUpload()
-    const response = await send(upload, { method: 'PATCH', body: pieces(madeBytes(2 * MiB)) })
+    const response = await send(upload, { method: 'PATCH', body: pieces(patternBytes(2 * MiB)) })
     expect(response.status).toBe(507)
     expect(JSON.parse(String(response.bytes)).errors[0].message).toBe(
       'the proxy holds at most 1.05 MB of uploads in temporary files: --space raises it',
@@ -208,7 +208,7 @@ describe('a push through the proxy', () => {
     const { repository, uploads } = await start(server.host)
     const upload = await repository('app').openUpload()
     async function* broken() {
-      yield madeBytes(100_000)
+      yield patternBytes(100_000)
       await expect.poll(() => uploads.used).toBe(100_000)
       throw new Error('gone')
     }
@@ -219,13 +219,13 @@ describe('a push through the proxy', () => {
   it('is forgotten when nothing happens for long', async () => {
     const { repository, uploads } = await start(server.host)
     const app = repository('app')
-    await app.append(await app.openUpload(), pieces(madeBytes(100_000)))
+    await app.append(await app.openUpload(), pieces(patternBytes(100_000)))
     await uploads.dropIdle(Date.now() + 1)
     expect(uploads.used).toBe(0)
   })
 
   it('begins another session when that of the registry has expired', async () => {
-    const bytes = madeBytes(10_000)
+    const bytes = patternBytes(10_000)
     const { repository } = await start(server.host)
     const app = repository('app')
     const upload = await app.append(await app.openUpload(), pieces(bytes))
@@ -238,9 +238,9 @@ describe('a push through the proxy', () => {
   it('is 503 with the reason when the registry dies before its PUT, and its space is free', async () => {
     const { repository, uploads } = await start(server.host)
     const app = repository('app')
-    const upload = await app.append(await app.openUpload(), pieces(madeBytes(10_000)))
+    const upload = await app.append(await app.openUpload(), pieces(patternBytes(10_000)))
     await server.stop()
-    const response = await send(`${upload}&digest=${digest(madeBytes(10_000))}`, { method: 'PUT' })
+    const response = await send(`${upload}&digest=${digest(patternBytes(10_000))}`, { method: 'PUT' })
     expect(response.status).toBe(503)
     expect(String(response.bytes)).toContain(`cannot reach ${server.host}`)
     expect(uploads.used).toBe(0)
@@ -249,12 +249,12 @@ describe('a push through the proxy', () => {
   it('is 503 when the registry dies in its PUT', async () => {
     const { repository, uploads } = await start(server.host)
     const app = repository('app')
-    const upload = await app.append(await app.openUpload(), pieces(madeBytes(MiB)))
+    const upload = await app.append(await app.openUpload(), pieces(patternBytes(MiB)))
     server.intercept = ({ method }) => {
       if (method === 'PUT') void server.stop()
       return undefined
     }
-    const response = await send(`${upload}&digest=${digest(madeBytes(MiB))}`, { method: 'PUT' })
+    const response = await send(`${upload}&digest=${digest(patternBytes(MiB))}`, { method: 'PUT' })
     expect(response.status).toBe(503)
     expect(String(response.bytes)).toContain(`cannot reach ${server.host}`)
     expect(uploads.used).toBe(0)
@@ -263,7 +263,7 @@ describe('a push through the proxy', () => {
   it('ends when the proxy stops, also where the registry does not respond', async () => {
     const { repository, uploads } = await start(server.host)
     const app = repository('app')
-    const upload = await app.append(await app.openUpload(), pieces(madeBytes(10_000)))
+    const upload = await app.append(await app.openUpload(), pieces(patternBytes(10_000)))
     const reached = Promise.withResolvers<void>()
     const released = Promise.withResolvers<undefined>()
     server.intercept = ({ method }) => {
@@ -271,7 +271,7 @@ describe('a push through the proxy', () => {
       reached.resolve()
       return released.promise
     }
-    const put = send(`${upload}&digest=${digest(madeBytes(10_000))}`, { method: 'PUT' })
+    const put = send(`${upload}&digest=${digest(patternBytes(10_000))}`, { method: 'PUT' })
     const outcome = put.catch(() => 'broken')
     await reached.promise
     await proxy?.stop()
@@ -288,8 +288,8 @@ describe('a push through the proxy', () => {
     }
     const { repository } = await start(server.host)
     const app = repository('app')
-    const upload = await app.append(await app.openUpload(), pieces(madeBytes(10_000)))
-    const response = await send(`${upload}&digest=${digest(madeBytes(10_000))}`, { method: 'PUT' })
+    const upload = await app.append(await app.openUpload(), pieces(patternBytes(10_000)))
+    const response = await send(`${upload}&digest=${digest(patternBytes(10_000))}`, { method: 'PUT' })
     expect(response.status).toBe(403)
     expect(String(response.bytes)).toMatch(/"DENIED".*you may not push/)
   })
@@ -410,7 +410,7 @@ describe('a login through the proxy', () => {
   it('goes through the whole upload of a client', async () => {
     const { ask, origin } = await start(server.host)
     const headers = basic('ann', PASSWORD)
-    const bytes = madeBytes(100_000)
+    const bytes = patternBytes(100_000)
     const { headers: begun } = await ask('/v2/app/blobs/uploads/', { method: 'POST', headers })
     const upload = new URL(begun.location ?? '', origin).href
     await send(upload, { method: 'PATCH', headers, body: pieces(bytes) })

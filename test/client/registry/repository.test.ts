@@ -5,9 +5,9 @@ import { uploadBlob } from '../../../lambda/client/registry/upload.ts'
 import { parseDigest } from '../../../lambda/protocol/digest.ts'
 import { parseRepositoryName } from '../../../lambda/protocol/name.ts'
 import { parseTag } from '../../../lambda/protocol/reference.ts'
-import { bytesOf, collect, madeBytes } from '../../support/bytes.ts'
+import { bytesOf, collect, patternBytes } from '../../support/bytes.ts'
 import { clientOf } from '../../support/client.ts'
-import { describing } from '../../support/content.ts'
+import { descriptorOf } from '../../support/content.ts'
 import { artifact, image } from '../../support/images.ts'
 import { emptyResponse, MemoryServer } from '../../support/memory-server.ts'
 
@@ -23,7 +23,7 @@ const source = () => new RepositorySource(clientOf(server.host), NAME)
 const target = () => new RepositoryTarget(clientOf(server.host), NAME)
 
 function blobOf(bytes: Buffer) {
-  const { mediaType, digest, size } = describing(bytes)
+  const { mediaType, digest, size } = descriptorOf(bytes)
   return { mediaType, digest: parseDigest(digest), size }
 }
 
@@ -31,7 +31,7 @@ function blobOf(bytes: Buffer) {
 const open = (bytes: Buffer) => () => bytesOf(bytes.subarray(0, 70_000), bytes.subarray(70_000))
 
 describe('an upload', () => {
-  const bytes = madeBytes(200_000)
+  const bytes = patternBytes(200_000)
   const options = (maxPut?: number) => ({
     registry: clientOf(server.host),
     repository: NAME,
@@ -57,7 +57,7 @@ describe('an upload', () => {
   })
 
   it('is sent in parts when it is larger than one PUT may be', async () => {
-    const large = madeBytes(9 * MiB)
+    const large = patternBytes(9 * MiB)
     const ranges: (string | undefined)[] = []
     server.intercept = ({ method, headers }) => {
       if (method === 'PATCH') ranges.push(headers['content-range'])
@@ -98,7 +98,7 @@ describe('an upload', () => {
 })
 
 describe('a blob of a registry', () => {
-  const bytes = Buffer.from(madeBytes(300_000))
+  const bytes = Buffer.from(patternBytes(300_000))
   const blob = blobOf(bytes)
   beforeEach(() => server.repository(NAME).pushBlob({ ...blob, bytes }))
 
