@@ -65,7 +65,7 @@ export class RegistryClient {
   async #ensureOk(method: string, target: string, body?: unknown): Promise<RegistryResponse> {
     const response = await this.#send(method, target, body)
     if (response.status < 400) return response
-    throw new CliError(formatRefusal(response))
+    throw new CliError(reasonOf(response))
   }
 }
 
@@ -77,7 +77,8 @@ interface ErrorDocument {
   }[]
 }
 
-function formatRefusal({ status, json }: RegistryResponse): string {
+/** Why the registry refused a request, in one line. */
+export function reasonOf({ status, json }: RegistryResponse): string {
   const [error] = (json as ErrorDocument | undefined)?.errors ?? []
   if (!error) return `the registry responded with status ${status}`
   if (error.code === 'DENIED') return `not allowed: ${error.message}`
@@ -92,10 +93,4 @@ function formatRefusal({ status, json }: RegistryResponse): string {
 
 function formatValue(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
-}
-
-/** The reason that an error document gives for a refusal. */
-export function reasonIn(json: unknown): string | undefined {
-  const reason = (json as ErrorDocument | undefined)?.errors?.[0]?.detail?.reason
-  return typeof reason === 'string' ? reason : undefined
 }

@@ -7,7 +7,7 @@ import { sendOverHttp } from '../http-registry.ts'
 import type { Io } from '../io.ts'
 import { registryHost, registryOrigin } from '../origin.ts'
 import { readSecret } from '../prompt.ts'
-import { reasonIn } from '../registry-client.ts'
+import { reasonOf } from '../registry-client.ts'
 
 const LOGIN_NOTES = `
 Name a user with --user, or use --aws. The password of --user is read from standard input.
@@ -52,10 +52,9 @@ async function login({ io, options }: CliContext, registry: string, aws: boolean
     user === undefined
       ? { user: 'aws', password: await passwordFor(host, io) }
       : { user, password: await readSecret(io) }
-  const { status, json } = await sendOverHttp(origin, login)('GET', '/api/me')
-  if (status !== 200)
-    throw new CliError(`${host} refused the login: ${reasonIn(json) ?? `it responded with status ${status}`}`)
-  const { id } = json as { id: string }
+  const response = await sendOverHttp(origin, login)('GET', '/api/me')
+  if (response.status !== 200) throw new CliError(`${host} refused the login: ${reasonOf(response)}`)
+  const { id } = response.json as { id: string }
   if (id === 'anonymous') throw new CliError(`no login is needed: authentication is disabled at ${host}`)
   const config = new DockerConfig(io)
   if (aws) config.useHelper(host, 'longshore')

@@ -7,6 +7,7 @@ import { basic } from '../../support/auth.ts'
 import { type CliOptions, longshore as longshoreAt, runInProcess, succeed } from '../../support/cli.ts'
 import { FolderServer } from '../../support/folder-server.ts'
 import { Issuer } from '../../support/issuer.ts'
+import { ScriptedRegistry } from '../../support/scripted-registry.ts'
 import { Sts } from '../../support/sts.ts'
 import { TempDir } from '../../support/temp-dir.ts'
 
@@ -79,6 +80,16 @@ describe('login', () => {
     expect(code).toBe(1)
     expect(stderr).toMatch(/^longshore: localhost:\d+ refused the login: \w/)
     expect(() => config()).toThrow('ENOENT')
+  })
+
+  it('prints the reason if the response is not about the login', async () => {
+    const errors = [{ code: 'BAD_REQUEST', message: 'this port requires TLS' }]
+    await using registry = await ScriptedRegistry.start({ status: 400, json: { errors } })
+    const { code, stderr } = await longshore(`login ${registry.host} --user ann`, { input: PASSWORD })
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `longshore: ${registry.host} refused the login: this port requires TLS\n`,
+    })
   })
 
   it('is not needed if authentication is disabled', async () => {
