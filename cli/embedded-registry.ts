@@ -37,7 +37,13 @@ export async function openFolder(
     refuseMissingTable(folder, false)
     const table = new SqliteTable(database)
     const store = await FileBlobs.open(folder)
-    return { send: sendInProcess(table, store, options.passwords), close: () => table.close() }
+    const send = sendInProcess({
+      table,
+      store,
+      passwords: options.passwords,
+      place: `the registry in ${folder}`,
+    })
+    return { send, close: () => table.close() }
   } catch (error) {
     throw new CliError(`cannot use the registry in ${folder}: ${(error as Error).message}`)
   }
@@ -63,6 +69,7 @@ function noRegistryIn(folder: string): string {
 /**
  * Opens the accounts and the policy of a deployment on AWS, in its DynamoDB table. AWS credentials that may write the
  * table give full access. Blobs cannot be read, because the bucket is unknown.
+ * @throws {CliError} if no region is configured
  */
 export async function openTable(name: string, passwords: Passwords): Promise<Connection> {
   const [{ createDynamoClient }, { DynamoTable }, { S3Blobs }] = await Promise.all([
@@ -71,18 +78,29 @@ export async function openTable(name: string, passwords: Passwords): Promise<Con
     import('../lambda/store/s3/blobs.ts'),
   ])
   const client = createDynamoClient()
-  const region = await client.config.region()
+  const region = await client.config.region().catch(() => {
+    throw new CliError('no AWS region was found: set AWS_REGION, or set a region in your AWS profile')
+  })
   const credentials = () => client.config.credentials()
   const store = new S3Blobs({ bucket: 'none', region, credentials })
-  const send = sendInProcess(new DynamoTable(client, name), store, passwords)
+  const table = new DynamoTable(client, name)
+  const send = sendInProcess({ table, store, passwords, place: `the table ${name}` })
   return { send, close: async () => client.destroy() }
+}
+
+interface InProcess {
+  readonly table: Table
+  readonly store: BlobStore
+  readonly passwords: Passwords
+  /** Names the registry in the message of a fault. */
+  readonly place: string
 }
 
 /**
  * Sends requests to an app in this process. They have every right except one: immutable tags cannot be deleted here
- * either.
+ * either. A fault is thrown with its cause: the caller operates the registry, and no log has it.
  */
-function sendInProcess(table: Table, store: BlobStore, passwords: Passwords): SendRequest {
+function sendInProcess({ table, store, passwords, place }: InProcess): SendRequest {
   const keyring = new Keyring([randomBytes(32).toString('base64url')]) // no token is issued here
   const auth = createAuth({ table, clock: Date.now, keyring: () => keyring, passwords })
   const deps = {
@@ -101,11 +119,25 @@ function sendInProcess(table: Table, store: BlobStore, passwords: Passwords): Se
   }
   const { app } = createRegistryApp(deps, { auth: { ...auth, authorize } })
   return async (method, target, body) => {
-    const { response } = await app(requestOf(method, target, body))
+    const { response, fault, code } = await app(requestOf(method, target, body))
+    if (fault !== undefined)
+      throw isExpected(fault, code) ? new CliError(`cannot use ${place}: ${messageOf(fault)}`) : fault
     const { status = 500, headers = {}, body: bytes } = response ?? {}
     const text = bytes instanceof Uint8Array ? Buffer.from(bytes).toString() : ''
     return { status, headers, json: text === '' ? undefined : JSON.parse(text) }
   }
+}
+
+/** Whether a fault comes from the store or from AWS. Any other fault is a bug, whose stack is needed. */
+function isExpected(fault: unknown, code: string | undefined): boolean {
+  return code !== 'UNKNOWN' || (fault instanceof Error && '$metadata' in fault)
+}
+
+/** The message of the error that began a chain of causes: the others only say that the store failed. */
+function messageOf(fault: unknown): string {
+  let first = fault
+  while (first instanceof Error && first.cause instanceof Error) first = first.cause
+  return first instanceof Error ? first.message || first.name : String(first)
 }
 
 /** Applies the prohibitions of the policy that apply to administrators too. */
