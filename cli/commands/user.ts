@@ -99,7 +99,7 @@ function importUsers(context: CliContext) {
     }
     if (failures.length === 0) return added
     throw new CliError(
-      `imported ${added.length} of ${added.length + failures.length} users, but not:${failures.join('')}`,
+      `imported ${added.length} of ${added.length + failures.length} users; not imported:${failures.join('')}`,
     )
   }
 }

@@ -15,7 +15,7 @@ const MAX_LENGTH = 255
 export function parseRepositoryName(text: string): RepositoryName {
   if (text.length > MAX_LENGTH || !NAME.test(text))
     throw new RegistryError('NAME_INVALID', {
-      message: `invalid repository name: it must be at most ${MAX_LENGTH} of a-z, 0-9, . _ - and /`,
+      message: `invalid repository name: it must have at most ${MAX_LENGTH} characters: a-z and 0-9, separated by . _ - or /`,
       detail: { name: text.slice(0, MAX_LENGTH) },
     })
   return text as RepositoryName

@@ -93,7 +93,7 @@ describe('user import', () => {
     scratch.write('htpasswd', `ann:${HASH}\nold:$apr1$abc$def\nbob:${HASH}\n`)
     const { code, stderr } = await longshore('user import htpasswd')
     expect(code).toBe(1)
-    expect(stderr).toMatch(/^longshore: imported 2 of 3 users, but not:\n {2}line 2, old: .*bcrypt.*\n$/)
+    expect(stderr).toMatch(/^longshore: imported 2 of 3 users; not imported:\n {2}line 2, old: .*bcrypt.*\n$/)
     expect(JSON.parse(await succeed('user list --json'))).toHaveLength(2)
   })
 })
