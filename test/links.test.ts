@@ -14,6 +14,14 @@ it.each(DOCUMENTS)('%s has no broken link', document => {
   }
 })
 
+it.each(DOCUMENTS.filter(document => document !== 'CHANGELOG.md'))(
+  '%s names only test files that exist',
+  document => {
+    const files = [...readFileSync(document, 'utf8').matchAll(/\btest\/[\w/.-]+\.test\.ts\b/g)]
+    for (const [file] of files) expect(existsSync(file), file).toBe(true)
+  },
+)
+
 /** The anchors of the headings of a Markdown document. */
 function anchorsOf(text: string): string[] {
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
