@@ -153,9 +153,7 @@ export function readSettings(context: Record<string, unknown>): Settings {
   const given = Object.entries({ ...longshore, ...flat }).filter(([name]) => !/[:/]/.test(name))
   for (const [name] of given)
     if (!Object.hasOwn(FIELDS, name))
-      throw new SettingsError(
-        `there is no setting ${name}; there are ${Object.keys(FIELDS).join(', ')}`,
-      )
+      throw new SettingsError(`there is no setting ${name}; there are ${Object.keys(FIELDS).join(', ')}`)
   const result = v.safeParse(SCHEMA, Object.fromEntries(given))
   if (!result.success) {
     const [issue] = result.issues

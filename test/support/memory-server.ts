@@ -33,7 +33,10 @@ export class MemoryServer implements AsyncDisposable {
 
   private constructor() {
     const deps = { table: new MemoryTable(), store: new MemoryBlobs(), clock: Date.now, newId: randomUUID }
-    const { app } = createRegistryApp({ ...deps, gracePeriod: GRACE_PERIOD, uploadLifetime: UPLOAD_LIFETIME }, {})
+    const { app } = createRegistryApp(
+      { ...deps, gracePeriod: GRACE_PERIOD, uploadLifetime: UPLOAD_LIFETIME },
+      {},
+    )
     const silent = new Log(new Writable({ write: (_, __, done) => done() }), 'json')
     this.#http = createHttpServer({
       app: async request => {

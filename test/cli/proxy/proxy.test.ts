@@ -11,7 +11,7 @@ import { GuardedServer } from '../../support/guarded-server.ts'
 import { type SendOptions, send } from '../../support/http-client.ts'
 import { artifact, image } from '../../support/images.ts'
 import { emptyResponse, MemoryServer } from '../../support/memory-server.ts'
-import { openFiles, canListOpenFiles } from '../../support/open-files.ts'
+import { canListOpenFiles, openFiles } from '../../support/open-files.ts'
 import { RegistryClient } from '../../support/registry-client.ts'
 import { TempDir } from '../../support/temp-dir.ts'
 
