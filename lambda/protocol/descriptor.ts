@@ -1,5 +1,5 @@
 import { type Digest, parseDigest } from './digest.ts'
-import { type Fields, invalid, isObject, text, textMap } from './json-fields.ts'
+import { type Fields, invalid, isObject, rejectLookalikes, spellings, text, textMap } from './json-fields.ts'
 
 /** The fields of a descriptor that a registry uses (image spec, "OCI Content Descriptors"). */
 export interface Descriptor {
@@ -7,6 +7,13 @@ export interface Descriptor {
   readonly mediaType: string
   readonly digest: Digest
 }
+
+const DESCRIPTOR_FIELDS = spellings(
+  ...['mediaType', 'digest', 'size', 'urls', 'annotations', 'data', 'artifactType', 'platform'],
+)
+const PLATFORM_FIELDS = spellings(
+  ...['architecture', 'os', 'os.version', 'os.features', 'variant', 'features'],
+)
 
 interface Strictness {
   /** Checks only the media type and the digest. */
@@ -25,6 +32,7 @@ export function parseDescriptor(
   { onlyNames = false }: Strictness = {},
 ): Descriptor {
   if (!isObject(value)) throw invalid(`${field} must be a descriptor`)
+  if (!onlyNames) rejectLookalikes(value, DESCRIPTOR_FIELDS, `${field}.`)
   const mediaType = text(value, 'mediaType', `${field}.mediaType`) ?? ''
   const digest = text(value, 'digest', `${field}.digest`)
   if (!digest) throw invalid(`${field}.digest is missing`)
@@ -65,6 +73,7 @@ function checkOtherFields(descriptor: Fields, field: string): void {
 /** Checks the fields of a platform, including those of Docker's manifest lists. */
 function checkPlatform(platform: unknown, path: string): void {
   if (!isObject(platform)) throw invalid(`${path} must be an object`)
+  rejectLookalikes(platform, PLATFORM_FIELDS, `${path}.`)
   for (const name of ['architecture', 'os', 'os.version', 'variant']) text(platform, name, `${path}.${name}`)
   for (const name of ['os.features', 'features']) checkTextList(platform[name], `${path}.${name}`)
 }

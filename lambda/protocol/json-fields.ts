@@ -36,3 +36,22 @@ export function textMap(value: unknown, path: string): Readonly<Record<string, s
 export function invalid(rule: string, more: Fields = {}, cause?: unknown): RegistryError {
   return new RegistryError('MANIFEST_INVALID', { detail: { rule, ...more }, cause })
 }
+
+/** Maps the lower-case form of each field name to its spelling. */
+export function spellings(...fields: string[]): ReadonlyMap<string, string> {
+  return new Map(fields.map(field => [field.toLowerCase(), field]))
+}
+
+/**
+ * Go's JSON decoder, and so most clients, reads `Layers` as `layers` and `Digest` as `digest`. Clients would disagree
+ * about such a document (CVE-2021-41190).
+ * @param path prefix of field names in error messages
+ * @throws {RegistryError} MANIFEST_INVALID
+ */
+export function rejectLookalikes(fields: Fields, known: ReadonlyMap<string, string>, path = ''): void {
+  for (const field of Object.keys(fields)) {
+    const spelling = known.get(field.toLowerCase())
+    if (spelling !== undefined && spelling !== field)
+      throw invalid(`the field ${path}${field} must be spelled ${spelling}`)
+  }
+}

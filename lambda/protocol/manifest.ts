@@ -2,7 +2,7 @@ import { type Descriptor, parseDescriptor, parseDescriptors } from './descriptor
 import type { Digest } from './digest.ts'
 import type { RegistryError } from './errors.ts'
 import { invalidateNonIntegers } from './integer-fields.ts'
-import { type Fields, invalid, isObject, text, textMap } from './json-fields.ts'
+import { type Fields, invalid, isObject, rejectLookalikes, spellings, text, textMap } from './json-fields.ts'
 import {
   isForeignLayer,
   type ManifestShape,
@@ -47,11 +47,9 @@ const SHAPES: Readonly<Record<ManifestShape, { list: string; forbidden: readonly
 }
 
 /** Every top-level field that a registry reads, by its name in lower case. */
-const KNOWN_FIELDS = new Map(
-  [
-    ...['schemaVersion', 'mediaType', 'artifactType', 'config', 'layers', 'manifests', 'blobs', 'fsLayers'],
-    ...['subject', 'annotations'],
-  ].map(field => [field.toLowerCase(), field]),
+const KNOWN_FIELDS = spellings(
+  ...['schemaVersion', 'mediaType', 'artifactType', 'config', 'layers', 'manifests', 'blobs', 'fsLayers'],
+  ...['subject', 'annotations'],
 )
 
 const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/
@@ -87,7 +85,7 @@ function parse(
   contentType: string | undefined,
   descriptor: (value: unknown, field: string) => Descriptor,
 ): Manifest {
-  rejectLookalikes(fields)
+  rejectLookalikes(fields, KNOWN_FIELDS)
   const mediaType = decideMediaType(fields, contentType)
   const shape = shapeOf(mediaType)
   if (SCHEMA_1.test(mediaType) || (fields.schemaVersion === 1 && 'fsLayers' in fields))
@@ -159,18 +157,6 @@ function parseObject(json: string): Fields {
 
 function notJson(cause: unknown): RegistryError {
   return invalid('the manifest must be JSON in UTF-8', {}, cause)
-}
-
-/**
- * Go's JSON decoder, and so most clients, reads `Layers` as `layers`. Clients would disagree about such a document
- * (CVE-2021-41190).
- */
-function rejectLookalikes(fields: Fields): void {
-  for (const field of Object.keys(fields)) {
-    const spelling = KNOWN_FIELDS.get(field.toLowerCase())
-    if (spelling !== undefined && spelling !== field)
-      throw invalid(`the field ${field} must be spelled ${spelling}`)
-  }
 }
 
 function decideMediaType(fields: Fields, contentType?: string): string {

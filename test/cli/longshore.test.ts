@@ -17,10 +17,6 @@ const spawn = (words: string, input = '') =>
   })
 
 describe('the installed program', () => {
-  it('prints its version', async () => {
-    expect(await spawn('--version')).toEqual({ code: 0, stdout: `${about.version}\n`, stderr: '' })
-  })
-
   it('reads a piped password and hashes it at the production cost', async () => {
     const { code, stderr } = await spawn('user add ann', 'correct horse\n')
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

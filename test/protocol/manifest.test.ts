@@ -162,6 +162,17 @@ describe('rejects an ambiguous document (CVE-2021-41190):', () => {
   it.each(['Manifests', 'LAYERS', 'mediatype', 'Subject', 'FSLayers'])('an image with %s', field => {
     expect(ruleOf(imageOf(['a'], { [field]: [] }))).toMatch(`the field ${field} must be spelled`)
   })
+
+  it.each(['Digest', 'SIZE', 'mediatype', 'Urls'])('a descriptor with %s', field => {
+    const layer = { ...descriptorOf('a'), [field]: 'x' }
+    expect(ruleOf(imageOf([], { layers: [layer] }))).toMatch(`the field layers[0].${field} must be spelled`)
+  })
+
+  it('a platform with OS', () => {
+    const platform = { architecture: 'arm64', os: 'linux', OS: 'windows' }
+    const manifests = [{ ...descriptorOf(imageOf(['a'])), platform }]
+    expect(ruleOf(indexOf([], { manifests }))).toBe('the field manifests[0].platform.OS must be spelled os')
+  })
 })
 
 describe('rejects bytes that are not a manifest:', () => {
