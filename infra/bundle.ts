@@ -38,6 +38,16 @@ export function bundle(entry: string, folder: string, { splitting = true } = {})
   return filesOf(metafile)
 }
 
+/**
+ * Bundles a program for a machine without packages into one file. Unlike a function's bundle, it contains every credential provider,
+ * because the SDK tries them in turn.
+ * @returns names of the modules that the file imports
+ */
+export function bundleProgram(entry: string, file: string): string[] {
+  const { metafile } = buildSync({ ...BUNDLE_OPTIONS, entryPoints: [entry], outfile: file, target: 'node24' })
+  return Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path))
+}
+
 function filesOf({ outputs }: Metafile): BundleFile[] {
   const atStart = new Set<string>()
   const load = (path: string) => {

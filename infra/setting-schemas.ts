@@ -30,7 +30,7 @@ export function matching(pattern: RegExp, allowed: string) {
 export function list(pattern: RegExp, allowed: string) {
   const split = (value: unknown) => (typeof value === 'string' ? value.split(',') : value)
   const items = v.array(v.pipe(v.string(allowed), v.regex(pattern, allowed)), allowed)
-  return v.pipe(v.unknown(), v.transform(split), items, v.minLength(2, allowed), v.maxLength(3, allowed))
+  return v.pipe(v.unknown(), v.transform(split), items, v.minLength(1, allowed), v.maxLength(3, allowed))
 }
 
 /** Origins as browsers send them. At most ten, because the environment of a function is limited to 4 KB. */

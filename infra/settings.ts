@@ -15,6 +15,9 @@ const RETENTION = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ]
 
+const AMI = /^ami-[0-9a-f]{8,17}$/
+/** Types of Graviton processors have a `g` behind the number of the generation. The smallest ones lack the memory for updates. */
+const INSTANCE = /^[a-z]+\d+g[a-z]*\.(micro|small|medium|large|\d*xlarge)$/
 const CERTIFICATE = /^arn:aws:acm:us-east-1:\d{12}:certificate\/[\w-]+$/
 const DOMAIN = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/
 const PREFIX_LIST = /^pl-[0-9a-f]{8,17}$/
@@ -22,7 +25,7 @@ const WEB_ACL = /^arn:aws:wafv2:us-east-1:\d{12}:global\/webacl\/.+$/
 const ZONE = /^Z[A-Z0-9]{5,31}$/
 
 /**
- * All settings of a deployment with their defaults. Pass them on the command line, `npx cdk deploy -c pull=edge -c relay=on`, or put
+ * All settings of a deployment with their defaults. Pass them on the command line, `npx cdk deploy -c pull=edge -c relay=off`, or put
  * them into the block `longshore` of the context in cdk.json. The command line wins. Unknown settings are refused.
  */
 const FIELDS = {
@@ -58,28 +61,45 @@ const FIELDS = {
   issuers: v.optional(issuers(), []),
 
   /**
-   * Deploys the relay, which accepts a whole layer in one PATCH, as Docker's graph drivers, podman, skopeo, buildah, crane, kaniko and
-   * jib send it. Without it, their layers are limited to a Lambda request, 4 MiB. The relay is the only part with high idle costs.
+   * The relay accepts a whole layer in one PATCH, as Docker's graph drivers, podman, skopeo, buildah, crane, kaniko and jib send it.
+   * Without it, their layers are limited to a Lambda request, 4 MiB. `auto`: one EC2 instance, which is stopped while idle; `always`:
+   * the same, never stopped; `fargate`: containers behind a load balancer, which cost about 35 dollars a month; `off`: none. `on` is
+   * the former name of `fargate`.
    */
-  relay: v.optional(oneOf('off', 'on'), 'off'),
-  /** CPU units of one relay task; 1,024 are one vCPU. */
+  relay: v.optional(
+    v.pipe(
+      oneOf('auto', 'always', 'fargate', 'off', 'on'),
+      v.transform(relay => (relay === 'on' ? 'fargate' : relay)),
+    ),
+    'auto',
+  ),
+  /** Type of the relay's instance, with a processor for arm64 (Graviton). */
+  relayInstance: v.optional(
+    matching(INSTANCE, 'an arm64 instance type, e.g. t4g.small or c8g.medium'),
+    't4g.small',
+  ),
+  /** Minutes without a request after which the relay of `auto` stops. */
+  relayIdleMinutes: v.optional(wholeNumber(15, 1440), 15),
+  /** Id of the image of the relay's instance: Amazon Linux 2023 for arm64. Default: that of infra/amis.json. */
+  relayAmi: v.optional(matching(AMI, 'the id of an image, e.g. ami-0123456789abcdef0')),
+  /** CPU units of one task of `fargate`; 1,024 are one vCPU. */
   relayCpu: v.optional(oneNumberOf(...Object.keys(TASK_MEMORY).map(Number)), 512),
-  /** Memory of one relay task in MiB. The allowed values depend on `relayCpu`. */
+  /** Memory of one task in MiB. The allowed values depend on `relayCpu`. */
   relayMemory: v.optional(wholeNumber(512, 30720), 1024),
-  /** Minimum number of relay tasks. With two, the loss of one causes no interruption. */
+  /** Minimum number of tasks. With two, the loss of one causes no interruption. */
   relayMin: v.optional(wholeNumber(1, 100), 1),
-  /** Maximum number of relay tasks under load. */
+  /** Maximum number of tasks under load. */
   relayMax: v.optional(wholeNumber(1, 100), 4),
   /**
-   * Names of two or three availability zones for the relay, separated by commas. CloudFront does not support every zone, for example
-   * not use1-az3. Default: the first two of the region.
+   * Names of availability zones for the relay, separated by commas: one for the instance, two or three for `fargate`. CloudFront does
+   * not support every zone, for example not use1-az3. Default: the first ones of the region.
    */
   relayZones: v.optional(
-    list(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'two or three availability zones, e.g. us-east-1a,us-east-1b'),
+    list(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'one to three availability zones, e.g. us-east-1a,us-east-1b'),
   ),
   /**
    * Id of the list `com.amazonaws.global.cloudfront.origin-facing` in the stack's region, for the relay. Needed only in a
-   * region that infra/constructs/network.ts does not list.
+   * region that infra/constructs/cloudfront-lists.ts does not list.
    */
   relayPrefixList: v.optional(matching(PREFIX_LIST, 'the id of a prefix list, e.g. pl-3b927c52')),
 
@@ -175,6 +195,7 @@ function checkTogether({ domain, certificate, zone, ...relay }: Settings): void 
     )
   if (domain === undefined && zone !== undefined)
     throw new SettingsError('setting domain is missing; with zone it must be a domain in that zone')
+  checkZones(relay)
   const { relayCpu, relayMemory, relayMin, relayMax } = relay
   const sizes = TASK_MEMORY[relayCpu] ?? []
   if (!sizes.includes(relayMemory))
@@ -183,6 +204,13 @@ function checkTogether({ domain, certificate, zone, ...relay }: Settings): void 
     )
   if (relayMax < relayMin)
     throw new SettingsError(`setting relayMax is ${relayMax}; allowed: no less than relayMin, ${relayMin}`)
+}
+
+function checkZones({ relay, relayZones }: Pick<Settings, 'relay' | 'relayZones'>): void {
+  if (relay === 'fargate' && relayZones?.length === 1)
+    throw new SettingsError(
+      `setting relayZones is ${JSON.stringify(relayZones.join())}; allowed with relay fargate: two or three availability zones`,
+    )
 }
 
 function steps(min: number, max: number): number[] {

@@ -1,13 +1,16 @@
 import { type App, Aws, CfnOutput, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib'
+import { type Amis, readAmis } from './amis.ts'
 import { Api } from './constructs/api.ts'
 import { Domain } from './constructs/domain.ts'
 import { Edge } from './constructs/edge.ts'
 import { EdgeSecret } from './constructs/edge-secret.ts'
+import { FargateRelay } from './constructs/fargate-relay.ts'
 import { FirstAdministrator } from './constructs/first-administrator.ts'
 import { Functions } from './constructs/functions.ts'
 import { Logs } from './constructs/logs.ts'
-import { Relay } from './constructs/relay.ts'
+import { RelayInstance } from './constructs/relay-instance.ts'
 import { Storage } from './constructs/storage.ts'
+import { UNTAGGED } from './constructs/vpc-origin.ts'
 import type { Settings } from './settings.ts'
 
 /** CDK feature flags that the stack turns on. */
@@ -16,17 +19,26 @@ const FEATURE_FLAGS = [
   '@aws-cdk/aws-ecs:removeDefaultDesiredCount',
 ]
 
+/** What the API, the other functions and the relay have in common. */
+interface Shared {
+  readonly settings: Settings
+  readonly storage: Storage
+  readonly environment: Record<string, string>
+  readonly secretArn: string
+}
+
 /**
  * The whole registry:
  *
  *     client ──► edge ──┬──► api ──► function ──► table, bucket
- *                       ├──► relay (optional) ──► table, bucket
+ *                       ├──► relay            ──► table, bucket
  *                       └──► bucket ──► claim ──► table
  *
  *                          every hour: collector     ──► table, bucket
  */
 export class RegistryStack extends Stack {
-  constructor(app: App, settings: Settings) {
+  /** @param amis the images that the relay's instance can have */
+  constructor(app: App, settings: Settings, amis: Amis = readAmis()) {
     super(app, settings.name, {
       description: 'Longshore: a serverless container registry',
       analyticsReporting: false,
@@ -45,26 +57,27 @@ export class RegistryStack extends Stack {
       parameter,
       generation: settings.secretGeneration,
       retain: settings.retain === 'on',
-      relay: settings.relay === 'on',
+      relay: settings.relay !== 'off',
       log: logs.of('edge-secret'),
     })
-    const shared = {
+    const shared: Shared = {
       settings,
       storage,
       environment: environmentOf(settings, storage, parameter),
       secretArn: secret.parameterArn,
     }
-    const functions = new Functions(this, 'Functions', { ...shared, logs })
+    const relay = this.#relay(shared, logs, amis)
+    const functions = new Functions(this, 'Functions', {
+      ...shared,
+      logs,
+      relay: relay instanceof RelayInstance ? relay : undefined,
+    })
     const api = new Api(this, 'Api', {
       name,
       function: functions.api.function,
       requestsPerSecond: settings.requestsPerSecond,
       log: logs.of('requests'),
     })
-    const relay =
-      settings.relay === 'on'
-        ? new Relay(this, 'Relay', { ...shared, log: logs.of('relay'), networkLog: logs.of('network') })
-        : undefined
     const { distribution } = new Edge(this, 'Edge', {
       settings,
       storage,
@@ -73,11 +86,12 @@ export class RegistryStack extends Stack {
       secretHeader: secret.header,
       relay,
     })
-    if (relay) secret.announceRelay(distribution)
+    if (relay) secret.announceRelay(distribution, settings.relay === 'auto' ? 'auto' : 'on')
     const { domain, zone } = settings
     if (domain && zone) new Domain(this, 'Domain', { domain, hostedZoneId: zone, distribution })
 
-    for (const [key, value] of Object.entries(settings.tags)) Tags.of(this).add(key, value)
+    for (const [key, value] of Object.entries(settings.tags))
+      Tags.of(this).add(key, value, { excludeResourceTypes: UNTAGGED })
     const host = domain ?? distribution.attrDomainName
     this.#output('Registry', `https://${host}`, "The registry's address")
     this.#output('Login', `docker login ${host}`, 'Logs Docker in to the registry')
@@ -100,6 +114,15 @@ export class RegistryStack extends Stack {
     this.#output('BucketName', storage.bucket.bucketName, 'S3 bucket with the blobs')
     this.#output('SecretName', parameter, 'SSM parameter with the secrets that the edge and the API share')
     this.#output('LogGroups', `/${name}/`, 'Prefix of the names of all log groups')
+  }
+
+  #relay(shared: Shared, logs: Logs, amis: Amis): FargateRelay | RelayInstance | undefined {
+    const { relay } = shared.settings
+    if (relay === 'off') return undefined
+    const props = { ...shared, log: logs.of('relay'), networkLog: logs.of('network') }
+    return relay === 'fargate'
+      ? new FargateRelay(this, 'Relay', props)
+      : new RelayInstance(this, 'RelayInstance', { ...props, amis })
   }
 
   #output(id: string, value: string, description: string): void {

@@ -107,6 +107,7 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
   ['server/', '*'],
   ['cli/', '*'],
   ['smoke/', 'smoke/*', 'node:crypto', 'node:events', 'node:http', 'node:http2', 'node:https', 'node:util'],
+  ['infra/refresh-amis.ts', 'infra/*', '@aws-sdk/client-ssm', 'aws/signed-request.ts', 'node:fs'],
   [
     'infra/',
     'infra/*',
@@ -118,6 +119,7 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
     'constructs',
     'esbuild',
     'valibot',
+    'node:crypto',
     'node:fs',
     'node:path',
   ],
@@ -127,7 +129,7 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
 const DEPLOYMENT_TOOLS = /^(aws-cdk|cdk-nag|constructs|esbuild|infra\/)/
 
 /** The composition roots: the only code that depends on where it runs. */
-const ROOTS = ['server/', 'cli/', 'lambda/handlers/', 'smoke/main.ts']
+const ROOTS = ['server/', 'cli/', 'infra/app.ts', 'lambda/handlers/', 'smoke/main.ts']
 
 interface SourceFile {
   readonly path: string

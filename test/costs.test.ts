@@ -60,13 +60,22 @@ describe('docs/costs.md', () => {
   })
 })
 
+describe('The relay of a default deployment', () => {
+  it('costs less than a dollar a month while it is stopped', () => {
+    expect(price('the relay, stopped')).toBeLessThan(1)
+  })
+})
+
 describe('README.md', () => {
   it.each([
     ['storage, per GB and month', 'S3 storage'],
     ['bytes pushed, per GB', 'traffic from CloudFront to an origin'],
     ['a million pulls of an image with ten layers', 'pull of an image with ten layers'],
     ['a million pushes of an image with ten layers, all new', 'push of an image with ten layers, all new'],
-    ['the relay, per month', 'relay'],
+    ['an hour of the relay', 't4g.small instance'],
+    ['the relay, per month: stopped all the time', 'the relay, stopped'],
+    ['the relay, per month: eight hours on working days', 'the relay, eight hours on working days'],
+    ['the relay with `relay=fargate`, per month', 'the relay on Fargate'],
   ])('has the figure of docs/costs.md: %s', (row, item) => {
     expectRounded(price(item), README.get(row) ?? '', row)
   })

@@ -59,9 +59,10 @@ export class EdgeSecret extends Construct {
   /**
    * Announces the relay to the edge functions after the distribution has it as an origin. The update of the secret withdraws the
    * announcement before the origin is removed. So an edge function never selects an origin that does not exist.
+   * @param value `auto`: the relay may be stopped, and the API starts it; `on`: it always runs
    */
-  announceRelay(after: IDependable): void {
-    this.#resource(this, 'Relay', 'Custom::RelaySwitch', {}).node.addDependency(after)
+  announceRelay(after: IDependable, value: 'auto' | 'on'): void {
+    this.#resource(this, 'Relay', 'Custom::RelaySwitch', { value }).node.addDependency(after)
   }
 
   #resource(

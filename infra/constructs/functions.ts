@@ -6,6 +6,7 @@ import { Construct } from 'constructs'
 import type { Settings } from '../settings.ts'
 import { Handler } from './handler.ts'
 import type { Logs } from './logs.ts'
+import { suppressWildcard } from './nag-suppressions.ts'
 import {
   allow,
   allowBlobs,
@@ -26,6 +27,8 @@ interface FunctionsProps {
   /** ARN of the SSM parameter that holds the secrets of edge and API. */
   readonly secretArn: string
   readonly logs: Logs
+  /** The relay's instance, which the API starts and the collector stops. `undefined`: no relay, or one that is never stopped. */
+  readonly relay: { readonly instanceId: string; readonly instanceArn: string } | undefined
 }
 
 /** The registry's three functions: the API, the adoption of direct uploads, and the collector. */
@@ -37,21 +40,24 @@ export class Functions extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { settings, storage, environment, secretArn, logs }: FunctionsProps,
+    { settings, storage, secretArn, logs, relay, ...props }: FunctionsProps,
   ) {
     super(scope, id)
+    const { environment } = props
+    const withRelay = { ...environment, ...(relay && { LONGSHORE_RELAY_INSTANCE: relay.instanceId }) }
     this.api = new Handler(this, 'Api', {
       file: 'api',
       description: 'Longshore: serves the registry API',
       memory: settings.memory,
       // API Gateway's timeout is 30 seconds. A function that ends earlier can log why.
       timeout: Duration.seconds(29),
-      environment,
+      environment: withRelay,
       log: logs.of('api'),
     })
     allowTable(this.api.role, storage)
     allowBlobs(this.api.role, storage)
     allow(this.api.role, 'ssm', ['GetParameter'], secretArn)
+    if (relay) allow(this.api.role, 'ec2', ['StartInstances'], relay.instanceArn)
 
     this.claim = new Handler(this, 'Claim', {
       file: 's3-event',
@@ -73,12 +79,13 @@ export class Functions extends Construct {
       description: 'Longshore: deletes unreferenced content',
       memory: 512,
       timeout: MAX_TIMEOUT,
-      environment,
+      environment: withRelay,
       log: logs.of('collector'),
       ...(settings.reserveCollector === 'on' && { atMost: 1 }),
     })
     allowTableExceptAccess(this.collector.role, storage)
     allowClearing(this.collector.role, storage)
+    if (relay) allowStopping(this.collector.role, relay.instanceArn)
     new Rule(this, 'Schedule', {
       description: 'Longshore: runs the garbage collector',
       schedule: Schedule.rate(Duration.hours(1)),
@@ -86,6 +93,13 @@ export class Functions extends Construct {
       targets: [new LambdaFunction(this.collector.function, { retryAttempts: 0 })],
     })
   }
+}
+
+/** Stopping an instance that runs without serving. */
+function allowStopping(role: Role, instanceArn: string): void {
+  allow(role, 'ec2', ['StopInstances'], instanceArn)
+  allow(role, 'ec2', ['DescribeInstances'], '*')
+  suppressWildcard(role, '*', 'EC2 does not restrict ec2:DescribeInstances to single instances.')
 }
 
 /** Runs the collector every hour. It reads large manifests to find what they needed, and direct uploads whose event was lost. */

@@ -36,7 +36,8 @@ export function createHandler({ ssm, keyValues, respond }: Wiring): (event: Reso
 
   async function switchRelay(event: ResourceEvent): Promise<ResourceResult> {
     const edge = new CloudFrontKeyStore(keyValues, property(event, 'store'))
-    await edge.update(event.RequestType === 'Delete' ? { remove: ['relay'] } : { put: { relay: 'on' } })
+    const { value = 'on' } = event.ResourceProperties
+    await edge.update(event.RequestType === 'Delete' ? { remove: ['relay'] } : { put: { relay: value } })
     return { id: nameOf(event) }
   }
 

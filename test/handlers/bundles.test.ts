@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
-import { bundle } from '../../infra/bundle.ts'
+import { bundle, bundleProgram } from '../../infra/bundle.ts'
 
 const HANDLERS = join(import.meta.dirname, '../../lambda/handlers')
 
@@ -36,6 +37,21 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 /** Handlers of custom resources. They do not use S3. */
 const CUSTOM_RESOURCES = ['edge-secret', 'first-administrator']
+
+describe('the bundle of the relay', () => {
+  const file = join(folder, 'relay.mjs')
+  const imported = bundleProgram(join(HANDLERS, '../../server/relay.ts'), file)
+  const text = readFileSync(file, 'utf8')
+
+  it('imports nothing but modules of Node, so that it runs on a machine without packages', () => {
+    expect(imported).toContain('node:http')
+    expect(imported.filter(name => !isBuiltin(name))).toEqual([])
+  })
+
+  it('contains the provider of the credentials of an EC2 instance', () => {
+    expect(text).toContain('/latest/meta-data/iam/security-credentials/')
+  })
+})
 
 describe.each(['api', 's3-event', 'collector', ...CUSTOM_RESOURCES])('the bundle of %s', handler => {
   const files = bundle(join(HANDLERS, `${handler}.ts`), join(folder, handler))

@@ -36,8 +36,8 @@ class Deployment {
     })
   }
 
-  async relay(type: Type) {
-    return this.#send(type, 'Custom::RelaySwitch', {})
+  async relay(type: Type, properties: Record<string, string> = {}) {
+    return this.#send(type, 'Custom::RelaySwitch', properties)
   }
 
   get stored() {
@@ -242,6 +242,8 @@ describe('the relay switch', () => {
     expect(deployment.services.items.has('relay')).toBe(false)
     await deployment.relay('Create')
     expect(deployment.services.items.get('relay')).toBe('on')
+    await deployment.relay('Update', { value: 'auto' })
+    expect(deployment.services.items.get('relay')).toBe('auto')
     const response = await deployment.relay('Delete')
     expect(response).toMatchObject({ Status: 'SUCCESS', PhysicalResourceId: 'relay' })
     expect([...deployment.services.items.keys()]).toEqual(['keys'])

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -40,7 +41,7 @@ describe.skipIf(!cutOff)('cdk synth without a network (needs unshare -rn) and an
   let result: ReturnType<typeof synth>
 
   beforeAll(() => {
-    result = synth('whole', ['-c', 'relay=on', '-c', 'pull=edge'], ['unshare', '-rn'])
+    result = synth('whole', ['-c', 'pull=edge'], ['unshare', '-rn'])
   }, 250_000)
 
   it('writes the template, and prints nothing', () => {
@@ -59,6 +60,17 @@ describe.skipIf(!cutOff)('cdk synth without a network (needs unshare -rn) and an
     expect(new Set(folders).size).toBe(5)
     for (const code of folders)
       expect(statSync(join(folder, 'whole', code, 'index.mjs')).size).toBeGreaterThan(0)
+  })
+
+  it('bundles the relay into one file, whose digest its configuration has', () => {
+    const assets = readdirSync(join(folder, 'whole')).filter(
+      name => name.startsWith('asset.') && name.endsWith('.mjs'),
+    )
+    expect(assets).toHaveLength(1)
+    const program = readFileSync(join(folder, 'whole', assets[0] ?? ''))
+    const digest = createHash('sha256').update(program).digest('hex')
+    const template = readFileSync(join(folder, 'whole/longshore.template.json'), 'utf8')
+    expect(template).toContain(`LONGSHORE_BUNDLE_SHA256=\\"${digest}\\"`)
   })
 })
 

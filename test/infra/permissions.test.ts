@@ -16,7 +16,7 @@ const WILDCARDS: [resource: RegExp, why: string][] = [
 ]
 
 /** Actions that AWS does not restrict to a resource. */
-const ON_EVERYTHING = ['ecr:GetAuthorizationToken']
+const ON_EVERYTHING = ['ecr:GetAuthorizationToken', 'ec2:DescribeInstances']
 
 /** The permissions of each role, with any settings. Each role also has those on its own log. */
 const TABLE = [
@@ -44,9 +44,13 @@ const SERVING = [
   's3:PutObject tails',
   'ssm:GetParameter secret',
 ]
+/** What the API and the collector may do to the relay's instance, if there is one. */
+const API_OF_INSTANCE = ['ec2:StartInstances instance']
+const COLLECTOR_OF_INSTANCE = ['ec2:DescribeInstances everything', 'ec2:StopInstances instance']
 const ALLOWED: Record<string, string[]> = {
   FunctionsApiRole: SERVING,
   RelayTaskTaskRole: SERVING,
+  RelayInstanceRole: [...SERVING, 's3:GetObject program', 'ssm:GetParameter configuration'],
   FunctionsClaimRole: [...TABLE, ...LISTING, 's3:GetObject direct'],
   FunctionsCollectorRole: [
     ...TABLE,
@@ -79,18 +83,17 @@ const ALLOWED: Record<string, string[]> = {
     'ecr:GetDownloadUrlForLayer image',
   ],
   RelayNetworkVpcRefusedIAMRole: [],
+  RelayInstanceNetworkRefusedIAMRole: [],
 }
 
 describe.each(COMBINATIONS)('With %s', (_, settings) => {
   const made = synthesize(settings)
 
   it('each role has exactly the permissions that it needs', () => {
-    const expected = Object.keys(ALLOWED).filter(
-      role => made.all('AWS::ECS::Service').length > 0 || !role.startsWith('Relay'),
-    )
-    const found = Object.fromEntries(expected.map(role => [role, allowedTo(made, role)]))
-    expect(found).toEqual(Object.fromEntries(expected.map(role => [role, ALLOWED[role]?.sort()])))
-    expect(made.all('AWS::IAM::Role')).toHaveLength(expected.length)
+    const expected = allowedWith(made)
+    const found = Object.fromEntries(Object.keys(expected).map(role => [role, allowedTo(made, role)]))
+    expect(found).toEqual(expected)
+    expect(made.all('AWS::IAM::Role')).toHaveLength(Object.keys(expected).length)
   })
 
   it('functions that serve no requests are denied accounts, tokens and the policy', () => {
@@ -183,7 +186,9 @@ describe.each(COMBINATIONS)('With %s', (_, settings) => {
         {
           Action: 'sts:AssumeRole',
           Effect: 'Allow',
-          Principal: { Service: expect.stringMatching(/^(lambda|ecs-tasks|vpc-flow-logs)\.amazonaws\.com$/) },
+          Principal: {
+            Service: expect.stringMatching(/^(lambda|ec2|ecs-tasks|vpc-flow-logs)\.amazonaws\.com$/),
+          },
         },
       ])
     }
@@ -219,6 +224,22 @@ describe('The bucket', () => {
   })
 })
 
+/** The permissions of each role that there should be, by the kind of relay. */
+function allowedWith(made: Synthesized): Record<string, string[]> {
+  const instance = made.all('AWS::EC2::Instance').length > 0
+  const fargate = made.all('AWS::ECS::Service').length > 0
+  const roles = Object.entries(ALLOWED).filter(([role]) => {
+    if (role.startsWith('RelayInstance')) return instance
+    return fargate || !role.startsWith('Relay')
+  })
+  const added: Record<string, string[]> = instance
+    ? { FunctionsApiRole: API_OF_INSTANCE, FunctionsCollectorRole: COLLECTOR_OF_INSTANCE }
+    : {}
+  return Object.fromEntries(
+    roles.map(([role, actions]) => [role, [...actions, ...(added[role] ?? [])].sort()]),
+  )
+}
+
 function statements({ Properties = {} }: { Properties?: Record<string, unknown> }): Statement[] {
   return (Properties.PolicyDocument as { Statement: Statement[] }).Statement
 }
@@ -231,9 +252,11 @@ function every(made: Synthesized): Statement[] {
 }
 
 function allowedTo(made: Synthesized, role: string): string[] {
-  const policies = made
-    .all('AWS::IAM::Policy')
-    .filter(({ Properties = {} }) => flat(Properties.Roles).startsWith(`<${role}`))
+  const policies = made.all('AWS::IAM::Policy').filter(({ Properties = {} }) =>
+    flat(Properties.Roles)
+      .replace(/(?<=Network)[0-9a-f]{8}/, '')
+      .startsWith(`<${role}`),
+  )
   const given = policies.flatMap(statements).filter(({ Effect }) => Effect === 'Allow')
   return pairs(given).filter(pair => !pair.startsWith('logs:'))
 }
@@ -248,6 +271,9 @@ function pairs(statements: Statement[]): string[] {
 }
 
 function shortName(resource: string): string {
+  if (/:s3:::.*cdk-.*-assets-/.test(resource)) return 'program'
+  if (/:instance\/<RelayInstanceInstance\w+>$/.test(resource)) return 'instance'
+  if (/:parameter\/[\w-]+\/relay$/.test(resource)) return 'configuration'
   const [, folder] = /:s3:::.+\/(\w+)\/\*$/.exec(resource) ?? []
   if (folder) return folder
   if (resource.includes(':s3:::')) return 'bucket'

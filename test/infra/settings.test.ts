@@ -13,7 +13,9 @@ describe('Settings', () => {
       firstAdministrator: 'on',
       awsAccounts: 'own',
       issuers: [],
-      relay: 'off',
+      relay: 'auto',
+      relayInstance: 't4g.small',
+      relayIdleMinutes: 15,
       relayCpu: 512,
       relayMemory: 1024,
       relayMin: 1,
@@ -36,7 +38,18 @@ describe('Settings', () => {
     expect(settings).toMatchObject({ pull: 'edge', memory: 2048 })
   })
 
-  it('may contain patterns of sparse repositories', () => {
+  it('take the former name of the Fargate relay', () => {
+    expect(readSettings({ relay: 'on' }).relay).toBe('fargate')
+  })
+
+  it.each(['t4g.micro', 'c8g.medium', 'm7gd.xlarge', 'r6g.16xlarge', 'im4gn.large'])(
+    'take the arm64 instance type %s',
+    relayInstance => {
+      expect(readSettings({ relayInstance })).toMatchObject({ relayInstance })
+    },
+  )
+
+  it('take patterns of sparse repositories', () => {
     expect(readSettings({ sparse: 'mirror/**,cache/*' }).sparse).toBe('mirror/**,cache/*')
     expect(() => readSettings({ sparse: 'Mirror' })).toThrow('repository patterns separated by commas')
   })
@@ -77,16 +90,21 @@ describe('A setting that is not allowed is refused in one line that names it and
     [{ longshore: 'on' }, /^the block `longshore` of the context must be an object$/],
     [{ name: 'My_Registry' }, /^setting name is "My_Registry"; allowed: at most 28 of a-z, 0-9 and -/],
     [{ pull: 'cdn' }, /^setting pull is "cdn"; allowed: s3, edge$/],
-    [{ relay: true }, /^setting relay is true; allowed: off, on$/],
+    [{ relay: true }, /^setting relay is true; allowed: auto, always, fargate, off, on$/],
+    [{ relayInstance: 't3.small' }, /^setting relayInstance is "t3.small"; allowed: an arm64 instance type/],
+    [{ relayInstance: 't4g.nano' }, /^setting relayInstance is "t4g.nano"; allowed: an arm64 instance type/],
+    [{ relayIdleMinutes: 5 }, /^setting relayIdleMinutes is 5; allowed: a whole number from 15 to 1440$/],
+    [{ relayAmi: 'latest' }, /^setting relayAmi is "latest"; allowed: the id of an image, e.g. ami-/],
     [{ relayCpu: 300 }, /^setting relayCpu is 300; allowed: 256, 512, 1024, 2048, 4096$/],
     [
       { relayMemory: 5000 },
       /^setting relayMemory is 5000; allowed with relayCpu 512: 1024, 2048, 3072, 4096$/,
     ],
     [{ relayMin: 3, relayMax: 2 }, /^setting relayMax is 2; allowed: no less than relayMin, 3$/],
+    [{ relayZones: 'eu-west' }, /^setting relayZones is "eu-west"; allowed: one to three availability zones/],
     [
-      { relayZones: 'eu-west-1a' },
-      /^setting relayZones is "eu-west-1a"; allowed: two or three availability zones/,
+      { relay: 'fargate', relayZones: 'eu-west-1a' },
+      /^setting relayZones is "eu-west-1a"; allowed with relay fargate: two or three availability zones$/,
     ],
     [{ relayPrefixList: 'list' }, /^setting relayPrefixList is "list"; allowed: the id of a prefix list/],
     [

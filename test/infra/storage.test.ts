@@ -141,7 +141,7 @@ describe('The functions', () => {
   })
 
   it('get the names of all resources in their environment', () => {
-    const of = (settings = {}) => functionOf('FunctionsApi', settings).Environment
+    const of = (settings = {}) => functionOf('FunctionsApi', { relay: 'off', ...settings }).Environment
     expect(of()).toEqual({
       Variables: {
         LONGSHORE_TABLE: { Ref: expect.stringMatching(/^StorageTable/) },
@@ -189,10 +189,9 @@ describe('The functions', () => {
     expect(
       groups.map(({ Properties = {} }) => [Properties.LogGroupName, Properties.RetentionInDays]),
     ).toEqual(
-      ['edge-secret', 'api', 'claim', 'collector', 'requests', 'first-administrator'].map(part => [
-        `/longshore/${part}`,
-        7,
-      ]),
+      ['edge-secret', 'relay', 'network', 'api', 'claim', 'collector', 'requests', 'first-administrator'].map(
+        part => [`/longshore/${part}`, 7],
+      ),
     )
   })
 })

@@ -1,4 +1,5 @@
 import { App } from 'aws-cdk-lib'
+import { type Amis, readAmis } from '../../infra/amis.ts'
 import { readSettings } from '../../infra/settings.ts'
 import { RegistryStack } from '../../infra/stack.ts'
 import type { Template, TemplateResource } from '../support/resource-schemas.ts'
@@ -14,7 +15,7 @@ export const EVERYTHING = {
   ...DOMAIN,
   name: 'images',
   pull: 'edge',
-  relay: 'on',
+  relay: 'fargate',
   relayCpu: 1024,
   relayMemory: 2048,
   relayMin: 2,
@@ -30,7 +31,9 @@ export const EVERYTHING = {
 export const COMBINATIONS: [name: string, settings: Record<string, unknown>][] = [
   ['no settings', {}],
   ['pull=edge', { pull: 'edge' }],
-  ['a relay', { relay: 'on' }],
+  ['relay=always', { relay: 'always', relayAmi: 'ami-0123456789abcdef0', relayZones: 'us-east-1b' }],
+  ['relay=fargate', { relay: 'fargate' }],
+  ['relay=off', { relay: 'off' }],
   ['a domain', DOMAIN],
   ['CORS origins', { pull: 'edge', corsOrigins: 'https://ui.example.com' }],
   ['nothing retained', { retain: 'off', reserveCollector: 'on' }],
@@ -56,13 +59,13 @@ const WITHOUT_FILES = { 'aws:cdk:bundling-stacks': [], 'aws:cdk:disable-asset-st
 const done = new Map<string, Synthesized>()
 
 /** Synthesizes the template without the bundles of the functions. Each set of settings is synthesized once. */
-export function synthesize(context: Record<string, unknown> = {}): Synthesized {
-  const name = JSON.stringify(context)
+export function synthesize(context: Record<string, unknown> = {}, amis: Amis = readAmis()): Synthesized {
+  const name = JSON.stringify([context, amis])
   const known = done.get(name)
   if (known) return known
   const folder = new TempDir('longshore-synth-')
   const app = new App({ context: WITHOUT_FILES, treeMetadata: false, outdir: folder.path })
-  const stack = new RegistryStack(app, readSettings(context))
+  const stack = new RegistryStack(app, readSettings(context), amis)
   const template: Template = app.synth().getStackArtifact(stack.artifactId).template
   folder.remove()
   const resources = Object.values(template.Resources)

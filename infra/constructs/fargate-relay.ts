@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { Aws, Duration } from 'aws-cdk-lib'
-import { CfnVpcOrigin } from 'aws-cdk-lib/aws-cloudfront'
 import { Peer, Port, SecurityGroup, SubnetType } from 'aws-cdk-lib/aws-ec2'
 import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import {
@@ -25,17 +24,18 @@ import {
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import type { Settings } from '../settings.ts'
+import { FargateNetwork } from './fargate-network.ts'
 import { suppress, suppressWildcard } from './nag-suppressions.ts'
-import { Network } from './network.ts'
 import { allow, allowBlobs, allowTable } from './permissions.ts'
 import type { Storage } from './storage.ts'
+import { vpcOrigin } from './vpc-origin.ts'
 
 const PORT = 8080
 const PROJECT = join(import.meta.dirname, '../..')
 /** The files that the image contains. */
 const SOURCES = ['lambda', 'server', 'package.json', 'package-lock.json', '.npmrc']
 
-interface RelayProps {
+interface FargateRelayProps {
   readonly settings: Settings
   readonly storage: Storage
   readonly environment: Record<string, string>
@@ -50,33 +50,27 @@ interface RelayProps {
  * one PATCH. CloudFront reaches the load balancer inside the VPC. Neither the load balancer nor the containers accept
  * connections from the internet.
  */
-export class Relay extends Construct {
+export class FargateRelay extends Construct {
   /** Host name of the load balancer, which only CloudFront can reach. */
   readonly host: string
   readonly vpcOriginId: string
 
-  constructor(scope: Construct, id: string, props: RelayProps) {
+  constructor(scope: Construct, id: string, props: FargateRelayProps) {
     super(scope, id)
     const { settings } = props
     const { relayZones: zones, relayPrefixList: prefixList } = settings
-    const network = new Network(this, 'Network', { zones, prefixList, log: props.networkLog })
+    const network = new FargateNetwork(this, 'Network', { zones, prefixList, log: props.networkLog })
     const service = this.#createService(network, this.#defineTask(props), settings)
     const balancer = this.#createBalancer(network, service)
-    const origin = new CfnVpcOrigin(this, 'Origin', {
-      vpcOriginEndpointConfig: {
-        arn: balancer.loadBalancerArn,
-        name: `${settings.name}-relay`,
-        originProtocolPolicy: 'http-only',
-        httpPort: 80,
-      },
-    })
+    const arn = balancer.loadBalancerArn
+    const origin = vpcOrigin(this, { name: settings.name, arn, port: 80 })
     // A VPC origin does not use the internet gateway, but AWS requires one before it creates the origin.
     origin.node.addDependency(network.vpc.internetConnectivityEstablished)
     this.host = balancer.loadBalancerDnsName
     this.vpcOriginId = origin.attrId
   }
 
-  #defineTask({ settings, storage, environment, secretArn, log }: RelayProps): FargateTaskDefinition {
+  #defineTask({ settings, storage, environment, secretArn, log }: FargateRelayProps): FargateTaskDefinition {
     const task = new FargateTaskDefinition(this, 'Task', {
       cpu: settings.relayCpu,
       memoryLimitMiB: settings.relayMemory,
@@ -113,7 +107,7 @@ export class Relay extends Construct {
   }
 
   #createService(
-    { vpc }: Network,
+    { vpc }: FargateNetwork,
     taskDefinition: FargateTaskDefinition,
     { relayMin, relayMax }: Settings,
   ): FargateService {
@@ -146,7 +140,7 @@ export class Relay extends Construct {
     return service
   }
 
-  #createBalancer({ vpc, cloudFront }: Network, service: FargateService): ApplicationLoadBalancer {
+  #createBalancer({ vpc, cloudFront }: FargateNetwork, service: FargateService): ApplicationLoadBalancer {
     const firewall = new SecurityGroup(this, 'BalancerFirewall', {
       vpc,
       description: 'Relay: in from CloudFront, out to the tasks',

@@ -3,22 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { KEEP_ALIVE_MS } from '../../server/node-http.ts'
 import { flat, type Loose, synthesize } from './synthesize.ts'
 
-const made = synthesize({ relay: 'on', relayCpu: 1024, relayMemory: 2048, relayMin: 2, relayMax: 6 })
+const made = synthesize({ relay: 'fargate', relayCpu: 1024, relayMemory: 2048, relayMin: 2, relayMax: 6 })
 const edge: Loose = made.one('AWS::CloudFront::Distribution').DistributionConfig
 
-describe('Without a relay', () => {
-  it('the stack has no resource that costs while idle', () => {
-    const types = Object.values(synthesize().template.Resources).map(({ Type }) => Type)
-    expect(types.filter(type => /^AWS::(EC2|ECS|ElasticLoadBalancingV2)::/.test(type))).toEqual([])
-  })
-
-  it('the edge does not announce one', () => {
-    expect(synthesize().one('Custom::EdgeSecret').relay).toBe('off')
-    expect(synthesize().all('Custom::RelaySwitch')).toEqual([])
-  })
-})
-
-describe('The relay', () => {
+describe('The Fargate relay', () => {
   it('is an origin that gets the edge header', () => {
     const origin = edge.Origins.find((origin: Loose) => origin.Id === 'relay')
     expect(flat(origin.VpcOriginConfig.VpcOriginId)).toMatch(/^<RelayOrigin\w+\.Id>$/)
@@ -73,7 +61,7 @@ describe('The relay', () => {
   })
 
   it('uses the prefix list of the setting', () => {
-    const given = synthesize({ relay: 'on', relayPrefixList: 'pl-0123abcd' })
+    const given = synthesize({ relay: 'fargate', relayPrefixList: 'pl-0123abcd' })
     const lists = given
       .all('AWS::EC2::SecurityGroupIngress')
       .map(({ Properties = {} }) => Properties.SourcePrefixListId)
@@ -135,7 +123,7 @@ describe('The relay', () => {
   })
 
   it('runs in the zones of the setting', () => {
-    const zones = synthesize({ relay: 'on', relayZones: 'us-east-1a,us-east-1c' })
+    const zones = synthesize({ relay: 'fargate', relayZones: 'us-east-1a,us-east-1c' })
       .all('AWS::EC2::Subnet')
       .map(({ Properties = {} }) => Properties.AvailabilityZone)
     expect([...new Set(zones)]).toEqual(['us-east-1a', 'us-east-1c'])
