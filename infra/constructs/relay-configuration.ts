@@ -16,7 +16,7 @@ interface RelayConfigurationProps {
 
 /**
  * The configuration of the relay's instance, in the form of a systemd environment file. The instance itself uses `LONGSHORE_BUNDLE_…` and
- * `LONGSHORE_PACKAGES`; the relay gets all of it. Without `LONGSHORE_POWER_OFF` the relay never stops.
+ * `LONGSHORE_PACKAGES`; the relay gets all of it.
  */
 export function relayConfiguration(props: RelayConfigurationProps): string {
   const { settings, packages, environment, program, instanceId, port } = props
@@ -27,10 +27,9 @@ export function relayConfiguration(props: RelayConfigurationProps): string {
     LONGSHORE_PACKAGES: packages,
     ...environment,
     LONGSHORE_RELAY_INSTANCE: instanceId,
-    ...(settings.relay === 'auto' && {
-      LONGSHORE_RELAY_IDLE_MINUTES: String(settings.relayIdleMinutes),
-      LONGSHORE_POWER_OFF: POWER_OFF,
-    }),
+    // With 0 the relay never stops itself.
+    LONGSHORE_RELAY_IDLE_MINUTES: settings.relay === 'auto' ? String(settings.relayIdleMinutes) : '0',
+    ...(settings.relay === 'auto' && { LONGSHORE_POWER_OFF: POWER_OFF }),
     AWS_REGION: Aws.REGION,
     AWS_ENDPOINT_URL_SSM: `https://${dualStackHost('ssm')}`,
     PORT: String(port),

@@ -197,7 +197,9 @@ describe('The configuration of the relay', () => {
       LONGSHORE_RELAY_IDLE_MINUTES: '30',
       LONGSHORE_POWER_OFF: '/usr/local/lib/longshore/power-off',
     })
-    expect(configurationOf({ relay: 'always' })).not.toHaveProperty('LONGSHORE_POWER_OFF')
+    const always = configurationOf({ relay: 'always' })
+    expect(always.LONGSHORE_RELAY_IDLE_MINUTES).toBe('0')
+    expect(always).not.toHaveProperty('LONGSHORE_POWER_OFF')
   })
 })
 
