@@ -207,9 +207,9 @@ it('only infra/ imports the deployment tools', () => {
   ).toEqual([])
 })
 
-it('only lambda/handlers/ and the relay import lambda/aws/', () => {
+it('only lambda/handlers/, the relay and the search for its images import lambda/aws/', () => {
   const importers = importersOf('lambda/aws/').filter(path => !path.startsWith('lambda/handlers/'))
-  expect(importers).toEqual(['server/relay.ts'])
+  expect(importers.sort()).toEqual(['infra/refresh-amis.ts', 'server/relay.ts'])
 })
 
 it('no file imports lambda/handlers/', () => {

@@ -11,6 +11,7 @@ const UNITS = [
   'longshore-refresh.service',
   'longshore-refresh.timer',
 ]
+const LOG_FILE = '/var/log/longshore/relay.log'
 /** The script with which the relay powers off its instance. */
 export const POWER_OFF = '/usr/local/lib/longshore/power-off'
 
@@ -38,7 +39,8 @@ export function relayUserData({ parameter, log }: UserDataProps): string {
     '#!/bin/sh',
     // There is no key pair, and nothing could reach them.
     'systemctl mask --now sshd.service amazon-ssm-agent.service',
-    'mkdir -p /var/log/longshore',
+    // Readable for the CloudWatch agent. systemd would create it with the umask of the relay's unit.
+    `[ -e ${LOG_FILE} ] || install -D -m 0644 /dev/null ${LOG_FILE}`,
     file('/etc/longshore/instance', '0644', instance),
     file('/etc/longshore/cloudwatch-agent.json', '0644', `${JSON.stringify(agentOf(log))}\n`),
     file('/etc/logrotate.d/longshore', '0644', read('logrotate.conf')),
@@ -53,7 +55,7 @@ export function relayUserData({ parameter, log }: UserDataProps): string {
 /** The CloudWatch agent of Amazon Linux sends the relay's log. Its usual host name has no IPv6 address. */
 function agentOf(log: string) {
   const entry = {
-    file_path: '/var/log/longshore/relay.log',
+    file_path: LOG_FILE,
     log_group_name: log,
     log_stream_name: '{instance_id}',
   }

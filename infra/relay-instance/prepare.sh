@@ -5,6 +5,8 @@ set -eu
 lib=/usr/local/lib/longshore
 state=/var/lib/longshore
 run=/run/longshore
+# The unit's umask lets nobody but root read what this writes, and the relay is another user.
+umask 022
 mkdir -p "$state" "$run"
 
 # The repositories are in S3. The gateway endpoint routes IPv4.

@@ -14,7 +14,7 @@ const MiB = 2 ** 20
 
 /** How to deploy without direct uploads: without a signature, the edge function sends a large PUT to the relay. */
 const TURN_OFF =
-  'turn direct uploads off: remove signUpload from lambda/aws/registry.ts and deploy with relay=on'
+  'turn direct uploads off: remove signUpload from lambda/aws/registry.ts and deploy with relay=auto'
 
 const CHECKS: readonly Check[] = [
   {
@@ -110,7 +110,7 @@ const CHECKS: readonly Check[] = [
       return `${copies} MiB`
     },
     advice:
-      'CloudFront accepts smaller bodies than S3: set MAX_BUCKET_BODY in infra/edge/viewer-request.js to the size that it accepts, and relay=on for larger layers. 504: S3 did not respond within 120 s',
+      'CloudFront accepts smaller bodies than S3: set MAX_BUCKET_BODY in infra/edge/viewer-request.js to the size that it accepts, and relay=auto for larger layers. 504: S3 did not respond within 120 s',
   },
   {
     name: 'a whole blob without Content-Length does not go to S3',

@@ -20,7 +20,7 @@ export const STREAM_CHECKS: readonly Check[] = [
       context.blobs.push(digestOf(bytes))
       return '202, then 201'
     },
-    advice: 'Docker with a graph driver, podman and jib cannot push without a relay: set relay=on',
+    advice: 'Docker with a graph driver, podman and jib cannot push without a relay: set relay=auto',
   },
   {
     name: 'the API accepts a chunk of 4 MiB',
@@ -59,7 +59,7 @@ export const STREAM_CHECKS: readonly Check[] = [
       return `413 ${reply.bytes.toString('utf8', 0, 100)}`
     },
     advice:
-      '2xx: the API accepts more than expected, and you can raise MAX_API_BODY in infra/edge/viewer-request.js. 5xx: Docker, podman and crane retry before they give up; use another client for large layers, or set relay=on',
+      '2xx: the API accepts more than expected, and you can raise MAX_API_BODY in infra/edge/viewer-request.js. 5xx: Docker, podman and crane retry before they give up; use another client for large layers, or set relay=auto',
   },
   {
     name: 'a layer in one PATCH goes through the relay',

@@ -8,11 +8,13 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { flat, synthesize } from './synthesize.ts'
 
 /*
  * The scripts of the relay's instance, in a folder that stands for the root of its file system. The programs of the system that they
@@ -48,6 +50,37 @@ case $1 in ssm) cat "$ROOT/served/configuration" ;; *) for last; do :; done; cp 
 
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
+describe('The user data', () => {
+  it('writes every script and unit as it is, and starts the units', () => {
+    const { UserData } = synthesize().one('AWS::EC2::Instance')
+    // The paths of the files, not those in them.
+    const text = flat(UserData['Fn::Base64']).replace(
+      /(?<=install .*|-e )\/(?:etc|usr|var)\//g,
+      path => root + path,
+    )
+    put('/usr/local/lib/longshore/boothook', text)
+    expect(run('boothook')).toEqual({ status: 0, output: '' })
+
+    expect(statSync(join(root, 'var/log/longshore/relay.log')).mode & 0o777).toBe(0o644)
+    for (const name of readdirSync('infra/relay-instance')) {
+      const written = readFileSync(join(root, placeOf(name)), 'utf8')
+      expect(written, name).toBe(readFileSync(join('infra/relay-instance', name), 'utf8'))
+    }
+    expect(calls()).toEqual([
+      'systemctl mask --now sshd.service amazon-ssm-agent.service',
+      'systemctl daemon-reload',
+      'systemctl enable --now --no-block longshore-relay.service longshore-power-off.path longshore-refresh.timer',
+    ])
+  })
+
+  function placeOf(name: string): string {
+    if (name === 'logrotate.conf') return 'etc/logrotate.d/longshore'
+    return name.endsWith('.sh')
+      ? `usr/local/lib/longshore/${name.slice(0, -3)}`
+      : `etc/systemd/system/${name}`
+  }
+})
+
 describe('The preparation', () => {
   it('installs Node and the agent once, and configures the agent once', () => {
     run('prepare')
@@ -72,6 +105,14 @@ describe('The preparation', () => {
     expect(calls().filter(call => call.startsWith('aws'))).toEqual(['aws ssm get-parameter dualstack=true'])
     expect(readFileSync(join(root, 'run/longshore/relay.mjs'), 'utf8')).toBe(PROGRAM)
     expect(readFileSync(join(root, 'run/longshore/relay.env'), 'utf8')).toContain('LONGSHORE_PACKAGES="1"')
+  })
+
+  it('lets the user of the relay read the program', () => {
+    run('prepare')
+    const modeOf = (path: string) => (statSync(join(root, path)).mode & 0o777).toString(8)
+    expect(modeOf('var/lib/longshore')).toBe('755')
+    expect(modeOf('run/longshore')).toBe('755')
+    expect(modeOf('run/longshore/relay.mjs')).toBe('644')
   })
 
   it('refuses a program with another digest', () => {
@@ -188,7 +229,9 @@ describe('The service of the relay', () => {
 /** Runs a script of the instance with sh. */
 function run(name: string): { status: number | null; output: string } {
   const env = { PATH: `${join(root, 'stubs')}:/usr/bin:/bin`, ROOT: root }
-  const { status, stdout, stderr } = spawnSync('sh', [join(root, 'usr/local/lib/longshore', name)], {
+  // The umask of the relay's unit.
+  const command = `umask 077; exec sh ${join(root, 'usr/local/lib/longshore', name)}`
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', command], {
     encoding: 'utf8',
     env,
   })
