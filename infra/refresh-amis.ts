@@ -1,7 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { sendSigned } from '../lambda/aws/signed-request.ts'
-import { AMIS_FILE } from './amis.ts'
+import { AMIS_FILE, type Amis, readAmis } from './amis.ts'
 import { type AmiSource, newestAmis, newestPackages } from './newest-amis.ts'
 
 /*
@@ -32,16 +32,25 @@ const source: AmiSource = {
   },
 }
 
-const pinned = JSON.parse(readFileSync(AMIS_FILE, 'utf8'))
-if (process.argv.includes('--packages')) {
-  write({ ...pinned, packages: await newestPackages(source, HOME) })
-} else {
+try {
+  await refresh()
+} catch (error) {
+  console.error(`longshore: cannot refresh infra/amis.json: ${(error as Error).message}`)
+  process.exitCode = 1
+}
+
+async function refresh(): Promise<void> {
+  const pinned = readAmis()
+  if (process.argv.includes('--packages')) {
+    write({ ...pinned, packages: await newestPackages(source, HOME) })
+    return
+  }
   const { amis, failures } = await newestAmis(pinned, source, HOME)
   const date = new Date().toISOString().slice(0, 10)
   write({ ...amis, source: `Values of the public SSM parameter ${PARAMETER} on ${date}.` })
-  for (const [region, reason] of failures) console.error(`${region}: not refreshed: ${reason}`)
+  for (const [region, reason] of failures) console.error(`longshore: ${region} keeps its image: ${reason}`)
 }
 
-function write(amis: object): void {
+function write(amis: Amis): void {
   writeFileSync(AMIS_FILE, `${JSON.stringify(amis, null, 2)}\n`)
 }
