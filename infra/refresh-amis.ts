@@ -23,7 +23,7 @@ const source: AmiSource = {
   async nameOf(id) {
     const body = new URLSearchParams({ Action: 'DescribeImages', Version: '2016-11-15', 'ImageId.1': id })
     const headers = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' }
-    const request = { service: 'ec2', region: HOME, headers, body: body.toString(), timeout: TIMEOUT_MS }
+    const request = { service: 'ec2', region: HOME, headers, body: body.toString(), timeoutMs: TIMEOUT_MS }
     const credentials = await new SSMClient({ region: HOME }).config.credentials()
     const { status, text } = await sendSigned(request, credentials)
     const name = /<name>(al2023-[^<]*)<\/name>/.exec(text)?.[1]
