@@ -54,6 +54,8 @@ export default defineConfig({
           name: 'infra',
           setupFiles: [seeded],
           include: ['test/infra/**/*.test.ts'],
+          // Validating a template takes longer than synthesizing it. test/infra/app.test.ts runs the CLI, which validates once.
+          env: { CDK_VALIDATION: 'false' },
           // Loading the CDK and synthesizing take longer than the tests, so one process does both once.
           isolate: false,
           fileParallelism: false,
