@@ -74,7 +74,6 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
     'store/dynamodb',
     'store/s3',
     'store/table.ts',
-    'routes/upload-relay.ts',
     'store/shared/aws-signing.ts',
     'node:crypto',
     'node:events',
