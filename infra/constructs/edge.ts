@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { Aws, Duration } from 'aws-cdk-lib'
 import {
   CacheCookieBehavior,
@@ -16,12 +15,12 @@ import {
   Signing,
 } from 'aws-cdk-lib/aws-cloudfront'
 import { Construct } from 'constructs'
+import { edgeFunctionCode } from '../edge-function.ts'
 import type { Settings } from '../settings.ts'
 import { distributionReads, distributionWrites } from './bucket-policy.ts'
 import { suppress } from './nag-suppressions.ts'
 import type { Storage } from './storage.ts'
 
-const CODE = join(import.meta.dirname, '../edge')
 const EVERY_METHOD = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE']
 
 /** Origin response timeouts in seconds: the maximum of API Gateway, and the maximum of CloudFront. */
@@ -110,15 +109,14 @@ export class Edge extends Construct {
   }
 }
 
-/** The files of the two functions are deployed unchanged. */
 function functionsOf(
   scope: Construct,
   keyValueStore: KeyValueStore,
   nameOf: (part: string) => string,
 ): CfnDistribution.FunctionAssociationProperty[] {
-  return ['viewer-request', 'viewer-response'].map(eventType => {
+  return (['viewer-request', 'viewer-response'] as const).map(eventType => {
     const { functionArn } = new EdgeFunction(scope, eventType, {
-      code: FunctionCode.fromFile({ filePath: join(CODE, `${eventType}.js`) }),
+      code: FunctionCode.fromInline(edgeFunctionCode(eventType)),
       functionName: nameOf(eventType),
       runtime: FunctionRuntime.JS_2_0,
       ...(eventType === 'viewer-request' && { keyValueStore }),

@@ -6,20 +6,14 @@
 //
 // CloudFront Functions, runtime 2.0: see viewer-request.js.
 
-// As in lambda/protocol/name.ts, digest.ts and reference.ts.
-const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*'
-const NAME = `${COMPONENT}(?:/${COMPONENT})*`
-const ID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
-const DIGEST = 'sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}'
+import { ANY_DIGEST, DIGEST, decode, ID, NAME } from './patterns.js'
 
 const UPLOAD = new RegExp(`^/v2/(${NAME})/blobs/uploads/${ID}$`)
 const WRITTEN = new RegExp(`^/direct/${ID}/(${NAME})$`)
 const PULL = new RegExp(`^/pull/[^/]+/(${DIGEST})/`)
 const READ = new RegExp(`^/(?:blobs/${ID}|direct/${ID}/${NAME})$`)
-const ANY_DIGEST = new RegExp(`^(?:${DIGEST})$`)
 
-// biome-ignore lint/correctness/noUnusedVariables: CloudFront calls it
-async function handler(event) {
+export async function handler(event) {
   const request = event.request
   const response = event.response
   if (request.method === 'PUT' && response.statusCode === 200) return created(request, response)
@@ -78,14 +72,4 @@ function digestInQuery(request) {
 function digestInChecksum(request) {
   const checksum = request.headers['x-amz-checksum-sha256']
   return checksum && `sha256:${Buffer.from(checksum.value, 'base64').toString('hex')}`
-}
-
-/** Undefined if malformed or not printable ASCII, because `$` also matches before a final line break. */
-function decode(text) {
-  try {
-    const plain = decodeURIComponent(text)
-    return /[^!-~]/.test(plain) ? undefined : plain
-  } catch (_) {
-    return undefined
-  }
 }

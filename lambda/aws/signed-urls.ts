@@ -32,6 +32,14 @@ export class CloudFrontSigner {
   }
 
   /**
+   * The mark in the header of an access token that allows a push. The edge passes bodies above 64 KiB with it until
+   * `expires`, without a key that could sign tokens.
+   */
+  pushTokenMark(expires: number): string {
+    return this.#sign(['token'], expires)
+  }
+
+  /**
    * The path by which every client may GET and HEAD an object until `expires`.
    * @param key key of the object in the bucket: `blobs/<upload>` or `direct/<upload>/<repository>`
    */

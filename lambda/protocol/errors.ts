@@ -27,6 +27,7 @@ const ERRORS = {
   BAD_REQUEST: [400, 'malformed request'],
   NOT_FOUND: [404, 'not found'],
   REQUEST_TIMEOUT: [408, 'the request took too long to arrive'],
+  LENGTH_REQUIRED: [411, 'the request must have a Content-Length'],
   CONTENT_TOO_LARGE: [413, 'request body too large'],
   URI_TOO_LONG: [414, 'request target too long'],
   EXPECTATION_FAILED: [417, 'expectation not supported'],

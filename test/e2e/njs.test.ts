@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { edgeFunctionCode } from '../../infra/edge-function.ts'
 import {
   DIGEST,
   direct,
@@ -80,8 +81,8 @@ describeWith({ tools: ['njs'] }, 'in njs', () => {
   })
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
-  /** Returns the results of a function for the events. */
-  async function inNjs(path: string, events: readonly unknown[], result: string): Promise<unknown[]> {
+  /** What the function makes of each event. */
+  async function inNjs(code: string, events: readonly unknown[], result: string): Promise<unknown[]> {
     const script = join(folder, 'script.js')
     const all = `
       async function all(events) {
@@ -91,7 +92,7 @@ describeWith({ tools: ['njs'] }, 'in njs', () => {
         }
       }
       all(${JSON.stringify(events)})`
-    await writeFile(script, (await readFile(path, 'utf8')) + all)
+    await writeFile(script, `import runtime from 'cloudfront'\n${code}${all}`)
     const printed = await run(findTool('njs') ?? 'njs', ['-p', folder, script])
     const lines = printed.trim().split('\n')
     return lines.map(line => JSON.parse(line))
@@ -102,7 +103,11 @@ describeWith({ tools: ['njs'] }, 'in njs', () => {
     const inNode = await Promise.all(requests.map(request => viewerRequest.viewerRequest(request, { items })))
 
     const events = requests.map(request => ({ request }))
-    const results = await inNjs('infra/edge/viewer-request.js', events, '{ made: made, origin: cf.chosen() }')
+    const there = await inNjs(
+      edgeFunctionCode('viewer-request'),
+      events,
+      '{ made: made, origin: runtime.chosen() }',
+    )
 
     expect(results).toEqual(
       inNode.map(decision =>
@@ -127,6 +132,6 @@ describeWith({ tools: ['njs'] }, 'in njs', () => {
       events.map(({ request, response }) => viewerResponse.viewerResponse(request, response)),
     )
 
-    expect(await inNjs('infra/edge/viewer-response.js', events, 'made')).toEqual(inNode)
+    expect(await inNjs(edgeFunctionCode('viewer-response'), events, 'made')).toEqual(here)
   })
 })

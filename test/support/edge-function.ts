@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { DISALLOWED, type EdgeRequest, type EdgeResponse, type EdgeValues, targetOf } from './edge-event.ts'
 import { EdgeScript } from './edge-runtime.ts'
@@ -32,15 +31,14 @@ const MAX_TARGET_LENGTH = 8_191
 const READ_ONLY_IN_REQUEST = ['cdn-loop', 'content-length', 'host', 'transfer-encoding', 'via']
 const READ_ONLY_IN_RESPONSE = ['via', 'warning']
 
-/** A file of `infra/edge/`, run as CloudFront would run it: nothing is left of one call when the next one runs. */
+/** The code of a function, run as CloudFront would run it: nothing is left of one call when the next one runs. */
 export class EdgeFunction {
   readonly #script: EdgeScript
 
-  /** @throws {EdgeViolation} when the file is larger than CloudFront allows */
-  constructor(path: string) {
-    const source = readFileSync(path, 'utf8')
-    check(Buffer.byteLength(source) <= MAX_FILE_SIZE, `${path} is too large`)
-    this.#script = new EdgeScript(source)
+  /** @throws {EdgeViolation} when the code is larger than CloudFront allows */
+  constructor(code: string) {
+    check(Buffer.byteLength(code) <= MAX_FILE_SIZE, 'the code of the function is too large')
+    this.#script = new EdgeScript(code)
   }
 
   /** @throws {EdgeViolation} when the result is invalid for CloudFront */

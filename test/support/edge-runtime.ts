@@ -100,7 +100,7 @@ const crypto = {
 }
 
 /** Import statements, which are valid in a function file and not in a script of `node:vm`. */
-const IMPORT = /^import (\w+) from '(\w+)'$/gm
+const IMPORT = /^import ([\w$]+) from '(\w+)'$/gm
 
 interface Runtime {
   readonly context: Context

@@ -9,7 +9,7 @@ import {
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
-import { fileURLToPath } from 'node:url'
+import { edgeFunctionCode } from '../../../infra/edge-function.ts'
 import type { Credentials } from '../../../lambda/store/shared/aws-signing.ts'
 import {
   bodyOf,
@@ -32,9 +32,6 @@ const LONGEST_URL = 8_192
 const MOST_HEADERS = 20_480
 const METHODS = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE']
 const METHODS_OF_PULL = ['GET', 'HEAD']
-
-const edge = (name: string) =>
-  new EdgeFunction(fileURLToPath(new URL(`../../../infra/edge/${name}.js`, import.meta.url)))
 
 export type OriginId = 'api' | 'bucket' | 'relay'
 
@@ -77,8 +74,8 @@ export interface Distribution {
 export class CloudFront {
   readonly #distribution: Distribution
   readonly #server: Server
-  readonly #viewerRequest = edge('viewer-request')
-  readonly #viewerResponse = edge('viewer-response')
+  readonly #viewerRequest = new EdgeFunction(edgeFunctionCode('viewer-request'))
+  readonly #viewerResponse = new EdgeFunction(edgeFunctionCode('viewer-response'))
   readonly #refusals: ErrorCache
   readonly passages: Passage[] = []
   /** Called when one more has passed. */

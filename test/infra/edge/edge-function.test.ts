@@ -1,20 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { bodyOf, headersOf, targetOf, toEdgeHeaders, toEdgeRequest } from '../../support/edge-event.ts'
 import { EdgeFunction, EdgeViolation } from '../../support/edge-function.ts'
 
-let folder: string
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'longshore-edge-'))
-})
-afterAll(() => rm(folder, { recursive: true, force: true }))
-
 async function written(body: string, imports = "import cf from 'cloudfront'\nimport crypto from 'crypto'\n") {
-  const path = join(folder, 'function.js')
-  await writeFile(path, `${imports}async function handler(event) {\n${body}\n}\n`)
-  return new EdgeFunction(path)
+  return new EdgeFunction(`${imports}async function handler(event) {\n${body}\n}\n`)
 }
 
 const request = toEdgeRequest('GET', '/a?b=c', [['Host', 'r.example']])

@@ -1,10 +1,11 @@
 import { expect } from 'vitest'
+import { edgeFunctionCode } from '../../../infra/edge-function.ts'
 import { CloudFrontSigner } from '../../../lambda/aws/signed-urls.ts'
 import { parseDigest } from '../../../lambda/protocol/digest.ts'
 import { type ErrorCode, RegistryError } from '../../../lambda/protocol/errors.ts'
 import type { RepositoryName } from '../../../lambda/protocol/name.ts'
 import type { UploadId } from '../../../lambda/protocol/reference.ts'
-import { bodyOf, type HeaderList, toEdgeRequest } from '../../support/edge-event.ts'
+import { bodyOf, type EdgeResponse, type HeaderList, toEdgeRequest } from '../../support/edge-event.ts'
 import { type Decision, type EdgeEnvironment, EdgeFunction } from '../../support/edge-function.ts'
 
 export const MiB = 2 ** 20
@@ -19,8 +20,8 @@ export const DIGEST = parseDigest(`sha256:${HEX}`)
 export const SHA512 = parseDigest(`sha512:${HEX}${HEX}`)
 export const CHECKSUM = Buffer.from(HEX, 'hex').toString('base64')
 
-export const viewerRequest = new EdgeFunction('infra/edge/viewer-request.js')
-export const viewerResponse = new EdgeFunction('infra/edge/viewer-response.js')
+export const viewerRequest = new EdgeFunction(edgeFunctionCode('viewer-request'))
+export const viewerResponse = new EdgeFunction(edgeFunctionCode('viewer-response'))
 
 /** A signer for any values, also for those that the registry never signs. */
 const links = (key: string) => new CloudFrontSigner(key)
@@ -37,6 +38,21 @@ export function direct({ id = ID, name = 'team/app', expires = SOON, key = KEY }
   return links(key).directQuery({ upload: id as UploadId, name: name as RepositoryName }, expires)
 }
 
+/** `stream=…` as the API puts it into every Location of an upload session. */
+export function stream({ id = ID, name = 'team/app', expires = SOON, key = KEY }: Signed = {}): string {
+  return links(key).streamQuery({ upload: id as UploadId, name: name as RepositoryName }, expires)
+}
+
+/** A bearer token as far as the edge reads it: the header says whether the API signed the token for a push. */
+export function bearer({ expires = SOON, key = KEY } = {}): readonly [string, string] {
+  return bearerWith({ alg: 'HS256', kid: '0a1b2c3d', typ: 'JWT', edge: links(key).pushTokenMark(expires) })
+}
+
+export function bearerWith(header: unknown): readonly [string, string] {
+  const encoded = Buffer.from(JSON.stringify(header)).toString('base64url')
+  return ['Authorization', `Bearer ${encoded}.eyJhY2Nlc3MiOltdfQ.c2ln`]
+}
+
 export function uploadPath(name = 'team/app', id = ID): string {
   return `/v2/${name}/blobs/uploads/${id}`
 }
@@ -44,6 +60,11 @@ export function uploadPath(name = 'team/app', id = ID): string {
 /** The target of a whole upload, as containerd writes it. */
 export function uploadTarget(signed: Signed = {}, digest = encodeURIComponent(DIGEST)): string {
   return `${uploadPath(signed.name, signed.id)}?digest=${digest}&${direct(signed)}`
+}
+
+/** The target of a PATCH, or of a PUT without a direct upload. */
+export function streamTarget(signed: Signed = {}, more = ''): string {
+  return `${uploadPath(signed.name, signed.id)}?${stream(signed)}${more}`
 }
 
 export function pullTarget(
@@ -55,8 +76,11 @@ export function pullTarget(
 
 export const sized = (bytes: number): HeaderList => [['Content-Length', String(bytes)]]
 
+export const CHUNKED: HeaderList = [['Transfer-Encoding', 'chunked']]
+
 export const KEYS = { keys: KEY }
 export const WITH_RELAY = { keys: KEY, relay: 'on' }
+export const SLEEPING_RELAY = { keys: KEY, relay: 'auto' }
 
 /** The decision of the viewer-request function about a request, at the time {@link NOW}. */
 export function decide(
@@ -83,7 +107,7 @@ export function sent(decision: Decision) {
 }
 
 /** That the edge answers as lambda/http/app.ts would. */
-export function expectRefusal(decision: Decision, code: ErrorCode, method = 'GET') {
+export function expectRefusal(decision: Decision, code: ErrorCode, method = 'GET', reason?: unknown) {
   if (!('response' in decision)) throw new Error(`sent to ${roadOf(decision)}`)
   const { response } = decision
   const error = new RegistryError(code)
@@ -93,5 +117,11 @@ export function expectRefusal(decision: Decision, code: ErrorCode, method = 'GET
     'docker-distribution-api-version': { value: 'registry/2.0' },
     'x-content-type-options': { value: 'nosniff' },
   })
-  expect(bodyOf(response)?.toString()).toBe(method === 'HEAD' ? undefined : error.toDocument())
+  if (method === 'HEAD') expect(response.body).toBeUndefined()
+  else if (reason === undefined) expect(bodyOf(response)?.toString()).toBe(error.toDocument())
+  else expect(documentOf(response)).toEqual({ code, message: reason, detail: { reason } })
+}
+
+function documentOf(response: EdgeResponse): unknown {
+  return JSON.parse(bodyOf(response)?.toString() ?? '').errors[0]
 }

@@ -18,6 +18,7 @@ import {
   SOON,
   sent,
   sized,
+  streamTarget,
   uploadPath,
   uploadTarget,
   WITH_RELAY,
@@ -57,7 +58,8 @@ describe('a KeyValueStore', () => {
 
   it('that does not exist does not affect requests to the API', async () => {
     expect(roadOf(await decide('GET', '/v2/', [], { items: undefined }))).toBe('api')
-    expect(roadOf(await decide('PUT', uploadTarget(), sized(5), { items: undefined }))).toBe('api')
+    expect(roadOf(await decide('PUT', '/v2/a/manifests/b', sized(5), { items: undefined }))).toBe('api')
+    expectRefusal(await decide('PATCH', streamTarget(), sized(5), { items: undefined }), 'UNAVAILABLE')
     expectRefusal(await decide('PATCH', uploadPath(), sized(5), { items: undefined }), 'UNAVAILABLE')
   })
 })
@@ -80,7 +82,7 @@ describe('any other request', () => {
     '/pull',
   ])('is forwarded to the API unchanged: %s', async target => {
     for (const method of ['GET', 'HEAD', 'PUT', 'DELETE']) {
-      const headers: HeaderList = [['Authorization', 'Basic x'], ['x-amz-meta-a', 'b'], ...sized(3)]
+      const headers: HeaderList = [['Authorization', 'Basic x'], ['x-amz-meta-a', 'b'], ...sized(0)]
       const decision = await decide(method, target, headers)
 
       expect(roadOf(decision)).toBe('api')
@@ -96,7 +98,7 @@ describe('any other request', () => {
     ]
     const decisions = [
       await decide('GET', '/v2/', guess),
-      await decide('PATCH', uploadPath(), [...sized(5), ...guess], { items: WITH_RELAY }),
+      await decide('PATCH', streamTarget(), [...sized(5 * MiB), ...guess], { items: WITH_RELAY }),
       await decide('PUT', uploadTarget(), [...sized(2 * MiB), ...guess]),
       await decide('GET', pullTarget(), guess),
     ]
@@ -165,9 +167,9 @@ describe('any other request', () => {
         const decision = await decide(verb, path, headers, { items: store })
 
         if ('response' in decision) {
-          const { statusCode, headers: sentHeaders, body } = decision.response
-          expect([400, 404, 405, 413, 503]).toContain(statusCode)
-          expect(sentHeaders['content-type']).toEqual({ value: 'application/json' })
+          const { statusCode, headers: said, body } = decision.response
+          expect([400, 401, 404, 405, 411, 413, 503]).toContain(statusCode)
+          expect(said['content-type']).toEqual({ value: 'application/json' })
           if (verb !== 'HEAD') expect(JSON.parse((body as { data: string }).data).errors).toHaveLength(1)
         } else expect(roadOf(decision)).not.toBe('bucket')
       }),
