@@ -26,7 +26,8 @@ export async function isSigned(values, token) {
  * The item `unsigned` is the end of that time, in seconds since 1970.
  */
 export async function acceptsUnsigned() {
-  return Number(await item('unsigned')) * 1000 > Date.now()
+  const until = await item('unsigned')
+  return Number(until) * 1000 > Date.now()
 }
 
 /** Compares two texts of 43 characters in constant time. */
