@@ -113,7 +113,7 @@ function readArguments() {
 /** The message without the signatures of signed URLs, which are valid for some time. */
 function describeError(error: unknown): string {
   return String((error as Error).message)
-    .replace(/((?:direct=|\/pull\/)\d+\.)[\w-]+/g, '$1…')
+    .replace(/((?:(?:direct|stream)=|\/pull\/)\d+\.)[\w-]+/g, '$1…')
     .replace(/(X-Amz-[A-Za-z-]+=)[^&\s"]+/g, '$1…')
 }
 

@@ -18,6 +18,8 @@ interface AuthParts {
   readonly federated?: readonly FederatedLogin[]
   /** Hashes and verifies the passwords of users. Absent: at the production cost, in this process. */
   readonly passwords?: Passwords
+  /** Returns the mark of tokens that allow a push, if requests pass an edge that verifies it. */
+  readonly edgeMark?: () => string
 }
 
 /** Logins and access control of a registry. */
@@ -35,6 +37,7 @@ export function createAuth({
   keyring,
   federated = [],
   passwords = new Passwords(),
+  edgeMark,
 }: AuthParts): Auth {
   const accounts = new Accounts({ table, clock, passwords })
   const policies = new Policies(table)
@@ -42,7 +45,7 @@ export function createAuth({
   const logins = new Logins({ accounts, passwords, limits, federated, clock })
   return {
     authorize: createAuthorizer({ logins, policies, keyring, clock }),
-    tokens: new TokenService({ table, logins, policies, keyring, clock }),
+    tokens: new TokenService({ table, logins, policies, keyring, clock, edgeMark }),
     accounts,
     policies,
   }

@@ -84,7 +84,14 @@ export function openAwsRegistry({
   const federated = federatedLogins({ ...config, clock: Date.now })
   const auth =
     config.auth === 'on'
-      ? createAuth({ ...deps, keyring: keyringOf(secrets), federated, ...(passwords && { passwords }) })
+      ? createAuth({
+          ...deps,
+          keyring: keyringOf(secrets),
+          federated,
+          // Valid for longer than the token, so that the API answers a request whose token has expired.
+          edgeMark: () => signer().pushTokenMark(Math.floor((Date.now() + UPLOAD_LIFETIME) / 1000)),
+          ...(passwords && { passwords }),
+        })
       : undefined
   const registry = createRegistryApp(deps, {
     origin,

@@ -27,6 +27,10 @@ describe('CloudFrontSigner', () => {
     )
   })
 
+  it('signs the mark of a token that allows a push with its expiry', () => {
+    expect(signer.pushTokenMark(EXPIRES)).toBe('1795224000.6udQYdoUz6qVYc3P_14gR1LNmhJP9q4nFpo17S-hmWA')
+  })
+
   it('signs a direct upload with its id, its repository and its expiry', () => {
     expect(directQuery(ID, 'team/app', EXPIRES)).toBe(
       'direct=1795224000.IdDf_WcIlVUaxvtZh7aN9uBWN2Nzv1T7BoQHO4Ji03A',

@@ -34,7 +34,7 @@ describe('secretsIn finds', () => {
       },
     ],
     [
-      'the signature of a direct upload',
+      'the signature of an upload',
       () => new CloudFrontSigner(newKey()).directQuery({ upload: 'u', name: 'a' } as never, 1e9),
     ],
     [

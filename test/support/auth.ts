@@ -27,12 +27,14 @@ export async function openGuarded({
   passwords = cheapPasswords,
   corsOrigins,
   relay,
+  edgeMark,
 }: {
   federated?: readonly FederatedLogin[]
   table?: MemoryTable
   passwords?: Passwords
   corsOrigins?: readonly string[]
   relay?: UploadRelay
+  edgeMark?: () => string
 } = {}) {
   let keys = [newKey()]
   let keyring = new Keyring(keys)
@@ -43,6 +45,7 @@ export async function openGuarded({
     keyring: () => keyring,
     federated,
     passwords,
+    ...(edgeMark && { edgeMark }),
   })
   const registry = openRegistry({
     table,

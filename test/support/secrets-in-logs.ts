@@ -6,7 +6,7 @@ const PATTERNS: Readonly<Record<string, RegExp>> = {
   'a token': /\beyJ[\w-]{8,}/,
   'a key or a refresh token': /\bls[kr]_[\w-]{16,}/,
   'an upload token': /(?:_state|proof)=/,
-  'the signature of a direct upload': /\bdirect=\d/,
+  'the signature of an upload': /\b(?:direct|stream)=\d/,
   'the signature of a pull': /\/pull\/\d{9,}\./,
   'an Authorization header': /\b(?:basic|bearer) +[\w.~+/=-]{8,}/i,
   'an AWS signature': /X-Amz-(?:Signature|Credential|Security-Token)=/i,

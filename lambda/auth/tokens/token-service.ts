@@ -48,6 +48,8 @@ interface TokenServiceParts {
   readonly policies: Policies
   readonly keyring: () => Keyring
   readonly clock: () => number
+  /** Returns the mark of tokens that allow a push, if requests pass an edge that verifies it. */
+  readonly edgeMark?: (() => string) | undefined
 }
 
 /** The right that each action of a scope needs. Rights to tags are checked when the token is used. */
@@ -112,14 +114,16 @@ export class TokenService {
     requested: readonly Scope[],
     wantsRefresh: boolean,
   ): Promise<IssuedToken> {
-    const { policies, keyring, clock } = this.#parts
+    const { policies, keyring, clock, edgeMark } = this.#parts
     const { policy } = await policies.current()
     const now = clock()
     const allowed = requested
       .map(scope => restrictScope(scope, policy, subject))
       .filter(({ actions }) => actions.length > 0)
     const scopes = fitToHeader(allowed)
-    const token = await issueToken(keyring(), { holder, scopes }, { service: serviceName(request), now })
+    const mayPush = scopes.some(({ actions }) => actions.includes('push'))
+    const context = { service: serviceName(request), now, edgeMark: mayPush ? edgeMark?.() : undefined }
+    const token = await issueToken(keyring(), { holder, scopes }, context)
     const refresh = wantsRefresh && 'account' in holder ? await this.#tryIssueRefreshToken(holder) : undefined
     return { token, issued: now, expiresIn: TOKEN_LIFETIME_SECONDS, scopes, ...(refresh && { refresh }) }
   }

@@ -15,6 +15,12 @@ interface TokenContent {
   readonly scopes: readonly Scope[]
 }
 
+/** What a token contains besides. */
+interface TokenOptions {
+  /** A mark that CloudFront verifies, because it has no key for tokens (`infra/edge/bodies.js`). */
+  readonly edgeMark?: string | undefined
+}
+
 /**
  * The subject of a token. An account is looked up at each request, so that its tokens can be revoked. Other subjects are
  * contained in the token as a whole.
@@ -34,7 +40,7 @@ interface TokenContext {
 export async function issueToken(
   keyring: Keyring,
   { holder, scopes }: TokenContent,
-  { service, now }: TokenContext,
+  { service, now, edgeMark }: TokenContext & TokenOptions,
 ): Promise<string> {
   const { id, key } = keyring.newest
   const seconds = Math.floor(now / 1000)
@@ -43,7 +49,7 @@ export async function issueToken(
     ...('account' in holder ? { generation: holder.generation } : { as: holder.subject }),
     access: scopes,
   })
-    .setProtectedHeader({ alg: ALGORITHM, kid: id, typ: 'JWT' })
+    .setProtectedHeader({ alg: ALGORITHM, kid: id, typ: 'JWT', ...(edgeMark && { edge: edgeMark }) })
     .setIssuer(service)
     .setAudience(service)
     .setSubject(subject)

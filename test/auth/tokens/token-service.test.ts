@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { RefreshRow } from '../../../lambda/store/records.ts'
-import { basic, bearer, type Guarded, PASSWORD } from '../../support/auth.ts'
+import { basic, bearer, type Guarded, openGuarded, PASSWORD } from '../../support/auth.ts'
 import { allowsPull, decodeToken, HOUR, openWithAnn, SCOPE, tokenOfAnn } from './fixture.ts'
 
 let guarded: Guarded
@@ -50,6 +50,18 @@ describe('the token service', () => {
       const { access } = decodeToken(await tokenOfAnn(guarded, ...scopes)).body
       expect(access.map(({ name }: { name: string }) => name)).toEqual(['app', 'base'])
     }
+  })
+
+  it('marks a token for the edge if it allows a push', async () => {
+    const behindEdge = await openGuarded({ edgeMark: () => '1.mark' })
+    const headerFor = async (login: Record<string, string>, scope: string) =>
+      decodeToken(await behindEdge.tokenFor(login, scope)).head
+
+    const root = basic('root', PASSWORD)
+    expect(await headerFor(root, SCOPE)).toMatchObject({ edge: '1.mark' })
+    expect(await headerFor(root, 'repository:app:pull')).not.toHaveProperty('edge')
+    expect(await headerFor({}, SCOPE)).not.toHaveProperty('edge')
+    expect(decodeToken(await tokenOfAnn(guarded, SCOPE)).head).not.toHaveProperty('edge')
   })
 
   it('issues an anonymous token for what anonymous callers may do', async () => {
