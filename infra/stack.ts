@@ -58,6 +58,7 @@ export class RegistryStack extends Stack {
       generation: settings.secretGeneration,
       retain: settings.retain === 'on',
       relay: settings.relay !== 'off',
+      auth: settings.auth,
       log: logs.of('edge-secret'),
     })
     const shared: Shared = {
@@ -82,6 +83,7 @@ export class RegistryStack extends Stack {
       settings,
       storage,
       store: secret.store,
+      storeItems: secret.items,
       apiHost: api.host,
       secretHeader: secret.header,
       relay,

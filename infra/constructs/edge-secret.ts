@@ -12,6 +12,8 @@ interface EdgeSecretProps {
   readonly generation: string
   readonly retain: boolean
   readonly relay: boolean
+  /** Whether clients must log in. Without logins, the edge requires none for large manifests. */
+  readonly auth: 'on' | 'off'
   readonly log: ILogGroup
 }
 
@@ -25,6 +27,8 @@ export class EdgeSecret extends Construct {
   /** The value of the edge header, as a reference that CloudFormation resolves and does not show. */
   readonly header: string
   readonly parameterArn: string
+  /** The items of the store. The edge functions must not be deployed before them. */
+  readonly items: IDependable
   readonly #handler: Handler
 
   constructor(scope: Construct, id: string, props: EdgeSecretProps) {
@@ -48,12 +52,15 @@ export class EdgeSecret extends Construct {
     allow(role, 'ssm', ['GetParameter', 'PutParameter', 'DeleteParameter'], this.parameterArn)
     const onStore = ['DescribeKeyValueStore', 'ListKeys', 'UpdateKeys']
     allow(role, 'cloudfront-keyvaluestore', onStore, this.store.keyValueStoreArn)
-    this.header = this.#resource(this, 'Secret', 'Custom::EdgeSecret', {
+    const secret = this.#resource(this, 'Secret', 'Custom::EdgeSecret', {
       parameter: props.parameter,
       generation: props.generation,
       retain: String(props.retain),
       relay: props.relay ? 'on' : 'off',
-    }).getAttString('Header')
+      auth: props.auth,
+    })
+    this.items = secret
+    this.header = secret.getAttString('Header')
   }
 
   /**

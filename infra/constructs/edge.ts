@@ -14,7 +14,7 @@ import {
   S3OriginAccessControl,
   Signing,
 } from 'aws-cdk-lib/aws-cloudfront'
-import { Construct } from 'constructs'
+import { Construct, type IDependable } from 'constructs'
 import { edgeFunctionCode } from '../edge-function.ts'
 import type { Settings } from '../settings.ts'
 import { distributionReads, distributionWrites } from './bucket-policy.ts'
@@ -37,6 +37,8 @@ interface EdgeProps {
   readonly settings: Settings
   readonly storage: Storage
   readonly store: KeyValueStore
+  /** The items of the store, which the functions need from the beginning. */
+  readonly storeItems: IDependable
   readonly apiHost: string
   /** The edge header's value, as a reference that is resolved on deployment. */
   readonly secretHeader: string
@@ -56,7 +58,7 @@ export class Edge extends Construct {
     const { settings, storage } = props
     // CloudFront's names are unique in the whole account, across regions.
     const nameOf = (part: string) => `${settings.name}-${part}-${Aws.REGION}`
-    const functions = functionsOf(this, props.store, nameOf)
+    const functions = functionsOf(this, props, nameOf)
     const toClients = { compress: false, viewerProtocolPolicy: 'https-only', functionAssociations: functions }
     const headers = OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER.originRequestPolicyId
 
@@ -111,17 +113,18 @@ export class Edge extends Construct {
 
 function functionsOf(
   scope: Construct,
-  keyValueStore: KeyValueStore,
+  { store: keyValueStore, storeItems }: EdgeProps,
   nameOf: (part: string) => string,
 ): CfnDistribution.FunctionAssociationProperty[] {
   return (['viewer-request', 'viewer-response'] as const).map(eventType => {
-    const { functionArn } = new EdgeFunction(scope, eventType, {
+    const edgeFunction = new EdgeFunction(scope, eventType, {
       code: FunctionCode.fromInline(edgeFunctionCode(eventType)),
       functionName: nameOf(eventType),
       runtime: FunctionRuntime.JS_2_0,
       ...(eventType === 'viewer-request' && { keyValueStore }),
     })
-    return { eventType, functionArn }
+    edgeFunction.node.addDependency(storeItems)
+    return { eventType, functionArn: edgeFunction.functionArn }
   })
 }
 

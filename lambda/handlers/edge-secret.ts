@@ -13,10 +13,15 @@ import {
 import { rotateSecret } from '../aws/edge-secret/rotate-secret.ts'
 import { CloudFrontKeyStore, SsmSecretStore } from '../aws/edge-secret/stores.ts'
 
+/** A session that began before the edge required signatures lives for a day (UPLOAD_LIFETIME). In seconds. */
+const UNSIGNED_SECONDS = 24 * 60 * 60
+
 interface Wiring {
   readonly ssm: SSMClient
   readonly keyValues: CloudFrontKeyValueStoreClient
   readonly respond: SendResponse
+  /** Milliseconds since 1970. */
+  readonly clock: () => number
 }
 
 /** The function of the custom resource in infra/constructs/edge-secret.ts, which documents its properties. */
@@ -24,10 +29,16 @@ export const handler = createHandler({
   ssm: new SSMClient(),
   keyValues: new CloudFrontKeyValueStoreClient(),
   respond: sendResponse,
+  clock: Date.now,
 })
 
 /** Creates the function with the given clients, which tests replace. */
-export function createHandler({ ssm, keyValues, respond }: Wiring): (event: ResourceEvent) => Promise<void> {
+export function createHandler({
+  ssm,
+  keyValues,
+  respond,
+  clock,
+}: Wiring): (event: ResourceEvent) => Promise<void> {
   return event => runCustomResource(event, { work, nameOf, respond })
 
   function work(event: ResourceEvent): Promise<ResourceResult> {
@@ -36,8 +47,8 @@ export function createHandler({ ssm, keyValues, respond }: Wiring): (event: Reso
 
   async function switchRelay(event: ResourceEvent): Promise<ResourceResult> {
     const edge = new CloudFrontKeyStore(keyValues, property(event, 'store'))
-    const { value = 'on' } = event.ResourceProperties
-    await edge.update(event.RequestType === 'Delete' ? { remove: ['relay'] } : { put: { relay: value } })
+    const relay = event.ResourceProperties.value === 'auto' ? 'auto' : 'on'
+    await edge.update(event.RequestType === 'Delete' ? { remove: ['relay'] } : { put: { relay } })
     return { id: nameOf(event) }
   }
 
@@ -49,8 +60,17 @@ export function createHandler({ ssm, keyValues, respond }: Wiring): (event: Reso
       return { id }
     }
     const edge = new CloudFrontKeyStore(keyValues, property(event, 'store'))
-    const settings = { generation: property(event, 'generation'), relay: property(event, 'relay') === 'on' }
-    const { header } = await rotateSecret({ secrets, edge, random }, settings)
+    const now = Math.floor(clock() / 1000)
+    const { header } = await rotateSecret(
+      { secrets, edge, random },
+      {
+        generation: property(event, 'generation'),
+        relay: property(event, 'relay') === 'on',
+        auth: property(event, 'auth') === 'off' ? 'off' : 'on',
+        // A new deployment has no sessions yet.
+        unsignedUntil: event.RequestType === 'Create' ? 0 : now + UNSIGNED_SECONDS,
+      },
+    )
     return { id, secret: { Header: header } }
   }
 }

@@ -10,6 +10,10 @@ import { EdgeServices } from '../support/edge-services.ts'
 const PARAMETER = '/longshore/edge-secret'
 const STORE = 'arn:aws:cloudfront::123456789012:key-value-store/a1b2'
 
+/** Seconds since 1970. */
+const NOW = 1_900_000_000
+const DAY = 24 * 60 * 60
+
 type Type = ResourceEvent['RequestType']
 
 class Deployment {
@@ -23,6 +27,7 @@ class Deployment {
   }[] = []
   readonly #handler = createHandler({
     ...this.services.clients(),
+    clock: () => NOW * 1000,
     respond: async (_, body) => void this.responses.push(JSON.parse(body)),
   })
 
@@ -32,12 +37,17 @@ class Deployment {
       generation: '1',
       retain: 'true',
       relay: 'off',
+      auth: 'on',
       ...properties,
     })
   }
 
   async relay(type: Type, properties: Record<string, string> = {}) {
     return this.#send(type, 'Custom::RelaySwitch', properties)
+  }
+
+  get items() {
+    return Object.fromEntries(this.services.items)
   }
 
   get stored() {
@@ -81,7 +91,7 @@ describe('the edge secret', () => {
     expect(response).toMatchObject({ Status: 'SUCCESS', NoEcho: true, Data: { Header: header } })
     expect(edgeKeys).toEqual([expect.stringMatching(/^[\w-]{43}$/)])
     expect(edgeKeys[0]).not.toBe(header)
-    expect(deployment.services.items).toEqual(new Map([['keys', edgeKeys[0]]]))
+    expect(deployment.items).toEqual({ keys: edgeKeys[0], auth: 'on', unsigned: '0' })
   })
 
   it('differs between deployments', async () => {
@@ -246,7 +256,15 @@ describe('the relay switch', () => {
     expect(deployment.services.items.get('relay')).toBe('auto')
     const response = await deployment.relay('Delete')
     expect(response).toMatchObject({ Status: 'SUCCESS', PhysicalResourceId: 'relay' })
-    expect([...deployment.services.items.keys()]).toEqual(['keys'])
+    expect(Object.keys(deployment.items)).toEqual(['keys', 'auth', 'unsigned'])
+  })
+
+  it('says that the relay sleeps', async () => {
+    await deployment.secret('Create', { relay: 'on' })
+    await deployment.relay('Create', { mode: 'auto' })
+    expect(deployment.items.relay).toBe('auto')
+    await deployment.relay('Update')
+    expect(deployment.items.relay).toBe('on')
   })
 
   it('is removed by an update of the secret, before the relay is deleted', async () => {
@@ -261,6 +279,43 @@ describe('the relay switch', () => {
     await deployment.relay('Create')
     await deployment.secret('Update', { relay: 'on', generation: '2' })
     expect(deployment.services.items.get('relay')).toBe('on')
+  })
+})
+
+describe('the items of the edge', () => {
+  it('accept sessions without a signature for a day after the update that introduces signatures', async () => {
+    await deployment.secret('Create')
+    deployment.services.items.delete('unsigned')
+    await deployment.secret('Update')
+    expect(deployment.items.unsigned).toBe(String(NOW + DAY))
+  })
+
+  it('keep that time in later updates', async () => {
+    deployment.services.setItem('unsigned', String(NOW - 1))
+    await deployment.secret('Update', { generation: '2' })
+    expect(deployment.items.unsigned).toBe(String(NOW - 1))
+  })
+
+  it('accept none in a new deployment', async () => {
+    await deployment.secret('Create')
+    await deployment.secret('Update', { generation: '2' })
+    expect(deployment.items.unsigned).toBe('0')
+  })
+
+  it('say whether clients must log in', async () => {
+    await deployment.secret('Create', { auth: 'off' })
+    expect(deployment.items.auth).toBe('off')
+    await deployment.secret('Update')
+    expect(deployment.items.auth).toBe('on')
+  })
+
+  it('keep the emergency switches that an administrator has set', async () => {
+    await deployment.secret('Create', { relay: 'on' })
+    for (const name of ['direct', 'relay-switch']) deployment.services.setItem(name, 'off')
+    await deployment.relay('Create', { mode: 'auto' })
+    await deployment.secret('Update', { relay: 'on', generation: '2' })
+    await deployment.secret('Update', { relay: 'off', auth: 'off' })
+    expect(deployment.items).toMatchObject({ direct: 'off', 'relay-switch': 'off' })
   })
 })
 

@@ -77,7 +77,17 @@ describe('The distribution', () => {
     ).toEqual([1, 0])
   })
 
-  it('has the region in the names of its resources, because they must be unique in the account', () => {
+  it('gets its functions after the items of their store, which the functions need', () => {
+    const { template } = synthesize({ auth: 'off' })
+    const [[id, secret] = []] = Object.entries(template.Resources).filter(
+      ([, { Type }]) => Type === 'Custom::EdgeSecret',
+    )
+    expect(secret?.Properties).toMatchObject({ auth: 'off' })
+    for (const { DependsOn } of synthesize().all('AWS::CloudFront::Function'))
+      expect([DependsOn].flat()).toContain(id)
+  })
+
+  it('has names of its own in each region, since they hold for the account', () => {
     const named = ['Function', 'KeyValueStore', 'OriginAccessControl', 'CachePolicy']
     const made = synthesize({ pull: 'edge', name: 'images' })
     const names = named

@@ -13,7 +13,7 @@ import {
   PutParameterCommand,
   type SSMClient,
 } from '@aws-sdk/client-ssm'
-import type { EdgeKeyStore, SecretStore } from './rotate-secret.ts'
+import type { EdgeItemChanges, EdgeKeyStore, SecretStore } from './rotate-secret.ts'
 import { parseSecret, type Secret } from './secret.ts'
 
 const ATTEMPTS = 5
@@ -74,11 +74,11 @@ export class CloudFrontKeyStore implements EdgeKeyStore {
     this.#arn = arn
   }
 
-  async update({ put = {}, remove = [] }: Parameters<EdgeKeyStore['update']>[0]): Promise<void> {
+  async update(changes: EdgeItemChanges): Promise<void> {
     await step('update the keys of the edge', async () => {
       for (let attempt = 1; ; attempt++)
         try {
-          return await this.#updateOnce(put, remove)
+          return await this.#updateOnce(changes)
         } catch (error) {
           // The store has changed since its ETag was read.
           if (!(error instanceof ConflictException) || attempt === ATTEMPTS) throw error
@@ -86,13 +86,14 @@ export class CloudFrontKeyStore implements EdgeKeyStore {
     })
   }
 
-  async #updateOnce(put: Record<string, string>, remove: readonly string[]): Promise<void> {
+  async #updateOnce({ put = {}, putIfAbsent = {}, remove = [] }: EdgeItemChanges): Promise<void> {
     const store = { KvsARN: this.#arn }
     const { ETag } = await this.#client.send(new DescribeKeyValueStoreCommand(store))
     const present = new Map<string, string>()
     for await (const { Items = [] } of paginateListKeys({ client: this.#client }, store))
       for (const { Key, Value } of Items) if (Key !== undefined) present.set(Key, Value ?? '')
-    const Puts = Object.entries(put)
+    const absent = Object.entries(putIfAbsent).filter(([key]) => !present.has(key))
+    const Puts = [...Object.entries(put), ...absent]
       .filter(([key, value]) => present.get(key) !== value)
       .map(([Key, Value]) => ({ Key, Value }))
     const Deletes = remove.filter(key => present.has(key)).map(Key => ({ Key }))

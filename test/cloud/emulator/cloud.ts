@@ -160,7 +160,8 @@ export class Cloud implements AsyncDisposable {
       bucket: Number(new URL(endpoint).port),
       ...(relayPort !== undefined && { relay: relayPort }),
     }
-    const items = { keys: this.key, ...(relay && { relay: 'on' }) }
+    // As lambda/handlers/edge-secret.ts writes them for a new deployment.
+    const items = { keys: this.key, auth, unsigned: '0', ...(relay && { relay: 'on' }) }
     const { header } = this
     const pulls = pull === 'edge'
     const ways = { ports, items, header, bucket, pulls, region, credentials: keys }
