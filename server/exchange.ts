@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import { accessRecord, faultRecord } from '../lambda/http/access-log.ts'
 import { type App, errorResponse, type HandledRequest } from '../lambda/http/app.ts'
 import { closeBody } from '../lambda/http/body.ts'
@@ -130,8 +131,17 @@ export class HttpExchange {
     this.#bytesOut = await writeBody(outgoing, response.body, this.#watch, !isUnread)
     if (!isUnread) return
     this.#hasResponded = true
-    await this.#body.drain(this.#options.drain)
+    if (await this.#body.drain(this.#options.drain)) await this.#linger()
     outgoing.end()
+  }
+
+  /**
+   * Closes our half of a connection on which the client sends more than we read, and gives the client time for the response:
+   * it may look for one only when it can write no more. Closing both halves resets the connection.
+   */
+  async #linger(): Promise<void> {
+    this.#incoming.socket.end()
+    await Promise.race([this.#closed, delay(this.#options.drain.ms, undefined, { ref: false })])
   }
 
   #writeHead(response: HttpResponse, close: boolean): void {

@@ -30,7 +30,7 @@ export interface ServerLimits {
 
 const DEFAULT_LIMITS: ServerLimits = {
   stall: STALL_LIMITS,
-  drain: { bytes: 64 * 1024 * 1024, ms: 2_000 },
+  drain: { bytes: 1024 * 1024, ms: 2_000 },
   headers: 30_000,
 }
 

@@ -123,19 +123,22 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
   }
 
   /**
-   * Reads and drops the rest of the body, within limits. Closing a connection while bytes are arriving resets it, and the client may
-   * receive the reset before the response.
+   * Reads and discards the rest of a body that is not wanted, up to the limits. A connection that is closed while bytes arrive
+   * is reset, and the reset can overtake the response.
+   * @returns whether the client has more to send than the limit of bytes
    */
-  async drain(limits: DrainLimits): Promise<void> {
-    const end = this.received + limits.bytes
-    const readRest = async () => {
-      for await (const _ of this.#pieces()) if (this.received > end) return
+  async drain({ bytes, ms }: DrainLimits): Promise<boolean> {
+    const enough = this.received + bytes
+    const discard = async () => {
+      for await (const _ of this.#pieces()) if (this.received >= enough) return !this.#incoming.complete
+      return false
     }
     const timer = new AbortController()
-    const timeout = delay(limits.ms, undefined, { signal: timer.signal })
-    await Promise.race([readRest(), timeout]).catch(() => {})
+    const timeout = delay(ms, false, { signal: timer.signal })
+    const hasMore = await Promise.race([discard(), timeout]).catch(() => false)
     timeout.catch(() => {})
     timer.abort()
+    return hasMore
   }
 
   async *#pieces(): AsyncGenerator<Uint8Array, void> {

@@ -261,7 +261,7 @@ describe('the relay switch', () => {
 
   it('says that the relay sleeps', async () => {
     await deployment.secret('Create', { relay: 'on' })
-    await deployment.relay('Create', { mode: 'auto' })
+    await deployment.relay('Create', { value: 'auto' })
     expect(deployment.items.relay).toBe('auto')
     await deployment.relay('Update')
     expect(deployment.items.relay).toBe('on')
@@ -312,7 +312,7 @@ describe('the items of the edge', () => {
   it('keep the emergency switches that an administrator has set', async () => {
     await deployment.secret('Create', { relay: 'on' })
     for (const name of ['direct', 'relay-switch']) deployment.services.setItem(name, 'off')
-    await deployment.relay('Create', { mode: 'auto' })
+    await deployment.relay('Create', { value: 'auto' })
     await deployment.secret('Update', { relay: 'on', generation: '2' })
     await deployment.secret('Update', { relay: 'off', auth: 'off' })
     expect(deployment.items).toMatchObject({ direct: 'off', 'relay-switch': 'off' })
