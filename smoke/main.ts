@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { CHECK_GROUPS } from './checks/index.ts'
 import { Client } from './client.ts'
 import { type Check, CheckFailed, type Context, type SmokeContext } from './context.ts'
+import { edgeComputeChecks } from './edge-compute.ts'
 import { describeDeployment, inspect } from './inspect.ts'
 import { expectReady } from './ready.ts'
 
@@ -14,6 +15,8 @@ Pushes about 60 MiB to a new repository, and deletes it afterwards.
   --user <name>   logs in as this user, who must be allowed to push and delete; the password is in LONGSHORE_PASSWORD
   --relay         requires a relay; without the option, the relay is checked if the deployment has one
   --large <GiB>   also pushes one blob of this size, at most 5, to verify that CloudFront accepts it
+  --test-function <name>
+                  also measures the time that the function <name>-viewer-request-<region> needs, by the AWS CLI
   --api <url>     also verifies that the API refuses direct requests: the stack's output ApiAddress
 
 Exit codes: 0: every check passed; 1: a check failed, or no check could run; 2: wrong arguments.`
@@ -58,7 +61,7 @@ process.exit(failed === 0 ? 0 : 1)
 
 async function runChecks(smoke: SmokeContext): Promise<{ run: number; failed: number }> {
   const count = { run: 0, failed: 0 }
-  for (const group of CHECK_GROUPS) {
+  for (const group of [...CHECK_GROUPS, edgeComputeChecks(values['test-function'])]) {
     let obstacle: Check | undefined
     for (const check of group) {
       if (obstacle) {
@@ -102,6 +105,7 @@ function readArguments() {
         relay: { type: 'boolean' },
         api: { type: 'string' },
         large: { type: 'string' },
+        'test-function': { type: 'string' },
         help: { type: 'boolean' },
       },
     })

@@ -12,9 +12,9 @@ import {
 
 const MiB = 2 ** 20
 
-/** How to deploy without direct uploads: without a signature, the edge function sends a large PUT to the relay. */
+/** How to do without direct uploads: the edge function then sends a large PUT to the relay. */
 const TURN_OFF =
-  'turn direct uploads off: remove signUpload from lambda/aws/registry.ts and deploy with relay=auto'
+  'turn direct uploads off: set the KeyValueStore item direct to off (docs/operations.md), and deploy with a relay'
 
 const CHECKS: readonly Check[] = [
   {
@@ -110,7 +110,7 @@ const CHECKS: readonly Check[] = [
       return `${copies} MiB`
     },
     advice:
-      'CloudFront accepts smaller bodies than S3: set MAX_BUCKET_BODY in infra/edge/viewer-request.js to the size that it accepts, and relay=auto for larger layers. 504: S3 did not respond within 120 s',
+      'CloudFront accepts smaller bodies than S3: set MAX_BUCKET_BODY in infra/edge/uploads.js to the size that it accepts, and relay=auto for larger layers. 504: S3 did not respond within 120 s',
   },
   {
     name: 'a whole blob without Content-Length does not go to S3',
@@ -121,7 +121,7 @@ const CHECKS: readonly Check[] = [
       return '201, through the API or the relay'
     },
     advice:
-      '501: the edge function saw a Content-Length, but S3 did not. Make uploadDirectly in infra/edge/viewer-request.js refuse requests with both headers. Known clients send the length',
+      '501: the edge function saw a Content-Length, but S3 did not. Make uploadDirectly in infra/edge/bucket.js refuse requests with both headers. Known clients send the length',
   },
 ]
 
