@@ -6,7 +6,7 @@ import type { SessionAddress } from '../protocol/reference.ts'
 const KEY = /^[0-9A-Za-z_-]{43}$/
 
 /**
- * Signs URLs with which CloudFront passes on uploads, and pulls to the bucket. `infra/edge/viewer-request.js` verifies them;
+ * Signs URLs with which CloudFront passes on uploads, and pulls to the bucket. `infra/edge/signatures.js` verifies them;
  * `docs/decisions/0009-signed-urls.md` explains the format. Times are whole seconds since 1970.
  */
 export class CloudFrontSigner {
