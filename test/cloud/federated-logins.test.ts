@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { awsPassword } from '../../cli/aws-password.ts'
+import { content } from '../support/images.ts'
 import { Issuer } from '../support/issuer.ts'
 import { Sts } from '../support/sts.ts'
 import { TempDir } from '../support/temp-dir.ts'
 import { Cloud } from './emulator/cloud.ts'
-import { ask, commandLine, layerOf } from './fixture.ts'
+import { ask, commandLine } from './fixture.ts'
 import { describeInCloud } from './requirements.ts'
 
 const KEYS = { accessKeyId: 'ASIAEXAMPLEEXAMPLE00', secretAccessKey: 'key', sessionToken: 'session' }
@@ -55,7 +56,7 @@ describeInCloud({}, 'those for whom others vouch, through the deployed path', ()
     ['an ID token', () => byToken()],
   ])('push by %s, a small layer by the API and a whole stream by the relay', async (_, login) => {
     const headers = await login()
-    const small = layerOf()
+    const small = content('application/octet-stream', { login: headers.authorization })
     const target = `/v2/app/blobs/uploads/?digest=${small.digest}`
     expect((await ask(cloud, 'POST', target, { body: small.bytes, headers })).status).toBe(201)
 
@@ -64,8 +65,8 @@ describeInCloud({}, 'those for whom others vouch, through the deployed path', ()
     const begun = await ask(cloud, 'POST', '/v2/app/blobs/uploads/', { headers: bearer })
     const location = begun.headers.location?.replace(cloud.origin, '') ?? ''
     expect(location.length).toBeLessThan(4_000) // of 8,192 that CloudFront takes
-    const layer = layerOf()
-    expect((await ask(cloud, 'PATCH', location, { body: layer.bytes, headers: bearer })).status).toBe(202)
+    const body = Buffer.alloc(5 * 2 ** 20)
+    expect((await ask(cloud, 'PATCH', location, { body, headers: bearer })).status).toBe(202)
     const elsewhere = await ask(cloud, 'POST', '/v2/other/blobs/uploads/', { headers })
     expect(elsewhere.status).toBe(403)
   })
