@@ -132,7 +132,7 @@ export class HttpExchange {
     if (!isUnread) return
     this.#hasResponded = true
     if (await this.#body.drain(this.#options.drain)) await this.#linger()
-    outgoing.end()
+    else outgoing.end()
   }
 
   /**
@@ -142,6 +142,7 @@ export class HttpExchange {
   async #linger(): Promise<void> {
     this.#incoming.socket.end()
     await Promise.race([this.#closed, delay(this.#options.drain.ms, undefined, { ref: false })])
+    this.#outgoing.destroy()
   }
 
   #writeHead(response: HttpResponse, close: boolean): void {
