@@ -43,13 +43,12 @@ const REQUESTS = {
 
 /**
  * Checks of the time that the deployed viewer-request function needs, which only CloudFront measures (TestFunction).
- * @param name of the function, such as `longshore-viewer-request-us-east-1`; absent: the checks do not apply
+ * @param name of the function, such as `longshore-viewer-request-us-east-1`
  */
-export function edgeComputeChecks(name: string | undefined, aws: AwsCli = runAws): readonly Check[] {
+export function edgeComputeChecks(name: string, aws: AwsCli = runAws): readonly Check[] {
   return Object.entries(REQUESTS).map(([what, request]) => ({
     name: `the edge function is fast enough for ${what}`,
     run: async () => {
-      if (name === undefined) return undefined
       const { utilization, error } = await testFunction(aws, name, request)
       expect(error === '', error)
       expect(utilization <= MAX_UTILIZATION, `compute utilization ${utilization} %`)

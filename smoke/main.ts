@@ -61,7 +61,9 @@ process.exit(failed === 0 ? 0 : 1)
 
 async function runChecks(smoke: SmokeContext): Promise<{ run: number; failed: number }> {
   const count = { run: 0, failed: 0 }
-  for (const group of [...CHECK_GROUPS, edgeComputeChecks(values['test-function'])]) {
+  const edgeFunction = values['test-function']
+  const groups = edgeFunction ? [...CHECK_GROUPS, edgeComputeChecks(edgeFunction)] : CHECK_GROUPS
+  for (const group of groups) {
     let obstacle: Check | undefined
     for (const check of group) {
       if (obstacle) {

@@ -111,7 +111,7 @@ describeInCloud({}, 'the smoke test', () => {
     expect([code, stdout.match(/✗/g)?.length]).toEqual([1, 1])
     expect(stdout).toMatch(/✗ {2}a whole blob goes directly to S3, over HTTP\/1\.1\n/)
     expect(stdout).toMatch(/– {2}an upload URL works once: not checked, because/)
-    expect(stdout).toMatch(/\n1 of 13 checks failed\n$/)
+    expect(stdout).toMatch(/\n1 of 14 checks failed\n$/)
   })
 
   it('gives advice when the edge cannot make S3 compare digests', async () => {

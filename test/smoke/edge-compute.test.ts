@@ -38,8 +38,4 @@ describe('the checks of the edge function', () => {
 
     await expect(check?.run(context)).rejects.toThrow(seen)
   })
-
-  it('do not apply without the name of the function', async () => {
-    expect(await edgeComputeChecks(undefined)[0]?.run(context)).toBeUndefined()
-  })
 })
