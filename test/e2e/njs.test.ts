@@ -21,7 +21,7 @@ import { run } from '../support/command.ts'
 import { type EdgeRequest, type HeaderList, toEdgeHeaders, toEdgeRequest } from '../support/edge-event.ts'
 import { describeWith, findTool } from '../support/requirements.ts'
 
-/** The far future, because the tests cannot set the clock of njs. */
+/** The far future, because njs cannot be told the time. */
 const LATER = 99_999_999_999
 const later = { expires: LATER }
 const large: HeaderList = [
@@ -102,7 +102,7 @@ const requests: readonly EdgeRequest[] = [
   toEdgeRequest('GET', '/v2/', [['X-Longshore-Edge', 'x']]),
 ]
 
-// CloudFront Functions run on an engine derived from njs, so code that njs rejects would probably fail there too.
+// CloudFront Functions run on a descendant of njs, nginx's own engine: what that does not understand, CloudFront hardly does.
 describeWith({ tools: ['njs'] }, 'in njs', () => {
   let folder: string
   beforeAll(async () => {
@@ -140,8 +140,8 @@ describeWith({ tools: ['njs'] }, 'in njs', () => {
       '{ made: made, origin: runtime.chosen() }',
     )
 
-    expect(results).toEqual(
-      inNode.map(decision =>
+    expect(there).toEqual(
+      here.map(decision =>
         'response' in decision
           ? { made: decision.response }
           : { made: decision.request, origin: decision.origin },
@@ -149,7 +149,7 @@ describeWith({ tools: ['njs'] }, 'in njs', () => {
     )
   })
 
-  it('the viewer-response function has the same results as in Node', async () => {
+  it('the viewer-response function answers as in the tests', async () => {
     const headers: HeaderList = [
       ['ETag', '"a"'],
       ['x-amz-id-2', 'b'],
@@ -159,7 +159,7 @@ describeWith({ tools: ['njs'] }, 'in njs', () => {
       request,
       response: { statusCode: 200, headers: toEdgeHeaders(headers) },
     }))
-    const inNode = await Promise.all(
+    const here = await Promise.all(
       events.map(({ request, response }) => viewerResponse.viewerResponse(request, response)),
     )
 

@@ -57,6 +57,18 @@ describe('a request body that the app does not read', () => {
     socket.destroy()
   })
 
+  it('does not keep a connection whose client never closes it', async () => {
+    await using server = await openServer(refusing, { limits: { drain: { bytes: MIB, ms: 50 } } })
+    const connection = once(server.http.server, 'connection')
+    const socket = await dial(server.port)
+    socket.write(`PATCH / HTTP/1.1\r\nhost: a\r\ncontent-length: ${64 * MIB}\r\n\r\n`)
+    socket.write(Buffer.alloc(64 * MIB))
+    const [peer] = await connection
+    await once(peer, 'close')
+    expect(await server.logged(1)).toMatchObject([{ status: 401 }])
+    socket.destroy()
+  })
+
   it('is drained up to a time limit', async () => {
     await using server = await openServer(refusing, { limits: { drain: { bytes: MIB, ms: 50 } } })
     const raw = await exchangeRaw(server.port, 'PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n')
