@@ -21,65 +21,65 @@ interface Reply {
   readonly text: string
 }
 
-/** What is recorded of the real one (AWS's documentation, its own test tool, captures of live answers), held against ours. */
-describe('the stand-in for API Gateway', () => {
+/** Compares it with the recorded behaviour of the service: AWS's documentation, its test tool, captured responses. */
+describe('the emulated API Gateway', () => {
   let gateway: ApiGateway
   let events: Event[]
-  let answer: (event: Event) => unknown
+  let handle: (event: Event) => unknown
 
   const start = async (headLength?: HeadLength) => {
     const invoke = async (event: unknown) => {
       events.push(event as Event)
-      return answer(event as Event)
+      return handle(event as Event)
     }
     gateway = await ApiGateway.start({ invoke }, headLength)
   }
   beforeEach(async () => {
     events = []
-    answer = () => ({ statusCode: 200 })
+    handle = () => ({ statusCode: 200 })
     await start()
   })
   afterEach(() => gateway.stop())
 
-  /** @param headers names and values as they go out, in turn */
-  const ask = (method: string, path: string, headers: string[] = [], body?: Buffer) => {
+  /** @param headers names and values in alternation, as they are sent */
+  const send = (method: string, path: string, headers: string[] = [], body?: Buffer) => {
     const { promise, resolve, reject } = Promise.withResolvers<Reply>()
     const all = ['host', 'gateway', ...headers, ...(body ? ['content-length', `${body.length}`] : [])]
     const sent = request({ host: '127.0.0.1', port: gateway.port, method, path, headers: all, agent: false })
     sent.on('error', reject).on('response', async reply => {
-      const pieces: Buffer[] = []
-      for await (const piece of reply) pieces.push(piece)
+      const chunks: Buffer[] = []
+      for await (const chunk of reply) chunks.push(chunk)
       const { statusCode: status = 0, headers } = reply
-      resolve({ status, headers, text: Buffer.concat(pieces).toString() })
+      resolve({ status, headers, text: Buffer.concat(chunks).toString() })
     })
     sent.end(body)
     return promise
   }
-  const eventOf = async (...sent: Parameters<typeof ask>) => {
-    await ask(...sent)
+  const eventOf = async (...sent: Parameters<typeof send>) => {
+    await send(...sent)
     const event = events.at(-1)
     if (!event) throw new Error('the function was not called')
     return event
   }
 
-  describe('tells the function', () => {
+  describe('passes to the function', () => {
     it.each([
       ['/v2/a/b/', '/v2/a/b/'],
       ['/v2/%61%2Fb', '/v2/a/b'],
       ['/v2/a%3Fb/tags', '/v2/a'],
       ['/v2/a%zz', '/v2/a%zz'],
-    ])('of %s the path %s', async (sent, told) => {
-      expect((await eventOf('GET', sent)).rawPath).toBe(told)
+    ])('for %s the path %s', async (sent, rawPath) => {
+      expect((await eventOf('GET', sent)).rawPath).toBe(rawPath)
     })
 
-    it('the query as it came, and decoded with what is there twice joined', async () => {
+    it('the raw query, and the decoded parameters with repeated ones joined', async () => {
       const event = await eventOf('GET', '/v2/?a=1&a=2&digest=sha256%3Aff&b=x+y')
 
       expect(event.rawQueryString).toBe('a=1&a=2&digest=sha256%3Aff&b=x+y')
       expect(event.queryStringParameters).toEqual({ a: '1,2', digest: 'sha256:ff', b: 'x y' })
     })
 
-    it('headers in lower case, those that came twice joined, and cookies apart', async () => {
+    it('headers in lower case with repeated ones joined, and cookies separately', async () => {
       const event = await eventOf('GET', '/', ['Accept', 'a/b', 'ACCEPT', 'c/d', 'Cookie', 'x=1; y=2'])
 
       expect(event.headers).toMatchObject({ accept: 'a/b,c/d' })
@@ -87,7 +87,7 @@ describe('the stand-in for API Gateway', () => {
       expect(event.cookies).toEqual(['x=1', 'y=2'])
     })
 
-    it('of a request without a body that it is text', async () => {
+    it('the type text/plain for a request without a body', async () => {
       const event = await eventOf('POST', '/', ['content-length', '0'])
 
       expect(event.headers['content-type']).toBe('text/plain; charset=utf-8')
@@ -99,7 +99,7 @@ describe('the stand-in for API Gateway', () => {
       ['JSON as text', 'application/json', Buffer.from('{"ö":1}'), false],
       ['text that is not UTF-8 in base64', 'text/plain', Buffer.from([0xff, 0xfe]), true],
       ['a manifest in base64', 'application/vnd.oci.image.manifest.v1+json', Buffer.from('{}'), true],
-      ['bytes of no type in base64', '', Buffer.from('bytes'), true],
+      ['a body without a type in base64', '', Buffer.from('bytes'), true],
     ])('%s', async (_, type, body, isBase64Encoded) => {
       const event = await eventOf('PUT', '/', type ? ['content-type', type] : [], body)
 
@@ -108,84 +108,95 @@ describe('the stand-in for API Gateway', () => {
     })
   })
 
-  describe('answers', () => {
+  describe('responds', () => {
     it.each([
-      ['without a type as text', { statusCode: 200, body: 'a' }, 200, 'text/plain;charset=UTF-8', 'a'],
-      ['without a status as JSON', { found: 1 }, 200, 'application/json', '{"found":1}'],
-      ['nothing as JSON', undefined, 200, 'application/json', 'null'],
-      ['base64 as bytes', { statusCode: 201, body: 'YQ==', isBase64Encoded: true }, 201, /^text/, 'a'],
+      [
+        'to a result without a type with text',
+        { statusCode: 200, body: 'a' },
+        200,
+        'text/plain;charset=UTF-8',
+        'a',
+      ],
+      ['to a result without a status with JSON', { found: 1 }, 200, 'application/json', '{"found":1}'],
+      ['to no result with JSON', undefined, 200, 'application/json', 'null'],
+      ['to base64 with bytes', { statusCode: 201, body: 'YQ==', isBase64Encoded: true }, 201, /^text/, 'a'],
     ])('%s', async (_, result, status, type, text) => {
-      answer = () => result
-      const reply = await ask('GET', '/')
+      handle = () => result
+      const reply = await send('GET', '/')
 
       expect([reply.status, reply.text]).toEqual([status, text])
       expect(reply.headers['content-type']).toMatch(type)
       expect(reply.headers['content-length']).toBe(String(text.length))
     })
 
-    it("a 401 with the function's own challenge", async () => {
+    it("with the function's challenge to a 401", async () => {
       const challenge = 'Bearer realm="https://registry.example/token",service="registry.example"'
-      answer = () => ({ statusCode: 401, headers: { 'www-authenticate': challenge } })
+      handle = () => ({ statusCode: 401, headers: { 'www-authenticate': challenge } })
 
-      expect((await ask('GET', '/')).headers['www-authenticate']).toBe(challenge)
+      expect((await send('GET', '/')).headers['www-authenticate']).toBe(challenge)
     })
 
-    it('cookies one by one', async () => {
-      answer = () => ({ statusCode: 200, cookies: ['a=1', 'b=2'] })
+    it('with a header for each cookie', async () => {
+      handle = () => ({ statusCode: 200, cookies: ['a=1', 'b=2'] })
 
-      expect((await ask('GET', '/')).headers['set-cookie']).toEqual(['a=1', 'b=2'])
+      expect((await send('GET', '/')).headers['set-cookie']).toEqual(['a=1', 'b=2'])
     })
 
     it.each([
       ['counted', '5'],
       ['said', '7'],
-    ] as const)('a HEAD with the length that is %s, and no body', async (headLength, length) => {
+    ] as const)('to HEAD with the length that is %s, and no body', async (headLength, length) => {
       gateway.stop()
       await start(headLength)
-      answer = () => ({ statusCode: 200, headers: { 'content-length': '7' }, body: '12345' })
-      const reply = await ask('HEAD', '/')
+      handle = () => ({ statusCode: 200, headers: { 'content-length': '7' }, body: '12345' })
+      const reply = await send('HEAD', '/')
 
       expect([reply.headers['content-length'], reply.text]).toEqual([length, ''])
     })
   })
 
-  describe('says in its own words', () => {
-    const saying = (message: string) => JSON.stringify({ message })
+  describe('responds in its own error format with', () => {
+    const errorBody = (message: string) => JSON.stringify({ message })
 
     it.each([
-      ['413 to an event that Lambda does not take', new RequestTooLarge(), 413, 'Request Entity Too Large'],
+      [
+        '413 to an event that is too large for Lambda',
+        new RequestTooLarge(),
+        413,
+        'Request Entity Too Large',
+      ],
       ['500 when the function fails', new FunctionFailed(), 500, 'Internal Server Error'],
-      ['503 when Lambda has no room', new TooManyRequests(), 503, 'Service Unavailable'],
+      ['503 when Lambda has no free environment', new TooManyRequests(), 503, 'Service Unavailable'],
     ])('%s', async (_, error, status, message) => {
-      answer = () => Promise.reject(error)
-      const reply = await ask('GET', '/')
+      handle = () => Promise.reject(error)
+      const reply = await send('GET', '/')
 
-      expect([reply.status, reply.text]).toEqual([status, saying(message)])
+      expect([reply.status, reply.text]).toEqual([status, errorBody(message)])
       expect(reply.headers['content-type']).toBe('application/json')
     })
 
     it.each([
-      ['whose status is no number', { statusCode: 'ok' }],
-      ['with a header that is no string', { statusCode: 200, headers: { 'content-length': 3 } }],
+      ['whose status is not a number', { statusCode: 'ok' }],
+      ['with a header that is not a string', { statusCode: 200, headers: { 'content-length': 3 } }],
       ['with 10 KB of headers', { statusCode: 200, headers: { long: 'x'.repeat(10_240) } }],
     ])('500 to a result %s', async (_, result) => {
-      answer = () => result
+      handle = () => result
 
-      expect(await ask('GET', '/')).toMatchObject({ status: 500, text: saying('Internal Server Error') })
+      expect(await send('GET', '/')).toMatchObject({ status: 500, text: errorBody('Internal Server Error') })
     })
 
-    it('413 to a body of more than 10 MB, whether its length is told or not, and calls nobody', async () => {
-      const [most, more] = [Buffer.alloc(10 * MiB), Buffer.alloc(10 * MiB + 1)]
+    it('413 to a body of more than 10 MB, with or without a length, and does not invoke the function', async () => {
+      const [maximal, tooLarge] = [Buffer.alloc(10 * MiB), Buffer.alloc(10 * MiB + 1)]
 
-      expect((await ask('PUT', '/', [], most)).status).toBe(200)
-      expect(await ask('PUT', '/', [], more)).toMatchObject({
+      expect((await send('PUT', '/', [], maximal)).status).toBe(200)
+      expect(await send('PUT', '/', [], tooLarge)).toMatchObject({
         status: 413,
-        text: saying('Request Entity Too Large'),
+        text: errorBody('Request Entity Too Large'),
       })
       const { port } = gateway
       const chunked = await fetch(`http://127.0.0.1:${port}`, {
         method: 'PUT',
-        body: new Blob([more]).stream(),
+        body: new Blob([tooLarge]).stream(),
         duplex: 'half',
       } as RequestInit)
       expect(chunked.status).toBe(413)
@@ -193,26 +204,26 @@ describe('the stand-in for API Gateway', () => {
     })
 
     it('431 to 10 KB of headers', async () => {
-      expect((await ask('GET', '/', ['x', 'x'.repeat(10_100)])).status).toBe(200)
-      expect((await ask('GET', '/', ['x', 'x'.repeat(10_240)])).status).toBe(431)
+      expect((await send('GET', '/', ['x', 'x'.repeat(10_100)])).status).toBe(200)
+      expect((await send('GET', '/', ['x', 'x'.repeat(10_240)])).status).toBe(431)
     })
 
     it('503 after 30 seconds', async () => {
-      const called = Promise.withResolvers<void>()
-      answer = () => {
-        called.resolve()
+      const invoked = Promise.withResolvers<void>()
+      handle = () => {
+        invoked.resolve()
         return new Promise(() => {})
       }
       vi.useFakeTimers({ toFake: ['setTimeout'] })
       try {
-        const reply = ask('GET', '/')
-        await called.promise
+        const reply = send('GET', '/')
+        await invoked.promise
         vi.advanceTimersByTime(29_999)
         const waiting = vi.getTimerCount()
         vi.advanceTimersByTime(1)
 
         expect(waiting).toBe(1)
-        expect(await reply).toMatchObject({ status: 503, text: saying('Service Unavailable') })
+        expect(await reply).toMatchObject({ status: 503, text: errorBody('Service Unavailable') })
       } finally {
         vi.useRealTimers()
       }

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { BucketEvents } from './emulator/bucket-events.ts'
 
-/** As versitygw tells of an object. */
-const told = (key: string, eventName = 's3:ObjectCreated:Put') => ({
+/** An event of versitygw. */
+const gatewayEvent = (key: string, eventName = 's3:ObjectCreated:Put') => ({
   Records: [{ eventVersion: '2.2', eventSource: 'aws:s3', eventName, s3: { object: { key, size: 3 } } }],
 })
 
-describe("the stand-in for a bucket's notification", () => {
+describe('the emulated notification of a bucket', () => {
   let events: BucketEvents
   let delivered: unknown[]
   let failures: number
@@ -21,13 +21,13 @@ describe("the stand-in for a bucket's notification", () => {
   })
   afterEach(() => events.stop())
 
-  const tell = async (...given: Parameters<typeof told>) => {
-    await fetch(events.url, { method: 'POST', body: JSON.stringify(told(...given)) })
+  const notify = async (...parameters: Parameters<typeof gatewayEvent>) => {
+    await fetch(events.url, { method: 'POST', body: JSON.stringify(gatewayEvent(...parameters)) })
     await events.settled()
   }
 
-  it('hands on an object as S3 would: with its key encoded, and the name of the event without s3:', async () => {
-    await tell('direct/id/a b/ü+c')
+  it('delivers an event as S3 does: with an encoded key and without s3: in the event name', async () => {
+    await notify('direct/id/a b/ü+c')
 
     expect(delivered).toEqual([
       {
@@ -46,24 +46,24 @@ describe("the stand-in for a bucket's notification", () => {
     ['tails/id/0', 's3:ObjectCreated:Put'],
     ['direct/id/app', 's3:ObjectRemoved:Delete'],
     ['direct/id/app', 's3:ObjectCreated:CompleteMultipartUpload'],
-  ])('keeps %s (%s) to itself', async (key, eventName) => {
-    await tell(key, eventName)
+  ])('does not deliver an event of %s (%s)', async (key, eventName) => {
+    await notify(key, eventName)
 
     expect(delivered).toEqual([])
   })
 
-  it.each([0, 1, 3])('delivers an event %i times when it is to', async copies => {
+  it.each([0, 1, 3])('delivers an event %i times on demand', async copies => {
     events.delivery = { delay: 0, copies }
-    await tell('direct/id/app')
+    await notify('direct/id/app')
 
     expect(delivered).toHaveLength(copies)
-    expect(events.told).toEqual(['direct/id/app'])
+    expect(events.keys).toEqual(['direct/id/app'])
   })
 
-  it('delivers an event late when it is to', async () => {
+  it('delays an event on demand', async () => {
     events.delivery = { delay: 200, copies: 1 }
     const before = performance.now()
-    await tell('direct/id/app')
+    await notify('direct/id/app')
 
     expect(performance.now() - before).toBeGreaterThan(195)
     expect(delivered).toHaveLength(1)
@@ -72,11 +72,11 @@ describe("the stand-in for a bucket's notification", () => {
   it.each([
     ['until it succeeds', 2, 3],
     ['three times at most', 9, 3],
-    ['no more when it has succeeded', 1, 2],
-  ])('delivers again what failed, %s', async (_, failing, times) => {
-    events.delivery = { delay: 0, copies: 1, again: 10 }
+    ['not again after a success', 1, 2],
+  ])('repeats a failed event %s', async (_, failing, times) => {
+    events.delivery = { delay: 0, copies: 1, retryDelay: 10 }
     failures = failing
-    await tell('direct/id/app')
+    await notify('direct/id/app')
 
     expect(delivered).toHaveLength(times)
   })

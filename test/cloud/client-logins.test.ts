@@ -7,10 +7,10 @@ import { commandLine } from './fixture.ts'
 import { describeInCloud } from './requirements.ts'
 
 const PASSWORD = 'correct horse'
-/** After so long what was remembered of an account is forgotten. */
-const MEMORY = 61_000
+/** Time after which cached accounts expire, in milliseconds. */
+const CACHE_TTL_MS = 61_000
 
-describeInCloud({ linux: true }, 'through the deployed path', () => {
+describeInCloud({ linux: true }, 'login clients on the deployed system', () => {
   let cloud: Cloud
   let key: string
   beforeAll(async () => {
@@ -38,20 +38,20 @@ describeInCloud({ linux: true }, 'through the deployed path', () => {
         expect(checksAtLogin ? login : await client.push(cloud.host, `team/${own}`)).toEqual(refused)
       })
 
-      it('logs in, pushes and pulls, and is refused what its key is not for', async () => {
+      it('logs in, pushes and pulls, and is refused outside its grants', async () => {
         expect(await client.login(cloud.host, 'ci', key)).toMatchObject({ ok: true })
         expect(await client.push(cloud.host, `team/${own}`)).toMatchObject({ ok: true })
         expect(await client.pull(cloud.host, `team/${own}`)).toMatchObject({ ok: true })
         expect(await client.push(cloud.host, `other/${own}`)).toEqual(refused)
       })
 
-      it('is told so when its user is let in and may do nothing', async () => {
+      it('is refused as a user without grants', async () => {
         expect(await client.login(cloud.host, 'ann', PASSWORD)).toMatchObject({ ok: true })
         expect(await client.pull(cloud.host, `team/${own}`)).toEqual(refused)
       })
     })
 
-  it('are refused within a minute when their keys were renewed, and log in again with the new ones', async () => {
+  it('are refused within a minute after their keys were renewed, and log in with the new keys', async () => {
     const longshore = commandLine(cloud)
     const add = async (robot: string) =>
       JSON.parse(await longshore(`robot add ${robot} --may pull,push,create-tag --on team/** --json`)).key
@@ -66,7 +66,7 @@ describeInCloud({ linux: true }, 'through the deployed path', () => {
     }
 
     const keys = await Promise.all(pushes.map(({ robot }) => renew(robot)))
-    await delay(MEMORY)
+    await delay(CACHE_TTL_MS)
 
     const refused = { ok: false, output: expect.stringMatching(REJECTION) }
     for (const [at, { robot, client }] of pushes.entries()) {

@@ -13,7 +13,7 @@ import { describeInCloud } from './requirements.ts'
 const MiB = 2 ** 20
 
 for (const pull of ['s3', 'edge'] as const)
-  describeInCloud({}, `where blobs are pulled by the road ${pull}`, () => {
+  describeInCloud({}, `with pull=${pull}`, () => {
     const scratch = new TempDir()
     let cloud: Cloud
     beforeAll(async () => {
@@ -30,7 +30,7 @@ for (const pull of ['s3', 'edge'] as const)
       it.each([
         ['an image', image('cloud-crane', { layers: 3, layerSize: MiB })],
         ['an index', multiArchitecture('cloud-crane')],
-      ])('gets %s back byte for byte', async (what, pushed) => {
+      ])('pulls %s unchanged', async (what, pushed) => {
         const name = `${cloud.host}/crane/${what.slice(-5)}:1`
         await crane('push', writeLayout(scratch.join(what), { 1: pushed }), name)
         await crane('pull', '--format=oci', name, scratch.join(`${what} back`))
@@ -43,7 +43,7 @@ for (const pull of ['s3', 'edge'] as const)
     describeWith({ tools: ['oras'] }, 'oras', () => {
       const oras = (...args: string[]) => run(findTool('oras') ?? 'oras', args, { cwd: scratch.path })
 
-      it('gets a file of 20 MiB back, and none of it comes by us', async () => {
+      it('pushes and pulls a file of 20 MiB without sending it through Lambda', async () => {
         const bytes = randomBytesOf('oras', 20 * MiB)
         scratch.write('file.bin', bytes)
         const name = `${cloud.host}/oras/file:1`
@@ -55,7 +55,7 @@ for (const pull of ['s3', 'edge'] as const)
         expect(Math.max(...cloud.gateway.bodies.slice(before))).toBeLessThan(MiB)
       })
 
-      it('finds what refers to an image', async () => {
+      it('discovers the referrers of an image', async () => {
         const name = `${cloud.host}/oras/file:1`
         scratch.write('note.txt', 'signed')
         await oras('attach', '--plain-http', '--artifact-type', 'a/note', name, 'note.txt')

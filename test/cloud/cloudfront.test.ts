@@ -20,13 +20,12 @@ const KEY = 'k'.repeat(43)
 const ID = '00000000-0000-4000-8000-000000000000'
 const DIGEST = parseDigest(`sha256:${'ab'.repeat(32)}`)
 const IN_A_MINUTE = Math.floor(Date.now() / 1000) + 60
-const links = new CloudFrontSigner(KEY)
-const ADDRESS = { upload: parseUploadId(ID), name: parseRepositoryName('app') }
-const SESSION = `/v2/app/blobs/uploads/${ID}?${links.streamQuery(ADDRESS, IN_A_MINUTE)}`
-const UPLOAD = `${SESSION}&${links.directQuery(ADDRESS, IN_A_MINUTE)}&digest=${DIGEST}`
-const PULL = links.pullPath(DIGEST, `blobs/${ID}`, IN_A_MINUTE)
+const signer = new CloudFrontSigner(KEY)
+const SESSION = `/v2/app/blobs/uploads/${ID}`
+const UPLOAD = `${SESSION}?${signer.directQuery({ upload: parseUploadId(ID), name: parseRepositoryName('app') }, IN_A_MINUTE)}&digest=${DIGEST}`
+const PULL = signer.pullPath(DIGEST, `blobs/${ID}`, IN_A_MINUTE)
 
-interface Heard {
+interface ReceivedRequest {
   readonly origin: string
   readonly method: string | undefined
   readonly url: string | undefined
@@ -34,21 +33,21 @@ interface Heard {
   readonly body: string
 }
 
-/** With our own two functions, and origins that record requests. */
+/** With the two functions of `infra/edge/`, and origins that record requests. */
 describe('the emulated CloudFront', () => {
   let servers: Server[]
   let cloudfront: CloudFront
-  let heard: Heard[]
-  /** In place of taking the body and answering 200. */
-  let answer: RequestListener | undefined
+  let received: ReceivedRequest[]
+  /** Replaces the origins' listener, which reads the body and responds with 200. */
+  let listener: RequestListener | undefined
 
   const origin = async (name: string): Promise<number> => {
     const server = createServer(async (incoming, response) => {
-      if (answer) return answer(incoming, response)
+      if (listener) return listener(incoming, response)
       const { method, url, headers } = incoming
-      const pieces: Buffer[] = []
-      for await (const piece of incoming) pieces.push(piece)
-      heard.push({ origin: name, method, url, headers, body: Buffer.concat(pieces).toString('latin1') })
+      const chunks: Buffer[] = []
+      for await (const chunk of incoming) chunks.push(chunk)
+      received.push({ origin: name, method, url, headers, body: Buffer.concat(chunks).toString('latin1') })
       response.end()
     })
     servers.push(server.listen(0, '127.0.0.1'))
@@ -60,15 +59,21 @@ describe('the emulated CloudFront', () => {
       ports: { api: await origin('api'), bucket: await origin('bucket'), relay: await origin('relay') },
       items: { keys: KEY, relay: 'on' },
       header: 'the secret of the edge',
-      ...{ bucket: 'registry', pulls: true, region: 'eu-central-1', shows: 'viewer', drops: [] },
+      ...{
+        bucket: 'registry',
+        hasPullBehavior: true,
+        region: 'eu-central-1',
+        viewerResponseRequest: 'viewer',
+        droppedHeaders: [],
+      },
       credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
       ...different,
     })
   }
   beforeEach(async () => {
     servers = []
-    heard = []
-    answer = undefined
+    received = []
+    listener = undefined
     await start()
   })
   afterEach(() => {
@@ -81,7 +86,7 @@ describe('the emulated CloudFront', () => {
 
   const open = (method: string, path: string, headers: Record<string, string> = {}) =>
     request({ host: '127.0.0.1', port: cloudfront.port, method, path, headers, agent: false })
-  const ask = async (
+  const send = async (
     method: string,
     path: string,
     { headers = {}, body }: { headers?: Record<string, string>; body?: Buffer } = {},
@@ -91,29 +96,28 @@ describe('the emulated CloudFront', () => {
     sent.on('error', () => {})
     sent.end(body)
     const [reply] = (await once(sent, 'response')) as [IncomingMessage]
-    const pieces: Buffer[] = []
-    for await (const piece of reply) pieces.push(piece)
+    const chunks: Buffer[] = []
+    for await (const chunk of reply) chunks.push(chunk)
     return {
       status: reply.statusCode,
       headers: reply.headers,
-      text: Buffer.concat(pieces).toString(),
+      text: Buffer.concat(chunks).toString(),
     }
   }
-  const hear = async (...asked: Parameters<typeof ask>) => {
-    await ask(...asked)
-    const [one] = heard
-    if (!one) throw new Error('no origin was asked')
+  const sendAndRecord = async (...request: Parameters<typeof send>) => {
+    await send(...request)
+    const [one] = received
+    if (!one) throw new Error('no origin received a request')
     return one
   }
 
   it.each([
-    ['a manifest is asked for at the API', 'GET', '/v2/app/manifests/v1', 0, 'api', '/v2/app/manifests/v1'],
-    ['a chunk goes to the API', 'PATCH', SESSION, 10, 'api', SESSION],
-    ['a layer in one PATCH goes to the relay', 'PATCH', SESSION, 5 * MiB, 'relay', SESSION],
+    ['a manifest is requested from the API', 'GET', '/v2/app/manifests/v1', 0, 'api', '/v2/app/manifests/v1'],
+    ['a PATCH goes to the relay', 'PATCH', SESSION, 10, 'relay', SESSION],
     ['a whole blob goes to the bucket', 'PUT', UPLOAD, 2 * MiB, 'bucket', `/registry/direct/${ID}/app`],
     ['a blob is fetched from the bucket', 'GET', PULL, 0, 'bucket', `/registry/blobs/${ID}`],
   ])('%s', async (_, method, path, size, name, url) => {
-    const one = await hear(method, path, size ? { body: Buffer.alloc(size) } : {})
+    const one = await sendAndRecord(method, path, size ? { body: Buffer.alloc(size) } : {})
 
     expect(one).toMatchObject({ origin: name, method, url })
     expect(one.body).toHaveLength(size)
@@ -121,13 +125,13 @@ describe('the emulated CloudFront', () => {
 
   describe('sends to API and relay', () => {
     it('the edge header, in place of one from the viewer', async () => {
-      const { headers } = await hear('GET', '/v2/', { headers: { 'X-Longshore-Edge': 'guess' } })
+      const { headers } = await sendAndRecord('GET', '/v2/', { headers: { 'X-Longshore-Edge': 'guess' } })
 
       expect(headers['x-longshore-edge']).toBe('the secret of the edge')
     })
 
     it('the headers of the viewer without Host and hop-by-hop headers', async () => {
-      const said = {
+      const sentHeaders = {
         ...{
           accept: 'a/b',
           authorization: 'Basic eA==',
@@ -137,7 +141,9 @@ describe('the emulated CloudFront', () => {
         },
         ...{ 'keep-alive': '9', expect: '100-continue', 'content-range': '0-9', 'proxy-connection': 'close' },
       }
-      const { headers } = await hear('GET', '/v2/', { headers: { ...said, host: 'registry.example' } })
+      const { headers } = await sendAndRecord('GET', '/v2/', {
+        headers: { ...sentHeaders, host: 'registry.example' },
+      })
 
       expect(headers).toMatchObject({
         ...{ accept: 'a/b', authorization: 'Basic eA==', 'user-agent': 'crane/1', cookie: 'a=1' },
@@ -149,21 +155,21 @@ describe('the emulated CloudFront', () => {
     })
 
     it('the address of the viewer, after those that the viewer sent', async () => {
-      const { headers } = await hear('GET', '/v2/', { headers: { 'x-forwarded-for': '192.0.2.1' } })
+      const { headers } = await sendAndRecord('GET', '/v2/', { headers: { 'x-forwarded-for': '192.0.2.1' } })
 
       expect(headers['x-forwarded-for']).toBe('192.0.2.1, 127.0.0.1')
     })
 
     it('the length of a body, if the viewer sent one', async () => {
-      const { headers } = await hear('PATCH', SESSION, { body: Buffer.from('bytes') })
+      const { headers } = await sendAndRecord('PATCH', SESSION, { body: Buffer.from('bytes') })
       expect([headers['content-length'], headers['transfer-encoding']]).toEqual(['5', undefined])
-      heard = []
+      received = []
 
       const chunked = open('PATCH', SESSION, { 'transfer-encoding': 'chunked' })
       chunked.write('by')
       chunked.end('tes')
       await once(chunked, 'response')
-      const [other] = heard
+      const [other] = received
       expect([other?.headers['content-length'], other?.headers['transfer-encoding']]).toEqual([
         undefined,
         'chunked',
@@ -174,7 +180,7 @@ describe('the emulated CloudFront', () => {
 
   describe('signs for the bucket', () => {
     it('in place of the viewer, with the headers that the edge added and without the body', async () => {
-      const { headers } = await hear('PUT', UPLOAD, {
+      const { headers } = await sendAndRecord('PUT', UPLOAD, {
         headers: { authorization: 'Basic eA==', 'x-amz-acl': 'public-read', cookie: 'a=1' },
         body: Buffer.alloc(2 * MiB),
       })
@@ -200,10 +206,10 @@ describe('the emulated CloudFront', () => {
     ])('a body to %s before its last byte is sent', async (_, path, size) => {
       const first = Promise.withResolvers<void>()
       const whole = Promise.withResolvers<number>()
-      answer = async (incoming, response) => {
+      listener = async (incoming, response) => {
         let received = 0
-        for await (const piece of incoming) {
-          received += piece.length
+        for await (const chunk of incoming) {
+          received += chunk.length
           first.resolve()
         }
         whole.resolve(received)
@@ -220,7 +226,7 @@ describe('the emulated CloudFront', () => {
 
     it('a response before its last byte has come', async () => {
       const read = Promise.withResolvers<void>()
-      answer = async (_, response) => {
+      listener = async (_, response) => {
         response.writeHead(200, { 'content-length': '2' }).write('a')
         await read.promise
         response.end('b')
@@ -228,16 +234,16 @@ describe('the emulated CloudFront', () => {
       const sent = open('GET', PULL)
       sent.end()
       const [reply] = (await once(sent, 'response')) as [IncomingMessage]
-      const [piece] = await once(reply, 'data')
+      const [first] = await once(reply, 'data')
       read.resolve()
 
-      expect(piece.toString()).toBe('a')
+      expect(first.toString()).toBe('a')
       await once(reply.resume(), 'end')
     })
 
     it('nothing after the viewer has closed the connection', async () => {
       const gone = Promise.withResolvers<boolean>()
-      answer = incoming => {
+      listener = incoming => {
         incoming.resume().on('error', () => {})
         incoming.once('close', () => gone.resolve(incoming.complete))
       }
@@ -251,14 +257,14 @@ describe('the emulated CloudFront', () => {
 
   describe('calls the viewer-response function', () => {
     it.each([200, 206, 304])('for a response of %i', async status => {
-      answer = (_, response) => response.writeHead(status).end()
+      listener = (_, response) => response.writeHead(status).end()
 
-      expect((await ask('GET', PULL)).headers['docker-content-digest']).toBe(DIGEST)
+      expect((await send('GET', PULL)).headers['docker-content-digest']).toBe(DIGEST)
     })
 
     it.each([400, 403, 412, 503])('not for a response of %i, which stays as it is', async status => {
-      answer = (_, response) => response.writeHead(status, { server: 'AmazonS3' }).end('<Error/>')
-      const reply = await ask('GET', PULL)
+      listener = (_, response) => response.writeHead(status, { server: 'AmazonS3' }).end('<Error/>')
+      const reply = await send('GET', PULL)
 
       expect([reply.status, reply.text, reply.headers.server]).toEqual([status, '<Error/>', 'AmazonS3'])
       expect(reply.headers).not.toHaveProperty('docker-content-digest')
@@ -266,23 +272,23 @@ describe('the emulated CloudFront', () => {
   })
 
   describe('with cached error responses', () => {
-    const refusing = async (statusCode: number, seconds: number) => {
+    const startWithError = async (statusCode: number, seconds: number) => {
       cloudfront.stop()
-      await start({ keepsRefusals: seconds })
-      answer = ({ url = '' }, response) => {
-        heard.push({ origin: 'api', method: 'GET', url, headers: {}, body: '' })
+      await start({ errorCacheSeconds: seconds })
+      listener = ({ url = '' }, response) => {
+        received.push({ origin: 'api', method: 'GET', url, headers: {}, body: '' })
         response.writeHead(statusCode, { 'x-origin': 'api' })
         response.end('no such thing')
       }
     }
 
     it.each([404, 503])('repeats a cached %i for every client and query', async status => {
-      await refusing(status, 10)
-      await ask('GET', '/v2/app/manifests/v1', { headers: { authorization: 'Basic mine' } })
-      const again = await ask('GET', '/v2/app/manifests/v1?ns=registry')
+      await startWithError(status, 10)
+      await send('GET', '/v2/app/manifests/v1', { headers: { authorization: 'Basic mine' } })
+      const again = await send('GET', '/v2/app/manifests/v1?ns=registry')
 
       expect(again).toMatchObject({ status, text: 'no such thing', headers: { 'x-origin': 'api' } })
-      expect(heard).toHaveLength(1)
+      expect(received).toHaveLength(1)
     })
 
     it.each<[string, number, number, string]>([
@@ -290,11 +296,11 @@ describe('the emulated CloudFront', () => {
       ['of a 401', 401, 10, 'GET'],
       ['of a DELETE', 404, 10, 'DELETE'],
     ])('caches nothing %s', async (_, status, seconds, method) => {
-      await refusing(status, seconds)
-      await ask(method, '/v2/app/manifests/v1')
-      await ask(method, '/v2/app/manifests/v1')
+      await startWithError(status, seconds)
+      await send(method, '/v2/app/manifests/v1')
+      await send(method, '/v2/app/manifests/v1')
 
-      expect(heard).toHaveLength(2)
+      expect(received).toHaveLength(2)
     })
   })
 
@@ -303,52 +309,42 @@ describe('the emulated CloudFront', () => {
       ['a URL of more than 8,192 bytes', 'GET', `/${'x'.repeat(8_192)}`, {}, 414],
       ['headers of more than 20,480 bytes', 'GET', '/v2/', { a: 'x'.repeat(20_480) }, 494],
       [
-        'both, when they are too much together',
+        'both, if they are too long together',
         'GET',
         `/v2/${'x'.repeat(8_000)}`,
         { a: 'x'.repeat(13_000) },
         494,
       ],
-      ['a method that it does not know', 'PURGE', '/v2/', {}, 403],
+      ['an unknown method', 'PURGE', '/v2/', {}, 403],
       ['to write under /pull/', 'PUT', PULL, {}, 403],
     ])('%s', async (_, method, path, headers, status) => {
-      expect((await ask(method, path, { headers })).status).toBe(status)
-      expect(heard).toEqual([])
+      expect((await send(method, path, { headers })).status).toBe(status)
+      expect(received).toEqual([])
     })
 
     it('with 502 a request to which the origin does not respond', async () => {
-      answer = incoming => incoming.socket.destroy()
+      listener = incoming => incoming.socket.destroy()
 
-      expect((await ask('GET', '/v2/')).status).toBe(502)
+      expect((await send('GET', '/v2/')).status).toBe(502)
     })
   })
 
   it('has no behavior for /pull/* with pull=s3', async () => {
     cloudfront.stop()
-    await start({ pulls: false })
+    await start({ hasPullBehavior: false })
 
-    expect(await ask('PUT', PULL)).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } })
+    expect(await send('PUT', PULL)).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } })
   })
 
-  it('sends the response of the edge to the viewer, and asks no origin', async () => {
-    cloudfront.stop()
-    await start({ items: { keys: KEY, relay: 'auto' } })
-
-    const { status, headers } = await ask('PATCH', SESSION, { body: Buffer.alloc(5 * MiB) })
-
-    expect([status, headers.location]).toEqual([303, `${SESSION}&wake=1`])
-    expect(heard).toEqual([])
-  })
-
-  it('counts what passed, also of what was broken off', async () => {
-    await ask('PATCH', SESSION, { body: Buffer.alloc(5) })
-    answer = (_, response) => {
+  it('counts bytes, also of broken connections', async () => {
+    await send('PATCH', SESSION, { body: Buffer.alloc(5) })
+    listener = (_, response) => {
       response.writeHead(200, { 'content-length': '10' }).write('abc', () => response.destroy())
     }
-    await ask('GET', PULL).catch(() => {})
+    await send('GET', PULL).catch(() => {})
 
     await expect
-      .poll(() => cloudfront.passages)
+      .poll(() => cloudfront.requests)
       .toMatchObject([
         { origin: 'api', method: 'PATCH', bytesIn: 5, bytesOut: 0, status: 200 },
         { origin: 'bucket', method: 'GET', bytesIn: 0, bytesOut: 3, status: 200 },

@@ -14,11 +14,11 @@ describeInCloud({ linux: true }, 'npm run cloud', () => {
     scratch = new TempDir()
   })
   afterEach(() => {
-    if (living().length > 0) process.kill(-command.pid, 'SIGKILL')
+    if (runningProcesses().length > 0) process.kill(-command.pid, 'SIGKILL')
     scratch.remove()
   })
 
-  /** In a process group of its own, as a shell does it. */
+  /** Starts the command in its own process group, as a shell does. */
   function start(...args: string[]) {
     const child = spawn('npm', ['run', '--silent', 'cloud', '--', ...args], {
       detached: true,
@@ -32,30 +32,30 @@ describeInCloud({ linux: true }, 'npm run cloud', () => {
       })
     return started
   }
-  /** Names of the processes of the command that live. One that nobody has buried yet has ended all the same. */
-  function living(): string[] {
-    const told = readdirSync('/proc')
+  /** Names of the command's running processes. Zombies do not count. */
+  function runningProcesses(): string[] {
+    const stats = readdirSync('/proc')
       .filter(name => /^\d+$/.test(name))
       .map(pid => {
         try {
           return readFileSync(`/proc/${pid}/stat`, 'utf8')
         } catch {
-          return '' // it has just gone
+          return '' // It has ended in the meantime.
         }
       })
-    const all = told.map(line => /\((.*)\) (\w) \d+ (\d+) /.exec(line))
+    const all = stats.map(line => /\((.*)\) (\w) \d+ (\d+) /.exec(line))
     return all.flatMap(found =>
       found && found[2] !== 'Z' && Number(found[3]) === command.pid ? [found[1] ?? ''] : [],
     )
   }
-  const leftFiles = () => readdirSync(scratch.path).filter(name => name.startsWith('longshore'))
+  const remainingFiles = () => readdirSync(scratch.path).filter(name => name.startsWith('longshore'))
   const printed = (pattern: RegExp) =>
     eventually(
       () => pattern.exec(command.printed)?.[1],
       () => command.printed,
     )
 
-  it('says where the registry is, and on Ctrl-C what went which way, and leaves nothing', async () => {
+  it('prints the address at the start and the traffic at Ctrl-C, and leaves no processes or files', async () => {
     command = start('--port', '0', '--pull', 'edge', '--relay', '--log')
     const host = await printed(/docker push (127\.0\.0\.1:\d+)\//)
     const { status } = await fetch(`http://${host}/v2/`)
@@ -65,21 +65,23 @@ describeInCloud({ linux: true }, 'npm run cloud', () => {
 
     expect(status).toBe(200)
     expect(command.printed).toMatch(/^api +1 /m)
-    await expect.poll(living).toEqual([])
-    expect(leftFiles()).toEqual([])
+    await expect.poll(runningProcesses).toEqual([])
+    expect(remainingFiles()).toEqual([])
   })
 
   it('can be ended while it starts', async () => {
     command = start('--port', '0')
-    await expect.poll(living, { timeout: 20_000 }).toEqual(expect.arrayContaining(['java', 'versitygw']))
+    await expect
+      .poll(runningProcesses, { timeout: 20_000 })
+      .toEqual(expect.arrayContaining(['java', 'versitygw']))
     process.kill(-command.pid, 'SIGINT')
     await command.ended
 
-    await expect.poll(living).toEqual([])
-    expect(leftFiles()).toEqual([])
+    await expect.poll(runningProcesses).toEqual([])
+    expect(remainingFiles()).toEqual([])
   })
 
-  it('ends what it has started when its port is taken', async () => {
+  it('ends all its processes when its port is taken', async () => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
     const { port } = taken.address() as { port: number }
@@ -88,12 +90,12 @@ describeInCloud({ linux: true }, 'npm run cloud', () => {
     taken.close()
 
     expect([code, command.printed]).toEqual([1, expect.stringContaining('EADDRINUSE')])
-    await expect.poll(living).toEqual([])
-    expect(leftFiles()).toEqual([])
+    await expect.poll(runningProcesses).toEqual([])
+    expect(remainingFiles()).toEqual([])
   })
 
   it.each([['--pull', 'here'], ['--port', 'x'], ['--event-copies', '-1'], ['--unknown']])(
-    'explains itself for %s',
+    'prints its usage for %s',
     async (...args) => {
       command = start(...args)
       const [code] = await command.ended

@@ -11,21 +11,21 @@ import type { S3Server } from '../support/s3-server.ts'
 
 const DAY = 24 * 60 * 60 * 1000
 
-/** The registry on DynamoDB and S3 in this process, with every command that it sends to them written down. */
+/** The registry on DynamoDB and S3, in this process. Records the commands that it sends to them. */
 export class DeployedRegistry {
   readonly app: RegistryApp
-  #asked: string[] = []
-  #late = 0
+  #commands: string[] = []
+  #clockOffset = 0
 
-  /** The table must be there. */
+  /** The table must exist. */
   constructor(dynamo: DynamoDBLocal, s3: S3Server, table: string) {
-    const record = (command: string) => this.#asked.push(command)
-    listen(dynamo.client, name => record(`DynamoDB ${name}`))
-    listen(s3.client as Listened, name => record(`S3 ${name}`))
+    const record = (command: string) => this.#commands.push(command)
+    recordCommands(dynamo.client, name => record(`DynamoDB ${name}`))
+    recordCommands(s3.client as RecordedClient, name => record(`S3 ${name}`))
     this.app = createRegistryApp({
       table: new DynamoTable(dynamo.client, table),
       store: new S3Blobs(s3.settings, async () => new Bucket(s3.client, s3.settings.bucket)),
-      clock: () => Date.now() + this.#late,
+      clock: () => Date.now() + this.#clockOffset,
       newId: randomUUID,
       gracePeriod: DAY,
       uploadLifetime: DAY,
@@ -33,13 +33,13 @@ export class DeployedRegistry {
     })
   }
 
-  /** What is asked of one of the two while the operation goes on: each command with how often, in the order of the first. */
+  /** The commands that the operation sends to each service, with their numbers, in the order of the first use. */
   async commandsOf(operation: () => Promise<unknown>): Promise<{ DynamoDB: string; S3: string }> {
-    this.#asked = []
+    this.#commands = []
     await operation()
-    const asked = this.#asked
+    const commands = this.#commands
     const of = (service: string) => {
-      const names = asked.filter(name => name.startsWith(service)).map(name => name.split(' ')[1] ?? '')
+      const names = commands.filter(name => name.startsWith(service)).map(name => name.split(' ')[1] ?? '')
       const counted = [...new Set(names)].map(name => {
         const count = names.filter(other => other === name).length
         return count === 1 ? name : `${count} ${name}`
@@ -59,26 +59,26 @@ export class DeployedRegistry {
     const headers = { 'content-length': String(Buffer.byteLength(body)), 'content-type': type }
     const request = { method, path, query: new URLSearchParams(query), headers, body: bytesOf(body) }
     const { response } = await this.app.app(request)
-    if (!response) throw new Error(`${method} ${target} was not answered`)
+    if (!response) throw new Error(`${method} ${target} got no response`)
     return response
   }
 
   wait(milliseconds: number): void {
-    this.#late += milliseconds
+    this.#clockOffset += milliseconds
   }
 }
 
-interface Listened {
+interface RecordedClient {
   readonly middlewareStack: Pick<DynamoDBClient['middlewareStack'], 'add'>
 }
 
-function listen(client: Listened, note: (command: string) => void): void {
+function recordCommands(client: RecordedClient, record: (command: string) => void): void {
   client.middlewareStack.add(
     (next, context) => args => {
-      note(String(context.commandName).replace(/Command$/, ''))
+      record(String(context.commandName).replace(/Command$/, ''))
       return next(args)
     },
-    // Behind the SDK's own retries, which are requests too.
+    // After the SDK's retries, so that they are recorded too.
     { step: 'deserialize', name: 'recorder' },
   )
 }

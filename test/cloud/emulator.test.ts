@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { content, IMAGE } from '../support/images.ts'
 import { Cloud } from './emulator/cloud.ts'
-import { ask } from './fixture.ts'
+import { send } from './fixture.ts'
 import { describeInCloud } from './requirements.ts'
 
 const MiB = 2 ** 20
 
 const codeIn = (document: string) => JSON.parse(document).errors[0].code
 
-/** That the emulated cloud is as strict as the real one is known to be. What is not as strict proves nothing. */
+/** The emulated cloud must enforce the limits of the real one. Otherwise, the tests that use it prove nothing. */
 describeInCloud({}, 'the emulated cloud', () => {
   let cloud: Cloud
   beforeAll(async () => {
@@ -17,15 +17,15 @@ describeInCloud({}, 'the emulated cloud', () => {
   })
   afterAll(() => cloud?.stop())
 
-  /** Past CloudFront, at the address of the API. */
-  const askApi = (method: string, path: string, init: RequestInit = {}) =>
+  /** Sends a request to the API's own address, not through CloudFront. */
+  const sendToApi = (method: string, path: string, init: RequestInit = {}) =>
     fetch(`http://127.0.0.1:${cloud.gateway.port}${path}`, {
       method,
       ...init,
       headers: { 'x-longshore-edge': cloud.header, ...init.headers },
     })
   const patch = (size: number) =>
-    askApi('PATCH', '/v2/a/blobs/uploads/00000000-0000-4000-8000-000000000000', {
+    sendToApi('PATCH', '/v2/a/blobs/uploads/00000000-0000-4000-8000-000000000000', {
       body: Buffer.alloc(size, 255),
     })
 
@@ -33,81 +33,81 @@ describeInCloud({}, 'the emulated cloud', () => {
     it.each([
       ['an event of more than 6 MB', 5 * MiB],
       ['a body of more than 10 MB', 10 * MiB + 1],
-    ])('refuses %s in words of its own', async (_, size) => {
-      const answer = await patch(size)
-      expect([answer.status, await answer.text()]).toEqual([413, '{"message":"Request Entity Too Large"}'])
+    ])('refuses %s in its own error format', async (_, size) => {
+      const response = await patch(size)
+      expect([response.status, await response.text()]).toEqual([
+        413,
+        '{"message":"Request Entity Too Large"}',
+      ])
     })
 
-    it('lets 4 MiB through', async () => {
-      const answer = await patch(4 * MiB)
-      expect([answer.status, codeIn(await answer.text())]).toEqual([404, 'BLOB_UPLOAD_UNKNOWN'])
+    it('accepts 4 MiB', async () => {
+      const response = await patch(4 * MiB)
+      expect([response.status, codeIn(await response.text())]).toEqual([404, 'BLOB_UPLOAD_UNKNOWN'])
     })
 
-    it('hands on the path decoded', async () => {
-      const answer = await askApi('GET', '/v2/%61pp/tags/list')
-      expect(codeIn(await answer.text())).toBe('NAME_UNKNOWN')
+    it('decodes the path', async () => {
+      const response = await sendToApi('GET', '/v2/%61pp/tags/list')
+      expect(codeIn(await response.text())).toBe('NAME_UNKNOWN')
     })
 
-    it('lets nobody in who does not come by the edge', async () => {
-      const answer = await fetch(`http://127.0.0.1:${cloud.gateway.port}/v2/`)
-      expect([answer.status, codeIn(await answer.text())]).toEqual([403, 'DENIED'])
+    it('refuses requests without the edge header', async () => {
+      const response = await fetch(`http://127.0.0.1:${cloud.gateway.port}/v2/`)
+      expect([response.status, codeIn(await response.text())]).toEqual([403, 'DENIED'])
     })
   })
 
   describe('as CloudFront', () => {
     it('refuses a URL of more than 8,192 bytes', async () => {
-      expect((await ask(cloud, 'GET', `/v2/${'x'.repeat(8_192)}`)).status).toBe(414)
+      expect((await send(cloud, 'GET', `/v2/${'x'.repeat(8_192)}`)).status).toBe(414)
     })
 
-    it("does not let a client speak with the edge's voice", async () => {
+    it('replaces an edge header of the client', async () => {
       const headers = { 'x-longshore-edge': 'guess' }
-      expect((await ask(cloud, 'GET', '/v2/', { headers })).status).toBe(200)
+      expect((await send(cloud, 'GET', '/v2/', { headers })).status).toBe(200)
     })
 
-    it('lets nobody into the bucket', async () => {
+    it('gives no access to the bucket', async () => {
       for (const path of ['/blobs/x', '/direct/x/y', '/tails/x/0', '/registry/blobs/x']) {
-        const { status, text } = await ask(cloud, 'GET', path)
+        const { status, text } = await send(cloud, 'GET', path)
         expect([status, codeIn(text)]).toEqual([404, 'NOT_FOUND'])
       }
     })
   })
 
-  describe.each(['counted', 'said'] as const)(
-    'where API Gateway tells the length of a HEAD that is %s',
-    headLength => {
-      it('clients hear the true one', async () => {
-        await using other = await Cloud.start({ headLength })
-        const manifest = content(IMAGE, {
-          schemaVersion: 2,
-          mediaType: IMAGE,
-          config: {
-            mediaType: 'application/vnd.oci.empty.v1+json',
-            digest: `sha256:${createHash('sha256').update('{}').digest('hex')}`,
-            size: 2,
-          },
-          layers: [],
-        })
-        const config = `sha256:${createHash('sha256').update('{}').digest('hex')}`
-        await ask(other, 'POST', `/v2/a/blobs/uploads/?digest=${config}`, { body: Buffer.from('{}') })
-        const headers = { 'content-type': IMAGE }
-        const put = await ask(other, 'PUT', '/v2/a/manifests/v1', { body: manifest.bytes, headers })
-        const head = await ask(other, 'HEAD', '/v2/a/manifests/v1')
-
-        expect(put.status).toBe(201)
-        expect(head.headers).toMatchObject({
-          'content-length': String(manifest.size),
-          'content-type': IMAGE,
-          'docker-content-digest': manifest.digest,
-        })
+  describe.each(['counted', 'said'] as const)('with the Content-Length of HEAD responses: %s', headLength => {
+    it('clients receive the true length', async () => {
+      await using other = await Cloud.start({ headLength })
+      const manifest = content(IMAGE, {
+        schemaVersion: 2,
+        mediaType: IMAGE,
+        config: {
+          mediaType: 'application/vnd.oci.empty.v1+json',
+          digest: `sha256:${createHash('sha256').update('{}').digest('hex')}`,
+          size: 2,
+        },
+        layers: [],
       })
-    },
-  )
+      const config = `sha256:${createHash('sha256').update('{}').digest('hex')}`
+      await send(other, 'POST', `/v2/a/blobs/uploads/?digest=${config}`, { body: Buffer.from('{}') })
+      const headers = { 'content-type': IMAGE }
+      const put = await send(other, 'PUT', '/v2/a/manifests/v1', { body: manifest.bytes, headers })
+      const head = await send(other, 'HEAD', '/v2/a/manifests/v1')
 
-  describe('on the way of a pull', () => {
-    it('from S3, the answer has no Docker-Content-Digest, which S3 cannot say', async () => {
+      expect(put.status).toBe(201)
+      expect(head.headers).toMatchObject({
+        'content-length': String(manifest.size),
+        'content-type': IMAGE,
+        'docker-content-digest': manifest.digest,
+      })
+    })
+  })
+
+  describe('a pulled blob', () => {
+    it('from S3 has no Docker-Content-Digest, because S3 does not know it', async () => {
       const blob = content('a/b', { pulled: 'from S3' })
-      await ask(cloud, 'POST', `/v2/a/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes })
-      const first = await ask(cloud, 'GET', `/v2/a/blobs/${blob.digest}`)
+      await send(cloud, 'POST', `/v2/a/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes })
+      const first = await send(cloud, 'GET', `/v2/a/blobs/${blob.digest}`)
       const last = await fetch(`${cloud.origin}/v2/a/blobs/${blob.digest}`)
 
       expect([first.status, first.headers['docker-content-digest']]).toEqual([307, blob.digest])
@@ -116,15 +116,15 @@ describeInCloud({}, 'the emulated cloud', () => {
     })
 
     it.each(['viewer', 'origin'] as const)(
-      'through the edge it has it, whichever request CloudFront shows (%s)',
-      async shows => {
-        await using other = await Cloud.start({ pull: 'edge', shows })
+      'through the edge has it if the viewer-response function receives the %s request',
+      async viewerResponseRequest => {
+        await using other = await Cloud.start({ pull: 'edge', viewerResponseRequest })
         const blob = content('a/b', { pulled: 'through the edge' })
-        await ask(other, 'POST', `/v2/a/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes })
+        await send(other, 'POST', `/v2/a/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes })
         const path = `/v2/a/blobs/${blob.digest}`
-        const first = await ask(other, 'GET', path)
+        const first = await send(other, 'GET', path)
         const headers = { authorization: 'Basic dXNlcjpwYXNzd29yZA==', range: 'bytes=2-7' }
-        const part = await ask(other, 'GET', first.headers.location ?? '', { headers })
+        const part = await send(other, 'GET', first.headers.location ?? '', { headers })
         const head = await fetch(`${other.origin}${path}`, { method: 'HEAD' })
 
         expect(first.headers.location).toMatch(/^\/pull\//)

@@ -5,7 +5,7 @@ import { Issuer } from '../support/issuer.ts'
 import { Sts } from '../support/sts.ts'
 import { TempDir } from '../support/temp-dir.ts'
 import { Cloud } from './emulator/cloud.ts'
-import { ask, commandLine } from './fixture.ts'
+import { commandLine, layerOf, send } from './fixture.ts'
 import { describeInCloud } from './requirements.ts'
 
 const KEYS = { accessKeyId: 'ASIAEXAMPLEEXAMPLE00', secretAccessKey: 'key', sessionToken: 'session' }
@@ -14,7 +14,7 @@ const RULES = [
   { name: 'ci', who: ['oidc:ci'], claims: { ref: 'refs/heads/main' }, may: ['pull', 'push'], on: ['app'] },
 ]
 
-describeInCloud({}, 'those for whom others vouch, through the deployed path', () => {
+describeInCloud({}, 'federated logins on the deployed system', () => {
   const scratch = new TempDir('longshore-federated-')
   let sts: Sts
   let issuer: Issuer
@@ -46,37 +46,41 @@ describeInCloud({}, 'those for whom others vouch, through the deployed path', ()
   const basic = (name: string, password: string) => ({
     authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`,
   })
-  const byAws = async (registry = cloud.host) =>
+  const awsLogin = async (registry = cloud.host) =>
     basic('aws', await awsPassword({ registry, region: 'eu-central-1', credentials: KEYS, now: new Date() }))
-  const byToken = async (audience = cloud.host) =>
+  const tokenLogin = async (audience = cloud.host) =>
     basic('oidc', await issuer.mint({ audience, claims: { ref: 'refs/heads/main' } }))
 
   it.each([
-    ['AWS IAM', () => byAws()],
-    ['an ID token', () => byToken()],
-  ])('push by %s, a small layer by the API and a whole stream by the relay', async (_, login) => {
+    ['AWS IAM', () => awsLogin()],
+    ['an ID token', () => tokenLogin()],
+  ])('push with %s through the API and the relay', async (_, login) => {
     const headers = await login()
     const small = content('application/octet-stream', { login: headers.authorization })
     const target = `/v2/app/blobs/uploads/?digest=${small.digest}`
-    expect((await ask(cloud, 'POST', target, { body: small.bytes, headers })).status).toBe(201)
+    expect((await send(cloud, 'POST', target, { body: small.bytes, headers })).status).toBe(201)
 
-    const { text } = await ask(cloud, 'GET', '/token?scope=repository:app:pull,push', { headers })
+    const { text } = await send(cloud, 'GET', '/token?scope=repository:app:pull,push', { headers })
     const bearer = { authorization: `Bearer ${JSON.parse(text).token}` }
-    const begun = await ask(cloud, 'POST', '/v2/app/blobs/uploads/', { headers: bearer })
+    const begun = await send(cloud, 'POST', '/v2/app/blobs/uploads/', { headers: bearer })
     const location = begun.headers.location?.replace(cloud.origin, '') ?? ''
-    expect(location.length).toBeLessThan(4_000) // of 8,192 that CloudFront takes
-    const body = Buffer.alloc(5 * 2 ** 20)
-    expect((await ask(cloud, 'PATCH', location, { body, headers: bearer })).status).toBe(202)
-    const elsewhere = await ask(cloud, 'POST', '/v2/other/blobs/uploads/', { headers })
+    expect(location.length).toBeLessThan(4_000) // CloudFront's limit is 8,192.
+    const layer = layerOf()
+    expect((await send(cloud, 'PATCH', location, { body: layer.bytes, headers: bearer })).status).toBe(202)
+    const elsewhere = await send(cloud, 'POST', '/v2/other/blobs/uploads/', { headers })
     expect(elsewhere.status).toBe(403)
   })
 
-  it('are refused what they signed for another registry', async () => {
-    expect((await ask(cloud, 'GET', '/v2/', { headers: await byAws('registry.example') })).status).toBe(401)
-    expect((await ask(cloud, 'GET', '/v2/', { headers: await byToken('registry.example') })).status).toBe(401)
+  it('refuse a login that was made for another registry', async () => {
+    expect((await send(cloud, 'GET', '/v2/', { headers: await awsLogin('registry.example') })).status).toBe(
+      401,
+    )
+    expect((await send(cloud, 'GET', '/v2/', { headers: await tokenLogin('registry.example') })).status).toBe(
+      401,
+    )
   })
 
-  it('leave no secret in any log', () => {
+  it('log no secret', () => {
     for (const secret of ['X-Amz-Signature', 'eyJhbGciOi', '_state='])
       expect(cloud.logs).not.toContain(secret)
   })

@@ -9,27 +9,27 @@ import {
   TooManyRequests,
 } from './emulator/lambda.ts'
 
-/** Answers with what the event asks for. */
+/** The event selects the behaviour. */
 const FUNCTION = `
 let events = 0
 console.log('cold')
 export async function handler({ what, wait = 0, size = 0 }, context) {
   events++
   await new Promise(resolve => setTimeout(resolve, wait))
-  if (what === 'throw') throw new TypeError('it was asked to')
+  if (what === 'throw') throw new TypeError('requested by the event')
   if (what === 'die') process.exit(1)
   if (what === 'environment') return { ...process.env }
   if (what === 'size') return 'x'.repeat(size)
   return { pid: process.pid, events, left: context.getRemainingTimeInMillis() }
 }`
 
-interface Told {
+interface Result {
   readonly pid: number
   readonly events: number
   readonly left: number
 }
 
-describe('the stand-in for Lambda', () => {
+describe('the emulated Lambda', () => {
   const scratch = new TempDir()
   let lambda: Lambda
   const create = (options: Partial<LambdaOptions> = {}) => {
@@ -41,9 +41,9 @@ describe('the stand-in for Lambda', () => {
     await lambda.stop()
     scratch.remove()
   })
-  const invoke = async (event: object = {}) => (await lambda.invoke(event)) as Told
+  const invoke = async (event: object = {}) => (await lambda.invoke(event)) as Result
 
-  it('keeps a process for the next event', async () => {
+  it('reuses a process for the next event', async () => {
     const [first, second] = [await invoke(), await invoke()]
 
     expect(second).toMatchObject({ pid: first.pid, events: 2 })
@@ -51,16 +51,16 @@ describe('the stand-in for Lambda', () => {
     expect(lambda.logs).toBe('cold\n')
   })
 
-  it('gives no process two events at once', async () => {
-    const crowd = () => Promise.all([1, 2, 3].map(() => invoke({ wait: 50 })))
-    const [cold, warm] = [await crowd(), await crowd()]
+  it('sends no process two events at once', async () => {
+    const invokeThree = () => Promise.all([1, 2, 3].map(() => invoke({ wait: 50 })))
+    const [cold, warm] = [await invokeThree(), await invokeThree()]
 
-    for (const told of [cold, warm]) expect(new Set(told.map(({ pid }) => pid)).size).toBe(3)
+    for (const results of [cold, warm]) expect(new Set(results.map(({ pid }) => pid)).size).toBe(3)
     expect(cold.map(({ events }) => events)).toEqual([1, 1, 1])
     expect(warm.map(({ events }) => events)).toEqual([2, 2, 2])
   })
 
-  it('refuses more at once than there may be', async () => {
+  it('refuses more events at once than the concurrency limit', async () => {
     create({ concurrency: 2 })
     const first = [invoke({ wait: 300 }), invoke({ wait: 300 })]
     const third = invoke()
@@ -70,15 +70,15 @@ describe('the stand-in for Lambda', () => {
     await expect(invoke()).resolves.toBeDefined()
   })
 
-  it("shows the function its own environment and nothing of this machine's", async () => {
-    const told = await lambda.invoke({ what: 'environment' })
+  it('passes only the configured environment variables to the function', async () => {
+    const variables = await lambda.invoke({ what: 'environment' })
 
-    // The last two are how the process hears of its events.
+    // The process receives events through the last two.
     const names = ['LONGSHORE_TABLE', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE']
-    expect(names).toEqual(expect.arrayContaining(Object.keys(told as object)))
+    expect(names).toEqual(expect.arrayContaining(Object.keys(variables as object)))
   })
 
-  it('tells the function how much time it has', async () => {
+  it('passes the remaining time to the function', async () => {
     const { left } = await invoke({ wait: 100 })
 
     expect(left).toBeGreaterThan(5_000)
@@ -86,20 +86,20 @@ describe('the stand-in for Lambda', () => {
   })
 
   it.each([
-    ['throws', { what: 'throw' }, 'it was asked to'],
-    ['dies', { what: 'die' }, 'the environment ended in the middle'],
-  ])('fails when the function %s, and goes on after', async (_, event, message) => {
+    ['throws', { what: 'throw' }, 'requested by the event'],
+    ['dies', { what: 'die' }, 'the environment ended before it responded'],
+  ])('fails when the function %s, and handles the next event', async (_, event, message) => {
     await expect(invoke(event)).rejects.toThrow(message)
     await expect(invoke()).resolves.toBeDefined()
   })
 
-  it('ends what takes too long', async () => {
+  it('ends an invocation after the timeout', async () => {
     create({ timeout: 300 })
 
     await expect(invoke({ wait: 5_000 })).rejects.toBeInstanceOf(FunctionFailed)
   })
 
-  it('goes on after an environment was killed, idle or at work', async () => {
+  it('handles the next event after an idle or busy environment was killed', async () => {
     const { pid } = await invoke()
     process.kill(pid, 'SIGKILL')
     await expect.poll(() => invoke().catch(() => undefined)).toBeDefined()
@@ -110,7 +110,7 @@ describe('the stand-in for Lambda', () => {
     expect((await invoke()).events).toBe(1)
   })
 
-  it('takes an event of 6,291,556 bytes and not one more', async () => {
+  it('accepts an event of 6,291,556 bytes and refuses a larger one', async () => {
     const frame = JSON.stringify({ pad: '' }).length
     const event = (size: number) => ({ pad: 'x'.repeat(size - frame) })
 
@@ -119,7 +119,7 @@ describe('the stand-in for Lambda', () => {
     expect(lambda.payloads).toEqual([PAYLOAD_LIMIT])
   })
 
-  it('gives an answer of 6,291,556 bytes and not one more', async () => {
+  it('returns a result of 6,291,556 bytes and refuses a larger one', async () => {
     const quotes = 2
 
     expect(await lambda.invoke({ what: 'size', size: PAYLOAD_LIMIT - quotes })).toHaveLength(

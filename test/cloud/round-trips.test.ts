@@ -11,10 +11,10 @@ import { describeInCloud } from './requirements.ts'
 
 const MiB = 2 ** 20
 
-/** Brings a fresh repository to where the operation begins, and returns the operation. */
-type Scene = (r: Repository) => Promise<() => Promise<unknown>>
+/** Prepares a new repository for an operation and returns the operation. */
+type Operation = (r: Repository) => Promise<() => Promise<unknown>>
 
-const SCENES: Readonly<Record<string, Scene>> = {
+const OPERATIONS: Readonly<Record<string, Operation>> = {
   'HEAD manifest by tag': async r => {
     await r.pushImage()
     return () => r.send(200, 'HEAD', '/manifests/v1')
@@ -52,7 +52,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
   'POST upload': async r => () => r.begin(),
   'Adoption after the event of a direct upload': async r => {
     const { upload } = await r.writeDirectly()
-    return () => r.claim(upload)
+    return () => r.adopt(upload)
   },
   'PUT upload with the complete blob': async r => {
     const [upload, bytes] = [await r.begin(), r.bytes(1000)]
@@ -162,17 +162,17 @@ describeInCloud({}, 'the table of commands in docs/architecture.md', () => {
       }),
     )
 
-  it('lists what is counted here', () => {
-    expect([...documented.keys()]).toEqual(Object.keys(SCENES))
+  it('lists the operations of this test', () => {
+    expect([...documented.keys()]).toEqual(Object.keys(OPERATIONS))
   })
 
-  it.each(Object.entries(SCENES))('%s', async (name, scene) => {
-    const operation = await scene(new Repository(registry, write))
+  it.each(Object.entries(OPERATIONS))('%s', async (name, prepare) => {
+    const operation = await prepare(new Repository(registry, write))
 
     expect(await registry.commandsOf(operation)).toEqual(documented.get(name))
   })
 
-  describe('promises', () => {
+  describe('has', () => {
     const of = (name: string) => documented.get(name) ?? { DynamoDB: '', S3: '' }
 
     it('one read for HEAD of a manifest by tag, two for GET', () => {
@@ -180,11 +180,11 @@ describeInCloud({}, 'the table of commands in docs/architecture.md', () => {
       expect(of('GET manifest by tag')).toEqual({ DynamoDB: '2 GetItem', S3: '–' })
     })
 
-    it('one read and nothing of S3 for a blob', () => {
+    it('one read and no S3 request for a blob', () => {
       expect(of('GET blob')).toEqual({ DynamoDB: 'GetItem', S3: '–' })
     })
 
-    it('one transaction and no copy for a commit, whatever the size', () => {
+    it('one transaction and no copy for a commit of any size', () => {
       const commits = [...documented].filter(([name]) => name.endsWith('the commit'))
       expect(commits).toHaveLength(3)
       for (const [, { DynamoDB, S3 }] of commits) {
@@ -195,9 +195,9 @@ describeInCloud({}, 'the table of commands in docs/architecture.md', () => {
   })
 })
 
-/** A repository of one scene's own, with contents that are in no other. */
+/** A repository for one operation, with random content. */
 class Repository {
-  readonly name = `scene/${randomUUID()}`
+  readonly name = `operation/${randomUUID()}`
   readonly registry: DeployedRegistry
   readonly write: (key: string, bytes: Buffer) => Promise<unknown>
   constructor(registry: DeployedRegistry, write: (key: string, bytes: Buffer) => Promise<unknown>) {
@@ -209,7 +209,7 @@ class Repository {
     return randomBytesOf(randomUUID(), size)
   }
 
-  /** @param path behind the repository's, or whole */
+  /** @param path relative to the repository, or a complete path */
   async send(status: number, method: string, path: string, body?: string | Uint8Array, type?: string) {
     const target = path.startsWith('/v2/') ? path : `/v2/${this.name}${path}`
     const response = await this.registry.send(method, target, body, type)
@@ -221,7 +221,7 @@ class Repository {
     return (await this.send(202, 'POST', '/blobs/uploads/')).headers.location ?? ''
   }
 
-  /** Sends chunks, and gives what is to be PUT to end the upload. */
+  /** Sends chunks. @returns the URL of the PUT that ends the upload */
   async patch(sizes: readonly number[]): Promise<string> {
     const upload = await this.begin()
     const chunks = sizes.map(size => this.bytes(size))
@@ -242,11 +242,11 @@ class Repository {
     return { upload, digest: digestOf(bytes), size: bytes.length }
   }
 
-  claim(upload: string) {
+  adopt(upload: string) {
     return this.registry.app.directUploads.adopt({ name: this.name, upload } as never)
   }
 
-  /** Pushes what a manifest needs, and gives the manifest. */
+  /** Pushes the blobs of a manifest. @returns the manifest */
   async prepare(annotations: Record<string, string> = {}, layers = 2, others: object[] = []) {
     const blobs = Array.from({ length: layers }, () => content('a/layer', this.bytes(100)))
     const config = content('application/vnd.oci.image.config.v1+json', this.bytes(100))

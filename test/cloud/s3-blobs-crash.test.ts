@@ -9,13 +9,13 @@ import { Crashed, crashingStore } from '../support/s3-bucket.ts'
 import { describeWithS3, MiB, PART } from './s3-blobs-fixture.ts'
 
 describeWithS3('S3Blobs after a crash', fixture => {
-  const { open, begin, append, contentOf, left } = fixture
+  const { open, begin, append, contentOf, remainingKeys } = fixture
 
   describe('after a crash', () => {
     const chunks = [4 * MiB, 4 * MiB + 100, 3 * MiB].map((size, seed) => patternBytes(size, seed + 1))
     const whole = Buffer.concat(chunks)
 
-    /** Each step is repeated by the next process, from the last draft that was kept. */
+    /** After a crash, the next process repeats the step from the last draft. */
     const upload = async (object: string, stores: Iterator<S3Blobs, S3Blobs>, closing: boolean) => {
       let store = stores.next().value
       let crashes = 0
@@ -48,46 +48,52 @@ describeWithS3('S3Blobs after a crash', fixture => {
       ['after', true, false],
       ['before', false, true],
       ['after', true, true],
-    ])('%s any request, the upload goes on (done: %s, last bytes said: %s)', async (_, done, closing) => {
-      let survived = 0
-      for (let n = 1; ; n++) {
-        const { draft, crashes } = await upload(
-          randomUUID(),
-          first(crashingStore(fixture.server, n, done)),
-          closing,
-        )
-        expect(whole.equals(await contentOf(draft.object))).toBe(true)
-        await open().discard(draft)
-        expect(await left(draft.object)).toEqual([])
-        if (crashes === 0) break
-        survived++
-      }
-      expect(survived).toBeGreaterThan(6)
-    })
+    ])(
+      '%s any request, the upload can continue (request done: %s, digest known at the last bytes: %s)',
+      async (_, done, closing) => {
+        let survived = 0
+        for (let n = 1; ; n++) {
+          const { draft, crashes } = await upload(
+            randomUUID(),
+            first(crashingStore(fixture.server, n, done)),
+            closing,
+          )
+          expect(whole.equals(await contentOf(draft.object))).toBe(true)
+          await open().discard(draft)
+          expect(await remainingKeys(draft.object)).toEqual([])
+          if (crashes === 0) break
+          survived++
+        }
+        expect(survived).toBeGreaterThan(6)
+      },
+    )
 
-    it.each(['before', 'after'])('%s any request of a discard, another one leaves nothing', async when => {
-      for (let n = 1; n < 7; n++) {
-        const draft = await append(open(), begin(open()), patternBytes(PART + 1))
-        await append(open(), draft, 'lost')
-        await crashingStore(fixture.server, n, when === 'after')
-          .discard(draft)
-          .catch(() => {})
-        await open().discard(draft)
-        expect(await left(draft.object)).toEqual([])
-      }
-    })
+    it.each(['before', 'after'])(
+      '%s any request of a discard, a repeated discard deletes everything',
+      async when => {
+        for (let n = 1; n < 7; n++) {
+          const draft = await append(open(), begin(open()), patternBytes(PART + 1))
+          await append(open(), draft, 'lost')
+          await crashingStore(fixture.server, n, when === 'after')
+            .discard(draft)
+            .catch(() => {})
+          await open().discard(draft)
+          expect(await remainingKeys(draft.object)).toEqual([])
+        }
+      },
+    )
 
-    it('discards what a draft does not know of, because it is older', async () => {
+    it('discards the bytes that were appended after the draft was read', async () => {
       const draft = begin(open())
       await append(open(), draft, patternBytes(PART + 1))
-      expect(await left(draft.object)).toHaveLength(2)
+      expect(await remainingKeys(draft.object)).toHaveLength(2)
       await open().discard(draft)
 
-      expect(await left(draft.object)).toEqual([])
+      expect(await remainingKeys(draft.object)).toEqual([])
     })
   })
 
-  describe('a session whose bytes no process has hashed alone', () => {
+  describe('a session whose bytes were hashed by several processes', () => {
     const chunks = [PART + 5, 3 * MiB, 2 * MiB].map((size, seed) => patternBytes(size, seed + 1))
     const [first, second, last] = chunks as [Buffer, Buffer, Buffer]
     const digest = digestBytes('sha256', Buffer.concat(chunks))
@@ -101,20 +107,20 @@ describeWithS3('S3Blobs after a crash', fixture => {
       return { process, location, finish: `${location}?digest=${digest}` }
     }
 
-    it.each([false, true])('ends as it should whenever a process dies (request done: %s)', async done => {
+    it.each([false, true])('ends with a repeated PUT after a crash (request done: %s)', async done => {
       for (let n = 1, died = true; died; n++) {
         const { process, finish } = await uploading()
-        const answer = await process(crashingStore(fixture.server, n, done)).request('PUT', finish, {
+        const response = await process(crashingStore(fixture.server, n, done)).request('PUT', finish, {
           body: last,
         })
-        died = answer.status !== 201
+        died = response.status !== 201
 
         expect(died || n > 6).toBe(true)
         await process().expectStatus(201, 'PUT', finish, { body: last })
       }
     })
 
-    it('is over when they have another digest, because nothing can be added any more', async () => {
+    it('ends when the bytes have another digest', async () => {
       const { process, location, finish } = await uploading()
       await process().expectStatus(400, 'PUT', finish, { body: patternBytes(last.length, 9) })
 

@@ -14,17 +14,17 @@ export const PART = 8 * MiB
 
 export interface S3Fixture {
   readonly server: S3Server
-  /** A store with no memory of what other stores did, as another process has it. */
+  /** A new store without caches, as in another process. */
   open(): S3Blobs
   begin(store: S3Blobs): Draft
-  /** Appends, and returns the draft as a row of the table keeps it. */
+  /** Appends, and returns the draft after a round trip through JSON, as the table stores it. */
   append(store: S3Blobs, draft: Draft, bytes: string | Uint8Array): Promise<Draft>
   contentOf(object: string): Promise<Buffer>
-  /** What is in the bucket for an object: itself, parts and tails. */
-  left(object: string): Promise<string[]>
+  /** Keys in the bucket that belong to an object: the object, its parts and tails. */
+  remainingKeys(object: string): Promise<string[]>
 }
 
-/** A `describe` with an S3 server. It skips visibly where versitygw is not built. */
+/** A `describe` with an S3 server. It is reported as skipped if versitygw is not built. */
 export function describeWithS3(name: string, body: (fixture: S3Fixture) => void): void {
   describeWith({ tools: ['versitygw'] }, name, () => {
     let server: S3Server
@@ -42,7 +42,7 @@ export function describeWithS3(name: string, body: (fixture: S3Fixture) => void)
       begin: store => store.begin(randomUUID(), 'sha256'),
       append: async (store, draft, bytes) => jsonRoundTrip(await store.append(draft, bytesOf(bytes))),
       contentOf: async object => collect(await open().read(object)),
-      left: object => listKeys(server.client, server.settings.bucket, object),
+      remainingKeys: object => listKeys(server.client, server.settings.bucket, object),
     })
   })
 }

@@ -9,7 +9,7 @@ describeWithS3('S3Blobs', fixture => {
   const { begin, append } = fixture
 
   describe('requests', () => {
-    it('needs one for a blob that comes whole', async () => {
+    it('are one for a complete blob', async () => {
       const { store, takeRequests } = recordingStore(fixture.server)
       const draft = await store.append(begin(store), bytesOf('small'), digestBytes('sha256', 'small'))
       await store.digest(draft, 'sha256')
@@ -18,7 +18,7 @@ describeWithS3('S3Blobs', fixture => {
       expect(takeRequests()).toEqual(['PutObject'])
     })
 
-    it('needs four for a small blob in two requests', async () => {
+    it('are four for a small blob that is appended before the commit', async () => {
       const { store, takeRequests } = recordingStore(fixture.server)
       const draft = await append(store, begin(store), 'small')
       expect(takeRequests()).toEqual(['PutObject'])
@@ -28,23 +28,20 @@ describeWithS3('S3Blobs', fixture => {
       expect(takeRequests()).toEqual(['GetObject', 'PutObject', 'DeleteObject'])
     })
 
-    it.each([1, 6])(
-      'needs as many for the commit of %i parts as of any number, and copies nothing',
-      async parts => {
-        const { store, takeRequests } = recordingStore(fixture.server)
-        const draft = await append(store, begin(store), patternBytes(parts * PART + 1))
-        expect(takeRequests().sort()).toEqual(
-          ['CreateMultipartUpload', 'PutObject', ...Array(parts).fill('UploadPart')].sort(),
-        )
-        await store.digest(draft, 'sha256')
-        await store.commit(draft)
+    it.each([1, 6])('of a commit are the same for %i parts, without a copy', async parts => {
+      const { store, takeRequests } = recordingStore(fixture.server)
+      const draft = await append(store, begin(store), patternBytes(parts * PART + 1))
+      expect(takeRequests().sort()).toEqual(
+        ['CreateMultipartUpload', 'PutObject', ...Array(parts).fill('UploadPart')].sort(),
+      )
+      await store.digest(draft, 'sha256')
+      await store.commit(draft)
 
-        const commit = ['GetObject', 'UploadPart', 'ListParts', 'CompleteMultipartUpload', 'DeleteObject']
-        expect(takeRequests()).toEqual(commit)
-      },
-    )
+      const commit = ['GetObject', 'UploadPart', 'ListParts', 'CompleteMultipartUpload', 'DeleteObject']
+      expect(takeRequests()).toEqual(commit)
+    })
 
-    it('needs two for the commit of a stream that was said to be whole', async () => {
+    it('are two for the commit of a stream whose digest is known', async () => {
       const { store, takeRequests } = recordingStore(fixture.server)
       const whole = patternBytes(2 * PART + 1)
       const draft = await store.append(begin(store), bytesOf(whole), digestBytes('sha256', whole))
@@ -59,7 +56,7 @@ describeWithS3('S3Blobs', fixture => {
       expect(takeRequests()).toEqual(['ListParts', 'CompleteMultipartUpload'])
     })
 
-    it('needs one each to read, to look and to delete, and none for a link', async () => {
+    it('are one for a read, a stat and a delete, and none for a presigned URL', async () => {
       const { store, takeRequests } = recordingStore(fixture.server)
       const object = randomUUID()
       await store.read(object).catch(() => {})
@@ -75,8 +72,10 @@ describeWithS3('S3Blobs', fixture => {
       expect(takeRequests()).toEqual(['GetObject', 'HeadObject', 'DeleteObject'])
     })
 
-    it('needs no client for a link', async () => {
-      const store = new S3Blobs(fixture.server.settings, () => Promise.reject(new Error('it was loaded')))
+    it('load no client for a presigned URL', async () => {
+      const store = new S3Blobs(fixture.server.settings, () =>
+        Promise.reject(new Error('the client was loaded')),
+      )
 
       expect(
         await store.presign('a', {

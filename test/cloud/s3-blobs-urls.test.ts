@@ -11,7 +11,7 @@ import { describeWithS3 } from './s3-blobs-fixture.ts'
 describeWithS3('S3Blobs', fixture => {
   const { open, begin, append } = fixture
 
-  describe('what a client wrote', () => {
+  describe('an object that a client wrote', () => {
     const object = () =>
       directObject({ name: 'team/app' as RepositoryName, upload: randomUUID() as UploadId })
     const put = (key: string, body: string, checksum?: string) =>
@@ -24,7 +24,7 @@ describeWithS3('S3Blobs', fixture => {
         }),
       )
 
-    it('is there with the digest that S3 verified', async () => {
+    it('is found with the digest that S3 verified', async () => {
       const key = object()
       expect(await open().findUploaded(key)).toBeUndefined()
       await put(key, 'direct', createHash('sha256').update('direct').digest('base64'))
@@ -33,14 +33,14 @@ describeWithS3('S3Blobs', fixture => {
       expect(await collect(await open().read(key))).toEqual(Buffer.from('direct'))
     })
 
-    it('has no digest where S3 was told none', async () => {
+    it('has no digest if the client sent none to S3', async () => {
       const key = object()
       await put(key, 'direct')
 
       expect(await open().findUploaded(key)).toEqual({ size: 6 })
     })
 
-    it('is not what a session of the same id holds', async () => {
+    it('is separate from a session of the same id', async () => {
       const key = object()
       const { upload = '' } = parseDirectObject(key) ?? {}
       await put(key, 'direct')
@@ -53,17 +53,17 @@ describeWithS3('S3Blobs', fixture => {
       expect(await open().stat(key)).toBeUndefined()
     })
 
-    it('can be fetched by a link', async () => {
+    it('can be downloaded by a presigned URL', async () => {
       const key = object()
       await put(key, 'direct')
       const digest = digestBytes('sha256', 'direct')
-      const link = await open().presign(key, { method: 'GET', digest, mediaType: 'a/b', seconds: 60 })
+      const url = await open().presign(key, { method: 'GET', digest, mediaType: 'a/b', seconds: 60 })
 
-      expect(await (await fetch(link)).text()).toBe('direct')
+      expect(await (await fetch(url)).text()).toBe('direct')
     })
   })
 
-  describe('links', () => {
+  describe('presigned URLs', () => {
     const CONTENT = 'linked'
     const digest = digestBytes('sha256', CONTENT)
     const request = { digest, mediaType: 'application/octet-stream', seconds: 60 }
@@ -76,47 +76,47 @@ describeWithS3('S3Blobs', fixture => {
       object = draft.object
     })
 
-    it('give the bytes, or a range of them, as what they were asked to be', async () => {
-      const link = await store.presign(object, { method: 'GET', ...request })
-      const all = await fetch(link)
-      const part = await fetch(link, { headers: { range: 'bytes=1-2' } })
+    it('return the bytes, or a range of them, with the requested type', async () => {
+      const url = await store.presign(object, { method: 'GET', ...request })
+      const all = await fetch(url)
+      const part = await fetch(url, { headers: { range: 'bytes=1-2' } })
 
       expect(all.headers.get('content-type')).toBe('application/octet-stream')
       expect(await all.text()).toBe(CONTENT)
       expect([part.status, await part.text()]).toEqual([206, 'in'])
     })
 
-    it('tell the size to a HEAD', async () => {
-      const link = await store.presign(object, { method: 'HEAD', ...request })
-      const { status, headers } = await fetch(link, { method: 'HEAD' })
+    it('return the size to HEAD', async () => {
+      const url = await store.presign(object, { method: 'HEAD', ...request })
+      const { status, headers } = await fetch(url, { method: 'HEAD' })
 
       expect(status).toBe(200)
       expect(headers.get('content-length')).toBe(String(CONTENT.length))
     })
 
-    it.each(['GET', 'HEAD'] as const)('are for one method: not %s', async other => {
-      const link = await store.presign(object, { method: other === 'GET' ? 'HEAD' : 'GET', ...request })
+    it.each(['GET', 'HEAD'] as const)('are valid for one method: not %s', async other => {
+      const url = await store.presign(object, { method: other === 'GET' ? 'HEAD' : 'GET', ...request })
 
-      expect((await fetch(link, { method: other })).status).toBe(403)
+      expect((await fetch(url, { method: other })).status).toBe(403)
     })
 
     it.each([
-      ['another object', (link: string) => link.replace(object, 'other')],
-      ['another type', (link: string) => link.replace('octet-stream', 'html')],
-      ['a longer life', (link: string) => link.replace('Expires=60', 'Expires=6000')],
-      ['something added', (link: string) => `${link}&digest=x`],
+      ['another object', (url: string) => url.replace(object, 'other')],
+      ['another type', (url: string) => url.replace('octet-stream', 'html')],
+      ['a longer life', (url: string) => url.replace('Expires=60', 'Expires=6000')],
+      ['an added parameter', (url: string) => `${url}&digest=x`],
     ])('are refused with %s', async (_, altered) => {
-      const link = await store.presign(object, { method: 'GET', ...request })
+      const url = await store.presign(object, { method: 'GET', ...request })
 
-      expect((await fetch(altered(link))).status).toBe(403)
+      expect((await fetch(altered(url))).status).toBe(403)
     })
 
-    it('end', async () => {
-      const link = await store.presign(object, { method: 'GET', ...request, seconds: 1 })
-      await expect.poll(async () => (await fetch(link)).status, { timeout: 5_000 }).toBe(403)
+    it('expire', async () => {
+      const url = await store.presign(object, { method: 'GET', ...request, seconds: 1 })
+      await expect.poll(async () => (await fetch(url)).status, { timeout: 5_000 }).toBe(403)
     })
 
-    it('end with the credentials that signed them', async () => {
+    it('expire with the credentials that signed them', async () => {
       const credentials = await fixture.server.settings.credentials()
       const expiring = (ms: number) =>
         new S3Blobs({

@@ -7,18 +7,18 @@ import { bytesOf, digestBytes, patternBytes } from '../support/bytes.ts'
 import { describeWithS3, MiB, PART } from './s3-blobs-fixture.ts'
 
 describeWithS3('S3Blobs', fixture => {
-  const { open, begin, append, contentOf, left } = fixture
+  const { open, begin, append, contentOf, remainingKeys } = fixture
 
   blobsContract(async () => ({ store: open(), reopen: async () => open() }))
 
   describe('parts', () => {
     it.each([
-      ['one part to the byte', [PART]],
-      ['a byte more than a part', [PART, 1]],
-      ['a byte less, and then two', [PART - 1, 2]],
-      ['bodies of Lambda', [4, 4, 4, 4, 3].map(size => size * MiB)],
+      ['exactly one part', [PART]],
+      ['one byte more than a part', [PART, 1]],
+      ['one byte less than a part, then two bytes', [PART - 1, 2]],
+      ['chunks of Lambda size', [4, 4, 4, 4, 3].map(size => size * MiB)],
       ['two parts and a half at once', [2.5 * PART]],
-      ['a stream behind a chunk', [3, 3 * PART]],
+      ['a stream after a chunk', [3, 3 * PART]],
     ])('make an object of %s', async (_, sizes) => {
       const whole = patternBytes(sizes.reduce((a, b) => a + b))
       let draft = begin(open())
@@ -28,10 +28,10 @@ describeWithS3('S3Blobs', fixture => {
       await open().commit(draft)
 
       expect(whole.equals(await contentOf(draft.object))).toBe(true)
-      expect(await left(draft.object)).toEqual([`blobs/${draft.object}`])
+      expect(await remainingKeys(draft.object)).toEqual([`blobs/${draft.object}`])
     })
 
-    it('are read again for another algorithm, and where the process is gone that hashed them', async () => {
+    it('are read again for another algorithm, and in a process that has not hashed them', async () => {
       const whole = patternBytes(2 * PART + 10)
       const store = open()
       const first = await append(store, begin(store), whole.subarray(0, PART + 5))
@@ -45,19 +45,19 @@ describeWithS3('S3Blobs', fixture => {
       expect(whole.equals(await contentOf(first.object))).toBe(true)
     })
 
-    it('keep the draft small enough for a row, however many there are', async () => {
+    it('keep the draft small enough for a row, for any number of parts', async () => {
       const draft = await append(open(), begin(open()), patternBytes(5 * PART + 1))
 
       expect(JSON.stringify(draft).length).toBeLessThan(1_000)
     })
 
-    it('are gathered in 64 MiB, however long the stream', async () => {
-      const piece = patternBytes(64 * 1024)
-      let most = 0
+    it('take at most 64 MiB of memory, for a stream of any length', async () => {
+      const chunk = patternBytes(64 * 1024)
+      let maximum = 0
       async function* stream() {
-        for (let sent = 0; sent < 512 * MiB; sent += piece.length) {
-          yield piece
-          if (sent % MiB === 0) most = Math.max(most, process.memoryUsage().arrayBuffers)
+        for (let sent = 0; sent < 512 * MiB; sent += chunk.length) {
+          yield chunk
+          if (sent % MiB === 0) maximum = Math.max(maximum, process.memoryUsage().arrayBuffers)
         }
       }
       const before = process.memoryUsage().arrayBuffers
@@ -65,12 +65,12 @@ describeWithS3('S3Blobs', fixture => {
       const draft = await store.append(begin(store), stream())
       await store.discard(draft)
 
-      expect((most - before) / MiB).toBeLessThan(64)
+      expect((maximum - before) / MiB).toBeLessThan(64)
     })
   })
 
   describe('between processes', () => {
-    it('gives up a draft whose tail another process has written, and goes on with the other', async () => {
+    it('rejects a draft whose tail another process has written, and continues with the other draft', async () => {
       const kept = await append(open(), begin(open()), 'both, ')
       const one = await append(open(), kept, 'one')
       const two = await append(open(), kept, 'two')
@@ -81,7 +81,7 @@ describeWithS3('S3Blobs', fixture => {
       expect((await contentOf(kept.object)).toString()).toBe('both, two!')
     })
 
-    it('gives up a draft one of whose parts another process has written', async () => {
+    it('rejects a draft of which another process has written a part', async () => {
       const kept = await append(open(), begin(open()), patternBytes(PART + 1))
       const one = await append(open(), kept, patternBytes(PART, 1))
       const two = await append(open(), kept, patternBytes(PART, 2))
@@ -93,7 +93,7 @@ describeWithS3('S3Blobs', fixture => {
       expect(await open().stat(kept.object)).toEqual({ size: 2 * PART + 1 })
     })
 
-    it('takes the same bytes twice, from a client that lost its patience', async () => {
+    it('accepts the same bytes twice, as from a client that repeats a request', async () => {
       const kept = await append(open(), begin(open()), patternBytes(PART + 1))
       const again = () => append(open(), kept, patternBytes(PART, 1))
       const [one] = await Promise.all([again(), again()])
@@ -102,7 +102,7 @@ describeWithS3('S3Blobs', fixture => {
       expect(await open().stat(kept.object)).toEqual({ size: 2 * PART + 1 })
     })
 
-    it.each([1, PART + 1])('lets all succeed that commit one draft of %i bytes at once', async size => {
+    it.each([1, PART + 1])('lets concurrent commits of one draft of %i bytes succeed', async size => {
       const draft = await append(open(), begin(open()), patternBytes(size))
       await Promise.all(Array.from({ length: 4 }, () => open().commit(draft).catch(busy)))
       await open().commit(draft)
@@ -110,7 +110,7 @@ describeWithS3('S3Blobs', fixture => {
       expect(await open().stat(draft.object)).toEqual({ size })
     })
 
-    it.each(['committed', 'discarded'])('finds no draft to go on with that another has %s', async done => {
+    it.each(['committed', 'discarded'])('rejects a draft that another process has %s', async done => {
       const draft = await append(open(), begin(open()), patternBytes(PART))
       await (done === 'committed' ? open().commit(draft) : open().discard(draft))
 
@@ -131,7 +131,7 @@ describeWithS3('S3Blobs', fixture => {
     })
   })
 
-  it('has S3 verify what it is sent', async () => {
+  it('makes S3 verify checksums', async () => {
     const bucket = new Bucket(fixture.server.client, fixture.server.settings.bucket)
     const put = bucket.put('blobs/wrong', Buffer.from('x'), checksumOf(Buffer.from('y')), false)
 

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, expect, it } from 'vitest'
 import { attempt } from '../support/command.ts'
 import { Cloud } from './emulator/cloud.ts'
-import { makeAdministrator } from './emulator/first-administrator.ts'
+import { createAdministrator } from './emulator/first-administrator.ts'
 import { describeInCloud } from './requirements.ts'
 
 const SMOKE = fileURLToPath(new URL('../../smoke/main.ts', import.meta.url))
@@ -54,14 +54,14 @@ describeInCloud({}, 'the smoke test', () => {
     expect(stdout).toMatch(/–.*directly to S3, over HTTP\/1\.1: does not apply\n/)
     expect([code, stdout.match(/✗/g)]).toEqual([0, null])
     expect(
-      cloud.cloudfront.passages.filter(({ origin, method }) => origin === 'bucket' && method === 'PUT'),
+      cloud.cloudfront.requests.filter(({ origin, method }) => origin === 'bucket' && method === 'PUT'),
     ).toEqual([])
   })
 
   it('passes with a login and a large blob', async () => {
     cloud = await Cloud.start({ auth: 'on' })
 
-    const { code, stdout } = await smokeAs(await makeAdministrator(cloud), cloud.origin, '--large', '0.02')
+    const { code, stdout } = await smokeAs(await createAdministrator(cloud), cloud.origin, '--large', '0.02')
 
     expect(stdout).toMatch(/✓ {2}the registry responds.*: 401, with a challenge\n/)
     expect(stdout).toMatch(/✓ {2}a login gets a token/)
@@ -71,7 +71,7 @@ describeInCloud({}, 'the smoke test', () => {
 
   it('reports a missing and a wrong login only', async () => {
     cloud = await Cloud.start({ auth: 'on' })
-    await makeAdministrator(cloud)
+    await createAdministrator(cloud)
 
     const missing = await smoke(cloud.origin)
     const wrong = await smokeAs('wrong', cloud.origin)
@@ -85,7 +85,7 @@ describeInCloud({}, 'the smoke test', () => {
   it('reports another address of the registry only', async () => {
     cloud = await Cloud.start({ auth: 'on', environment: { LONGSHORE_ORIGIN: 'https://registry.example' } })
 
-    const { code, stdout, stderr } = await smokeAs(await makeAdministrator(cloud), cloud.origin)
+    const { code, stdout, stderr } = await smokeAs(await createAdministrator(cloud), cloud.origin)
 
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toMatch(
@@ -115,7 +115,7 @@ describeInCloud({}, 'the smoke test', () => {
   })
 
   it('gives advice when the edge cannot make S3 compare digests', async () => {
-    cloud = await Cloud.start({ drops: ['x-amz-checksum-sha256'] })
+    cloud = await Cloud.start({ droppedHeaders: ['x-amz-checksum-sha256'] })
 
     const { code, stdout } = await smoke(cloud.origin)
 
@@ -127,7 +127,7 @@ describeInCloud({}, 'the smoke test', () => {
   })
 
   it('gives advice when an upload URL works twice, and prints no signature', async () => {
-    cloud = await Cloud.start({ drops: ['if-none-match'] })
+    cloud = await Cloud.start({ droppedHeaders: ['if-none-match'] })
 
     const { code, stdout } = await smoke(cloud.origin)
 
@@ -137,7 +137,7 @@ describeInCloud({}, 'the smoke test', () => {
   })
 
   it('gives advice when CloudFront caches error responses', async () => {
-    cloud = await Cloud.start({ keepsRefusals: 10 })
+    cloud = await Cloud.start({ errorCacheSeconds: 10 })
 
     const { code, stdout } = await smoke(cloud.origin)
 

@@ -4,14 +4,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { type Lambda, RequestTooLarge, TooManyRequests } from './lambda.ts'
 
-const MOST_BODY = 10 * 2 ** 20
-const MOST_HEADERS = 10_240
-/** How long the integration may take, in milliseconds. */
-const TIMEOUT = 30_000
+const MAX_BODY = 10 * 2 ** 20
+const MAX_HEADERS = 10_240
+/** Timeout of the integration, in milliseconds. */
+const TIMEOUT_MS = 30_000
 
 /**
- * Which Content-Length a HEAD tells, which is not established: that of the body which Lambda gave, which is then taken
- * off; or the one that Lambda said.
+ * The Content-Length of a response to HEAD: the length of the body that the function returned (`counted`), or the header
+ * that the function returned (`said`). Which of the two the real service sends is unknown.
  */
 export type HeadLength = 'counted' | 'said'
 
@@ -23,15 +23,15 @@ interface Result {
   readonly isBase64Encoded?: boolean
 }
 
-/** What the API calls: a function, as far as it is called. */
+/** The function that the API invokes. */
 type Integration = Pick<Lambda, 'invoke'>
 
-/** An HTTP API with one route, `$default`, and the stage of that name: payload format 2.0, and the limits of the real one. */
+/** Emulates an HTTP API with the route and the stage `$default`: payload format 2.0 and the service's limits. */
 export class ApiGateway {
   readonly #lambda: Integration
   readonly #headLength: HeadLength
   readonly #server: Server
-  /** Bytes of the bodies of requests, whatever became of them. */
+  /** Sizes of the request bodies in bytes, rejected ones included. */
   readonly bodies: number[] = []
 
   private constructor(lambda: Integration, headLength: HeadLength) {
@@ -59,82 +59,92 @@ export class ApiGateway {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const line = `${request.method} ${request.url} HTTP/1.1\r\n`.length
-    if (line + request.rawHeaders.join('  ').length > MOST_HEADERS)
-      return say(request, response, 431, 'Request Header Fields Too Large')
+    const requestLine = `${request.method} ${request.url} HTTP/1.1\r\n`.length
+    if (requestLine + request.rawHeaders.join('  ').length > MAX_HEADERS)
+      return respondWithError(request, response, 431, 'Request Header Fields Too Large')
     const body = await receive(request)
-    this.bodies.push(body?.length ?? MOST_BODY)
-    if (!body) return say(request, response, 413, 'Request Entity Too Large')
+    this.bodies.push(body?.length ?? MAX_BODY)
+    if (!body) return respondWithError(request, response, 413, 'Request Entity Too Large')
     const late = Symbol('late')
     const timer = Promise.withResolvers<typeof late>()
-    const timeout = setTimeout(() => timer.resolve(late), TIMEOUT)
+    const timeout = setTimeout(() => timer.resolve(late), TIMEOUT_MS)
     try {
       const result = await Promise.race([this.#lambda.invoke(eventOf(request, body)), timer.promise])
-      if (result === late) return say(request, response, 503, 'Service Unavailable')
-      this.#answer(request, response, inferred(result))
+      if (result === late) return respondWithError(request, response, 503, 'Service Unavailable')
+      this.#respond(request, response, resultOf(result))
     } catch (error) {
-      if (error instanceof RequestTooLarge) return say(request, response, 413, 'Request Entity Too Large')
-      if (error instanceof TooManyRequests) return say(request, response, 503, 'Service Unavailable')
-      return say(request, response, 500, 'Internal Server Error')
+      if (error instanceof RequestTooLarge)
+        return respondWithError(request, response, 413, 'Request Entity Too Large')
+      if (error instanceof TooManyRequests)
+        return respondWithError(request, response, 503, 'Service Unavailable')
+      return respondWithError(request, response, 500, 'Internal Server Error')
     } finally {
       clearTimeout(timeout)
     }
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse, result: Result): void {
+  #respond(request: IncomingMessage, response: ServerResponse, result: Result): void {
     const { statusCode, headers = {}, cookies = [], body = '', isBase64Encoded } = result
     const values = Object.values(headers)
-    const isWell = Number.isInteger(statusCode) && values.every(value => typeof value === 'string')
+    const isValid = Number.isInteger(statusCode) && values.every(value => typeof value === 'string')
     const length = Object.entries(headers).join('  ').length
-    if (!isWell || length > MOST_HEADERS) {
-      say(request, response, 500, 'Internal Server Error')
+    if (!isValid || length > MAX_HEADERS) {
+      respondWithError(request, response, 500, 'Internal Server Error')
       return
     }
     const bytes = Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8')
-    const { 'content-length': said = String(bytes.length), ...others } = headers as Record<string, string>
+    const { 'content-length': returnedLength = String(bytes.length), ...others } = headers as Record<
+      string,
+      string
+    >
     const isHead = request.method === 'HEAD'
-    const told = isHead && this.#headLength === 'said' ? said : String(bytes.length)
+    const contentLength = isHead && this.#headLength === 'said' ? returnedLength : String(bytes.length)
     const hasLength = statusCode !== 204 && statusCode !== 304
     response.writeHead(statusCode as number, {
       'content-type': 'text/plain;charset=UTF-8',
       ...others,
       ...(cookies.length > 0 && { 'set-cookie': [...cookies] }),
-      ...(hasLength && { 'content-length': told }),
+      ...(hasLength && { 'content-length': contentLength }),
       'apigw-requestid': 'emulated=',
     })
     response.end(isHead ? undefined : bytes)
   }
 }
 
-/** Without a status the whole result is the body, as JSON. */
-function inferred(result: unknown): Result {
+/** A result without a status code is the response body, as JSON. */
+function resultOf(result: unknown): Result {
   if (typeof result === 'object' && result !== null && 'statusCode' in result) return result
   const headers = { 'content-type': 'application/json' }
   return { statusCode: 200, headers, body: JSON.stringify(result ?? null) }
 }
 
-/** In the gateway's own words, which are no OCI error document. */
-function say(request: IncomingMessage, response: ServerResponse, status: number, message: string): void {
+/** The service's own error format. It is not an OCI error document. */
+function respondWithError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  message: string,
+): void {
   const body = JSON.stringify({ message })
   request.resume()
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length })
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
-/** @returns undefined for a body that is too long */
+/** @returns undefined for a body that is too large */
 async function receive(request: IncomingMessage): Promise<Buffer | undefined> {
-  if (Number(request.headers['content-length'] ?? 0) > MOST_BODY) return undefined
-  const pieces: Buffer[] = []
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY) return undefined
+  const chunks: Buffer[] = []
   let size = 0
-  for await (const piece of request.iterator({ destroyOnReturn: false })) {
-    size += piece.length
-    if (size > MOST_BODY) return undefined
-    pieces.push(piece)
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    size += chunk.length
+    if (size > MAX_BODY) return undefined
+    chunks.push(chunk)
   }
-  return Buffer.concat(pieces)
+  return Buffer.concat(chunks)
 }
 
-/** The event, payload format 2.0. The path is decoded, and cut where that brings a `?` to light. */
+/** The event in payload format 2.0. The path is decoded, and ends at a decoded `?`. */
 export function eventOf(request: IncomingMessage, body: Buffer): unknown {
   const [path = '', ...query] = (request.url ?? '/').split('?')
   const [rawPath] = decode(path).split('?')
@@ -169,7 +179,7 @@ export function eventOf(request: IncomingMessage, body: Buffer): unknown {
   }
 }
 
-/** Decoded; what is there twice is joined by a comma. */
+/** Decoded. The values of a repeated parameter are joined by commas. */
 function parametersOf(query: string): Record<string, string> {
   const parameters = new URLSearchParams(query)
   return Object.fromEntries([...parameters.keys()].map(name => [name, parameters.getAll(name).join(',')]))

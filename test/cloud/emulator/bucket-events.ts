@@ -4,45 +4,45 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
 interface S3Event {
-  readonly Records?: readonly Record_[]
+  readonly Records?: readonly S3EventRecord[]
 }
-interface Record_ {
+interface S3EventRecord {
   readonly eventName: string
   readonly s3: { readonly object: { readonly key: string } }
 }
 
-/** How events travel: S3 promises at least one delivery, some time, and nothing more. */
+/** How events are delivered. S3 guarantees at least one delivery, at any time. */
 interface Delivery {
-  /** Milliseconds. */
+  /** Time before the delivery, in milliseconds. */
   readonly delay: number
-  /** How many of each: 0 loses it. */
+  /** Number of deliveries of each event. 0 loses the event. */
   readonly copies: number
-  /** How long Lambda waits before it tries again what failed: really a minute, and then two. Milliseconds. */
-  readonly again?: number
+  /** Time before Lambda retries a failed event, in milliseconds. The service waits one minute, then two. */
+  readonly retryDelay?: number
 }
 
-/** Lambda tries an event that nobody waits for twice more (`retryAttempts` in infra/constructs/functions.ts). */
+/** Lambda retries an asynchronous invocation twice (`retryAttempts` in infra/constructs/functions.ts). */
 const ATTEMPTS = 3
 
 /**
- * The bucket's notification: what versitygw tells by its webhook goes to the claim handler, as far as it is about objects
- * under `direct/` that came in one PUT (`notifyOfDirectUploads` in infra/constructs/storage.ts). S3 encodes keys in events and
- * leaves `s3:` off their names; versitygw does neither, so it is done here.
+ * Emulates the bucket's event notification. It receives the events of versitygw's webhook and invokes the function for S3
+ * events with those of objects under `direct/` that one PUT wrote (`notifyOfDirectUploads` in infra/constructs/storage.ts).
+ * S3 encodes keys in events and omits `s3:` from event names; versitygw does neither, so this class does.
  */
 export class BucketEvents {
   readonly #server: Server
-  readonly #under = new Set<Promise<unknown>>()
+  readonly #pending = new Set<Promise<unknown>>()
   #invoke: ((event: unknown) => Promise<unknown>) | undefined
   delivery: Delivery = { delay: 0, copies: 1 }
-  /** Keys of the events that were told, lost ones included. */
-  readonly told: string[] = []
+  /** Object keys of all events, lost ones included. */
+  readonly keys: string[] = []
 
   private constructor() {
     this.#server = createServer(async (request, response) => {
-      const pieces: Buffer[] = []
-      for await (const piece of request) pieces.push(piece)
+      const chunks: Buffer[] = []
+      for await (const chunk of request) chunks.push(chunk)
       response.end()
-      this.#tell(JSON.parse(Buffer.concat(pieces).toString()) as S3Event)
+      this.#receive(JSON.parse(Buffer.concat(chunks).toString()) as S3Event)
     })
   }
 
@@ -57,14 +57,14 @@ export class BucketEvents {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
-  /** @param invoke the claim handler */
+  /** @param invoke invokes the function for S3 events */
   deliverTo(invoke: (event: unknown) => Promise<unknown>): void {
     this.#invoke = invoke
   }
 
-  /** Resolves when all that was told so far is delivered. */
+  /** Resolves when all events so far are delivered. */
   async settled(): Promise<void> {
-    while (this.#under.size > 0) await Promise.allSettled(this.#under)
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending)
   }
 
   stop(): void {
@@ -72,32 +72,32 @@ export class BucketEvents {
     this.#server.closeAllConnections()
   }
 
-  async #deliver(event: S3Event, { delay: first, again = 1_000 }: Delivery): Promise<void> {
+  async #deliver(event: S3Event, { delay: first, retryDelay = 1_000 }: Delivery): Promise<void> {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      await delay(attempt === 1 ? first : again)
+      await delay(attempt === 1 ? first : retryDelay)
       try {
         return void (await this.#invoke?.(event))
-      } catch {} // as long as there are attempts
+      } catch {} // The next attempt follows.
     }
   }
 
-  #tell({ Records = [] }: S3Event): void {
+  #receive({ Records = [] }: S3Event): void {
     const records = Records.filter(
       ({ eventName, s3 }) => eventName === 's3:ObjectCreated:Put' && s3.object.key.startsWith('direct/'),
-    ).map(record => encoded(record))
+    ).map(record => toS3Record(record))
     if (records.length === 0) return
-    this.told.push(...records.map(({ s3 }) => s3.object.key))
+    this.keys.push(...records.map(({ s3 }) => s3.object.key))
     for (let copy = 0; copy < this.delivery.copies; copy++) {
-      const under = this.#deliver({ Records: records }, this.delivery).then(() => {
-        this.#under.delete(under)
+      const delivered = this.#deliver({ Records: records }, this.delivery).then(() => {
+        this.#pending.delete(delivered)
       })
-      this.#under.add(under)
+      this.#pending.add(delivered)
     }
   }
 }
 
-/** As S3 writes it. */
-function encoded(record: Record_): Record_ {
+/** The record with the key and the event name as S3 sends them. */
+function toS3Record(record: S3EventRecord): S3EventRecord {
   const key = encodeURIComponent(record.s3.object.key).replaceAll('%2F', '/').replaceAll('%20', '+')
   const eventName = record.eventName.replace(/^s3:/, '')
   return { ...record, eventName, s3: { ...record.s3, object: { ...record.s3.object, key } } }

@@ -22,37 +22,38 @@ const MINUTE = 60_000
 interface CloudOptions {
   readonly pull?: 's3' | 'edge'
   readonly relay?: boolean
-  /** Off unless it is what a test is about. */
+  /** Default: off. */
   readonly auth?: 'on' | 'off'
-  /** What else the processes are told. */
+  /** Further environment variables of the functions and the relay. */
   readonly environment?: Readonly<Record<string, string>>
-  /** Of a HEAD through API Gateway. */
+  /** Content-Length of a HEAD response from API Gateway. */
   readonly headLength?: HeadLength
-  /** Which request CloudFront shows to the viewer-response function. */
-  readonly shows?: 'viewer' | 'origin'
-  /** Headers that CloudFront loses on the way to the bucket, to see what becomes of that. */
-  readonly drops?: readonly string[]
-  /** Seconds for which CloudFront keeps refusals, to see what becomes of that. */
-  readonly keepsRefusals?: number
-  /** Of CloudFront; 0 for any. */
+  /** The request that the viewer-response function receives. */
+  readonly viewerResponseRequest?: 'viewer' | 'origin'
+  /** Headers that CloudFront does not forward to the bucket. */
+  readonly droppedHeaders?: readonly string[]
+  /** How long CloudFront caches error responses, in seconds. */
+  readonly errorCacheSeconds?: number
+  /** Port of CloudFront. 0: any free port. */
   readonly port?: number
 }
 
-/** The deployed registry on one machine: every piece of ours as it is, every piece of Amazon's as it is known to be. */
+/** The deployed registry on one machine: the deployed code, with emulated AWS services. */
 export class Cloud implements AsyncDisposable {
   readonly #undo = new AsyncDisposableStack()
   cloudfront!: CloudFront
   gateway!: ApiGateway
   api!: Lambda
-  claim!: Lambda
+  /** The function for S3 events. */
+  s3Event!: Lambda
   collector!: Lambda
   events!: BucketEvents
   s3!: S3Server
   dynamo!: DynamoDBLocal
-  /** The name of the table. */
+  /** Name of the DynamoDB table. */
   readonly table = TABLE
-  /** What the edge verifies links with. */
-  readonly key = randomBytes(32).toString('base64url')
+  /** The key that the edge verifies signed URLs with. */
+  readonly edgeKey = randomBytes(32).toString('base64url')
   readonly header = randomBytes(32).toString('base64url')
   readonly tokenKey = randomBytes(32).toString('base64url')
   #awsSecret = ''
@@ -69,7 +70,7 @@ export class Cloud implements AsyncDisposable {
     }
   }
 
-  /** As clients name it. */
+  /** Host and port of the registry. */
   get host(): string {
     return `127.0.0.1:${this.cloudfront.port}`
   }
@@ -78,18 +79,18 @@ export class Cloud implements AsyncDisposable {
     return `http://${this.host}`
   }
 
-  /** All that the pieces of ours have logged. */
+  /** Logs of the functions and the relay. */
   get logs(): string {
-    const { api, claim, collector } = this
-    return [api?.logs, claim?.logs, collector?.logs, this.#relay?.logs].join('')
+    const { api, s3Event, collector } = this
+    return [api?.logs, s3Event?.logs, collector?.logs, this.#relay?.logs].join('')
   }
 
-  /** @throws {Error} when any of its logs holds a secret */
+  /** @throws {Error} when a log contains a secret */
   async stop(): Promise<void> {
     await this.#undo.disposeAsync()
-    const { key, tokenKey, header } = this
+    const { edgeKey, tokenKey, header } = this
     expectNoSecrets(this.logs, {
-      'the key of the edge': key,
+      'the key of the edge': edgeKey,
       'the key of the tokens': tokenKey,
       "the edge's header": header,
       'a credential of AWS': this.#awsSecret,
@@ -104,35 +105,35 @@ export class Cloud implements AsyncDisposable {
     pull = 's3',
     relay,
     auth = 'off',
-    environment: more = {},
+    environment: additional = {},
     headLength = 'counted',
-    shows = 'viewer',
-    drops = [],
-    keepsRefusals = 0,
-    port: wanted = 0,
+    viewerResponseRequest = 'viewer',
+    droppedHeaders = [],
+    errorCacheSeconds = 0,
+    port: requestedPort = 0,
   }: CloudOptions) {
-    // Clients are told by what name to log in, so that must be known first.
-    const port = wanted === 0 && auth === 'on' ? await freePort() : wanted
+    // With logins, the functions need the registry's address before CloudFront starts.
+    const port = requestedPort === 0 && auth === 'on' ? await freePort() : requestedPort
     const scratch = this.#undo.adopt(new TempDir('longshore-cloud-'), scratch => scratch.remove())
     this.events = this.#keep(await BucketEvents.start())
     const [dynamo, s3] = [DynamoDBLocal.start(), S3Server.start(this.events.url)]
-    // When one of them does not start the other must have, so that it is stopped.
+    // If one does not start, the other one is stopped.
     await Promise.allSettled([dynamo.then(it => this.#keep(it)), s3.then(it => this.#keep(it))])
     ;[this.dynamo, this.s3] = await Promise.all([dynamo, s3])
     await this.dynamo.createTable(TABLE)
     const secrets = JSON.stringify({
-      edgeKeys: [this.key],
+      edgeKeys: [this.edgeKey],
       tokenKeys: [this.tokenKey],
       header: this.header,
     })
     const parameters = this.#keep(await ParameterStore.start(secrets))
     const { endpoint, bucket, region, credentials } = this.s3.settings
-    const keys = await credentials()
-    this.#awsSecret = keys.secretAccessKey
+    const awsKeys = await credentials()
+    this.#awsSecret = awsKeys.secretAccessKey
     const environment = {
       AWS_REGION: region,
-      AWS_ACCESS_KEY_ID: keys.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
+      AWS_ACCESS_KEY_ID: awsKeys.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: awsKeys.secretAccessKey,
       AWS_ENDPOINT_URL_S3: endpoint,
       AWS_ENDPOINT_URL_DYNAMODB: this.dynamo.endpoint,
       AWS_ENDPOINT_URL_SSM: parameters.endpoint,
@@ -142,7 +143,7 @@ export class Cloud implements AsyncDisposable {
       LONGSHORE_PULL: pull,
       LONGSHORE_AUTH: auth,
       ...(auth === 'on' && { LONGSHORE_ORIGIN: `http://127.0.0.1:${port}` }),
-      ...more,
+      ...additional,
     }
     const lambda = (handler: string, timeout: number) => {
       const folder = scratch.folder(handler)
@@ -150,9 +151,9 @@ export class Cloud implements AsyncDisposable {
       return this.#keep(new Lambda({ bundle: join(folder, 'index.mjs'), environment, timeout }))
     }
     this.api = lambda('api', 29_000)
-    this.claim = lambda('s3-event', 15 * MINUTE)
+    this.s3Event = lambda('s3-event', 15 * MINUTE)
     this.collector = lambda('collector', 15 * MINUTE)
-    this.events.deliverTo(event => this.claim.invoke(event))
+    this.events.deliverTo(event => this.s3Event.invoke(event))
     this.gateway = this.#keep(await ApiGateway.start(this.api, headLength))
     const relayPort = relay ? await this.#startRelay(environment) : undefined
     const ports = {
@@ -160,12 +161,16 @@ export class Cloud implements AsyncDisposable {
       bucket: Number(new URL(endpoint).port),
       ...(relayPort !== undefined && { relay: relayPort }),
     }
-    // As lambda/handlers/edge-secret.ts writes them for a new deployment.
-    const items = { keys: this.key, auth, unsigned: '0', ...(relay && { relay: 'on' }) }
+    const items = { keys: this.edgeKey, ...(relay && { relay: 'on' }) }
     const { header } = this
-    const pulls = pull === 'edge'
-    const ways = { ports, items, header, bucket, pulls, region, credentials: keys }
-    this.cloudfront = this.#keep(await CloudFront.start({ ...ways, shows, drops, keepsRefusals }, port))
+    const hasPullBehavior = pull === 'edge'
+    const distribution = { ports, items, header, bucket, hasPullBehavior, region, credentials: awsKeys }
+    this.cloudfront = this.#keep(
+      await CloudFront.start(
+        { ...distribution, viewerResponseRequest, droppedHeaders, errorCacheSeconds },
+        port,
+      ),
+    )
   }
 
   async #startRelay(environment: Record<string, string>): Promise<number> {
@@ -184,9 +189,9 @@ export class Cloud implements AsyncDisposable {
     return port
   }
 
-  /** Stops it in its turn: what was started last goes first. */
-  #keep<T extends { stop(): unknown }>(piece: T): T {
-    this.#undo.defer(async () => void (await piece.stop()))
-    return piece
+  /** Stops the service with the cloud, in the reverse order of the starts. */
+  #keep<T extends { stop(): unknown }>(service: T): T {
+    this.#undo.defer(async () => void (await service.stop()))
+    return service
   }
 }

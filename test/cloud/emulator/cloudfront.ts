@@ -23,67 +23,68 @@ import {
   toEdgeRequest,
 } from '../../support/edge-event.ts'
 import { EdgeFunction, EdgeViolation } from '../../support/edge-function.ts'
-import { ErrorCache, type Refusal } from './error-cache.ts'
+import { ErrorCache, type ErrorResponse } from './error-cache.ts'
 import { signForBucket } from './origin-access.ts'
-import { forwarded, HOP_BY_HOP, hearRefusal, sendOn } from './origin-request.ts'
+import { forward, forwardedHeaders, HOP_BY_HOP, readRefusal } from './origin-request.ts'
 
-const LONGEST_URL = 8_192
-/** Of the URL and the headers together. */
-const MOST_HEADERS = 20_480
+const MAX_URL_LENGTH = 8_192
+/** Length of the URL and the headers together. */
+const MAX_HEADERS = 20_480
 const METHODS = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE']
-const METHODS_OF_PULL = ['GET', 'HEAD']
+const PULL_METHODS = ['GET', 'HEAD']
 
 export type OriginId = 'api' | 'bucket' | 'relay'
 
-/** What passed one way. */
-export interface Passage {
+/** A request to the distribution, and where it went. `edge`: CloudFront responded itself. */
+export interface RequestRecord {
   readonly origin: OriginId | 'edge'
   readonly method: string
-  /** Of the viewer, without its query. */
+  /** Path of the viewer's request, without the query. */
   readonly path: string
   readonly status: number
-  /** Bytes of the bodies. */
+  /** Bytes of the request body and of the response body. */
   readonly bytesIn: number
   readonly bytesOut: number
 }
 
 export interface Distribution {
   readonly ports: { readonly api: number; readonly bucket: number; readonly relay?: number }
-  /** The items of the KeyValueStore. */
+  /** Items of the KeyValueStore. */
   readonly items: Readonly<Record<string, string>>
-  /** What `x-longshore-edge` says to API and relay. */
+  /** Value of the edge header for the API and the relay. */
   readonly header: string
-  /** How the bucket is reached: in path style, by this name. */
+  /** Name of the bucket. The emulated S3 is addressed in path style. */
   readonly bucket: string
-  /** Whether there is a behavior for `/pull/*`. */
-  readonly pulls: boolean
+  /** Whether the distribution has a behavior for `/pull/*`. */
+  readonly hasPullBehavior: boolean
   readonly region: string
   readonly credentials: Credentials
-  /** Which request the viewer-response function is shown, which is not established. */
-  readonly shows: 'viewer' | 'origin'
-  /** Headers that are lost on the way to the bucket. */
-  readonly drops: readonly string[]
-  /** Seconds for which refusals are kept. None, as `infra/constructs/edge.ts` has it, if not said. */
-  readonly keepsRefusals?: number
+  /** The request that the viewer-response function receives. Which of the two the real service passes is unknown. */
+  readonly viewerResponseRequest: 'viewer' | 'origin'
+  /** Headers that are not forwarded to the bucket. */
+  readonly droppedHeaders: readonly string[]
+  /** How long error responses are cached, in seconds. Default: 0, as in `infra/constructs/edge.ts`. */
+  readonly errorCacheSeconds?: number
 }
 
 /**
- * A CloudFront distribution with the behaviors of `infra/constructs/edge.ts` and our own two functions. It streams, and
- * caches nothing but refusals where it is told to: what is in a cache cannot show that the way behind it works.
+ * Emulates a CloudFront distribution with the behaviors of `infra/constructs/edge.ts` and the two functions of
+ * `infra/edge/`. It streams bodies. It caches only error responses, and those only on demand: a cached response would not
+ * prove that the origin works.
  */
 export class CloudFront {
   readonly #distribution: Distribution
   readonly #server: Server
-  readonly #viewerRequest = new EdgeFunction(edgeFunctionCode('viewer-request'))
-  readonly #viewerResponse = new EdgeFunction(edgeFunctionCode('viewer-response'))
-  readonly #refusals: ErrorCache
-  readonly passages: Passage[] = []
-  /** Called when one more has passed. */
-  onPassage: (passage: Passage) => void = () => {}
+  readonly #viewerRequest = edge('viewer-request')
+  readonly #viewerResponse = edge('viewer-response')
+  readonly #errors: ErrorCache
+  readonly requests: RequestRecord[] = []
+  /** Called after each request. */
+  onRequest: (request: RequestRecord) => void = () => {}
 
   private constructor(distribution: Distribution) {
     this.#distribution = distribution
-    this.#refusals = new ErrorCache(distribution.keepsRefusals ?? 0)
+    this.#errors = new ErrorCache(distribution.errorCacheSeconds ?? 0)
     this.#server = createServer({ maxHeaderSize: 64 * 1024, requestTimeout: 0 }, (request, response) => {
       this.#serve(request, response).catch(() => response.destroy())
     })
@@ -107,40 +108,43 @@ export class CloudFront {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = 'GET', url = '/' } = request
-    const passed = { bytesIn: 0, bytesOut: 0 }
-    const note = (origin: Passage['origin'], status: number) => {
-      const passage = { origin, method, path: url.split('?')[0] ?? '', status, ...passed }
-      this.passages.push(passage)
-      this.onPassage(passage)
+    const bytes = { bytesIn: 0, bytesOut: 0 }
+    const record = (origin: RequestRecord['origin'], status: number) => {
+      const entry = { origin, method, path: url.split('?')[0] ?? '', status, ...bytes }
+      this.requests.push(entry)
+      this.onRequest(entry)
     }
-    request.on('data', (piece: Buffer) => {
-      passed.bytesIn += piece.length
+    request.on('data', (chunk: Buffer) => {
+      bytes.bytesIn += chunk.length
     })
     request.pause()
-    const say = (status: number, why: string) => {
+    const fail = (status: number, reason: string) => {
       request.resume()
       response.writeHead(status, { 'content-type': 'text/html', server: 'CloudFront' })
       // CloudFront's own pages are HTML.
-      response.end(method === 'HEAD' ? undefined : `<h1>${status} ERROR</h1>${why}`)
-      note('edge', status)
+      response.end(method === 'HEAD' ? undefined : `<h1>${status} ERROR</h1>${reason}`)
+      record('edge', status)
     }
 
     const headers = pairsOf(request.rawHeaders)
-    if (url.length > LONGEST_URL) return say(414, 'The URL is too long')
-    if (url.length + headers.flat().join('').length > MOST_HEADERS)
-      return say(494, 'The headers are too long')
-    const isPull = this.#distribution.pulls && url.startsWith('/pull/')
-    if (!(isPull ? METHODS_OF_PULL : METHODS).includes(method)) return say(403, 'The method is not allowed')
-    const { items, shows } = this.#distribution
+    if (url.length > MAX_URL_LENGTH) return fail(414, 'The URL is too long')
+    if (url.length + headers.flat().join('').length > MAX_HEADERS)
+      return fail(494, 'The headers are too long')
+    const isPull = this.#distribution.hasPullBehavior && url.startsWith('/pull/')
+    if (!(isPull ? PULL_METHODS : METHODS).includes(method)) return fail(403, 'The method is not allowed')
+    const { items, viewerResponseRequest } = this.#distribution
     const viewer = toEdgeRequest(method, url, headers)
-    const decision = await orFailure(this.#viewerRequest.viewerRequest(structuredClone(viewer), { items }))
-    if (typeof decision === 'number') return say(decision, 'The function did what it may not do')
-    const respond = (from: Passage['origin'], { status, headers, body }: Refusal) => {
+    const decision = await statusOnFailure(
+      this.#viewerRequest.viewerRequest(structuredClone(viewer), { items }),
+    )
+    if (typeof decision === 'number')
+      return fail(decision, 'The function broke a rule of CloudFront Functions or failed')
+    const respond = (from: RequestRecord['origin'], { status, headers, body }: ErrorResponse) => {
       request.resume()
-      passed.bytesOut = method === 'HEAD' ? 0 : body.length
+      bytes.bytesOut = method === 'HEAD' ? 0 : body.length
       writeHead(response, status, headers)
       response.end(method === 'HEAD' ? undefined : body)
-      note(from, status)
+      record(from, status)
     }
     if ('response' in decision) {
       const { response: made } = decision
@@ -149,61 +153,64 @@ export class CloudFront {
     }
 
     const { uri } = decision.request
-    const kept = this.#refusals.of(method, uri)
-    if (kept) return respond('edge', kept)
+    const cached = this.#errors.get(method, uri)
+    if (cached) return respond('edge', cached)
     const origin = (decision.origin ?? (isPull ? 'bucket' : 'api')) as OriginId
-    const answer = await this.#ask(origin, decision.request, request)
-    if (!answer) return say(502, 'The origin does not answer')
-    const { statusCode: status = 502 } = answer
-    if (this.#refusals.takes(method, status)) {
-      const headers = headersOf({ headers: fromOrigin(answer) })
-      const refusal = { status, headers, body: await buffer(answer) }
-      this.#refusals.keep(method, uri, refusal)
-      return respond(origin, refusal)
+    const reply = await this.#forward(origin, decision.request, request)
+    if (!reply) return fail(502, 'The origin does not respond')
+    const { statusCode: status = 502 } = reply
+    if (this.#errors.isCacheable(method, status)) {
+      const headers = headersOf({ headers: fromOrigin(reply) })
+      const error = { status, headers, body: await buffer(reply) }
+      this.#errors.put(method, uri, error)
+      return respond(origin, error)
     }
-    const out = await orFailure(this.#finish(shows === 'viewer' ? viewer : decision.request, answer))
-    if (typeof out === 'number') return say(out, 'The function did what it may not do')
+    const out = await statusOnFailure(
+      this.#finish(viewerResponseRequest === 'viewer' ? viewer : decision.request, reply),
+    )
+    if (typeof out === 'number')
+      return fail(out, 'The function broke a rule of CloudFront Functions or failed')
     writeHead(response, out.statusCode, headersOf(out))
-    answer.on('data', (piece: Buffer) => {
-      passed.bytesOut += piece.length
+    reply.on('data', (chunk: Buffer) => {
+      bytes.bytesOut += chunk.length
     })
-    await pipeline(answer, response).finally(() => note(origin, answer.statusCode ?? 0))
+    await pipeline(reply, response).finally(() => record(origin, reply.statusCode ?? 0))
   }
 
-  /** The origin's answer, once its head is there. The viewer's body goes on as it comes. */
-  async #ask(origin: OriginId, rewritten: EdgeRequest, viewer: IncomingMessage) {
-    const { ports, header, bucket, region, credentials, drops } = this.#distribution
+  /** @returns the origin's response as soon as its head has arrived. The viewer's body is streamed to the origin. */
+  async #forward(origin: OriginId, rewritten: EdgeRequest, viewer: IncomingMessage) {
+    const { ports, header, bucket, region, credentials, droppedHeaders } = this.#distribution
     const port = ports[origin]
     if (port === undefined) return undefined
     const host = `127.0.0.1:${port}`
     const path = origin === 'bucket' ? `/${bucket}${targetOf(rewritten)}` : targetOf(rewritten)
-    const plain = forwarded(headersOf(rewritten), viewer)
-    for (const name of drops) delete plain[name]
+    const plain = forwardedHeaders(headersOf(rewritten), viewer)
+    for (const name of droppedHeaders) delete plain[name]
     const { method } = rewritten
     const headers =
       origin === 'bucket'
         ? await signForBucket({ method, host, path, headers: plain }, credentials, region)
         : { ...plain, host, 'x-longshore-edge': header }
     const outgoing = { host: '127.0.0.1', port, method, path, headers }
-    const answer = await sendOn(outgoing, viewer)
-    if (answer || origin !== 'bucket' || viewer.destroyed) return answer
-    return hearRefusal(outgoing)
+    const reply = await forward(outgoing, viewer)
+    if (reply || origin !== 'bucket' || viewer.destroyed) return reply
+    return readRefusal(outgoing)
   }
 
-  async #finish(shown: EdgeRequest, answer: IncomingMessage): Promise<EdgeResponse> {
-    const statusCode = answer.statusCode ?? 502
-    const response: EdgeResponse = { statusCode, headers: fromOrigin(answer) }
+  async #finish(shown: EdgeRequest, reply: IncomingMessage): Promise<EdgeResponse> {
+    const statusCode = reply.statusCode ?? 502
+    const response: EdgeResponse = { statusCode, headers: fromOrigin(reply) }
     if (statusCode >= 400) return response
     return this.#viewerResponse.viewerResponse(shown, response, { items: this.#distribution.items })
   }
 }
 
-/** What a function decided; or the status that CloudFront has for one that broke a rule (502), or broke (503). */
-function orFailure<T>(decision: Promise<T>): Promise<T | 502 | 503> {
+/** The result of a function, or CloudFront's status for a function that broke a rule (502) or threw (503). */
+function statusOnFailure<T>(decision: Promise<T>): Promise<T | 502 | 503> {
   return decision.catch(error => (error instanceof EdgeViolation ? 502 : 503))
 }
 
-/** What an origin says to the viewer, and not only to its neighbour. */
+/** The end-to-end headers of an origin's response. */
 function fromOrigin({ rawHeaders }: IncomingMessage): EdgeValues {
   return toEdgeHeaders(pairsOf(rawHeaders).filter(([name]) => !HOP_BY_HOP.includes(name.toLowerCase())))
 }

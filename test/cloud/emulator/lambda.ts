@@ -4,20 +4,20 @@ import { fileURLToPath } from 'node:url'
 
 const RUNTIME = fileURLToPath(new URL('./runtime.js', import.meta.url))
 
-/** What a synchronous invocation may bring, and what it may answer. Bytes of JSON. */
+/** Maximum size of the event and of the result of a synchronous invocation, in bytes of JSON. */
 export const PAYLOAD_LIMIT = 6_291_556
 
-/** The event is too large: Lambda never sees it. */
+/** The event is too large. The function is not invoked. */
 export class RequestTooLarge extends Error {
   override readonly name = 'RequestTooLarge'
 }
 
-/** As many environments are at work as there may be. */
+/** All environments that the concurrency limit allows are busy. */
 export class TooManyRequests extends Error {
   override readonly name = 'TooManyRequests'
 }
 
-/** The function did not answer as it should: it threw, died, took too long, or said too much. */
+/** The function threw, ended, timed out, or returned a result that is too large. */
 export class FunctionFailed extends Error {
   override readonly name = 'FunctionFailed'
 }
@@ -25,19 +25,19 @@ export class FunctionFailed extends Error {
 export interface LambdaOptions {
   /** Path of the bundle that `infra/bundle.ts` made. */
   readonly bundle: string
-  /** All that the function finds in its environment. */
+  /** All environment variables of the function. */
   readonly environment: Readonly<Record<string, string>>
-  /** Milliseconds. */
+  /** In milliseconds. */
   readonly timeout: number
-  /** Environments at most. Real accounts begin with 10 to 1,000. */
+  /** Maximum number of environments. New AWS accounts have 10 to 1,000. */
   readonly concurrency?: number
 }
 
-const CONCURRENCY = 50
+const DEFAULT_CONCURRENCY = 50
 
 /**
- * A Lambda function: the bundle that is deployed, in processes of its own. Each takes one event at a time and is kept for
- * the next; when all are at work another one starts cold, up to a number.
+ * Emulates a Lambda function: runs the deployed bundle in child processes, its environments. An environment handles one
+ * event at a time and is reused. When all are busy, another one starts, up to the concurrency limit.
  */
 export class Lambda {
   readonly #options: LambdaOptions
@@ -47,7 +47,7 @@ export class Lambda {
   readonly payloads: number[] = []
   coldStarts = 0
   logs = ''
-  /** Called when an environment has its event: a test may kill it there. */
+  /** Called when an environment has received an event. A test may kill the environment then. */
   onEvent: (environment: ChildProcess) => void = () => {}
 
   constructor(options: LambdaOptions) {
@@ -58,33 +58,33 @@ export class Lambda {
   async invoke(event: unknown): Promise<unknown> {
     const payload = Buffer.byteLength(JSON.stringify(event))
     if (payload > PAYLOAD_LIMIT) throw new RequestTooLarge(`an event of ${payload} bytes`)
-    const { concurrency = CONCURRENCY } = this.#options
+    const { concurrency = DEFAULT_CONCURRENCY } = this.#options
     if (this.#idle.length === 0 && this.#all.size >= concurrency) throw new TooManyRequests()
     this.payloads.push(payload)
     const environment = this.#idle.pop() ?? (await this.#start())
-    const answer = await this.#ask(environment, event)
+    const message = await this.#send(environment, event)
     this.#idle.push(environment)
-    const { result, error } = answer as { result?: unknown; error?: { errorMessage: string } }
+    const { result, error } = message as { result?: unknown; error?: { errorMessage: string } }
     if (error) throw new FunctionFailed(error.errorMessage)
     if (Buffer.byteLength(JSON.stringify(result ?? null)) > PAYLOAD_LIMIT)
       throw new FunctionFailed('Response payload size exceeded maximum allowed payload size')
     return result
   }
 
-  async #ask(environment: ChildProcess, event: unknown): Promise<unknown> {
+  async #send(environment: ChildProcess, event: unknown): Promise<unknown> {
     const { timeout } = this.#options
     const stop = new AbortController()
-    const late = setTimeout(() => environment.kill('SIGKILL'), timeout)
+    const timer = setTimeout(() => environment.kill('SIGKILL'), timeout)
     try {
-      const answered = once(environment, 'message', { signal: stop.signal }).then(([answer]) => answer)
+      const responded = once(environment, 'message', { signal: stop.signal }).then(([message]) => message)
       const ended = once(environment, 'exit', { signal: stop.signal }).then(() => {
-        throw new FunctionFailed('the environment ended in the middle')
+        throw new FunctionFailed('the environment ended before it responded')
       })
       environment.send({ event, deadline: Date.now() + timeout })
       this.onEvent(environment)
-      return await Promise.race([answered, ended])
+      return await Promise.race([responded, ended])
     } finally {
-      clearTimeout(late)
+      clearTimeout(timer)
       stop.abort()
     }
   }
@@ -100,8 +100,8 @@ export class Lambda {
       })
     environment.once('exit', () => {
       this.#all.delete(environment)
-      const at = this.#idle.indexOf(environment)
-      if (at >= 0) this.#idle.splice(at, 1)
+      const index = this.#idle.indexOf(environment)
+      if (index >= 0) this.#idle.splice(index, 1)
     })
     const ready = once(environment, 'message')
     const ended = once(environment, 'exit').then(() => {

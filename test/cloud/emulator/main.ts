@@ -2,39 +2,39 @@ import { parseArgs } from 'node:util'
 import { hasDynamoDBLocal } from '../../support/dynamodb-local.ts'
 import { findTool } from '../../support/requirements.ts'
 import { Cloud } from './cloud.ts'
-import { makeAdministrator } from './first-administrator.ts'
-import { passageLine, trafficTable } from './traffic.ts'
+import { createAdministrator } from './first-administrator.ts'
+import { requestLine, trafficTable } from './traffic.ts'
 
 const HELP = `npm run cloud -- [options]
 
-  --pull s3|edge       where clients fetch blobs (s3)
-  --relay              with a relay, for clients that send a layer in one PATCH
-  --auth               with logins, and a first administrator as a deployment makes it
-  --port <number>      of the registry (5001; 0 for any)
-  --head counted|said  the length that API Gateway tells of a HEAD (counted)
-  --event-delay <ms>   how late S3 tells of a direct upload (1000)
-  --event-copies <n>   how often it does (2; 0 loses every event)
-  --log                a line for each request, with the way it took
+  --pull s3|edge       where clients fetch blobs (default: s3)
+  --relay              starts a relay, for clients that send a layer in one PATCH
+  --auth               requires logins, and creates a first administrator
+  --port <number>      port of the registry (default: 5001; 0: any free port)
+  --head counted|said  Content-Length of a HEAD response from API Gateway (default: counted)
+  --event-delay <ms>   delay of S3 events (default: 1000)
+  --event-copies <n>   deliveries of each S3 event (default: 2; 0: all events are lost)
+  --log                prints a line for each request, with its path
 
 Starts the deployed registry on this machine, without AWS: docs/emulated-cloud.md`
 
-/** How often garbage is collected. In a deployment it is every hour. Milliseconds. */
-const COLLECTION = 5 * 60_000
+/** Interval of the garbage collection, in milliseconds. A deployment collects every hour. */
+const COLLECTION_INTERVAL_MS = 5 * 60_000
 
 const options = readOptions()
-if (!hasDynamoDBLocal) end('DynamoDB Local is not there: run .ci/dynamodb/build (needs Maven and Java)', 1)
-if (!findTool('versitygw')) end('versitygw is not there: run .ci/s3/build (needs Go)', 1)
+if (!hasDynamoDBLocal) end('DynamoDB Local is missing; run .ci/dynamodb/build (needs Maven and Java)', 1)
+if (!findTool('versitygw')) end('versitygw is missing; run .ci/s3/build (needs Go)', 1)
 
 const starting = Cloud.start(options)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
-const cloud = await starting.catch(error => end(`The cloud does not start: ${error.message}`, 1))
+const cloud = await starting.catch(error => end(`the emulated cloud does not start: ${error.message}`, 1))
 cloud.events.delivery = options.delivery
-if (options.log) cloud.cloudfront.onPassage = passage => console.log(passageLine(passage))
-// What it could not do it does the next time, as on AWS.
-setInterval(() => cloud.collector.invoke({}).catch(() => {}), COLLECTION)
+if (options.log) cloud.cloudfront.onRequest = request => console.log(requestLine(request))
+// A run that fails is made up for by the next one, as on AWS.
+setInterval(() => cloud.collector.invoke({}).catch(() => {}), COLLECTION_INTERVAL_MS)
 const login =
   options.auth === 'on'
-    ? `  echo ${await makeAdministrator(cloud)} | docker login --username admin --password-stdin ${cloud.host}\n`
+    ? `  echo ${await createAdministrator(cloud)} | docker login --username admin --password-stdin ${cloud.host}\n`
     : ''
 console.log(`Longshore, as deployed: ${cloud.origin}/v2/
 
@@ -45,12 +45,12 @@ ${login}  docker push ${cloud.host}/<repository>:<tag>
   events  ${options.delivery.copies} of each direct upload, after ${options.delivery.delay} ms
   API     http://127.0.0.1:${cloud.gateway.port} (for npm run smoke -- ${cloud.origin} --api …)
 
-Ctrl-C ends it, and everything that was pushed is gone.`)
+Ctrl-C ends it and deletes everything that was pushed.`)
 
-/** Also while it is still starting. Whatever was started ends. */
+/** Ends everything that was started, also during the start. */
 async function stop(): Promise<never> {
   const started = await starting.catch(() => undefined)
-  if (started) console.log(`\n${trafficTable(started.cloudfront.passages)}`)
+  if (started) console.log(`\n${trafficTable(started.cloudfront.requests)}`)
   await started?.stop()
   process.exit(0)
 }
@@ -90,13 +90,13 @@ function readOptions() {
 
 function oneOf<T extends string>(name: string, value: string, choices: readonly T[]): T {
   const chosen = choices.find(choice => choice === value)
-  if (chosen === undefined) throw new Error(`--${name} is one of ${choices.join(', ')}`)
+  if (chosen === undefined) throw new Error(`--${name} must be one of ${choices.join(', ')}`)
   return chosen
 }
 
-function numberIn(name: string, value: string, most: number): number {
+function numberIn(name: string, value: string, max: number): number {
   const number = Number(value)
-  if (!/^\d+$/.test(value) || number > most) throw new Error(`--${name} is a number up to ${most}`)
+  if (!/^\d+$/.test(value) || number > max) throw new Error(`--${name} must be a number from 0 to ${max}`)
   return number
 }
 

@@ -10,8 +10,8 @@ interface Unsigned {
 }
 
 /**
- * Signs as origin access control does: the viewer's Authorization gives way, every `x-amz-` header is signed, and the body
- * is not, so that it can be sent on as it comes.
+ * Signs a request as origin access control does: the signature replaces the viewer's Authorization header and covers every
+ * `x-amz-` header, but not the body, which is streamed.
  */
 export async function signForBucket(
   { method, host, path, headers }: Unsigned,

@@ -12,64 +12,64 @@ export const HOP_BY_HOP = [
   'upgrade',
 ]
 
-/** What goes to an origin: all viewer headers but Host, the length or the lack of one among them, and who asked. */
-export function forwarded(headers: HeaderList, viewer: IncomingMessage): Record<string, string> {
-  const kept: Record<string, string> = {}
+/** The headers of the request to an origin: those of the viewer without Host and hop-by-hop headers, and the viewer's address. */
+export function forwardedHeaders(headers: HeaderList, viewer: IncomingMessage): Record<string, string> {
+  const result: Record<string, string> = {}
   for (const [name, value] of headers) {
     if (name === 'host' || HOP_BY_HOP.includes(name)) continue
-    kept[name] = kept[name] === undefined ? value : `${kept[name]}, ${value}`
+    result[name] = result[name] === undefined ? value : `${result[name]}, ${value}`
   }
-  const hops = [kept['x-forwarded-for'], viewer.socket.remoteAddress].filter(Boolean).join(', ')
-  return { ...kept, 'x-forwarded-for': hops, via: '1.1 emulated.cloudfront.net (CloudFront)' }
+  const hops = [result['x-forwarded-for'], viewer.socket.remoteAddress].filter(Boolean).join(', ')
+  return { ...result, 'x-forwarded-for': hops, via: '1.1 emulated.cloudfront.net (CloudFront)' }
 }
 
 /**
- * Sends a request on, and the viewer's body as it comes.
- * @returns the answer, once its head is there; undefined when there is none
+ * Sends a request to an origin and streams the viewer's body to it.
+ * @returns the response as soon as its head has arrived; undefined if the origin does not respond
  */
-export async function sendOn(
+export async function forward(
   options: RequestOptions,
   viewer: IncomingMessage,
 ): Promise<IncomingMessage | undefined> {
   const request = send({ ...options, agent: false })
-  const answered = answerOf(request)
+  const responded = responseTo(request)
   request.flushHeaders()
-  const giveUp = () => void (viewer.complete || request.destroy())
+  const abort = () => void (viewer.complete || request.destroy())
   viewer.pipe(request)
-  viewer.once('close', giveUp)
-  // The origin has heard enough. The viewer may go on, and is listened to until it has its answer.
+  viewer.once('close', abort)
+  // The origin reads no more. The rest of the viewer's body is discarded, until the viewer has its response.
   request.once('error', () => {
     viewer.unpipe(request)
     viewer.resume()
   })
-  return answered
+  return responded
 }
 
-/** So much of a body versitygw wants before it looks at the head. */
-const BEGINNING = 8 * 1024
-/** Milliseconds. */
-const PATIENCE = 10_000
+/** Bytes of the body that versitygw reads before it evaluates the head. */
+const PREFIX_SIZE = 8 * 1024
+/** In milliseconds. */
+const TIMEOUT_MS = 10_000
 
 /**
- * Asks the bucket once more that closed the connection before it had the whole body, with no more than the beginning of
- * one. It refuses without reading on, and Node loses that answer to the reset which follows. Nothing is written by a
- * request whose body never ends: those of the direct road are longer than a beginning.
+ * Repeats a request, with only the beginning of a body, after the bucket closed the connection during the body. The bucket
+ * refuses a request without reading its body, and Node loses that response to the connection reset that follows. The
+ * repeated request writes nothing, because its body is incomplete.
  */
-export async function hearRefusal(options: RequestOptions): Promise<IncomingMessage | undefined> {
-  const request = send({ ...options, agent: false, timeout: PATIENCE })
+export async function readRefusal(options: RequestOptions): Promise<IncomingMessage | undefined> {
+  const request = send({ ...options, agent: false, timeout: TIMEOUT_MS })
   request.once('timeout', () => request.destroy())
-  const answered = answerOf(request)
-  request.write(Buffer.alloc(BEGINNING))
-  const answer = await answered
-  answer?.once('end', () => request.destroy())
-  return answer
+  const responded = responseTo(request)
+  request.write(Buffer.alloc(PREFIX_SIZE))
+  const response = await responded
+  response?.once('end', () => request.destroy())
+  return response
 }
 
-function answerOf(request: ReturnType<typeof send>): Promise<IncomingMessage | undefined> {
-  // There may be errors behind the answer, too.
+function responseTo(request: ReturnType<typeof send>): Promise<IncomingMessage | undefined> {
+  // An error may also follow the response.
   request.on('error', () => {})
   return once(request, 'response').then(
-    ([answer]) => answer as IncomingMessage,
+    ([response]) => response as IncomingMessage,
     () => undefined,
   )
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** SSM, as far as one SecureString goes. It verifies nothing. */
+/** Emulates SSM with one parameter. It verifies no signatures. */
 export class ParameterStore {
   readonly #server: Server
   value: string
@@ -11,9 +11,9 @@ export class ParameterStore {
     this.value = value
     this.#server = createServer(async (request, response) => {
       for await (const _ of request);
-      const known = request.headers['x-amz-target'] === 'AmazonSSM.GetParameter'
-      response.writeHead(known ? 200 : 400, { 'content-type': 'application/x-amz-json-1.1' })
-      response.end(JSON.stringify(known ? { Parameter: { Value: this.value } } : { __type: 'Unknown' }))
+      const isGet = request.headers['x-amz-target'] === 'AmazonSSM.GetParameter'
+      response.writeHead(isGet ? 200 : 400, { 'content-type': 'application/x-amz-json-1.1' })
+      response.end(JSON.stringify(isGet ? { Parameter: { Value: this.value } } : { __type: 'Unknown' }))
     })
   }
 

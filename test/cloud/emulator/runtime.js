@@ -1,4 +1,4 @@
-// What stands in for Lambda's runtime: one environment, which loads one bundle and answers one event at a time.
+// Emulates Lambda's runtime: one environment, which loads a bundle and handles one event at a time.
 const { handler } = await import(process.argv[2])
 
 process.on('message', async ({ event, deadline }) => {
