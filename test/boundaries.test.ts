@@ -217,7 +217,7 @@ it('only infra/ imports the deployment tools', () => {
 
 it('only lambda/handlers/, the relay and the search for its images import lambda/aws/', () => {
   const importers = importersOf('lambda/aws/').filter(path => !path.startsWith('lambda/handlers/'))
-  expect(importers.sort()).toEqual(['infra/refresh-amis.ts', 'server/relay.ts'])
+  expect(importers.sort()).toEqual(['server/relay-idle.ts', 'server/relay.ts'])
 })
 
 it('no file imports lambda/handlers/', () => {
