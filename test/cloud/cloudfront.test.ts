@@ -327,6 +327,14 @@ describe('the emulated CloudFront', () => {
 
       expect((await send('GET', '/v2/')).status).toBe(502)
     })
+
+    it('with 504, after a time, a request to an origin that is unreachable', async () => {
+      cloudfront.stop()
+      await start({ isReachable: name => name !== 'relay', connectionTimeoutMs: 50 })
+
+      expect((await send('PATCH', SESSION, { body: Buffer.alloc(5) })).status).toBe(504)
+      expect((await send('GET', '/v2/')).status).toBe(200)
+    })
   })
 
   it('has no behavior for /pull/* with pull=s3', async () => {

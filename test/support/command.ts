@@ -81,6 +81,11 @@ export class BackgroundProcess {
     return this.#child.exitCode
   }
 
+  /** Resolves with the exit code when the process exits; with `null` when a signal ended it. */
+  get exited(): Promise<number | null> {
+    return this.#exited.then(() => this.#child.exitCode)
+  }
+
   get stdout(): string {
     return this.#printed[0]?.text ?? ''
   }

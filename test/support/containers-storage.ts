@@ -1,4 +1,4 @@
-import { attempt, run } from './command.ts'
+import { attempt, type CommandResult, run } from './command.ts'
 import { TempDir } from './temp-dir.ts'
 
 /** Podman or Buildah with a separate storage for tests. */
@@ -12,6 +12,11 @@ export class ContainersStorage implements AsyncDisposable {
 
   run(...args: string[]): Promise<string> {
     return run(this.#command, [...this.#flags, ...args])
+  }
+
+  /** Runs the command until it exits, with any exit code. */
+  attempt(...args: string[]): Promise<CommandResult> {
+    return attempt(this.#command, [...this.#flags, ...args])
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { attempt, BackgroundProcess, type CommandOptions, eventually, run } from './command.ts'
+import {
+  attempt,
+  BackgroundProcess,
+  type CommandOptions,
+  type CommandResult,
+  eventually,
+  run,
+} from './command.ts'
 import { findTool } from './requirements.ts'
 import { TempDir } from './temp-dir.ts'
 
@@ -26,15 +33,19 @@ export class Dockerd implements AsyncDisposable {
     return this.dockerAs({}, ...args)
   }
 
+  /** Runs the `docker` command against this engine until it exits, with any exit code. */
+  attempt(...args: string[]): Promise<CommandResult> {
+    return attempt('docker', args, { env: this.#isolated })
+  }
+
   /** Runs the `docker` command with more environment variables, or with standard input. */
   dockerAs({ env, input }: Pick<CommandOptions, 'env' | 'input'>, ...args: string[]): Promise<string> {
-    // The credentials and the context of the user who runs the tests must not be used.
-    const isolated = {
-      DOCKER_HOST: this.#host,
-      DOCKER_CONFIG: this.#scratch.join('config'),
-      DOCKER_CONTEXT: '',
-    }
-    return run('docker', args, { env: { ...isolated, ...env }, ...(input !== undefined && { input }) })
+    return run('docker', args, { env: { ...this.#isolated, ...env }, ...(input !== undefined && { input }) })
+  }
+
+  /** The credentials and the context of the user who runs the tests must not be used. */
+  get #isolated() {
+    return { DOCKER_HOST: this.#host, DOCKER_CONFIG: this.#scratch.join('config'), DOCKER_CONTEXT: '' }
   }
 
   async stop(): Promise<void> {

@@ -29,11 +29,17 @@ export interface Requirements {
   readonly linux?: boolean
 }
 
+/** The requirements that this machine does not meet. */
+export function missingFor({ tools = [], root, linux }: Requirements): string[] {
+  const missing = tools.filter(tool => findTool(tool) === undefined)
+  if (root && process.getuid?.() !== 0) missing.push('root')
+  if (linux && process.platform !== 'linux') missing.push('Linux')
+  return missing
+}
+
 /** A `describe` that is skipped when a requirement is not met. The name of the skipped group lists what is missing. */
 export function describeWith(needs: Requirements, name: string, body: () => void): void {
-  const missing = (needs.tools ?? []).filter(tool => findTool(tool) === undefined)
-  if (needs.root && process.getuid?.() !== 0) missing.push('root')
-  if (needs.linux && process.platform !== 'linux') missing.push('Linux')
+  const missing = missingFor(needs)
   if (missing.length === 0) describe(name, body)
   else describe.skip(`${name} (skipped: needs ${missing.join(', ')})`, body)
 }

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bundle } from '../../../infra/bundle.ts'
-import { BackgroundProcess, eventually } from '../../support/command.ts'
 import { DynamoDBLocal } from '../../support/dynamodb-local.ts'
 import { freePort } from '../../support/free-port.ts'
 import { S3Server } from '../../support/s3-server.ts'
@@ -11,17 +10,25 @@ import { TempDir } from '../../support/temp-dir.ts'
 import { ApiGateway, type HeadLength } from './api-gateway.ts'
 import { BucketEvents } from './bucket-events.ts'
 import { CloudFront } from './cloudfront.ts'
+import { Ec2 } from './ec2.ts'
+import { Ec2Instance } from './ec2-instance.ts'
 import { Lambda } from './lambda.ts'
 import { ParameterStore } from './parameter-store.ts'
+import { RelayProcesses } from './relay-processes.ts'
 
-const RELAY = fileURLToPath(new URL('../../../server/relay.ts', import.meta.url))
 const HANDLERS = fileURLToPath(new URL('../../../lambda/handlers', import.meta.url))
 const TABLE = 'registry'
 const MINUTE = 60_000
 
 interface CloudOptions {
   readonly pull?: 's3' | 'edge'
-  readonly relay?: boolean
+  /** `true`: a relay that runs all the time. `auto`: a relay on an EC2 instance, which is stopped at the start. */
+  readonly relay?: boolean | 'auto'
+  /** Times of the instance with `relay: 'auto'`, in milliseconds: from the start to the relay, and from the power-off to `stopped`. */
+  readonly bootMs?: number
+  readonly shutdownMs?: number
+  /** Time after which CloudFront gives up connecting to an origin, in milliseconds. Default: 30,000, in three attempts. */
+  readonly connectionTimeoutMs?: number
   /** Default: off. */
   readonly auth?: 'on' | 'off'
   /** Further environment variables of the functions and the relay. */
@@ -50,6 +57,8 @@ export class Cloud implements AsyncDisposable {
   events!: BucketEvents
   s3!: S3Server
   dynamo!: DynamoDBLocal
+  /** With `relay: 'auto'`. */
+  ec2!: Ec2
   /** Name of the DynamoDB table. */
   readonly table = TABLE
   /** The key that the edge verifies signed URLs with. */
@@ -57,7 +66,7 @@ export class Cloud implements AsyncDisposable {
   readonly header = randomBytes(32).toString('base64url')
   readonly tokenKey = randomBytes(32).toString('base64url')
   #awsSecret = ''
-  #relay: BackgroundProcess | undefined
+  #relay: RelayProcesses | undefined
 
   static async start(options: CloudOptions = {}): Promise<Cloud> {
     const cloud = new Cloud()
@@ -103,7 +112,10 @@ export class Cloud implements AsyncDisposable {
 
   async #start({
     pull = 's3',
-    relay,
+    relay = false,
+    bootMs = 20_000,
+    shutdownMs = 20_000,
+    connectionTimeoutMs = 30_000,
     auth = 'off',
     environment: additional = {},
     headLength = 'counted',
@@ -130,7 +142,7 @@ export class Cloud implements AsyncDisposable {
     const { endpoint, bucket, region, credentials } = this.s3.settings
     const awsKeys = await credentials()
     this.#awsSecret = awsKeys.secretAccessKey
-    const environment = {
+    const environment: Record<string, string> = {
       AWS_REGION: region,
       AWS_ACCESS_KEY_ID: awsKeys.accessKeyId,
       AWS_SECRET_ACCESS_KEY: awsKeys.secretAccessKey,
@@ -145,6 +157,7 @@ export class Cloud implements AsyncDisposable {
       ...(auth === 'on' && { LONGSHORE_ORIGIN: `http://127.0.0.1:${port}` }),
       ...additional,
     }
+    const relayPort = relay ? await this.#startRelay(environment, relay, { bootMs, shutdownMs }) : undefined
     const lambda = (handler: string, timeout: number) => {
       const folder = scratch.folder(handler)
       bundle(join(HANDLERS, `${handler}.ts`), folder)
@@ -155,38 +168,48 @@ export class Cloud implements AsyncDisposable {
     this.collector = lambda('collector', 15 * MINUTE)
     this.events.deliverTo(event => this.s3Event.invoke(event))
     this.gateway = this.#keep(await ApiGateway.start(this.api, headLength))
-    const relayPort = relay ? await this.#startRelay(environment) : undefined
     const ports = {
       api: this.gateway.port,
       bucket: Number(new URL(endpoint).port),
       ...(relayPort !== undefined && { relay: relayPort }),
     }
-    const items = { keys: this.edgeKey, ...(relay && { relay: 'on' }) }
+    const items = { keys: this.edgeKey, ...(relay && { relay: relay === 'auto' ? 'auto' : 'on' }) }
     const { header } = this
     const hasPullBehavior = pull === 'edge'
     const distribution = { ports, items, header, bucket, hasPullBehavior, region, credentials: awsKeys }
     this.cloudfront = this.#keep(
       await CloudFront.start(
-        { ...distribution, viewerResponseRequest, droppedHeaders, errorCacheSeconds },
+        {
+          ...distribution,
+          viewerResponseRequest,
+          droppedHeaders,
+          errorCacheSeconds,
+          connectionTimeoutMs,
+          isReachable: origin => origin !== 'relay' || relay !== 'auto' || this.ec2.instance.isReachable,
+        },
         port,
       ),
     )
   }
 
-  async #startRelay(environment: Record<string, string>): Promise<number> {
-    const port = await freePort()
-    const relay = new BackgroundProcess(process.execPath, [RELAY], { ...environment, PORT: String(port) })
-    this.#undo.defer(() => relay.end())
-    this.#relay = relay
-    const isUp = () =>
-      fetch(`http://127.0.0.1:${port}/v2/`)
-        .then(({ status }) => status === 403)
-        .catch(() => false)
-    await eventually(
-      () => isUp(),
-      () => relay.logs,
-    )
-    return port
+  /** Adds the relay's instance to the environment of the functions. @returns the relay's port */
+  async #startRelay(
+    environment: Record<string, string>,
+    relay: true | 'auto',
+    times: { readonly bootMs: number; readonly shutdownMs: number },
+  ): Promise<number> {
+    const processes = this.#keep(new RelayProcesses(await freePort(), environment))
+    this.#relay = processes
+    if (relay === 'auto') {
+      const instance = new Ec2Instance({ ...times, startService: () => processes.start() })
+      this.ec2 = this.#keep(await Ec2.start(instance))
+      environment.AWS_ENDPOINT_URL_EC2 = this.ec2.endpoint
+      environment.LONGSHORE_RELAY_INSTANCE = instance.id
+    } else {
+      processes.start()
+      await processes.listening()
+    }
+    return processes.port
   }
 
   /** Stops the service with the cloud, in the reverse order of the starts. */

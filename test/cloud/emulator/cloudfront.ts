@@ -9,6 +9,7 @@ import {
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { edgeFunctionCode } from '../../../infra/edge-function.ts'
 import type { Credentials } from '../../../lambda/store/shared/aws-signing.ts'
 import {
@@ -65,6 +66,10 @@ export interface Distribution {
   readonly droppedHeaders: readonly string[]
   /** How long error responses are cached, in seconds. Default: 0, as in `infra/constructs/edge.ts`. */
   readonly errorCacheSeconds?: number
+  /** Whether the host of an origin accepts or refuses connections. Otherwise, they time out. Default: it does. */
+  readonly isReachable?: (origin: OriginId) => boolean
+  /** Time after which CloudFront gives up connecting, in milliseconds. */
+  readonly connectionTimeoutMs?: number
 }
 
 /**
@@ -81,6 +86,8 @@ export class CloudFront {
   readonly requests: RequestRecord[] = []
   /** Called after each request. */
   onRequest: (request: RequestRecord) => void = () => {}
+  /** Called when an origin begins to receive a request. */
+  onForward: (origin: OriginId, method: string) => void = () => {}
 
   private constructor(distribution: Distribution) {
     this.#distribution = distribution
@@ -157,7 +164,7 @@ export class CloudFront {
     if (cached) return respond('edge', cached)
     const origin = (decision.origin ?? (isPull ? 'bucket' : 'api')) as OriginId
     const reply = await this.#forward(origin, decision.request, request)
-    if (!reply) return fail(502, 'The origin does not respond')
+    if (typeof reply === 'number') return fail(reply, 'The origin did not respond')
     const { statusCode: status = 502 } = reply
     if (this.#errors.isCacheable(method, status)) {
       const headers = headersOf({ headers: fromOrigin(reply) })
@@ -177,11 +184,23 @@ export class CloudFront {
     await pipeline(reply, response).finally(() => record(origin, reply.statusCode ?? 0))
   }
 
-  /** @returns the origin's response as soon as its head has arrived. The viewer's body is streamed to the origin. */
-  async #forward(origin: OriginId, rewritten: EdgeRequest, viewer: IncomingMessage) {
+  /**
+   * Streams the viewer's request to an origin.
+   * @returns the response as soon as its head has arrived; 502 if the origin closes the connection, 504 if it is unreachable
+   */
+  async #forward(
+    origin: OriginId,
+    rewritten: EdgeRequest,
+    viewer: IncomingMessage,
+  ): Promise<IncomingMessage | 502 | 504> {
+    const { isReachable = () => true, connectionTimeoutMs = 30_000 } = this.#distribution
+    if (!isReachable(origin)) {
+      await delay(connectionTimeoutMs, undefined, { ref: false })
+      return 504
+    }
     const { ports, header, bucket, region, credentials, droppedHeaders } = this.#distribution
     const port = ports[origin]
-    if (port === undefined) return undefined
+    if (port === undefined) return 502
     const host = `127.0.0.1:${port}`
     const path = origin === 'bucket' ? `/${bucket}${targetOf(rewritten)}` : targetOf(rewritten)
     const plain = forwardedHeaders(headersOf(rewritten), viewer)
@@ -192,9 +211,10 @@ export class CloudFront {
         ? await signForBucket({ method, host, path, headers: plain }, credentials, region)
         : { ...plain, host, 'x-longshore-edge': header }
     const outgoing = { host: '127.0.0.1', port, method, path, headers }
+    this.onForward(origin, method)
     const reply = await forward(outgoing, viewer)
-    if (reply || origin !== 'bucket' || viewer.destroyed) return reply
-    return readRefusal(outgoing)
+    if (reply) return reply
+    return (origin === 'bucket' && !viewer.destroyed && (await readRefusal(outgoing))) || 502
   }
 
   async #finish(shown: EdgeRequest, reply: IncomingMessage): Promise<EdgeResponse> {
