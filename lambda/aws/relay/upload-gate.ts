@@ -53,7 +53,9 @@ export class UploadGate implements UploadRelay {
 function notReady(readiness: Readiness, family: ClientFamily): RegistryError {
   if (readiness.state === 'failed') {
     const message = `the relay for large layers cannot start: ${readiness.problem}. ${WITHOUT_RELAY}`
-    return new RegistryError('UNAVAILABLE', { message, headers: RETRY_AFTER })
+    // Docker prints the message of a 4xx only, and retries every 5xx. Containers retry a 429.
+    const code = family === 'docker' ? 'TOOMANYREQUESTS' : 'UNAVAILABLE'
+    return new RegistryError(code, { message, headers: RETRY_AFTER })
   }
   // 429 is the only status that these clients retry.
   const code = family === 'containers' ? 'TOOMANYREQUESTS' : 'UNAVAILABLE'

@@ -95,14 +95,18 @@ describe('an upload that begins while the relay is stopped', () => {
     expect(world.now - began).toBeLessThanOrEqual(15 * SECOND)
   })
 
-  it.each([DOCKER, PODMAN, JIB])(
-    'tells %s why the relay cannot start, and what works without it',
-    async userAgent => {
+  it.each([
+    [DOCKER, 429],
+    [PODMAN, 503],
+    [JIB, 503],
+  ])(
+    'tells %s by a status whose message it prints why the relay cannot start, and what works without it',
+    async (userAgent, status) => {
       const world = new RelayWorld()
       world.refusals.push('InsufficientInstanceCapacity')
 
       await expect(gateOn(world).beginUpload(userAgent)).rejects.toMatchObject({
-        status: 503,
+        status,
         message: expect.stringMatching(/cannot start: AWS has no capacity .* Docker 29/),
       })
     },
