@@ -94,7 +94,7 @@ describeInCloud({ linux: true }, 'npm run cloud', () => {
     expect(remainingFiles()).toEqual([])
   })
 
-  it.each([['--pull', 'here'], ['--port', 'x'], ['--event-copies', '-1'], ['--unknown']])(
+  it.each([['--pull', 'here'], ['--relay', 'x'], ['--port', 'x'], ['--event-copies', '-1'], ['--unknown']])(
     'prints its usage for %s',
     async (...args) => {
       command = start(...args)

@@ -66,19 +66,20 @@ describeInCloud({}, 'a layer that is too large for Lambda', () => {
     })
   })
 
-  describe('streamed in one PATCH', () => {
+  describe('streamed in one PATCH to a relay that is stopped', () => {
     const SIZE = 300 * MiB
     beforeEach(async () => {
-      cloud = await Cloud.start({ relay: true })
+      cloud = await Cloud.start({ relay: 'auto', bootMs: 2_000 })
     })
 
     function expectUploadByRelay(): void {
+      expect(cloud.ec2.instance.starts).toBe(1)
       expect(traffic(cloud).relay.bytesIn).toBeGreaterThanOrEqual(SIZE)
       expect(Math.max(...cloud.gateway.bodies)).toBeLessThan(MAX_API_BODY)
     }
 
     describeInCloud({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'by Docker Engine', () => {
-      test('is uploaded through the relay and pulled unchanged', async () => {
+      test('starts the relay, is uploaded through it and pulled unchanged', async () => {
         await using engine = await Dockerd.start()
         const name = `${cloud.host}/docker/large:1`
         const file = { name: 'file.bin', size: SIZE, content: randomBatches(randomUUID(), SIZE) }
@@ -95,7 +96,7 @@ describeInCloud({}, 'a layer that is too large for Lambda', () => {
     })
 
     describeInCloud({ tools: ['skopeo'] }, 'by skopeo', () => {
-      test('is uploaded through the relay and pulled unchanged', async () => {
+      test('starts the relay, is uploaded through it and pulled unchanged', async () => {
         const path = scratch.join('large.tar')
         const { digest } = writeLargeImage(path, '1', 'skopeo', SIZE)
         const name = `docker://${cloud.host}/skopeo/large:1`
@@ -125,7 +126,7 @@ describeInCloud({}, 'a layer that is too large for Lambda', () => {
     })
 
     describeInCloud({ tools: ['podman'], root: true, linux: true }, 'by podman', () => {
-      test('is uploaded through the relay and pulled unchanged', async () => {
+      test('starts the relay, is uploaded through it and pulled unchanged', async () => {
         await using podman = new ContainersStorage('podman')
         const path = scratch.join('large.tar')
         writeLargeImage(path, '1', 'podman', SIZE)

@@ -1,8 +1,12 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { attempt, type CommandResult, run } from '../support/command.ts'
 import { ContainersStorage } from '../support/containers-storage.ts'
 import { Dockerd } from '../support/dockerd.ts'
+import { image } from '../support/images.ts'
 import { writeLargeImage } from '../support/large-image.ts'
-import { randomBatches } from '../support/random-bytes.ts'
+import { writeLayout } from '../support/oci-layout.ts'
+import { randomBatches, randomBytesOf } from '../support/random-bytes.ts'
 import { findTool, type Requirements } from '../support/requirements.ts'
 import { writeTar } from '../support/tar.ts'
 import { TempDir } from '../support/temp-dir.ts'
@@ -20,7 +24,7 @@ interface ImageRequest {
 }
 
 /** A client that sends each layer in one PATCH. */
-interface PatchClient extends AsyncDisposable {
+export interface PatchClient extends AsyncDisposable {
   prepare(image: ImageRequest): Promise<PreparedImage>
 }
 
@@ -30,6 +34,8 @@ export interface PatchClientKind {
   start(): Promise<PatchClient>
 }
 
+/** The Go compiler's cache of `.ci/clients/build`, which contains the standard library. */
+const GO_CACHE = fileURLToPath(new URL('../../.ci/tools/gocache', import.meta.url))
 const ROOT: Requirements = { root: true, linux: true }
 
 export const PATCH_CLIENTS: readonly PatchClientKind[] = [
@@ -38,6 +44,7 @@ export const PATCH_CLIENTS: readonly PatchClientKind[] = [
   { name: 'buildah', needs: { ...ROOT, tools: ['buildah'] }, start: () => startContainers('buildah') },
   { name: 'skopeo', needs: { tools: ['skopeo'] }, start: startSkopeo },
   { name: 'crane', needs: { tools: ['crane'] }, start: startCrane },
+  { name: 'ko', needs: { tools: ['ko', 'go', 'crane'] }, start: startKo },
   { name: 'jib', needs: { tools: ['jib'] }, start: startJib },
 ]
 
@@ -108,13 +115,54 @@ async function startCrane(): Promise<PatchClient> {
   }
 }
 
+const KO_PROGRAM = `package main
+
+import _ "embed"
+
+//go:embed file.bin
+var file string
+
+func main() { println(len(file)) }
+`
+
+/** Ko builds a Go program and pushes it as a layer on a base image, which is in the same registry. */
+async function startKo(): Promise<PatchClient> {
+  const scratch = new TempDir('longshore-ko-push-')
+  scratch.write('go.mod', 'module example.com/app\n\ngo 1.24\n')
+  scratch.write('main.go', KO_PROGRAM)
+  return {
+    async prepare({ name, size }) {
+      const [host = '', ...path] = name.split('/')
+      scratch.write('file.bin', randomBytesOf(name, size))
+      const base = `${host}/ko-base:1`
+      const layout = writeLayout(scratch.folder(`base-${host.replace(':', '-')}`), { 1: image('base') })
+      await run(findTool('crane') ?? 'crane', ['push', layout, base])
+      const [repository, tag = ''] = path.join('/').split(':')
+      const env = {
+        KO_DOCKER_REPO: `${host}/${repository}`,
+        KO_DEFAULTBASEIMAGE: base,
+        KOCACHE: scratch.join('cache'),
+        GOFLAGS: '-buildvcs=false',
+        ...(existsSync(GO_CACHE) && { GOCACHE: GO_CACHE }),
+      }
+      const args = ['build', '--bare', '--tags', tag, '--sbom=none', '--platform=linux/amd64', './']
+      return { push: () => attempt(findTool('ko') ?? 'ko', args, { cwd: scratch.path, env }) }
+    },
+    async [Symbol.asyncDispose]() {
+      scratch.remove()
+    },
+  }
+}
+
 async function startJib(): Promise<PatchClient> {
   const scratch = new TempDir('longshore-jib-push-')
   return {
     async prepare({ name, size }) {
-      const output = scratch.folder(`output-${name.replaceAll(/\W/g, '-')}`)
-      scratch.folder(`${output.slice(scratch.path.length + 1)}/classes`)
-      const files = scratch.folder(`${output.slice(scratch.path.length + 1)}/files`)
+      const folder = `output-${name.replaceAll(/\W/g, '-')}`
+      const output = scratch.folder(folder)
+      const files = scratch.folder(`${folder}/files`)
+      // Jib requires the folder of compiled classes.
+      scratch.folder(`${folder}/classes`)
       writeTar(`${output}/file.tar`, [{ name: 'file.bin', size, content: randomBatches(name, size) }])
       await run('tar', ['-xf', `${output}/file.tar`, '-C', files])
       const settings = [

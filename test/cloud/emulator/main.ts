@@ -8,7 +8,8 @@ import { requestLine, trafficTable } from './traffic.ts'
 const HELP = `npm run cloud -- [options]
 
   --pull s3|edge       where clients fetch blobs (default: s3)
-  --relay              starts a relay, for clients that send a layer in one PATCH
+  --relay on|auto|off  relay for clients that send a layer in one PATCH (default: off; without a value: on);
+                       auto: on an EC2 instance that is stopped while idle and boots in 20 s
   --auth               requires logins, and creates a first administrator
   --port <number>      port of the registry (default: 5001; 0: any free port)
   --head counted|said  Content-Length of a HEAD response from API Gateway (default: counted)
@@ -18,14 +19,23 @@ const HELP = `npm run cloud -- [options]
 
 Starts the deployed registry on this machine, without AWS: docs/emulated-cloud.md`
 
+const RELAYS = ['on', 'auto', 'off'] as const
+
 /** Interval of the garbage collection, in milliseconds. A deployment collects every hour. */
 const COLLECTION_INTERVAL_MS = 5 * 60_000
+
+const RELAY_NOTES = {
+  on: 'on',
+  auto: 'auto: the first push that needs it waits for its boot of 20 s',
+  off: 'off: layers above 4 MiB need a client that sends them in one PUT, or in chunks',
+} as const
 
 const options = readOptions()
 if (!hasDynamoDBLocal) end('DynamoDB Local is missing; run .ci/dynamodb/build (needs Maven and Java)', 1)
 if (!findTool('versitygw')) end('versitygw is missing; run .ci/s3/build (needs Go)', 1)
 
-const starting = Cloud.start(options)
+const relay = options.relay === 'auto' ? 'auto' : options.relay === 'on'
+const starting = Cloud.start({ ...options, relay })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
 const cloud = await starting.catch(error => end(`the emulated cloud does not start: ${error.message}`, 1))
 cloud.events.delivery = options.delivery
@@ -41,7 +51,7 @@ console.log(`Longshore, as deployed: ${cloud.origin}/v2/
 ${login}  docker push ${cloud.host}/<repository>:<tag>
 
   pulls   ${options.pull === 'edge' ? 'through CloudFront' : 'from S3, by presigned URLs'}
-  relay   ${options.relay ? 'on' : 'off: layers above 4 MiB need a client that sends them in one PUT, or in chunks'}
+  relay   ${RELAY_NOTES[options.relay]}
   events  ${options.delivery.copies} of each direct upload, after ${options.delivery.delay} ms
   API     http://127.0.0.1:${cloud.gateway.port} (for npm run smoke -- ${cloud.origin} --api …)
 
@@ -58,9 +68,10 @@ async function stop(): Promise<never> {
 function readOptions() {
   try {
     const { values } = parseArgs({
+      args: withRelayValue(process.argv.slice(2)),
       options: {
         pull: { type: 'string', default: 's3' },
-        relay: { type: 'boolean', default: false },
+        relay: { type: 'string', default: 'off' },
         auth: { type: 'boolean', default: false },
         port: { type: 'string', default: '5001' },
         head: { type: 'string', default: 'counted' },
@@ -74,7 +85,7 @@ function readOptions() {
     return {
       pull: oneOf('pull', values.pull, ['s3', 'edge']),
       headLength: oneOf('head', values.head, ['counted', 'said']),
-      relay: values.relay,
+      relay: oneOf('relay', values.relay, RELAYS),
       auth: oneOf('auth', values.auth ? 'on' : 'off', ['on', 'off']),
       log: values.log,
       port: numberIn('port', values.port, 65_535),
@@ -86,6 +97,14 @@ function readOptions() {
   } catch (error) {
     end(`${(error as Error).message}\n\n${HELP}`, 2)
   }
+}
+
+/** `--relay` without a value means `--relay=on`. */
+function withRelayValue(args: readonly string[]): string[] {
+  return args.map((arg, index) => {
+    const hasValue = RELAYS.some(value => value === args[index + 1])
+    return arg === '--relay' && !hasValue ? '--relay=on' : arg
+  })
 }
 
 function oneOf<T extends string>(name: string, value: string, choices: readonly T[]): T {
