@@ -2,9 +2,10 @@
  * How clients upload layers and what they do with an error, by their `User-Agent`. The facts are from the clients' source:
  *
  * - `put`: one PUT with the whole layer. They never need the relay.
- * - `docker`: Docker Engine with a graph driver. One PATCH of unknown length. Retries a 503 after 5, 10, 15 and 20 s,
- *   and does not print its message. Prints that of a 429, and does not retry it.
+ * - `docker`: Docker Engine with a graph driver. One PATCH of unknown length. Retries a 503 after 5, 10, 15 and 20 s.
+ *   Prints the message of a 4xx only.
  * - `containers`: podman, buildah, skopeo, CRI-O. One PATCH. Retries nothing but 429, five times, and obeys Retry-After.
+ *   Prints the message of a 4xx only.
  * - `ggcr`: crane, ko, cosign, kaniko. One PATCH with a Content-Length. Retries a 503 twice.
  * - `jib`: one PATCH of unknown length. Its read timeout is 20 s. Follows a 307, and retries no error response.
  * - `unknown`: anything else. It may send one PATCH.

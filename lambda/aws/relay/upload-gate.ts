@@ -53,8 +53,8 @@ export class UploadGate implements UploadRelay {
 function notReady(readiness: Readiness, family: ClientFamily): RegistryError {
   if (readiness.state === 'failed') {
     const message = `the relay for large layers cannot start: ${readiness.problem}. ${WITHOUT_RELAY}`
-    // Docker prints the message of a 4xx only, and retries every 5xx. Containers retry a 429.
-    const code = family === 'docker' ? 'TOOMANYREQUESTS' : 'UNAVAILABLE'
+    // These clients print the message of a 4xx only. A 403 is the most general one that they do not retry.
+    const code = family === 'docker' || family === 'containers' ? 'DENIED' : 'UNAVAILABLE'
     return new RegistryError(code, { message, headers: RETRY_AFTER })
   }
   // 429 is the only status that these clients retry.

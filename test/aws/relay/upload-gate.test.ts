@@ -96,8 +96,8 @@ describe('an upload that begins while the relay is stopped', () => {
   })
 
   it.each([
-    [DOCKER, 429],
-    [PODMAN, 503],
+    [DOCKER, 403],
+    [PODMAN, 403],
     [JIB, 503],
   ])(
     'tells %s by a status whose message it prints why the relay cannot start, and what works without it',
