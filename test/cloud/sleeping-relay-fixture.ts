@@ -45,30 +45,38 @@ export function largeLayer(seed: string) {
   return { bytes, digest: digestOf(bytes) }
 }
 
-/**
- * Sends a PATCH of unknown length.
- * @param pause runs after the first half of the bytes, before the rest
- */
+/** Fits into the buffers of a connection, so that it can be written even when the response comes first. */
+const FIRST_CHUNK = 64 * 1024
+
+interface StreamOptions {
+  /** With a Content-Length, the length of the PATCH is known. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Runs after the first bytes. The others follow if it returns true. */
+  readonly pause?: () => Promise<boolean>
+}
+
+/** Sends a PATCH. Its length is unknown, as with Docker, unless the headers contain it. */
 export async function stream(
   cloud: Cloud,
   location: string,
   bytes: Buffer,
-  pause: () => Promise<unknown> = async () => {},
+  { headers = {}, pause = async () => true }: StreamOptions = {},
 ): Promise<Reply> {
   const { promise, resolve, reject } = Promise.withResolvers<Reply>()
+  const { port } = cloud.cloudfront
   const sent = request(
-    { host: '127.0.0.1', port: cloud.cloudfront.port, method: 'PATCH', path: location, agent: false },
+    { host: '127.0.0.1', port, method: 'PATCH', path: location, headers, agent: false },
     async response => {
       let text = ''
       for await (const chunk of response.setEncoding('utf8')) text += chunk
       const headers = response.headers as Record<string, string>
       resolve({ status: response.statusCode ?? 0, headers, text })
+      sent.destroy()
     },
   )
   sent.on('error', reject)
-  sent.write(bytes.subarray(0, bytes.length / 2))
-  await pause()
-  sent.end(bytes.subarray(bytes.length / 2))
+  sent.write(bytes.subarray(0, FIRST_CHUNK))
+  if (await pause()) sent.end(bytes.subarray(FIRST_CHUNK))
   return promise
 }
 

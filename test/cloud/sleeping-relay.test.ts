@@ -1,4 +1,6 @@
+import { chmodSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { TempDir } from '../support/temp-dir.ts'
 import { Cloud } from './emulator/cloud.ts'
 import type { ErrorCode } from './emulator/ec2.ts'
 import { send } from './fixture.ts'
@@ -16,15 +18,22 @@ import {
 } from './sleeping-relay-fixture.ts'
 
 /** Idle after three seconds. */
-const IDLE = { LONGSHORE_RELAY_IDLE_MINUTES: '0.05' }
+const IDLE_MINUTES = '0.05'
 
 describeInCloud({}, 'a relay that is stopped while idle', () => {
+  const scratch = new TempDir('longshore-power-off-')
   let cloud: Cloud
   beforeAll(async () => {
+    const script = scratch.write('power-off', `#!/bin/sh\necho off >>'${scratch.join('calls')}'\n`)
+    chmodSync(script, 0o755)
+    const environment = { LONGSHORE_RELAY_IDLE_MINUTES: IDLE_MINUTES, LONGSHORE_POWER_OFF: script }
     const times = { bootMs: 1_000, shutdownMs: 4_000, connectionTimeoutMs: 300 }
-    cloud = await Cloud.start({ relay: 'auto', environment: IDLE, ...times })
+    cloud = await Cloud.start({ relay: 'auto', environment, ...times })
   })
-  afterAll(() => cloud?.stop())
+  afterAll(async () => {
+    await cloud?.stop()
+    scratch.remove()
+  })
   beforeEach(() => resetRelay(cloud))
 
   it('is started once for five layers at once', async () => {
@@ -40,6 +49,7 @@ describeInCloud({}, 'a relay that is stopped while idle', () => {
 
     await powerOff(cloud)
 
+    expect(readFileSync(scratch.join('calls'), 'utf8')).toBe('off\n')
     await reachesState(cloud, 'stopped')
   })
 
@@ -65,10 +75,12 @@ describeInCloud({}, 'a relay that is stopped while idle', () => {
 
   it('accepts the layer again after it was killed during the PATCH', async () => {
     const { headers } = await beginAs(cloud, 'docker')
-    const kill = () => cloud.ec2.instance.killService()
-    const broken = await stream(cloud, headers.location ?? '', largeLayer('killed').bytes, kill)
+    const pause = async () => {
+      await cloud.ec2.instance.killService()
+      return false
+    }
+    const broken = await stream(cloud, headers.location ?? '', largeLayer('killed').bytes, { pause })
     expect(broken.status).toBe(502)
-    await expect.poll(async () => (await beginAs(cloud, 'docker')).status).toBe(202)
 
     await expect.poll(() => upload(cloud, 'docker').then(() => 'uploaded', String)).toBe('uploaded')
 
@@ -78,7 +90,11 @@ describeInCloud({}, 'a relay that is stopped while idle', () => {
   it('is unreachable while the instance is stopped, which CloudFront reports as 504', async () => {
     const location = '/v2/app/blobs/uploads/00000000-0000-4000-8000-000000000000?relay=1'
 
-    expect((await stream(cloud, location, largeLayer('stopped').bytes)).status).toBe(504)
+    const { status } = await stream(cloud, location, largeLayer('stopped').bytes, {
+      pause: async () => false,
+    })
+
+    expect(status).toBe(504)
   })
 
   describe('when EC2 refuses to start it', () => {
@@ -109,10 +125,11 @@ describeInCloud({}, 'a relay that is stopped while idle', () => {
   })
 
   describe('for a layer that says its length', () => {
-    const patch = async (size: number) => {
-      const { headers } = await beginAs(cloud, 'crane')
-      const init = { body: Buffer.alloc(size), headers: { 'user-agent': AGENTS.crane } }
-      return send(cloud, 'PATCH', headers.location ?? '', init)
+    /** @param pause see {@link stream} */
+    const patch = async (size: number, pause = async () => true) => {
+      const begun = await beginAs(cloud, 'crane')
+      const headers = { 'user-agent': AGENTS.crane, 'content-length': String(size) }
+      return stream(cloud, begun.headers.location ?? '', Buffer.alloc(size), { headers, pause })
     }
 
     it('is not started up to 4 MiB', async () => {
@@ -121,7 +138,7 @@ describeInCloud({}, 'a relay that is stopped while idle', () => {
     })
 
     it('is started above 4 MiB by the redirect that the PATCH gets', async () => {
-      const redirect = await patch(4 * 2 ** 20 + 1)
+      const redirect = await patch(4 * 2 ** 20 + 1, async () => false)
       expect(redirect.status).toBe(303)
 
       const headers = { 'user-agent': AGENTS.crane }
