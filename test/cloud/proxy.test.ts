@@ -33,7 +33,7 @@ describeInCloud(
     beforeEach(async () => {
       scratch = new TempDir('longshore-large-')
       proxy = await ProxyProcess.start(cloud.origin)
-      cloud.cloudfront.passages.splice(0)
+      cloud.cloudfront.requests.splice(0)
       cloud.gateway.bodies.splice(0)
     })
     afterEach(async () => {
@@ -44,7 +44,7 @@ describeInCloud(
 
     /** Not one byte of the layer came to our compute. */
     function expectDirect(size: number): void {
-      const { api, bucket, relay } = trafficOf(cloud.cloudfront.passages)
+      const { api, bucket, relay } = trafficOf(cloud.cloudfront.requests)
       expect(bucket.bytesIn).toBeGreaterThanOrEqual(size)
       expect(api.bytesIn).toBeLessThan(SMALL)
       expect(Math.max(...cloud.gateway.bodies)).toBeLessThan(SMALL)

@@ -80,8 +80,8 @@ export interface Distribution {
 export class CloudFront {
   readonly #distribution: Distribution
   readonly #server: Server
-  readonly #viewerRequest = edge('viewer-request')
-  readonly #viewerResponse = edge('viewer-response')
+  readonly #viewerRequest = new EdgeFunction(edgeFunctionCode('viewer-request'))
+  readonly #viewerResponse = new EdgeFunction(edgeFunctionCode('viewer-response'))
   readonly #errors: ErrorCache
   readonly requests: RequestRecord[] = []
   /** Called after each request. */
