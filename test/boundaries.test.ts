@@ -74,6 +74,7 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
     'store/dynamodb',
     'store/s3',
     'store/table.ts',
+    'routes/upload-relay.ts',
     'store/shared/aws-signing.ts',
     'node:crypto',
     'node:events',
@@ -116,6 +117,7 @@ const MAY_IMPORT: readonly [part: string, ...allowed: string[]][] = [
     'node:https',
     'node:util',
   ],
+  ['infra/refresh-amis.ts', 'infra/*', '@aws-sdk/client-ssm', 'aws/signed-request.ts', 'node:fs'],
   [
     'infra/',
     'infra/*',
@@ -217,7 +219,7 @@ it('only infra/ imports the deployment tools', () => {
 
 it('only lambda/handlers/, the relay and the search for its images import lambda/aws/', () => {
   const importers = importersOf('lambda/aws/').filter(path => !path.startsWith('lambda/handlers/'))
-  expect(importers.sort()).toEqual(['server/relay-idle.ts', 'server/relay.ts'])
+  expect(importers.sort()).toEqual(['infra/refresh-amis.ts', 'server/relay-idle.ts', 'server/relay.ts'])
 })
 
 it('no file imports lambda/handlers/', () => {
