@@ -16,6 +16,11 @@ export async function stopRunawayRelay(
   now: number,
 ): Promise<boolean> {
   const row = await rows.read()
+  if (row.since === 0) {
+    // A new deployment may have created the instance a moment ago. The next run finds out whether it serves.
+    await rows.change(row, { since: now })
+    return false
+  }
   const lastSign = Math.max(row.readyUntil, row.since, row.tried)
   if (now - lastSign < GRACE_MS || (await ec2.state(rows.instance)) !== 'running') return false
   // A request that starts the relay at this moment changes the row first, and the instance stays.

@@ -47,7 +47,9 @@ export class RelayKeeper {
     for (;;) {
       const row = await this.#rows.read()
       const now = this.#clock()
-      const wantedUntil = row.since === 0 ? now + FIRST_RUN_MS : row.wantedUntil
+      // No request has started this instance: the deployment did.
+      const isFirstRun = row.tried === 0 && row.readyUntil === 0
+      const wantedUntil = isFirstRun ? now + FIRST_RUN_MS : row.wantedUntil
       const ready = { state: 'ready', since: now, readyUntil: now + READY_MS, problem: '' } as const
       if (await this.#rows.change(row, { ...ready, wantedUntil })) return
     }

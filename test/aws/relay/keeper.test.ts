@@ -99,11 +99,15 @@ describe('the hourly collector', () => {
     expect(world.state).toBe('stopped')
   })
 
-  it('stops an instance that was started by hand and never served', async () => {
+  it('stops an instance that has never served, at its second run', async () => {
     const world = new RelayWorld()
     world.state = 'running'
 
-    expect(await guard(world)).toBe(true)
+    const first = await guard(world)
+    await world.pass(60 * MINUTE)
+    const second = await guard(world)
+
+    expect([first, second]).toEqual([false, true])
   })
 
   it.each(['serves', 'boots', 'is stopped'])('leaves an instance alone that %s', async what => {
