@@ -21,8 +21,9 @@ const ID = '00000000-0000-4000-8000-000000000000'
 const DIGEST = parseDigest(`sha256:${'ab'.repeat(32)}`)
 const IN_A_MINUTE = Math.floor(Date.now() / 1000) + 60
 const signer = new CloudFrontSigner(KEY)
-const SESSION = `/v2/app/blobs/uploads/${ID}`
-const UPLOAD = `${SESSION}?${signer.directQuery({ upload: parseUploadId(ID), name: parseRepositoryName('app') }, IN_A_MINUTE)}&digest=${DIGEST}`
+const ADDRESS = { upload: parseUploadId(ID), name: parseRepositoryName('app') }
+const SESSION = `/v2/app/blobs/uploads/${ID}?${signer.streamQuery(ADDRESS, IN_A_MINUTE)}`
+const UPLOAD = `${SESSION}&${signer.directQuery(ADDRESS, IN_A_MINUTE)}&digest=${DIGEST}`
 const PULL = signer.pullPath(DIGEST, `blobs/${ID}`, IN_A_MINUTE)
 
 interface ReceivedRequest {
@@ -113,7 +114,8 @@ describe('the emulated CloudFront', () => {
 
   it.each([
     ['a manifest is requested from the API', 'GET', '/v2/app/manifests/v1', 0, 'api', '/v2/app/manifests/v1'],
-    ['a PATCH goes to the relay', 'PATCH', SESSION, 10, 'relay', SESSION],
+    ['a chunk goes to the API', 'PATCH', SESSION, 10, 'api', SESSION],
+    ['a layer in one PATCH goes to the relay', 'PATCH', SESSION, 5 * MiB, 'relay', SESSION],
     ['a whole blob goes to the bucket', 'PUT', UPLOAD, 2 * MiB, 'bucket', `/registry/direct/${ID}/app`],
     ['a blob is fetched from the bucket', 'GET', PULL, 0, 'bucket', `/registry/blobs/${ID}`],
   ])('%s', async (_, method, path, size, name, url) => {
@@ -332,7 +334,7 @@ describe('the emulated CloudFront', () => {
       cloudfront.stop()
       await start({ isReachable: name => name !== 'relay', connectionTimeoutMs: 50 })
 
-      expect((await send('PATCH', SESSION, { body: Buffer.alloc(5) })).status).toBe(504)
+      expect((await send('PATCH', SESSION, { body: Buffer.alloc(5 * MiB) })).status).toBe(504)
       expect((await send('GET', '/v2/')).status).toBe(200)
     })
   })
@@ -342,6 +344,16 @@ describe('the emulated CloudFront', () => {
     await start({ hasPullBehavior: false })
 
     expect(await send('PUT', PULL)).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } })
+  })
+
+  it('sends the response of the edge, and no request to an origin', async () => {
+    cloudfront.stop()
+    await start({ items: { keys: KEY, relay: 'auto' } })
+
+    const { status, headers } = await send('PATCH', SESSION, { body: Buffer.alloc(5 * MiB) })
+
+    expect([status, headers.location]).toEqual([303, `${SESSION}&wake=1`])
+    expect(received).toEqual([])
   })
 
   it('counts bytes, also of broken connections', async () => {

@@ -82,10 +82,10 @@ describeOnMinistack('A deployment', () => {
       await expect(registry.token(SCOPE)).resolves.toMatch(/^ey/)
     })
 
-    it('has stored only the key of signed URLs in the KeyValueStore', async () => {
+    it('has stored in the KeyValueStore the key of signed URLs and no token key', async () => {
       const { edgeKeys: stored } = await account.edgeSecret('/longshore/edge-secret')
       expect(stored).toHaveLength(1)
-      expect(await edgeKeys()).toEqual({ keys: stored.join() })
+      expect(await edgeKeys()).toEqual({ keys: stored.join(), auth: 'on', unsigned: '0' })
     })
 
     it('stores an image and serves it', async () => {
@@ -172,7 +172,7 @@ describeOnMinistack('A deployment', () => {
 
     it('has stored both keys in the KeyValueStore', async () => {
       const { edgeKeys: stored } = await account.edgeSecret('/longshore/edge-secret')
-      expect(await edgeKeys()).toEqual({ keys: stored.join() })
+      expect(await edgeKeys()).toEqual({ keys: stored.join(), auth: 'on', unsigned: '0' })
     })
 
     it('has replaced nothing', async () => {
