@@ -43,7 +43,7 @@ describe('longshore proxy', () => {
         await using client = await start()
         expect(await client.push(plain.host, `${own}/plain`)).toEqual({
           ok: false,
-          said: expect.stringMatching(REJECTION),
+          output: expect.stringMatching(REJECTION),
         })
         expect(await client.login(plain.host, 'admin', PASSWORD)).toMatchObject({ ok: true })
         expect(await client.push(plain.host, `${own}/plain`)).toMatchObject({ ok: true })
