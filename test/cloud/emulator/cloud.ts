@@ -173,7 +173,7 @@ export class Cloud implements AsyncDisposable {
       bucket: Number(new URL(endpoint).port),
       ...(relayPort !== undefined && { relay: relayPort }),
     }
-    const items = { keys: this.edgeKey, ...(relay && { relay: relay === 'auto' ? 'auto' : 'on' }) }
+    const items = { keys: this.edgeKey, auth, ...(relay && { relay: relay === 'auto' ? 'auto' : 'on' }) }
     const { header } = this
     const hasPullBehavior = pull === 'edge'
     const distribution = { ports, items, header, bucket, hasPullBehavior, region, credentials: awsKeys }
