@@ -1,5 +1,8 @@
 import { chmodSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { CloudFrontSigner } from '../../lambda/aws/signed-urls.ts'
+import { parseRepositoryName } from '../../lambda/protocol/name.ts'
+import { parseUploadId } from '../../lambda/protocol/reference.ts'
 import { TempDir } from '../support/temp-dir.ts'
 import { Cloud } from './emulator/cloud.ts'
 import type { ErrorCode } from './emulator/ec2.ts'
@@ -88,7 +91,12 @@ describeInCloud({}, 'a relay that is stopped while idle', () => {
   })
 
   it('is unreachable while the instance is stopped, which CloudFront reports as 504', async () => {
-    const location = '/v2/app/blobs/uploads/00000000-0000-4000-8000-000000000000?relay=1'
+    const session = {
+      upload: parseUploadId('00000000-0000-4000-8000-000000000000'),
+      name: parseRepositoryName('app'),
+    }
+    const signature = new CloudFrontSigner(cloud.edgeKey).streamQuery(session, 4_000_000_000)
+    const location = `/v2/app/blobs/uploads/${session.upload}?relay=1&${signature}`
 
     const { status } = await stream(cloud, location, largeLayer('stopped').bytes, {
       pause: async () => false,
@@ -157,7 +165,7 @@ describeInCloud({}, 'a relay that is stopped while idle', () => {
       cloud.ec2.instance.restartsService = false
       await cloud.ec2.instance.killService()
       const rows = rowsOf(cloud)
-      await rows.change(await rows.read(), { readyUntil: 0, since: 0, tried: 0 })
+      await rows.change(await rows.read(), { readyUntil: 0, since: 1, tried: 0 })
 
       await collect()
 
