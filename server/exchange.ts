@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { accessRecord, faultRecord } from '../lambda/http/access-log.ts'
-import { type App, errorResponse, type HandledRequest } from '../lambda/http/app.ts'
+import { type App, errorResponse, type HandledRequest, refuse } from '../lambda/http/app.ts'
 import { closeBody } from '../lambda/http/body.ts'
 import { explainExhaustion } from '../lambda/http/file-descriptors.ts'
 import { ClientGone, type HttpResponse } from '../lambda/http/message.ts'
@@ -112,8 +112,7 @@ export class HttpExchange {
       const expected = error instanceof RegistryError ? error : explainExhaustion(error)
       const reported = expected ?? new RegistryError('UNKNOWN')
       return {
-        response: errorResponse(reported, this.#incoming.method ?? ''),
-        code: reported.code,
+        ...refuse(reported, this.#incoming.method ?? ''),
         ...(reported !== error && { fault: error }),
       }
     }

@@ -1,4 +1,4 @@
-import { type App, errorResponse } from '../lambda/http/app.ts'
+import { type App, refuse } from '../lambda/http/app.ts'
 import { RegistryError } from '../lambda/protocol/errors.ts'
 import { StorageFull } from '../lambda/store/blobs.ts'
 import type { Reserve } from './reserve.ts'
@@ -32,8 +32,7 @@ export class FullDisk {
       const { method, path } = request
       if (STORING.has(method) && path.startsWith('/v2/')) {
         if (!this.#refusesPushes) return this.#pushes.run(app, request)
-        const error = new RegistryError('INSUFFICIENT_STORAGE')
-        return { response: errorResponse(error, method), code: error.code }
+        return refuse(new RegistryError('INSUFFICIENT_STORAGE'), method)
       }
       const handled = await app(request)
       const foundNoRoom = method === 'DELETE' && handled.code === 'INSUFFICIENT_STORAGE'

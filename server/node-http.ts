@@ -8,7 +8,7 @@ import {
 import { createServer as createTlsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { faultRecord } from '../lambda/http/access-log.ts'
-import { type App, errorResponse } from '../lambda/http/app.ts'
+import { type App, refuse } from '../lambda/http/app.ts'
 import { isOutOfDescriptors } from '../lambda/http/file-descriptors.ts'
 import { RegistryError } from '../lambda/protocol/errors.ts'
 import { Connections } from './connections.ts'
@@ -139,13 +139,14 @@ export function createHttpServer({
   }
 }
 
-const refuseOverload: App = async ({ method }) => {
-  const error = new RegistryError('UNAVAILABLE', {
-    message: 'too many connections: try again',
-    headers: { connection: 'close' },
-  })
-  return { response: errorResponse(error, method), code: error.code }
-}
+const refuseOverload: App = async ({ method }) =>
+  refuse(
+    new RegistryError('UNAVAILABLE', {
+      message: 'too many connections: try again',
+      headers: { connection: 'close' },
+    }),
+    method,
+  )
 
 /** Warnings about what clients do, each at most once a minute. */
 function warnings(log: Log) {

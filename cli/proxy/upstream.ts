@@ -2,7 +2,7 @@ import { ClientError } from '../../lambda/client/client-error.ts'
 import type { FindLogin } from '../../lambda/client/registry/authorization.ts'
 import { RefusedError } from '../../lambda/client/registry/refusal.ts'
 import type { Registry, RegistryRequest, RegistryResponse } from '../../lambda/client/registry/registry.ts'
-import { errorResponse, type HandledRequest } from '../../lambda/http/app.ts'
+import { type HandledRequest, refuse } from '../../lambda/http/app.ts'
 import type { HttpRequest, HttpResponse } from '../../lambda/http/message.ts'
 import { RegistryError } from '../../lambda/protocol/errors.ts'
 import { CliError } from '../cli-error.ts'
@@ -59,16 +59,14 @@ export class Upstream {
   }
 }
 
-/** An error as the response to a client. What the registry refused keeps its status and its reason. */
+/** An error as the response to a client. A refusal of the registry keeps its status and its reason. */
 export function explainError(error: unknown, method: string): HandledRequest {
-  if (error instanceof RegistryError) return { response: errorResponse(error, method), code: error.code }
+  if (error instanceof RegistryError) return refuse(error, method)
   if (error instanceof RefusedError)
     return { response: refused(error, method), code: error.code ?? 'UNKNOWN' }
-  if (error instanceof ClientError || error instanceof CliError) {
-    const unavailable = new RegistryError('UNAVAILABLE', { message: error.message })
-    return { response: errorResponse(unavailable, method), code: unavailable.code }
-  }
-  return { response: errorResponse(new RegistryError('UNKNOWN'), method), code: 'UNKNOWN', fault: error }
+  if (error instanceof ClientError || error instanceof CliError)
+    return refuse(new RegistryError('UNAVAILABLE', { message: error.message }), method)
+  return { ...refuse(new RegistryError('UNKNOWN'), method), fault: error }
 }
 
 function refused({ status, code = 'UNKNOWN', message }: RefusedError, method: string): HttpResponse {

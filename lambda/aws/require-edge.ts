@@ -1,4 +1,4 @@
-import { type App, errorResponse, type HandledRequest } from '../http/app.ts'
+import { type App, refuse } from '../http/app.ts'
 import { viewerAddress } from '../http/forwarded-for.ts'
 import type { HttpRequest } from '../http/message.ts'
 import { RegistryError } from '../protocol/errors.ts'
@@ -21,13 +21,13 @@ export function requireEdge(app: App, isEdge: (header: string | undefined) => Pr
     try {
       if (await isEdge(request.headers[EDGE_HEADER])) return app(asReceivedByEdge(request))
     } catch (fault) {
-      return { ...refuse(new RegistryError('UNAVAILABLE'), request), fault }
+      return { ...refuse(new RegistryError('UNAVAILABLE'), request.method), fault }
     }
     return refuse(
       new RegistryError('DENIED', {
         detail: { reason: 'requests must be sent to the domain of the registry, not to the API endpoint' },
       }),
-      request,
+      request.method,
     )
   }
 }
@@ -41,8 +41,4 @@ function asReceivedByEdge(request: HttpRequest): HttpRequest {
     ...(host && { origin: { url: `https://${host}`, isConfigured: false } }),
     ...(viewer && { remote: viewer }),
   }
-}
-
-function refuse(error: RegistryError, { method }: HttpRequest): HandledRequest {
-  return { response: errorResponse(error, method), code: error.code }
 }

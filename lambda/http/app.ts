@@ -74,15 +74,15 @@ export function createApp<C, A, R extends string>({
       const expected = error instanceof RegistryError ? error : (explain(error) ?? explainExhaustion(error))
       const reported = expected ?? new RegistryError('UNKNOWN')
       const fault = expected && !expected.isFault ? undefined : error
-      return {
-        ...matched,
-        response: errorResponse(reported, request.method),
-        code: reported.code,
-        ...(fault !== undefined && { fault }),
-      }
+      return { ...matched, ...refuse(reported, request.method), ...(fault !== undefined && { fault }) }
     }
   }
   return withCors(app, corsOrigins)
+}
+
+/** A request that is answered with an error: the response, and the code for the access log. */
+export function refuse(error: RegistryError, method: string): HandledRequest {
+  return { response: errorResponse(error, method), code: error.code }
 }
 
 /** A response with an OCI error document. The response to a HEAD has only the headers. */
