@@ -2,6 +2,7 @@ import type { BlobDescriptor } from '../../lambda/client/content.ts'
 import type { Outcome } from '../../lambda/client/progress.ts'
 import type { Output } from '../io.ts'
 import type { Clock, Display } from './display.ts'
+import { Pace } from './pace.ts'
 
 /** Between two events about the same blob, in milliseconds. */
 const INTERVAL = 1_000
@@ -9,20 +10,19 @@ const INTERVAL = 1_000
 /** One line of JSON for each event. */
 export class JsonDisplay implements Display {
   readonly #output: Output
-  readonly #clock: Clock
-  readonly #shown = new Map<string, number>()
+  readonly #pace: Pace
 
   constructor(output: Output, clock: Clock) {
     this.#output = output
-    this.#clock = clock
+    this.#pace = new Pace(INTERVAL, clock)
   }
 
   prepared(step: string, bytes: number, total?: number): void {
-    if (this.#isDue(step)) this.#write({ event: 'progress', step, bytes, total })
+    if (this.#pace.isDue(step)) this.#write({ event: 'progress', step, bytes, total })
   }
 
   moved({ digest, size }: BlobDescriptor, bytes: number): void {
-    if (this.#isDue(digest)) this.#write({ event: 'blob', digest, size, state: 'copying', bytes })
+    if (this.#pace.isDue(digest)) this.#write({ event: 'blob', digest, size, state: 'copying', bytes })
   }
 
   finished({ digest, size }: BlobDescriptor, state: Outcome): void {
@@ -30,13 +30,6 @@ export class JsonDisplay implements Display {
   }
 
   end(): void {}
-
-  #isDue(subject: string): boolean {
-    const now = this.#clock()
-    if (now - (this.#shown.get(subject) ?? Number.NEGATIVE_INFINITY) < INTERVAL) return false
-    this.#shown.set(subject, now)
-    return true
-  }
 
   #write(event: object): void {
     this.#output.write(`${JSON.stringify(event)}\n`)

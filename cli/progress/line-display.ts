@@ -2,28 +2,28 @@ import type { BlobDescriptor } from '../../lambda/client/content.ts'
 import type { Outcome } from '../../lambda/client/progress.ts'
 import type { Output } from '../io.ts'
 import { type Clock, type Display, OUTCOMES } from './display.ts'
+import { Pace } from './pace.ts'
 import { formatBytes, shortDigest } from './units.ts'
 
-/** A line about something that is under way, at most every 30 seconds: CI systems end jobs that print nothing. Milliseconds. */
+/** Milliseconds between two lines about a blob in progress. CI systems end jobs that print nothing. */
 const INTERVAL = 30_000
 
 /** Plain lines, for logs. */
 export class LineDisplay implements Display {
   readonly #output: Output
-  readonly #clock: Clock
-  readonly #shown = new Map<string, number>()
+  readonly #pace: Pace
 
   constructor(output: Output, clock: Clock) {
     this.#output = output
-    this.#clock = clock
+    this.#pace = new Pace(INTERVAL, clock)
   }
 
   prepared(step: string, bytes: number, total?: number): void {
-    this.#under(step, () => `${step}: ${formatBytes(bytes)}${total ? ` of ${formatBytes(total)}` : ''}`)
+    this.#progress(step, () => `${step}: ${formatBytes(bytes)}${total ? ` of ${formatBytes(total)}` : ''}`)
   }
 
   moved({ digest, size }: BlobDescriptor, bytes: number): void {
-    this.#under(digest, () => `${shortDigest(digest)}: ${formatBytes(bytes)} of ${formatBytes(size)}`)
+    this.#progress(digest, () => `${shortDigest(digest)}: ${formatBytes(bytes)} of ${formatBytes(size)}`)
   }
 
   finished({ digest, size }: BlobDescriptor, outcome: Outcome): void {
@@ -32,13 +32,7 @@ export class LineDisplay implements Display {
 
   end(): void {}
 
-  #under(subject: string, line: () => string): void {
-    const now = this.#clock()
-    const before = this.#shown.get(subject)
-    if (before === undefined) this.#shown.set(subject, now)
-    else if (now - before >= INTERVAL) {
-      this.#shown.set(subject, now)
-      this.#output.write(`${line()}\n`)
-    }
+  #progress(subject: string, line: () => string): void {
+    if (this.#pace.isDueLater(subject)) this.#output.write(`${line()}\n`)
   }
 }

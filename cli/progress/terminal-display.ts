@@ -4,7 +4,7 @@ import type { Output } from '../io.ts'
 import { type Clock, type Display, OUTCOMES } from './display.ts'
 import { formatBytes, shortDigest } from './units.ts'
 
-/** Between two pictures, in milliseconds. */
+/** Between two drawings, in milliseconds. */
 const INTERVAL = 100
 const BAR = 24
 /** Over which the rate of a blob is measured, in milliseconds. */
@@ -18,7 +18,7 @@ interface Line {
   readonly samples: { readonly time: number; readonly bytes: number }[]
 }
 
-/** One line for each blob: those that are done stay, those under way are drawn again with bar and rate. */
+/** One line for each blob. A finished line stays. A line in progress has a bar and a rate, and is drawn again. */
 export class TerminalDisplay implements Display {
   readonly #output: Output
   readonly #columns: number
@@ -67,7 +67,7 @@ export class TerminalDisplay implements Display {
     this.#draw()
   }
 
-  /** @param done a line that stays, above those that are drawn again */
+  /** @param done a finished line, printed above the lines in progress */
   #draw(done?: string): void {
     this.#drawnAt = this.#clock()
     const up = this.#drawnLines > 0 ? `\u001b[${this.#drawnLines}A` : ''
