@@ -84,13 +84,11 @@ describeInCloud(
         const name = `${proxy.host}/docker/large:1`
         const file = { name: 'file.bin', size: SIZE, content: randomBatches(randomUUID(), SIZE) }
         await engine.docker('import', writeTar(scratch.join('import.tar'), [file]), name)
-        const id = await engine.docker('image', 'inspect', '-f', '{{.Id}}', name)
+        const id = await engine.imageId(name)
 
-        await engine.docker('push', name)
-        await engine.docker('image', 'rm', name)
-        await engine.docker('pull', name)
+        await engine.pushAndPullBack(name)
 
-        expect(await engine.docker('image', 'inspect', '-f', '{{.Id}}', name)).toBe(id)
+        expect(await engine.imageId(name)).toBe(id)
         expectDirect(SIZE)
       })
     })

@@ -52,9 +52,8 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'Docker 
   async function imported(name: string): Promise<string> {
     const root = writeTar(scratch.join('root.tar'), [tarFile('hello.txt', 'hello '.repeat(10_000))])
     await engine.docker('import', root, name)
-    return idOf(name)
+    return engine.imageId(name)
   }
-  const idOf = async (name: string) => (await engine.docker('image', 'inspect', '-f', '{{.Id}}', name)).trim()
 
   test('pulls the image that docker save wrote, with the same id', async () => {
     const name = `${server.host}/archives/saved:1`
@@ -65,7 +64,7 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'Docker 
 
     await engine.docker('image', 'rm', name)
     await engine.docker('pull', name)
-    expect(await idOf(name)).toBe(id)
+    expect(await engine.imageId(name)).toBe(id)
   })
 
   test('pulls an image whose layers were compressed, with the same id', async () => {
@@ -79,7 +78,7 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'Docker 
     expect(layers[0].size).toBeLessThan(10_000)
     await engine.docker('image', 'rm', name)
     await engine.docker('pull', name)
-    expect(await idOf(name)).toBe(id)
+    expect(await engine.imageId(name)).toBe(id)
   })
 
   test('loads an archive that was pulled, with the same id and the same name', async () => {
@@ -89,7 +88,7 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'Docker 
 
     await engine.docker('load', '-i', scratch.join('loaded.tar'))
 
-    expect(await idOf(name)).toBe(one.blobs[0]?.digest)
+    expect(await engine.imageId(name)).toBe(one.blobs[0]?.digest)
   })
 })
 

@@ -60,15 +60,14 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'the con
 
   test('stores its own image, which comes back unchanged', async () => {
     const name = `localhost:${port}/longshore/server:1`
-    const id = async () => (await engine.docker('image', 'inspect', '--format', '{{.Id}}', name)).trim()
     await engine.docker('tag', IMAGE, name)
-    const pushed = await id()
+    const pushed = await engine.imageId(name)
 
     await engine.docker('push', name)
     await engine.docker('image', 'rm', name)
     await engine.docker('pull', name)
 
-    expect(await id()).toBe(pushed)
+    expect(await engine.imageId(name)).toBe(pushed)
   })
 
   test('keeps its data in the volume when the container is replaced', async () => {

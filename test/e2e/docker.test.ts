@@ -26,13 +26,11 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'Docker 
     scratch.remove()
   })
 
-  const idOf = async (name: string) => (await engine.docker('image', 'inspect', '-f', '{{.Id}}', name)).trim()
-
   /** Imports an archive of one file, as `docker import` makes an image of one layer. */
   async function importImage(name: string, size = 10_000): Promise<string> {
     const file = { name: 'file.bin', size, content: randomBatches(randomUUID(), size) }
     await engine.docker('import', writeTar(scratch.join('import.tar'), [file]), name)
-    return idOf(name)
+    return engine.imageId(name)
   }
 
   /** Loads an image of three layers. */
@@ -51,7 +49,7 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'Docker 
     await engine.docker('image', 'rm', name)
     await engine.docker('pull', name)
 
-    expect(await idOf(name)).toBe(pushed)
+    expect(await engine.imageId(name)).toBe(pushed)
   })
 
   test('an image of several layers comes back the same', async () => {
@@ -62,7 +60,7 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'Docker 
     await engine.docker('image', 'rm', name)
     await engine.docker('pull', name)
 
-    expect(await idOf(name)).toBe(pushed)
+    expect(await engine.imageId(name)).toBe(pushed)
   })
 
   test('an image is pulled by the digest that the push printed', async () => {
@@ -73,7 +71,7 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'Docker 
 
     await engine.docker('pull', `${name}@${digest}`)
 
-    expect(await idOf(`${name}@${digest}`)).toBe(pushed)
+    expect(await engine.imageId(`${name}@${digest}`)).toBe(pushed)
   })
 
   test('a second push uploads nothing', async () => {
@@ -108,8 +106,8 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'Docker 
     await engine.docker('image', 'rm', `${name}:one`, `${name}:two`)
     await engine.docker('pull', '--all-tags', name)
 
-    expect(await idOf(`${name}:one`)).toBe(pushed)
-    expect(await idOf(`${name}:two`)).toBe(pushed)
+    expect(await engine.imageId(`${name}:one`)).toBe(pushed)
+    expect(await engine.imageId(`${name}:two`)).toBe(pushed)
   })
 
   test('a missing image is reported in a sentence', async () => {
@@ -126,6 +124,6 @@ describeWith({ tools: ['docker', 'dockerd'], root: true, linux: true }, 'Docker 
     await engine.docker('image', 'rm', name)
     await engine.docker('pull', name)
 
-    expect(await idOf(name)).toBe(pushed)
+    expect(await engine.imageId(name)).toBe(pushed)
   })
 })

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { ClientGone } from '../../lambda/http/message.ts'
-import { answering, bodyOf, dial, exchangeRaw, ok, openServer, until } from './support.ts'
+import { answering, bodyOf, dial, EndlessBody, exchangeRaw, ok, openServer, until } from './support.ts'
 
 const MIB = 1024 * 1024
 
@@ -43,20 +43,13 @@ describe('a client that closes the connection', () => {
   })
 
   it('releases the body of its response', async () => {
-    let released = false
-    async function* endless() {
-      try {
-        while (true) yield Buffer.alloc(MIB)
-      } finally {
-        released = true
-      }
-    }
-    await using server = await openServer(answering({ status: 200, headers: {}, body: endless() }))
+    const endless = new EndlessBody()
+    await using server = await openServer(answering({ status: 200, headers: {}, body: endless }))
     const socket = await dial(server.port)
     socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
     await once(socket, 'data')
     socket.destroy()
-    await until(() => released)
+    await until(() => endless.isReleased)
     expect(await server.logged(1)).toMatchObject([{ status: 499 }])
   })
 

@@ -2,9 +2,18 @@ import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { ClientGone, type HttpRequest } from '../../lambda/http/message.ts'
-import { answering, bodyOf, dial, echo, errorCode, exchangeRaw, ok, openServer, until } from './support.ts'
-
-const MIB = 1024 * 1024
+import {
+  answering,
+  bodyOf,
+  dial,
+  EndlessBody,
+  echo,
+  errorCode,
+  exchangeRaw,
+  ok,
+  openServer,
+  until,
+} from './support.ts'
 
 describe('a client that stalls', () => {
   const stall = { window: 120, bytes: 1024 }
@@ -26,21 +35,14 @@ describe('a client that stalls', () => {
   })
 
   it('while it reads a response is disconnected', async () => {
-    let released = false
-    async function* endless() {
-      try {
-        while (true) yield Buffer.alloc(MIB)
-      } finally {
-        released = true
-      }
-    }
-    await using server = await openServer(answering({ status: 200, headers: {}, body: endless() }), {
+    const endless = new EndlessBody()
+    await using server = await openServer(answering({ status: 200, headers: {}, body: endless }), {
       limits: { stall },
     })
     const socket = await dial(server.port)
     socket.pause()
     socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
-    await until(() => released)
+    await until(() => endless.isReleased)
     expect(await server.logged(1)).toMatchObject([{ status: 499 }])
     socket.destroy()
   })

@@ -135,3 +135,17 @@ export function errorCode(raw: string): string {
 export function literally(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }
+
+/** The body of a response that has no end. */
+export class EndlessBody {
+  /** Whether the server has released it. */
+  isReleased = false
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    try {
+      while (true) yield Buffer.alloc(1024 * 1024)
+    } finally {
+      this.isReleased = true
+    }
+  }
+}

@@ -48,6 +48,17 @@ export class Dockerd implements AsyncDisposable {
     return { DOCKER_HOST: this.#host, DOCKER_CONFIG: this.#scratch.join('config'), DOCKER_CONTEXT: '' }
   }
 
+  async imageId(name: string): Promise<string> {
+    return (await this.docker('image', 'inspect', '-f', '{{.Id}}', name)).trim()
+  }
+
+  /** Pushes an image, removes it from the engine and pulls it. */
+  async pushAndPullBack(name: string): Promise<void> {
+    await this.docker('push', name)
+    await this.docker('image', 'rm', name)
+    await this.docker('pull', name)
+  }
+
   async stop(): Promise<void> {
     await this.#daemon?.end()
     await this.#unmount()
