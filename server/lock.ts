@@ -8,6 +8,7 @@ interface Lock {
   release(): void
 }
 
+/** A command such as `user add` has the database open for less time. */
 const COMMAND_TIMEOUT_MS = 5000
 
 /**

@@ -8,9 +8,9 @@ import type { Login } from '../docker-config.ts'
 const CHALLENGE = { 'www-authenticate': 'Basic realm="longshore proxy"' }
 
 /**
- * Refuses requests that may not use the login of the proxy: those that a browser sends for a page, and those without the password of
- * `--auth`.
- * @param login that clients must send; absent: anybody on this machine may use the proxy
+ * Refuses requests that may not use the login of the proxy: cross-site requests of browsers, and requests without the
+ * password of `--auth`.
+ * @param login the login that clients must send; absent: any client on this machine may use the proxy
  * @throws {RegistryError} DENIED, UNAUTHORIZED
  */
 export function requireClient(request: HttpRequest, login: Login | undefined): void {

@@ -5,8 +5,8 @@ import type { RelayTable } from './relay-table.ts'
 const GRACE_MS = 10 * 60_000
 
 /**
- * Stops an instance that runs without serving: its relay crashed, hangs or was never installed. Part of the hourly collector, so that a
- * fault of the relay cannot cost more than an hour of the instance.
+ * Stops an instance that runs without serving: its relay crashed, hangs or was never installed. Part of the hourly
+ * collector, so that a fault of the relay cannot cost more than two hours of the instance.
  * @returns whether it was stopped
  * @throws {Ec2Error}
  */
